@@ -1,0 +1,176 @@
+"""A study as a list of runs: what it would cost, which files it needs, and carrying it out."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
+
+from keras_art import UserError, cli
+from keras_art.runs import Store, execute
+
+
+@dataclass(frozen=True)
+class ClassifierRun:
+    """One classifier, trained once; its directory is named by these fields, of which `network` on say how."""
+
+    paper: ClassVar[str] = ""
+    words: ClassVar[tuple[str, ...]] = ("collection", "target", "network", "mode", "seed")
+
+    collection: str = ""  # NAME-DIGEST of a choice
+    target: str = ""
+    network: str = "VGG19"  # a name, or a .keras file of the store's cache/weights
+    mode: str = "off_the_shelf"
+    seed: int = 0
+    weights: str = "imagenet"  # or none, own (of a .keras file), a file of cache/weights, run:DIGEST
+    preprocessing: str = "imagenet"
+    image_size: int = 224
+    resize: str = "squash"
+    frozen_bn: str = "inference"
+    head: str = "softmax"
+    optimizer: str = "paper"
+    learning_rate: float = 0.0
+    batch_size: int = 32
+    epochs: int = 100
+    patience: int = 7
+    keep: str = "best"
+    bn_momentum: float = 0.0
+    precision: str = "float32"
+
+
+AnyRun = TypeVar("AnyRun", bound=ClassifierRun)
+# The fields that a study gives all its runs alike: how they are trained.
+TRAINING = (
+    "preprocessing", "resize", "frozen_bn", "optimizer", "learning_rate", "batch_size", "epochs", "patience", "keep",
+    "bn_momentum", "precision",
+)  # fmt: skip
+
+# Multiply-accumulates of one image, in 10^9, at a size in pixels, and parameters without top, in 10^6.
+NETWORKS = {
+    "VGG19": (19.6, 224, 20.0),
+    "InceptionV3": (5.7, 299, 21.8),
+    "Xception": (8.4, 299, 20.9),
+    "ResNet50": (3.9, 224, 23.6),
+}
+UNKNOWN = (4.0, 224, 25.0)  # what a network that is not in the list is taken for
+GIGAMACS_PER_CPU_SECOND = 50.0  # what two cores of 2024 did; a store with finished runs says better
+
+
+def named(file: str) -> str:
+    """A network or weights file as a run and its store call it, `STEM-SHA8.SUFFIX`; a name that is no file as it is.
+
+    Raises:
+        UserError: the file does not exist.
+    """
+    path = Path(file).expanduser()
+    if not ("/" in file or path.suffix in (".keras", ".h5")):
+        return file
+    if not path.is_file():
+        raise UserError(f"the file {file} does not exist")
+    return f"{path.stem}-{hashlib.sha256(path.read_bytes()).hexdigest()[:8]}{path.suffix}"
+
+
+def keep_files(store: Store, files: Iterable[str]) -> None:
+    """Copies the user's network and weights files into the store, so that a run needs nothing else."""
+    folder = store.root / "cache" / "weights"
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in files:
+        if (name := named(file)) != file and not (folder / name).exists():
+            shutil.copyfile(Path(file).expanduser(), folder / f"{name}.part")
+            os.replace(folder / f"{name}.part", folder / name)
+
+
+def finished(store: Store, kind: type[AnyRun]) -> list[tuple[AnyRun, dict[str, Any]]]:
+    """Every finished run of a paper with its metrics, by directory name."""
+    found = []
+    for path in sorted((store.root / kind.paper).glob("*/metrics.json")):
+        run = kind(**json.loads((path.parent / "config.json").read_text()))
+        if (metrics := store.metrics(run)) is not None:
+            found.append((run, metrics))
+    return found
+
+
+def gigamacs(run: ClassifierRun, images: int, epochs: int) -> float:
+    """10^9 multiply-accumulates of a run: three passes per training image, one per image elsewhere."""
+    per_image, size, _ = NETWORKS.get(run.network, UNKNOWN)
+    once = per_image * (run.image_size / size) ** 2 * images
+    if run.mode == "off_the_shelf":
+        return once if run.frozen_bn == "inference" else once * (0.9 * epochs + 0.1)
+    return once * (2.5 * epochs + 0.1)
+
+
+class Estimate:
+    """What runs cost, by the store's own experience of this machine where it has any.
+
+    Attributes:
+        basis: how the speed is known, for people.
+    """
+
+    def __init__(self, store: Store, kind: type[ClassifierRun], images: dict[str, int]) -> None:
+        self.images = images  # of each collection, by its key
+        known = [
+            (gigamacs(run, found["n_images"], found["epochs"]), found["seconds"])
+            for run, found in finished(store, kind)
+            if run.mode != "off_the_shelf" and found["status"] == "ok"
+        ]
+        self.speed = GIGAMACS_PER_CPU_SECOND * (os.cpu_count() or 1)
+        self.basis = "no run of this store to go by: a guess"
+        if known:
+            self.speed = sum(work for work, _ in known) / sum(seconds for _, seconds in known)
+            self.basis = f"by {len(known)} finished run{'s' * (len(known) > 1)} of this store"
+
+    def seconds(self, run: ClassifierRun) -> float:
+        """At most, early stopping aside."""
+        steps = run.epochs * self.images[run.collection] / run.batch_size
+        head = 0.0015 * steps if run.mode == "off_the_shelf" else 15.0  # tracing, and what surrounds training
+        return gigamacs(run, self.images[run.collection], run.epochs) / self.speed + head + 3
+
+    def bytes(self, run: ClassifierRun) -> int:
+        """On disk when the run is done; while it trains, four times as much."""
+        parameters = NETWORKS.get(run.network, UNKNOWN)[2]
+        return int(4e6 * parameters) if run.mode != "off_the_shelf" else 4 * 2048 * self.images[run.collection]
+
+
+def plan(store: Store, configs: Sequence[ClassifierRun], estimate: Estimate) -> str:
+    """The list of runs, done or to do, with the time and the disk they take."""
+    lines, seconds, size = [], 0.0, 0
+    for config in configs:
+        done = store.metrics(config) is not None
+        begun = (store.directory(config) / "checkpoint" / "epoch.npz").exists()
+        state = "done" if done else "begun" if begun else "to do"
+        if not done:
+            seconds, size = seconds + estimate.seconds(config), size + estimate.bytes(config)
+        cost = "" if done else f"at most {cli.duration(estimate.seconds(config))}"
+        lines.append(f"{state:6} {cost:18} {store.directory(config)}")
+    missing = sum(not line.startswith("done") for line in lines)
+    pixels = {(c.collection, c.image_size): 3 * c.image_size**2 * estimate.images[c.collection] for c in configs}
+    lines.append(
+        f"{len(configs)} runs, {missing} to do: at most {cli.duration(seconds)} ({estimate.basis}), "
+        f"about {size / 1e9:.1f} GB for models and features, {sum(pixels.values()) / 1e9:.1f} GB for decoded images"
+    )
+    return "\n".join(lines)
+
+
+def carry_out(
+    store: Store,
+    configs: Sequence[ClassifierRun],
+    estimate: Estimate,
+    run: Callable[[ClassifierRun, Path, Callable[[str, float], None]], dict[str, Any]],
+) -> int:
+    """Runs what is missing, telling how far the study is; returns how many it ran."""
+    missing = [config for config in configs if store.metrics(config) is None]
+    clock = cli.Clock([estimate.seconds(config) for config in missing])
+
+    def one(config: ClassifierRun, folder: Path) -> dict[str, Any]:
+        words = f"{config.network} {config.mode}, seed {config.seed}"
+        metrics = run(config, folder, lambda line, share: clock.tell(f"{words}: {line}", share))
+        accuracy = metrics["test_accuracy"]
+        clock.next(f"{words}: {'diverged' if accuracy is None else f'test accuracy {accuracy:.1%}'}")
+        return metrics
+
+    return execute(store, missing, one, lambda config: cli.say(f"waiting for another process: {config}"))

@@ -1,0 +1,149 @@
+"""A choice made ready in a store: its images decoded, its splits and its quarantine written down."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from keras_art import splits
+from keras_art.images import ImageStore
+from keras_art.runs import Store, StoreError, write
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from keras_art.collection import Collection
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A task whose pixels are at hand.
+
+    Attributes:
+        task: the table of images with split and label.
+        pixels: (stored rows, size, size, 3) uint8, memory-mapped; other collections' rows may be among them.
+        rows: each image's row in `pixels`, in the order of `task.table`.
+        sha256: each image's content hash.
+    """
+
+    task: splits.Task
+    pixels: np.ndarray
+    rows: np.ndarray
+    sha256: list[str]
+
+    def part(self, split: str) -> np.ndarray:
+        """Positions in the table of one split's images."""
+        return np.flatnonzero((self.task.table["split"] == split).to_numpy())
+
+
+def prepare(
+    store: Store, collection: Collection, choice: splits.Choice, image_size: int, resize: str, progress: Progress
+) -> Ready:
+    """Decodes a choice's images, splits what could be read, and writes `collections/NAME-DIGEST/`.
+
+    There `quarantine.csv` has id, path, reason; `splits.csv` the task's table; `task.json` its classes and what was
+    dropped on the way.
+
+    Raises:
+        BadCollection: fewer than two classes are left.
+    """
+    import pandas as pd
+
+    images = ImageStore(store.root / "cache" / "images" / f"{image_size}-{resize}", image_size, resize)
+    scan = images.scan(list(map(Path, choice.table["path"])), progress)
+    readable = (scan["row"] >= 0).to_numpy()
+    unreadable = choice.table.loc[~readable, ["id", "path"]].assign(reason=scan.loc[~readable, "reason"].to_numpy())
+    quarantine = pd.concat([collection.quarantine, unreadable])
+    folder = store.root / "collections" / choice.key
+    folder.mkdir(parents=True, exist_ok=True)
+    write(folder / "quarantine.csv", quarantine.to_csv(index=False))
+    if not readable.any():
+        raise splits.BadCollection(
+            f"none of the {len(scan)} images of {collection.name} can be read; {folder / 'quarantine.csv'} says why"
+        )
+    task = splits.split(choice, readable)
+    write(folder / "splits.csv", task.table.to_csv(index=False))
+    ready = _ready(task, images, scan.set_index(choice.table["id"]))
+    facts = {
+        "target": task.target,
+        "rule": choice.rule,
+        "split_seed": choice.split_seed,
+        "class_filter": choice.class_filter,
+        "n_images": task.size,
+        "classes": task.classes,
+        "dropped_labels": choice.dropped,
+        "dropped_classes": task.dropped_classes,
+        "quarantined": len(quarantine),
+        "leaks": splits.leak_report(task, ready.sha256),
+    }
+    write(folder / "task.json", json.dumps(facts, indent=1, ensure_ascii=False))
+    return ready
+
+
+def load(store: Store, key: str, image_size: int, resize: str) -> Ready:
+    """A task that `prepare` has made ready; nothing but what has changed since is decoded.
+
+    Raises:
+        StoreError: an image of the task is gone or can no longer be read.
+    """
+    import pandas as pd
+
+    folder = store.root / "collections" / key
+    facts = json.loads((folder / "task.json").read_text(encoding="utf-8"))
+    table = pd.read_csv(folder / "splits.csv", dtype={"id": str}, keep_default_na=False)
+    task = splits.Task(key, facts["target"], table, facts["classes"], facts["dropped_classes"])
+    images = ImageStore(store.root / "cache" / "images" / f"{image_size}-{resize}", image_size, resize)
+    scan = images.scan(list(map(Path, table["path"])))
+    if (gone := scan[scan["row"] < 0]).size:
+        raise StoreError(
+            f"{len(gone)} image{'s' * (len(gone) > 1)} of {key} can no longer be read, first {gone['path'].iloc[0]} "
+            f"({gone['reason'].iloc[0]}): put them back, or start the study anew to leave them out"
+        )
+    return _ready(task, images, scan.set_index(table["id"]))
+
+
+def _ready(task: splits.Task, images: ImageStore, scan: pd.DataFrame) -> Ready:
+    rows = scan.loc[task.table["id"], ["row", "sha256"]]
+    return Ready(task, images.pixels(), rows["row"].to_numpy(np.int64), rows["sha256"].to_list())
+
+
+def describe(store: Store, key: str) -> str:
+    """What a person should know of a task before anything is trained on it, in a few lines."""
+    import pandas as pd
+
+    folder = store.root / "collections" / key
+    facts = json.loads((folder / "task.json").read_text(encoding="utf-8"))
+    sizes = pd.read_csv(folder / "splits.csv", usecols=["split"])["split"].value_counts()
+    lines = [
+        f"{key}: {facts['target']}, N_t = {sizes.sum():,} images in Q_t = {len(facts['classes']):,} classes; "
+        f"train {sizes.get('train', 0):,}, val {sizes.get('val', 0):,}, test {sizes.get('test', 0):,} "
+        f"({facts['rule']} split, seed {facts['split_seed']})"
+    ]
+    if facts["dropped_labels"]:
+        lines.append(
+            "  left out, no label: " + ", ".join(f"{n:,} {text}" for text, n in facts["dropped_labels"].items())
+        )
+    if facts["dropped_classes"]:
+        images = sum(facts["dropped_classes"].values())
+        lines.append(
+            f"  left out, not in all three splits: {len(facts['dropped_classes']):,} classes, {images:,} images"
+        )
+    if facts["quarantined"]:
+        lines.append(f"  in quarantine: {facts['quarantined']:,}, see {folder / 'quarantine.csv'}")
+    leaks = facts["leaks"]
+    lines.append(f"  without looking: majority class {leaks['majority']:.1%} of test")
+    if "artist_rule" in leaks:
+        lines[-1] += (
+            f", the artist's majority label {leaks['artist_rule']:.1%} "
+            f"({leaks['artist_in_train']:.1%} of test images are by an artist of train)"
+        )
+    if leaks["same_file"]:
+        lines.append(f"  leak: {leaks['same_file']:.1%} of test images stand, byte for byte, in train or val too")
+    return "\n".join(lines)

@@ -1,0 +1,180 @@
+"""Training that stops early, survives a kill, and ends with the same numbers as if nothing had happened."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+
+from keras_art.pipeline import Batches
+from keras_art.runs import write
+
+# Section 3.3 of Sabatelli et al. 2018, and what their released code passes to Keras. Keras 3 adds RMSprop's epsilon
+# inside the square root, the Keras of 2018 outside, so that no value of it is an exact match.
+OPTIMIZERS: dict[tuple[str, str], Callable[[], keras.optimizers.Optimizer]] = {
+    ("paper", "off_the_shelf"): lambda: keras.optimizers.RMSprop(1e-3, rho=0.9, epsilon=1e-8),
+    ("paper", "fine_tuning"): lambda: keras.optimizers.SGD(1e-3, momentum=0.9, nesterov=True),
+    ("released", "off_the_shelf"): lambda: keras.optimizers.RMSprop(),
+    ("released", "fine_tuning"): lambda: keras.optimizers.SGD(1e-4, momentum=0.9),
+    ("adam", "off_the_shelf"): lambda: keras.optimizers.Adam(1e-3),
+    ("adam", "fine_tuning"): lambda: keras.optimizers.Adam(1e-3),
+}
+
+
+def make_deterministic(seed: int) -> None:
+    """Seeds Python, NumPy and the backend, and asks TensorFlow for operations that repeat bit for bit."""
+    keras.utils.set_random_seed(seed)
+    if keras.config.backend() == "tensorflow":
+        import tensorflow as tf
+
+        tf.config.experimental.enable_op_determinism()
+
+
+def compile_classifier(model: keras.Model, optimizer: keras.optimizers.Optimizer) -> None:
+    """Cross-entropy on integer labels, accuracy beside it; XLA only where a GPU is (on CPUs it is slower)."""
+    model.compile(
+        optimizer,
+        keras.losses.SparseCategoricalCrossentropy(),
+        metrics=["accuracy"],
+        jit_compile="auto" if has_gpu() else keras.config.backend() == "jax",
+    )
+
+
+def has_gpu() -> bool:
+    """Whether the backend sees an accelerator."""
+    if keras.config.backend() == "torch":
+        import torch
+
+        return torch.cuda.is_available()
+    return bool(keras.distribution.list_devices("gpu"))
+
+
+def fit(
+    model: keras.Model,
+    train: Batches,
+    val: Batches,
+    *,
+    folder: Path,
+    epochs: int,
+    patience: int,
+    restore_best: bool = True,
+    on_epoch: Callable[[int, dict[str, float]], None] = lambda epoch, logs: None,
+) -> tuple[pd.DataFrame, bool]:
+    """Trains a compiled model until the validation loss has not fallen for `patience` epochs.
+
+    After every epoch the whole state (weights, optimizer, seed generators, early stopping, history) goes into
+    `folder/checkpoint` by rename; called again after a kill, training goes on from the last whole epoch.
+
+    Args:
+        restore_best: end with the weights of the smallest validation loss (the paper) or the last ones (its code).
+        on_epoch: called with the number of epochs done and the epoch's logs.
+
+    Returns:
+        The history (epoch from 1, loss, accuracy, val_loss, val_accuracy), also written to `folder/history.csv`, and
+        whether training stayed finite.
+    """
+    model.optimizer.build(model.trainable_variables)
+    keeper = _Keeper(model, folder, patience, restore_best, on_epoch)
+    first = keeper.resume()
+    if first < epochs and not keeper.stopped:
+        model.fit(
+            train.epochs(first, epochs),
+            steps_per_epoch=len(train),
+            initial_epoch=first,
+            epochs=epochs,
+            validation_data=val.epochs(),
+            callbacks=[keeper],
+            shuffle=False,  # the batches come in their order
+            verbose=0,
+        )
+    keeper.restore()
+    return pd.DataFrame(keeper.history), not keeper.diverged
+
+
+class _Keeper(keras.callbacks.Callback):
+    """Keras's EarlyStopping and BackupAndRestore in one, because each forgets what the other needs after a kill."""
+
+    def __init__(
+        self,
+        model: keras.Model,
+        folder: Path,
+        patience: int,
+        restore_best: bool,
+        on_epoch: Callable[[int, dict[str, float]], None],
+    ) -> None:
+        super().__init__()
+        self.set_model(model)
+        self.folder, self.checkpoint = folder, folder / "checkpoint"
+        self.patience, self.restore_best, self.on_epoch = patience, restore_best, on_epoch
+        self.history: list[dict[str, float]] = []
+        self.best_epoch, self.stopped, self.diverged = 0, False, False
+
+    @property
+    def _state(self) -> list[Any]:
+        # `variables`, not `weights`: the state of Dropout's and augmentation's seed generators is in it.
+        return [*self.model.variables, *self.model.optimizer.variables]
+
+    def resume(self) -> int:
+        """Takes up the last whole epoch, if there is one; returns how many epochs are done."""
+        path = self.checkpoint / "epoch.npz"
+        if not path.exists():
+            shutil.rmtree(self.checkpoint, ignore_errors=True)
+            return 0
+        with np.load(path, allow_pickle=False) as stored:
+            for i, variable in enumerate(self._state):
+                variable.assign(stored[f"{i}"])
+            kept = json.loads(str(stored["keeper"]))
+        self.history, self.best_epoch = kept["history"], kept["best_epoch"]
+        self.stopped, self.diverged = kept["stopped"], kept["diverged"]
+        return len(self.history)
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        # Now and then, not every batch: reading the loss waits for the device.
+        if batch % 50 == 49 and not math.isfinite(logs["loss"]):
+            self.model.stop_training = True
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        self.history.append({"epoch": epoch + 1, **{name: float(value) for name, value in (logs or {}).items()}})
+        last = self.history[-1]
+        self.diverged = not (math.isfinite(last["loss"]) and math.isfinite(last.get("val_loss", math.nan)))
+        best = min(self.history, key=lambda row: row.get("val_loss", math.inf))
+        improved = not self.diverged and best is last
+        if improved:
+            self.best_epoch = epoch + 1
+            self._write_arrays(self._best_file, {f"{i}": v for i, v in enumerate(self.model.get_weights())})
+        self.stopped = self.diverged or epoch + 1 - self.best_epoch >= self.patience
+        write(self.folder / "history.csv", pd.DataFrame(self.history).to_csv(index=False))
+        keeper = {name: getattr(self, name) for name in ("history", "best_epoch", "stopped", "diverged")}
+        arrays = {f"{i}": keras.ops.convert_to_numpy(variable) for i, variable in enumerate(self._state)}
+        self._write_arrays(self.checkpoint / "epoch.npz", {**arrays, "keeper": np.array(json.dumps(keeper))})
+        for stale in set(self.checkpoint.glob("best-*.npz")) - {self._best_file}:
+            stale.unlink()
+        self.model.stop_training = self.stopped
+        self.on_epoch(epoch + 1, last)
+
+    def restore(self) -> None:
+        """Gives the model the weights of its best epoch, where that is wanted."""
+        if self.restore_best and self.best_epoch and not self.diverged:
+            with np.load(self._best_file, allow_pickle=False) as stored:
+                self.model.set_weights([stored[f"{i}"] for i in range(len(stored.files))])
+
+    @property
+    def _best_file(self) -> Path:
+        # Named by its epoch: after a kill between the two files the older pair is still whole.
+        return self.checkpoint / f"best-{self.best_epoch}.npz"
+
+    @staticmethod
+    def _write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(path.name + ".part")
+        with part.open("wb") as file:
+            np.savez(file, allow_pickle=False, **arrays)
+        os.replace(part, path)

@@ -1,0 +1,95 @@
+"""Every table of every reproduction, from what has been run so far.
+
+    python -m reproductions                        # on the terminal
+    python -m reproductions --format markdown
+    python -m reproductions --write --store runs   # what a store measured, into measured.csv and the README
+    python -m reproductions --check                # exit status 1 where the README and measured.csv disagree
+"""
+
+from __future__ import annotations
+
+import importlib
+import io
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from keras_art import UserError, cli, runs
+from keras_art.tables import render
+
+PAPERS = ("sabatelli2018",)
+MEASURED = Path(__file__).with_name("measured.csv")
+README = Path(__file__).resolve().parent.parent / "README.md"
+BEGIN, END = "<!-- measured: begin -->\n", "<!-- measured: end -->"
+
+
+@dataclass(frozen=True)
+class Tables:
+    """What is to be done with the tables."""
+
+    store: str = "runs"
+    """Folder of the runs."""
+    format: cli.Format = "text"
+    """Of the tables."""
+    write: bool = False
+    """Write what the store measured into measured.csv and the README."""
+    check: bool = False
+    """Compare the README with measured.csv."""
+
+
+def measured_rows(store: runs.Store) -> pd.DataFrame:
+    """The cells in which something of ours stands, of all papers, as words."""
+    cells = []
+    for paper in PAPERS:
+        for _, frame in importlib.import_module(f"reproductions.{paper}").table(store):
+            if "mode" in frame:
+                words = pd.read_csv(io.StringIO(render(frame[frame["n"] > 0], "csv")), dtype=str, keep_default_na=False)
+                cells.append(words.assign(paper_name=paper))
+    return pd.concat(cells) if cells else pd.DataFrame()
+
+
+def section(measured: pd.DataFrame) -> str:
+    """The README's table of measured accuracies."""
+    shown = measured[measured["table"].isin(["table_2", "table_3"])]
+    shown = shown.rename(columns={"challenge": "collection and target", "ours": "test accuracy, %"})
+    columns = ["collection and target", "network", "mode", "test accuracy, %", "std", "n", "protocol", "note"]
+    return render(shown[columns], "markdown")
+
+
+def run(asked: Tables) -> int:
+    """Prints, writes or checks."""
+    store = runs.Store(asked.store)
+    if asked.write:
+        rows = measured_rows(store)
+        if rows.empty:
+            raise UserError(f"the store {asked.store} holds no finished runs")
+        runs.write(MEASURED, rows.to_csv(index=False))
+    if asked.write or asked.check:
+        text = README.read_text(encoding="utf-8")
+        before, _, after = text.partition(BEGIN)
+        current, _, after = after.partition(END)
+        wanted = section(pd.read_csv(MEASURED, dtype=str, keep_default_na=False))
+        if asked.write:
+            runs.write(README, f"{before}{BEGIN}{wanted}{END}{after}")
+        elif current != wanted:
+            raise UserError("the README's table is not what measured.csv says: run python -m reproductions --write")
+        return 0
+    store.check()
+    for paper in PAPERS:
+        importlib.import_module(f"reproductions.{paper}").print_tables(store, asked.format)
+    return 0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command line; returns the exit status."""
+    prog = "python -m reproductions"
+    words = sys.argv[1:] if argv is None else argv
+    asked = cli.read(Tables, words, prog=prog, description=__doc__ or "")
+    return cli.guarded(lambda: run(asked), prog)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

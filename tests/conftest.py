@@ -1,0 +1,57 @@
+"""Small collections made of coloured noise, which a network can learn in a few steps."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+COLOURS = {"a": (200, 60, 60), "b": (60, 200, 60), "c": (60, 60, 200)}
+
+
+def paint(path: Path, colour: str, seed: int = 0, size: int = 32) -> Path:
+    """Writes a picture of noise round one of `COLOURS`; another seed, another file."""
+    noise = np.random.default_rng([seed, ord(colour)]).normal(0, 25, (size, size, 3))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray((COLOURS[colour] + noise).clip(0, 255).astype(np.uint8)).save(path)
+    return path
+
+
+def colour_of(pixels: np.ndarray) -> str:
+    """The name of the colour that (height, width, 3) uint8 pixels are nearest to."""
+    return "abc"[int(pixels.reshape(-1, 3).mean(axis=0).argmax())]
+
+
+def write_csv(path: Path, rows: list[list[str]], encoding: str = "utf-8", separator: str = ",") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="", encoding=encoding) as file:
+        csv.writer(file, delimiter=separator).writerows(rows)
+    return path
+
+
+@pytest.fixture
+def picture_folder(tmp_path: Path) -> Path:
+    """Class folders a, b, c of 8 pictures of 32 x 32 each; the class is the colour."""
+    for colour in COLOURS:
+        for i in range(8):
+            paint(tmp_path / "pictures" / colour / f"{colour}{i}.png", colour, i)
+    return tmp_path / "pictures"
+
+
+@pytest.fixture
+def picture_csv(tmp_path: Path) -> Path:
+    """A folder with labels.csv (image, artist, style) and images/, 24 pictures of 32 x 32.
+
+    An artist is a colour, 8 pictures each; artists a and b paint in the style "warm", c in "cold", and the last
+    picture of each in the other one.
+    """
+    rows = [["image", "artist", "style"]]
+    for n, (artist, i) in enumerate((artist, i) for artist in COLOURS for i in range(8)):
+        paint(tmp_path / "museum" / "images" / f"{n:03d}.png", artist, i)
+        style = "warm" if (artist == "c") == (i == 7) else "cold"
+        rows.append([f"{n:03d}.png", f"Artist {artist.upper()}", style])
+    write_csv(tmp_path / "museum" / "labels.csv", rows)
+    return tmp_path / "museum"
