@@ -15,7 +15,7 @@ import numpy as np
 from benchmarks import interleaved, report
 from keras_art import backbones, heads, training
 from keras_art.atelier import make_atelier
-from keras_art.images import ImageStore
+from keras_art.image_store import ImageStore
 from keras_art.pipeline import Batches
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -56,16 +57,16 @@ class Preprocessing(keras.layers.Layer):
         self.mode = mode
 
     def call(self, inputs: Any) -> Any:
-        x = ops.cast(inputs, self.compute_dtype)
+        x = ops.cast(inputs, "float32")  # rounded once, at the end, where the compute dtype is a half float
         if self.mode == "unit":
-            return x / 255.0
-        if self.mode == "tf":
-            return x / 127.5 - 1.0
-        if self.mode == "torch":
-            return (x / 255.0 - ops.array(TORCH_MEAN, x.dtype)) / ops.array(TORCH_STD, x.dtype)
-        if self.mode == "caffe":
-            return ops.flip(x, axis=-1) - ops.array(CAFFE_MEAN, x.dtype)
-        return x
+            x = x / 255.0
+        elif self.mode == "tf":
+            x = x / 127.5 - 1.0
+        elif self.mode == "torch":
+            x = (x / 255.0 - ops.array(TORCH_MEAN, "float32")) / ops.array(TORCH_STD, "float32")
+        elif self.mode == "caffe":
+            x = ops.flip(x, axis=-1) - ops.array(CAFFE_MEAN, "float32")
+        return ops.cast(x, self.compute_dtype)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "mode": self.mode}
@@ -184,12 +185,8 @@ def load_backbone(
         model = _load_file(Path(network).expanduser(), image_size, keep_weights=weights == "own")
     else:
         model = _build_application(network, image_size, imagenet=weights == "imagenet")
-    if frozen_bn == "batch":
-        model = _with_2018_batch_normalization(model)
-    if bn_momentum:
-        for layer in model.layers:
-            if isinstance(layer, keras.layers.BatchNormalization):
-                layer.momentum = bn_momentum
+    if frozen_bn == "batch" or bn_momentum:
+        model = _with_batch_normalization(model, frozen_bn, bn_momentum)
     if weights is None:
         he_uniform(model, seed)
     elif weights not in ("imagenet", "own"):
@@ -204,13 +201,15 @@ def _build_application(network: str, image_size: int, *, imagenet: bool) -> kera
         )
     except Exception as error:
         fetch = re.search(r"URL fetch failure on (\S+?):? ", str(error))
-        if not fetch:
-            raise BadBackbone(f"{network} can not be built at {image_size} pixels: {_first_line(error)}") from error
+        if fetch is None:
+            what = f"{network} with ImageNet weights" if imagenet else network
+            raise BadBackbone(f"{what} can not be built at {image_size} pixels: {_first_line(error)}") from error
+        home = os.environ.get("KERAS_HOME", "~/.keras")
         md5 = f" (md5 {IMAGENET_MD5[network]})" if network in IMAGENET_MD5 else ""
         raise BadBackbone(
             f"the ImageNet weights of {network} can not be downloaded from here. Get\n  {fetch[1]}{md5}\n"
-            f"on a machine with network and put the file into {keras.config.keras_home()}/models/ (a file there with "
-            f"another hash is deleted and downloaded again); or give --weights FILE, or --weights none."
+            f"on a machine with network and put the file into {home}/models/ (a file there with another hash is "
+            f"deleted and downloaded again); or give --weights FILE, or --weights none."
         ) from error
 
 
@@ -219,14 +218,15 @@ def _load_file(path: Path, image_size: int, *, keep_weights: bool) -> keras.Mode
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:
         raise BadBackbone(f"{path} is not a Keras model that can be loaded: {_first_line(error)}") from error
-    if not isinstance(model, keras.Model) or len(model.inputs) != 1 or len(model.inputs[0].shape) != 4:
+    inputs = getattr(model, "inputs", None) or []  # a model that was never built has none
+    if len(inputs) != 1 or len(inputs[0].shape) != 4:
         raise BadBackbone(f"{path} does not take one batch of images")
     if len(model.outputs) != 1 or len(model.outputs[0].shape) != 4:
         raise BadBackbone(
             f"{path} has no spatial output: {[tuple(output.shape) for output in model.outputs]} where one (batch, "
             f"height, width, channels) is needed. Save it without its pooling and classifier layers."
         )
-    height, width, channels = model.inputs[0].shape[1:]
+    height, width, channels = inputs[0].shape[1:]
     if channels != 3 or height not in (None, image_size) or width not in (None, image_size):
         raise BadBackbone(f"{path} takes images of {height} x {width} x {channels}: give --image_size {height or 224}")
     try:
@@ -236,15 +236,17 @@ def _load_file(path: Path, image_size: int, *, keep_weights: bool) -> keras.Mode
         raise BadBackbone(f"{path} can not take images of {image_size} pixels: {_first_line(error)}") from error
     if keep_weights:
         fixed.set_weights(model.get_weights())
-    return fixed
+    return keras.Model(fixed.inputs[0], fixed.outputs[0], name=model.name)  # a Sequential has no `input` of its own
 
 
-def _with_2018_batch_normalization(model: keras.Model) -> keras.Model:
+def _with_batch_normalization(model: keras.Model, frozen_bn: str, momentum: float) -> keras.Model:
     def swap(layer: keras.Layer) -> keras.Layer:
-        kind = BatchNormalization2018 if type(layer) is keras.layers.BatchNormalization else type(layer)
-        return kind.from_config(layer.get_config())
+        if type(layer) is not keras.layers.BatchNormalization:
+            return type(layer).from_config(layer.get_config())
+        kind = BatchNormalization2018 if frozen_bn == "batch" else keras.layers.BatchNormalization
+        return kind.from_config({**layer.get_config(), "momentum": momentum or layer.momentum})
 
-    twin = keras.models.clone_model(model, clone_function=swap)
+    twin = keras.models.clone_model(model, clone_function=swap, recursive=True)
     twin.set_weights(model.get_weights())
     return twin
 
@@ -283,20 +285,28 @@ def stage_taps(model: keras.Model) -> list[str]:
     """The layers VisualBackProp reads, shallow to deep.
 
     In a VGG every convolution has its ReLU inside, and all of them are read, as in the paper's figure. Elsewhere it is
-    the last activation, sum or concatenation at each size of map: convolutions before their batch normalisation, and
-    shortcuts, say nothing of what the network passes on.
+    the last activation, sum or concatenation at each size of map that everything passes through: a convolution before
+    its batch normalisation, a shortcut, or one branch of a block says little of what the network passes on. A network
+    whose blocks have no such layer (ConvNeXt) is read at its last map alone.
     """
     convolutions = [layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D)]
-    if convolutions and all(_rectified(layer) for layer in convolutions) and model.name.startswith("vgg"):
+    if model.name.startswith("vgg") and all(map(_activates, convolutions)):
         return [layer.name for layer in convolutions]
-    merged = (keras.layers.Activation, keras.layers.ReLU, keras.layers.Add, keras.layers.Concatenate)
-    last: dict[int, str] = {}
-    for layer in model.layers:
-        shape: tuple[int, ...] = getattr(layer.output, "shape", ())
-        if len(shape) == 4 and (isinstance(layer, merged) or _rectified(layer)):
-            last[shape[1]] = layer.name
-    return [last[size] for size in sorted(last, reverse=True)]
+    kinds = (keras.layers.ReLU, keras.layers.Add, keras.layers.Concatenate)
+    nodes = model.operations  # the layers and the functions between them, in topological order
+    place = {id(tensor): i for i, node in enumerate(nodes) for tensor in keras.tree.flatten(node.output)}
+    last_use = [0] * len(nodes)
+    for i, node in enumerate(nodes):
+        for tensor in keras.tree.flatten(node.input):
+            last_use[place[id(tensor)]] = i
+    taps: dict[int, str] = {}
+    for i, node in enumerate(nodes):
+        bypassed = max(last_use[:i], default=0) > i
+        shape: tuple[int, ...] = getattr(node.output, "shape", ())
+        if not bypassed and len(shape) == 4 and (isinstance(node, kinds) or _activates(node)):
+            taps[shape[1]] = node.name
+    return [taps[size] for size in sorted(taps, reverse=True)] or [model.layers[-1].name]
 
 
-def _rectified(layer: keras.Layer) -> bool:
-    return getattr(layer, "activation", None) is keras.activations.relu
+def _activates(layer: keras.Layer) -> bool:
+    return getattr(layer, "activation", None) not in (None, keras.activations.linear)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import sys
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from keras_art import UserError
 
@@ -51,7 +51,7 @@ class DatasetCard:
             DatasetNotFound: naming the file that was looked for and how to obtain the collection.
         """
         root = root or os.environ.get("KERAS_ART_DATA")
-        places = [Path(root) / self.name, Path(root)] if root else []
+        places = [Path(root).expanduser() / self.name, Path(root).expanduser()] if root else []
         for place in places:
             if (place / self.labels).is_file():
                 return place
@@ -63,17 +63,17 @@ class DatasetCard:
 
 
 def datasets_folder() -> Path:
-    """Where the cards lie: `$KERAS_ART_DATASETS`, a checkout's `datasets/`, or an installed wheel's share.
+    """Where the cards lie: `$KERAS_ART_DATASETS` if that is set, else a checkout's `datasets/` or a wheel's share.
 
     Raises:
-        DatasetNotFound: when none of the three exists.
+        DatasetNotFound: when no card is there.
     """
     places = [
         Path(__file__).resolve().parent.parent / "datasets",
         Path(sys.prefix) / "share" / "keras_art" / "datasets",
     ]
     if named := os.environ.get("KERAS_ART_DATASETS"):
-        places.insert(0, Path(named))
+        places = [Path(named)]
     for place in places:
         if any(place.glob("*/card.toml")):
             return place
@@ -89,10 +89,11 @@ def load_card(name: str) -> DatasetCard:
     """Reads one card.
 
     Raises:
-        CardNotFound: when `datasets/NAME/card.toml` does not exist.
+        CardNotFound: when `datasets/NAME/card.toml` does not exist; the message has the nearest name.
     """
-    path = datasets_folder() / name / "card.toml"
     if name not in names():
-        raise CardNotFound(f"no card is called {name!r}; there are {', '.join(names())}")
-    values: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
-    return DatasetCard(name=name, **values)
+        near = difflib.get_close_matches(name, names(), n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(names())}"
+        raise CardNotFound(f"no card is called {name!r}; {hint}")
+    text = (datasets_folder() / name / "card.toml").read_text(encoding="utf-8")
+    return DatasetCard(name=name, **tomllib.loads(text))

@@ -88,9 +88,6 @@ def guarded(command: Callable[[], int], prog: str) -> int:
     """Runs a command; what a user can mend becomes one message and exit status 1, Ctrl-C a resumable stop (130)."""
     from keras_art.runs import disk_full
 
-    # What TensorFlow says of drivers and retracing as it starts up is no help to the person who reads this.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     try:
         return command()
     except KeyboardInterrupt:
@@ -106,6 +103,21 @@ def guarded(command: Callable[[], int], prog: str) -> int:
         else:
             raise
         return 1
+
+
+def start_backend() -> None:
+    """Imports Keras and its backend without what they say of drivers and retracing, which helps no one who reads it."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), 2)  # TensorFlow's C++ writes there before its log level can be set
+    try:
+        import keras  # noqa: F401
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def say(text: str) -> None:

@@ -34,7 +34,7 @@ def cached_features(
 
     Args:
         folder: the cache of one (backbone, weights, preprocessing, size, precision): `features.f32` grows by whole
-            rows, `index.json` says whose they are.
+            rows, `index.json` says how wide and whose they are.
         build: makes the backbone; called only if an image is missing.
         pixels: (stored rows, size, size, 3) uint8.
         rows: each image's row in `pixels`.
@@ -47,11 +47,11 @@ def cached_features(
     data, index_file = folder / "features.f32", folder / "index.json"
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / "lock"):
-        index: dict[str, int] = json.loads(index_file.read_text()) if index_file.exists() else {}
+        width, index = json.loads(index_file.read_text()) if index_file.exists() else (0, {})
         missing = {name: row for name, row in zip(sha256, rows, strict=True) if name not in index}
         if missing:
             extractor = feature_extractor(build())
-            bytes_per_row = 4 * extractor.output.shape[-1]
+            width = extractor.output.shape[-1]
             names, todo = list(missing), np.array(list(missing.values()))
             with data.open("r+b" if data.exists() else "w+b") as file:
                 for start in range(0, len(names), CHUNK):
@@ -59,12 +59,11 @@ def cached_features(
                     batches = Batches(pixels, chunk, np.zeros_like(chunk), batch_size)
                     features = extractor.predict(batches.epochs(), verbose=0)
                     # What a killed extraction wrote beyond its index is overwritten.
-                    file.seek(len(index) * bytes_per_row)
+                    file.seek(4 * width * len(index))
                     file.write(np.ascontiguousarray(features, np.float32).tobytes())
                     file.flush()
                     index |= {name: len(index) + i for i, name in enumerate(names[start : start + CHUNK])}
-                    write(index_file, json.dumps(index))
+                    write(index_file, json.dumps([width, index]))
                     progress(start + len(chunk), len(names))
-    width = data.stat().st_size // (4 * len(index))
     stored = np.memmap(data, np.float32, "r", shape=(len(index), width))
     return stored, np.array([index[name] for name in sha256])

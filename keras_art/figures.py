@@ -1,29 +1,22 @@
-"""The papers' figures: learning curves, sample pictures, confusion matrices, saliency sheets.
+"""Figures drawn from numbers, as the papers have them: learning curves and confusion matrices.
 
-Every function returns a `matplotlib.figure.Figure` of its own, without pyplot; `save` writes it. Text is set in DejaVu
-Sans and, for Chinese and Japanese, in the first of `CJK_FONTS` installed; a character that no font has prints as a box.
+Every function returns a `matplotlib.figure.Figure` of its own, without pyplot; `save` writes it, and those of `sheets`.
 """
 
 from __future__ import annotations
 
-import bisect
-import functools
-import itertools
 import os
-import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from keras_art.lettering import COLUMN, PAGE, font, label, width_of
+
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-    from matplotlib.font_manager import FontProperties
-
-CJK_FONTS = ("Noto Sans CJK JP", "Noto Sans JP", "IPAexGothic", "Hiragino Sans", "Yu Gothic", "MS Gothic")
 
 # Blue, red, black, green and, for the network trained from scratch, orange are the colours of the 2018 study, in shades
 # that stay apart for colour-blind readers; other networks take OTHER_COLOURS in the order they come.
@@ -32,8 +25,6 @@ SCRATCH_COLOUR = "#E69F00"
 OTHER_COLOURS = ("#AA4499", "#56B4E9", "#7A4B1E", "#888888", "#3D2C8D", "#B5BD4C")
 LINESTYLES = {"fine_tuning": "--", "off_the_shelf": "-.", "scratch": "-"}
 PAPER_LINE: dict[str, Any] = {"linewidth": 0.8, "alpha": 0.45}
-
-COLUMN, PAGE = 4.5, 6.5  # inches: the widths of a figure for one column and of one across the page
 
 
 def learning_curves(
@@ -81,8 +72,8 @@ def learning_curves(
     figure = Figure(figsize=(COLUMN, 3.6), layout="constrained")
     axes = figure.add_subplot()
     for (network, mode), table in published.items():
-        label = f"paper: {network}, {mode}"
-        axes.plot(table["epoch"], table[metric], **style(network, mode), **PAPER_LINE, label=label)
+        key = f"paper: {network}, {mode}"
+        axes.plot(table["epoch"], table[metric], **style(network, mode), **PAPER_LINE, label=key)
     for (network, mode), table in ours.items():
         _require(table, ["epoch", metric], f"the curve of {network}, {mode}")
         epochs = table.groupby("epoch")[metric].agg(["mean", "min", "max"])
@@ -103,12 +94,18 @@ def learning_curves(
         entries[mode.replace("_", " ")] = {"color": "0.3", "linestyle": LINESTYLES.get(mode, ":")}
     if published:
         entries["paper"] = {"color": "0.3", **PAPER_LINE}
-    handles = [Line2D([], [], label=_label(name, 8, COLUMN / 3), **line) for name, line in entries.items()]
-    place: dict[str, Any] = {"loc": "outside lower center", "ncols": 3, "frameon": False, "handlelength": 3}
-    figure.legend(handles=handles, prop=_font(8), **place)
-    axes.set_title(_label(title, 10, COLUMN), fontproperties=_font(10))
-    axes.set_xlabel("epoch", fontproperties=_font(9))
-    axes.set_ylabel(metric.replace("val_", "validation ").replace("_", " "), fontproperties=_font(9))
+    beside = 0.65  # inches of a column that its text does not have: a stroke and space
+    labels = [label(name, 8, COLUMN - beside) for name in entries]
+    widths = [width_of(text, 8) for text in labels]
+    columns = 3  # as many as fit; matplotlib divides the entries among them like array_split
+    while columns > 1 and sum(max(part, default=0) + beside for part in np.array_split(widths, columns)) > COLUMN:
+        columns -= 1
+    handles = [Line2D([], [], label=text, **line) for text, line in zip(labels, entries.values(), strict=True)]
+    place: dict[str, Any] = {"loc": "outside lower center", "ncols": columns, "frameon": False, "handlelength": 3}
+    figure.legend(handles=handles, prop=font(8), **place)
+    axes.set_title(label(title, 10, COLUMN), fontproperties=font(10))
+    axes.set_xlabel("epoch", fontproperties=font(9))
+    axes.set_ylabel(metric.replace("val_", "validation ").replace("_", " "), fontproperties=font(9))
     axes.tick_params(labelsize=8)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(color="0.9", linewidth=0.6)
@@ -145,51 +142,6 @@ def published_curves(csv_path: str | os.PathLike[str]) -> pd.DataFrame:
     return pd.concat(curves, ignore_index=True)
 
 
-def samples(pictures: Sequence[np.ndarray], captions: Sequence[str], columns: int = 6) -> Figure:
-    """Figure 1 of the 2018 study: rows of pictures, each at its own aspect ratio over its caption.
-
-    Args:
-        pictures: (height, width, 3) uint8 each.
-        captions: One for each picture; cut with an ellipsis where wider than its column.
-        columns: Pictures in a row.
-
-    Raises:
-        ValueError: There are no pictures, no columns, or not as many captions as pictures.
-    """
-    if not len(pictures) or len(pictures) != len(captions) or columns < 1:
-        raise ValueError(f"cannot lay out {len(pictures)} pictures, {len(captions)} captions, {columns} columns")
-    rows = [pictures[start : start + columns] for start in range(0, len(pictures), columns)]
-    figure, axes, width = _mosaic(rows, columns, left=0, above=0, below=0.16)
-    for ax, caption in zip(itertools.chain(*axes), captions, strict=True):
-        _note(ax, _label(caption, 7, 0.97 * width), (0.5, 0), (0, -2), ha="center", va="top")
-    return figure
-
-
-def saliency_sheet(rows: Sequence[tuple[str, Sequence[np.ndarray]]], columns: Sequence[str]) -> Figure:
-    """Figure 4 of the 2018 study: a painting to a row, beside the overlays of what each network looks at.
-
-    Args:
-        rows: A caption, set upright at the left, and one picture (height, width, 3) uint8 for each of `columns`.
-        columns: The headers.
-
-    Raises:
-        ValueError: There are no rows or no columns, or a row has not one picture for each column.
-    """
-    if not rows or not columns:
-        raise ValueError("a saliency sheet needs at least one row and one column")
-    for caption, pictures in rows:
-        if len(pictures) != len(columns):
-            raise ValueError(f"the row {caption!r} has {len(pictures)} pictures for {len(columns)} columns")
-    pictures_of_rows = [pictures for _, pictures in rows]
-    figure, axes, width = _mosaic(pictures_of_rows, len(columns), left=0.2, above=0.22, below=0)
-    for ax, header in zip(axes[0], columns, strict=True):
-        _note(ax, _label(header, 9, 0.97 * width), (0.5, 1), (0, 3), ha="center", va="bottom", size=9)
-    for (ax, *_), (caption, _) in zip(axes, rows, strict=True):
-        height = ax.get_position().height * figure.get_figheight()
-        _note(ax, _label(caption, 8, height), (0, 0.5), (-3, 0), ha="right", va="center", size=8, rotation=90)
-    return figure
-
-
 def confusion_matrix(confusion: np.ndarray, names: Sequence[str], *, top: int = 25, title: str = "") -> Figure:
     """Where the images of each class went, as shares of its row: the `top` most frequent classes, and the rest as one.
 
@@ -219,14 +171,14 @@ def confusion_matrix(confusion: np.ndarray, names: Sequence[str], *, top: int = 
     counts = np.add.reduceat(np.add.reduceat(confusion[np.ix_(order, order)], starts, axis=0), starts, axis=1)
     support = counts.sum(axis=1)
     shares = counts / np.where(support, support, np.nan)[:, None]
-    kept = [_label(names[index], 7, 1.4) for index in order[:top]]
+    kept = [label(names[index], 7, 1.4) for index in order[:top]]
     if len(order) > top:
         rest = len(order) - top
         kept.append(f"rest ({rest} {'class' if rest == 1 else 'classes'})")
 
     # In inches, for the cells to be square and as large as the page allows.
     rows = [f"{name}  {count:,.0f}" for name, count in zip(kept, support, strict=True)]
-    left, below = (max(_width(text, 7) for text in texts) + 0.4 for texts in (rows, kept))
+    left, below = (max(width_of(text, 7) for text in texts) + 0.4 for texts in (rows, kept))
     above, right = 0.3 if title else 0.1, 0.7
     cell = min(max(0.32, 1.8 / len(kept)), (PAGE - left - right) / len(kept))
     side = cell * len(kept)
@@ -236,12 +188,12 @@ def confusion_matrix(confusion: np.ndarray, names: Sequence[str], *, top: int = 
     colours = matplotlib.colormaps["Blues"].with_extremes(bad="0.9")
     image = axes.imshow(shares, cmap=colours, vmin=0, vmax=1)
     ticks = range(len(kept))
-    axes.set_yticks(ticks, rows, fontproperties=_font(7))
-    axes.set_xticks(ticks, kept, fontproperties=_font(7), rotation=90)
+    axes.set_yticks(ticks, rows, fontproperties=font(7))
+    axes.set_xticks(ticks, kept, fontproperties=font(7), rotation=90)
     axes.tick_params(length=0)
-    axes.set_xlabel("predicted class", fontproperties=_font(8))
-    axes.set_ylabel("true class and its support", fontproperties=_font(8))
-    axes.set_title(_label(title, 9, width), fontproperties=_font(9))
+    axes.set_xlabel("predicted class", fontproperties=font(8))
+    axes.set_ylabel("true class and its support", fontproperties=font(8))
+    axes.set_title(label(title, 9, width), fontproperties=font(9))
     if cell >= 0.22:
         for row, column in np.argwhere(shares >= 0.005):
             share = shares[row, column]
@@ -272,75 +224,6 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> None:
     os.replace(part, path)
 
 
-def _mosaic(
-    rows: Sequence[Sequence[np.ndarray]], columns: int, left: float, above: float, below: float
-) -> tuple[Figure, list[list[Axes]], float]:
-    """A figure of rows of pictures, their axes, and the width of a column; all lengths in inches.
-
-    Pictures stand on the ground of their row, none higher than 5/4 of the width of its column.
-    """
-    from matplotlib.figure import Figure
-
-    gap = 0.08
-    column = (PAGE - left) / columns - gap
-    heights = [column * min(1.25, max(picture.shape[0] / picture.shape[1] for picture in row)) for row in rows]
-    width = left + max(map(len, rows)) * (column + gap)
-    height = above + sum(heights) + len(rows) * (below + gap)
-    figure = Figure(figsize=(width, height))
-    axes: list[list[Axes]] = []
-    ground = height - above
-    for row, row_height in zip(rows, heights, strict=True):
-        ground -= row_height
-        axes.append([])
-        for index, picture in enumerate(row):
-            tall = min(column * picture.shape[0] / picture.shape[1], row_height)
-            wide = tall * picture.shape[1] / picture.shape[0]
-            x = left + gap / 2 + index * (column + gap) + (column - wide) / 2
-            ax = figure.add_axes((x / width, ground / height, wide / width, tall / height))
-            ax.imshow(picture, aspect="auto")
-            ax.set_axis_off()
-            axes[-1].append(ax)
-        ground -= below + gap
-    return figure, axes, column
-
-
-def _note(
-    ax: Axes, text: str, at: tuple[float, float], shift: tuple[float, float], size: float = 7, **how: Any
-) -> None:
-    """Text beside a picture: `at` in fractions of it, moved by `shift` points."""
-    place: dict[str, Any] = {"xycoords": "axes fraction", "textcoords": "offset points", "annotation_clip": False}
-    ax.annotate(text, at, shift, fontproperties=_font(size), **place, **how)
-
-
 def _require(table: pd.DataFrame, columns: Sequence[str], what: str) -> None:
     if missing := [column for column in columns if column not in table]:
         raise ValueError(f"{what} lacks the column {', '.join(missing)}; it has {', '.join(map(str, table))}")
-
-
-@functools.cache
-def _font(size: float) -> FontProperties:
-    from matplotlib.font_manager import FontProperties, fontManager
-
-    installed = {font.name for font in fontManager.ttflist}
-    cjk = [name for name in CJK_FONTS if name in installed]
-    return FontProperties(family=["DejaVu Sans", *cjk[:1]], size=size)
-
-
-def _width(text: str, size: float) -> float:
-    """The width of a text in inches."""
-    from matplotlib.textpath import TextPath
-
-    return TextPath((0, 0), text, prop=_font(size)).get_extents().width / 72 if text else 0.0
-
-
-def _label(text: str, size: float, inches: float) -> str:
-    """A text on one line, without characters that no font has (matplotlib warns of each), cut to a width in inches."""
-    from matplotlib.font_manager import findfont, get_font
-
-    fonts = [get_font(findfont(family)) for family in _font(size).get_family()]
-    words = " ".join(unicodedata.normalize("NFC", str(text)).split())[:300]
-    words = "".join(c if any(font.get_char_index(ord(c)) for font in fonts) else "□" for c in words)
-    if _width(words, size) > inches:
-        fits = bisect.bisect_right(range(len(words)), inches, key=lambda end: _width(words[:end] + "…", size))
-        words = words[: max(fits - 1, 0)].rstrip() + "…"
-    return words.replace("$", r"\$")  # a name is never a formula

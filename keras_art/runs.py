@@ -6,6 +6,7 @@ import dataclasses
 import errno
 import hashlib
 import json
+import math
 import os
 import platform
 import shutil
@@ -37,7 +38,7 @@ class RunConfig(Protocol):
 
 def write(path: Path, text: str) -> None:
     """Writes a text file by rename, so that nobody ever reads half of it."""
-    part = path.with_name(path.name + ".part")
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")  # two processes may write the same file
     part.write_text(text, encoding="utf-8")
     os.replace(part, path)
 
@@ -45,7 +46,7 @@ def write(path: Path, text: str) -> None:
 def digest(config: RunConfig) -> str:
     """Eight hex digits of the fields that differ from their defaults: a field added later keeps old digests."""
     changed = {
-        field.name: value
+        field.name: float(value) if isinstance(field.default, float) else value  # 1 and 1.0 are one learning rate
         for field in dataclasses.fields(config)
         if (value := getattr(config, field.name)) != field.default
     }
@@ -112,7 +113,7 @@ class Store:
             StoreError: the stored configuration differs although the digest agrees: a default has changed.
         """
         folder = self.directory(config)
-        if not (folder / "metrics.json").exists():
+        if not ((folder / "metrics.json").exists() and (folder / "config.json").exists()):
             return None
         stored = json.loads((folder / "config.json").read_text())
         now = dataclasses.asdict(config)
@@ -133,11 +134,7 @@ class Store:
 
     def finish(self, config: RunConfig, metrics: dict[str, Any]) -> None:
         """Says that a run is done. NaN and infinities become null, which is what JSON has; the checkpoint goes."""
-        finite = {
-            name: None if isinstance(value, float) and not abs(value) < float("inf") else value
-            for name, value in metrics.items()
-        }
-        write(self.directory(config) / "metrics.json", json.dumps(finite, indent=1, allow_nan=False))
+        write(self.directory(config) / "metrics.json", json.dumps(_finite(metrics), indent=1, allow_nan=False))
         shutil.rmtree(self.directory(config) / "checkpoint", ignore_errors=True)
 
     def lock(self, path: Path, *, wait: bool = True) -> Any:
@@ -149,6 +146,14 @@ class Store:
 
         path.parent.mkdir(parents=True, exist_ok=True)
         return FileLock(f"{path}.lock", timeout=-1 if wait else 0)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _finite(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def execute(

@@ -52,8 +52,8 @@ class Task:
     """A choice whose images have been read and split.
 
     Attributes:
-        table: columns id, path, split ("train", "val", "test"), label (index into `classes`), and the
-            collection's own label columns; sorted by id.
+        table: columns id, path, split ("train", "val", "test"), the collection's own label columns, and label, the
+            index into `classes`; sorted by id.
         classes: label texts in alphabetical order.
         dropped_classes: classes that the filter removed -> how many images they had.
     """
@@ -93,51 +93,59 @@ def choose(
         BadCollection: no such target, no given split, or fewer than two classes.
     """
     if target is None:
-        if len(collection.targets) != 1:
+        if not collection.targets:
+            raise BadCollection(f"{collection.name} has no label column: add one to its table")
+        if len(collection.targets) > 1:
             raise BadCollection(
-                f"{collection.name} has the label columns {', '.join(collection.targets) or '(none)'}: "
-                f"choose one with --target"
+                f"{collection.name} has the label columns {', '.join(collection.targets)}: choose one with --target"
             )
         target = collection.targets[0]
     if target not in collection.targets:
         near = difflib.get_close_matches(target, collection.targets, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
+        hint = f": did you mean {near[0]!r}?" if near else ""
         raise BadCollection(
-            f"{collection.name} has no label column {target!r}{hint} It has {', '.join(collection.targets) or 'none'}."
+            f"{collection.name} has no label column {target!r}; it has {', '.join(collection.targets) or 'none'}{hint}"
         )
     table = collection.table.assign(target=collection.table[target].str.strip())
-    blank = table["target"].str.lower().isin(BLANKS)
+    blank = _blank(table["target"])
     dropped = {str(text) or "(blank)": int(n) for text, n in table["target"][blank].value_counts().items()}
     table = table[~blank]
-    given = bool((table["split"] != "").all()) and {"train", "test"} <= set(table["split"])
+    sizes = {str(name) or "(none)": int(n) for name, n in table["split"].value_counts().items()}
     if rule == "auto":
-        rule = "given" if given else "stratified"
-    if rule == "given" and not given:
+        rule = "given" if set(sizes) - {"(none)"} else "stratified"
+    if rule == "given" and ("(none)" in sizes or not {"train", "test"} <= set(sizes)):
+        found = ", ".join(f"{name} {n}" for name, n in sizes.items())
         raise BadCollection(
-            f"{collection.name} brings no split of its own with both train and test: add a column 'split' with "
-            f"train, val and test, or use --split stratified"
+            f"{collection.name} brings no whole split of its own ({found}): every image needs train, val or test in a "
+            f"column 'split' (val may be left out, it is then taken from train), or use --split stratified"
         )
-    if limit and limit < len(table):
-        strata = table["target"] + "\0" + (table["split"] if rule == "given" else "")
-        table = table.loc[_capped(strata, limit, split_seed, floor=1 if rule == "given" else 3)].sort_values("id")
+    if 0 < limit < len(table):
+        strata = ["target", "split"] if rule == "given" else ["target"]
+        floor = 3 if rule != "given" else 2 if "val" not in sizes else 1
+        table = table.loc[_capped(table, strata, limit, split_seed, floor)].sort_values("id")
     if (classes := table["target"].nunique()) < 2:
         raise BadCollection(
             f"{collection.name}: the column {target!r} holds {classes} class{'es' * (classes != 1)} with images; "
             f"a classifier needs two"
         )
     table = table.reset_index(drop=True)
-    words = table[["id", "target", "split"]].to_csv(index=False) + ",".join(map(str, table["bytes"]))
+    words = table[["id", "target", "split", "bytes"]].to_csv(index=False, lineterminator="\n")
     settings = f"{target}|{rule}|{split_seed}|{class_filter}"
     digest = hashlib.sha256(f"{settings}\n{words}".encode()).hexdigest()[:8]
     return Choice(collection.name, target, table, rule, split_seed, class_filter, dropped, digest)
 
 
-def _capped(strata: pd.Series, limit: int, seed: int, floor: int) -> pd.Index:
-    """The index labels of `limit` rows: `floor` of each stratum while they last, then shares in proportion."""
-    shuffled = strata.iloc[np.random.default_rng(seed).permutation(len(strata))]
-    groups = shuffled.groupby(shuffled)
+def _blank(labels: pd.Series) -> pd.Series:
+    return labels.str.strip().str.lower().isin(BLANKS)
+
+
+def _capped(table: pd.DataFrame, strata: list[str], limit: int, seed: int, floor: int) -> pd.Index:
+    """The index labels of `limit` rows: `floor` of each stratum, large classes first, then shares in proportion."""
+    shuffled = table[["target", "split"]].iloc[np.random.default_rng(seed).permutation(len(table))]
+    groups = shuffled.groupby(strata)["target"]
     rank = (groups.cumcount() - (floor - 1)).clip(lower=0) / groups.transform("size")
-    return rank.sort_values(kind="stable").index[:limit]
+    size = shuffled.groupby("target")["target"].transform("size")
+    return shuffled.assign(rank=rank, smallness=-size).sort_values(["rank", "smallness", "target"]).index[:limit]
 
 
 def split(choice: Choice, readable: Sequence[bool]) -> Task:
@@ -147,18 +155,17 @@ def split(choice: Choice, readable: Sequence[bool]) -> Task:
         readable: one truth value per row of `choice.table`.
 
     Raises:
-        BadCollection: when fewer than two classes are left in all three splits.
+        BadCollection: a split stays empty, or fewer than two classes are left.
     """
-    table = choice.table[np.asarray(readable, bool)].copy()
+    table = choice.table[np.asarray(readable, bool)].drop(columns="bytes")
     if choice.rule == "random":
         table["split"] = _random(len(table), choice.split_seed)
     elif choice.rule == "stratified":
-        table["split"] = _stratified(table["target"].to_numpy(), choice.split_seed)
+        table["split"] = _stratified(table["target"], choice.split_seed)
     elif not (table["split"] == "val").any():
         # A train and a test split only: a ninth of train becomes val, which leaves test untouched.
         train = table["split"] == "train"
-        parts = _stratified(table["target"][train].to_numpy(), choice.split_seed, shares=(0.9, 0.1, 0.0))
-        table.loc[train, "split"] = parts
+        table.loc[train, "split"] = _stratified(table["target"][train], choice.split_seed, shares=(1 / 9, 0))
     dropped: dict[str, int] = {}
     if choice.class_filter:
         present = table.groupby("target")["split"].nunique()
@@ -166,10 +173,11 @@ def split(choice: Choice, readable: Sequence[bool]) -> Task:
         dropped = {str(name): int(counts[name]) for name in present.index[present < 3]}
         table = table[~table["target"].isin(list(dropped))]
     classes = sorted(table["target"].unique())
-    if len(classes) < 2:
+    if len(classes) < 2 or table["split"].nunique() < 3:
         raise BadCollection(
-            f"{choice.name}: {len(classes)} class{'es' * (len(classes) != 1)} of {choice.target!r} occur in all of "
-            f"train, val and test (a class needs at least three readable images, one for each split)"
+            f"{choice.name}: {len(classes)} class{'es' * (len(classes) != 1)} of {choice.target!r} left, "
+            f"{len(dropped)} dropped because they do not occur in all of train, val and test; two are needed. "
+            f"A class needs at least three images that can be read, one for each split"
         )
     index = {name: i for i, name in enumerate(classes)}
     table["label"] = table.pop("target").map(index)
@@ -189,13 +197,17 @@ def _random(n: int, seed: int) -> np.ndarray:
     return splits
 
 
-def _stratified(labels: np.ndarray, seed: int, shares: tuple[float, float, float] = (0.8, 0.1, 0.1)) -> np.ndarray:
-    """Each class shared out on its own; from three images on it has at least one in each split that has a share."""
+def _stratified(labels: pd.Series, seed: int, shares: tuple[float, float] = (0.1, 0.1)) -> np.ndarray:
+    """Each class shared out on its own; with three images or more it has at least one in each split.
+
+    Args:
+        shares: of val and test; 0 leaves that split out.
+    """
     rng = np.random.default_rng(seed)
     splits = np.full(len(labels), "train", dtype=object)
-    for name in sorted(set(labels)):
-        rows = rng.permutation(np.flatnonzero(labels == name))
-        val, test = (max(round(share * len(rows)), 1) if share else 0 for share in shares[1:])
+    for rows in labels.groupby(labels.to_numpy()).indices.values():
+        rows = rng.permutation(rows)
+        val, test = (max(round(share * len(rows)), 1) if share else 0 for share in shares)
         if len(rows) > val + test:
             splits[rows[:val]], splits[rows[val : val + test]] = "val", "test"
     return splits
@@ -213,10 +225,10 @@ def leak_report(task: Task, sha256: Sequence[str]) -> dict[str, float]:
         sha256: content hash of each image, in the order of `task.table`.
 
     Returns:
-        `majority`: test accuracy of the train split's largest class; `same_file`: the share of test images whose very
+        Shares of the test images, in [0, 1]. `majority`: in the train split's largest class; `same_file`: whose very
         file also stands in train or val; and where the collection has a column `artist` that is not the target,
-        `artist_in_train`: the share of test images whose artist stands in train, and `artist_rule`: test accuracy of
-        "this artist's majority label in train", no pixel seen, the majority class for artists unknown there.
+        `artist_in_train`: by a named artist of train, and `artist_rule`: labelled rightly by "this artist's majority
+        label in train", no pixel seen, the majority class for artists unknown there. Ties go to the first class.
     """
     table = task.table.assign(sha256=list(sha256))
     train, test = (table[table["split"] == name] for name in ("train", "test"))
@@ -226,8 +238,9 @@ def leak_report(task: Task, sha256: Sequence[str]) -> dict[str, float]:
         "same_file": float(test["sha256"].isin(table["sha256"][table["split"] != "test"]).mean()),
     }
     if "artist" in table.columns and task.target != "artist":
-        rule = train.groupby("artist")["label"].agg(lambda labels: labels.mode()[0])
-        guess = test["artist"].map(rule)
+        named = train[~_blank(train["artist"])].groupby(["artist", "label"], as_index=False).size()
+        largest = named.sort_values(["size", "label"], ascending=[False, True]).drop_duplicates("artist")
+        guess = test["artist"].map(largest.set_index("artist")["label"])
         report["artist_in_train"] = float(guess.notna().mean())
         report["artist_rule"] = float((guess.fillna(majority) == test["label"]).mean())
     return report

@@ -72,7 +72,9 @@ def named(file: str) -> str:
         return file
     if not path.is_file():
         raise UserError(f"the file {file} does not exist")
-    return f"{path.stem}-{hashlib.sha256(path.read_bytes()).hexdigest()[:8]}{path.suffix}"
+    # Keras goes by the whole of `.weights.h5`.
+    suffix = ".weights.h5" if path.name.endswith(".weights.h5") else path.suffix
+    return f"{path.name.removesuffix(suffix)}-{hashlib.sha256(path.read_bytes()).hexdigest()[:8]}{suffix}"
 
 
 def keep_files(store: Store, files: Iterable[str]) -> None:

@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from keras_art import splits
-from keras_art.images import ImageStore
+from keras_art.collection import BadCollection, Collection
+from keras_art.image_store import ImageStore
 from keras_art.runs import Store, StoreError, write
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from keras_art.collection import Collection
 
 Progress = Callable[[int, int], None]
 
@@ -52,12 +51,13 @@ def prepare(
     dropped on the way.
 
     Raises:
-        BadCollection: fewer than two classes are left.
+        BadCollection: no image can be read, or fewer than two classes are left.
+        StoreError: the store has split this choice before, when other images could be read.
     """
     import pandas as pd
 
     images = ImageStore(store.root / "cache" / "images" / f"{image_size}-{resize}", image_size, resize)
-    scan = images.scan(list(map(Path, choice.table["path"])), progress)
+    scan = images.scan(choice.table["path"].tolist(), progress)
     readable = (scan["row"] >= 0).to_numpy()
     unreadable = choice.table.loc[~readable, ["id", "path"]].assign(reason=scan.loc[~readable, "reason"].to_numpy())
     quarantine = pd.concat([collection.quarantine, unreadable])
@@ -65,10 +65,15 @@ def prepare(
     folder.mkdir(parents=True, exist_ok=True)
     write(folder / "quarantine.csv", quarantine.to_csv(index=False))
     if not readable.any():
-        raise splits.BadCollection(
+        raise BadCollection(
             f"none of the {len(scan)} images of {collection.name} can be read; {folder / 'quarantine.csv'} says why"
         )
     task = splits.split(choice, readable)
+    if (folder / "splits.csv").exists() and not _table(folder)[["id", "split"]].equals(task.table[["id", "split"]]):
+        raise StoreError(
+            f"{folder} was split when other images could be read (now {readable.sum()} of {len(readable)}), and runs "
+            f"on both splits can not be compared: put the images back as they were, or choose another --store"
+        )
     write(folder / "splits.csv", task.table.to_csv(index=False))
     ready = _ready(task, images, scan.set_index(choice.table["id"]))
     facts = {
@@ -91,22 +96,29 @@ def load(store: Store, key: str, image_size: int, resize: str) -> Ready:
     """A task that `prepare` has made ready; nothing but what has changed since is decoded.
 
     Raises:
-        StoreError: an image of the task is gone or can no longer be read.
+        StoreError: `prepare` has not been here, or an image of the task is gone or can no longer be read.
     """
-    import pandas as pd
-
     folder = store.root / "collections" / key
+    if not (folder / "task.json").exists():
+        raise StoreError(f"{folder} is not there: start the study that made it, with its --data, and it will be")
     facts = json.loads((folder / "task.json").read_text(encoding="utf-8"))
-    table = pd.read_csv(folder / "splits.csv", dtype={"id": str}, keep_default_na=False)
+    table = _table(folder)
     task = splits.Task(key, facts["target"], table, facts["classes"], facts["dropped_classes"])
     images = ImageStore(store.root / "cache" / "images" / f"{image_size}-{resize}", image_size, resize)
-    scan = images.scan(list(map(Path, table["path"])))
+    scan = images.scan(table["path"].tolist())
     if (gone := scan[scan["row"] < 0]).size:
         raise StoreError(
             f"{len(gone)} image{'s' * (len(gone) > 1)} of {key} can no longer be read, first {gone['path'].iloc[0]} "
             f"({gone['reason'].iloc[0]}): put them back, or start the study anew to leave them out"
         )
     return _ready(task, images, scan.set_index(table["id"]))
+
+
+def _table(folder: Path) -> pd.DataFrame:
+    """`splits.csv` as it was written: text, whatever it looks like, and the label's index."""
+    import pandas as pd
+
+    return pd.read_csv(folder / "splits.csv", dtype=str, keep_default_na=False).astype({"label": "int64"})
 
 
 def _ready(task: splits.Task, images: ImageStore, scan: pd.DataFrame) -> Ready:
@@ -131,10 +143,8 @@ def describe(store: Store, key: str) -> str:
             "  left out, no label: " + ", ".join(f"{n:,} {text}" for text, n in facts["dropped_labels"].items())
         )
     if facts["dropped_classes"]:
-        images = sum(facts["dropped_classes"].values())
-        lines.append(
-            f"  left out, not in all three splits: {len(facts['dropped_classes']):,} classes, {images:,} images"
-        )
+        classes, images = len(facts["dropped_classes"]), sum(facts["dropped_classes"].values())
+        lines.append(f"  left out, not in all three splits: classes {classes:,}, images {images:,}")
     if facts["quarantined"]:
         lines.append(f"  in quarantine: {facts['quarantined']:,}, see {folder / 'quarantine.csv'}")
     leaks = facts["leaks"]

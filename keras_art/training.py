@@ -39,22 +39,8 @@ def make_deterministic(seed: int) -> None:
 
 
 def compile_classifier(model: keras.Model, optimizer: keras.optimizers.Optimizer) -> None:
-    """Cross-entropy on integer labels, accuracy beside it; XLA only where a GPU is (on CPUs it is slower)."""
-    model.compile(
-        optimizer,
-        keras.losses.SparseCategoricalCrossentropy(),
-        metrics=["accuracy"],
-        jit_compile="auto" if has_gpu() else keras.config.backend() == "jax",
-    )
-
-
-def has_gpu() -> bool:
-    """Whether the backend sees an accelerator."""
-    if keras.config.backend() == "torch":
-        import torch
-
-        return torch.cuda.is_available()
-    return bool(keras.distribution.list_devices("gpu"))
+    """Cross-entropy on integer labels, accuracy beside it."""
+    model.compile(optimizer, keras.losses.SparseCategoricalCrossentropy(), metrics=["accuracy"])
 
 
 def fit(
@@ -116,6 +102,7 @@ class _Keeper(keras.callbacks.Callback):
         self.patience, self.restore_best, self.on_epoch = patience, restore_best, on_epoch
         self.history: list[dict[str, float]] = []
         self.best_epoch, self.stopped, self.diverged = 0, False, False
+        self.torch_state: np.ndarray | None = None
 
     @property
     def _state(self) -> list[Any]:
@@ -128,13 +115,20 @@ class _Keeper(keras.callbacks.Callback):
         if not path.exists():
             shutil.rmtree(self.checkpoint, ignore_errors=True)
             return 0
-        with np.load(path, allow_pickle=False) as stored:
+        with np.load(path) as stored:
             for i, variable in enumerate(self._state):
                 variable.assign(stored[f"{i}"])
+            self.torch_state = stored.get("torch")
             kept = json.loads(str(stored["keeper"]))
         self.history, self.best_epoch = kept["history"], kept["best_epoch"]
         self.stopped, self.diverged = kept["stopped"], kept["diverged"]
         return len(self.history)
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        # Only now: opening the data loader draws, too.
+        if self.torch_state is not None:
+            _torch_random().set_rng_state(keras.ops.convert_to_tensor(self.torch_state).cpu())
+            self.torch_state = None
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         # Now and then, not every batch: reading the loss waits for the device.
@@ -150,10 +144,13 @@ class _Keeper(keras.callbacks.Callback):
         if improved:
             self.best_epoch = epoch + 1
             self._write_arrays(self._best_file, {f"{i}": v for i, v in enumerate(self.model.get_weights())})
-        self.stopped = self.diverged or epoch + 1 - self.best_epoch >= self.patience
+        waited = epoch + 1 - self.best_epoch
+        self.stopped = self.diverged or (not improved and waited >= self.patience)
         write(self.folder / "history.csv", pd.DataFrame(self.history).to_csv(index=False))
         keeper = {name: getattr(self, name) for name in ("history", "best_epoch", "stopped", "diverged")}
         arrays = {f"{i}": keras.ops.convert_to_numpy(variable) for i, variable in enumerate(self._state)}
+        if torch_random := _torch_random():
+            arrays["torch"] = torch_random.get_rng_state().numpy()
         self._write_arrays(self.checkpoint / "epoch.npz", {**arrays, "keeper": np.array(json.dumps(keeper))})
         for stale in set(self.checkpoint.glob("best-*.npz")) - {self._best_file}:
             stale.unlink()
@@ -163,7 +160,7 @@ class _Keeper(keras.callbacks.Callback):
     def restore(self) -> None:
         """Gives the model the weights of its best epoch, where that is wanted."""
         if self.restore_best and self.best_epoch and not self.diverged:
-            with np.load(self._best_file, allow_pickle=False) as stored:
+            with np.load(self._best_file) as stored:
                 self.model.set_weights([stored[f"{i}"] for i in range(len(stored.files))])
 
     @property
@@ -172,9 +169,18 @@ class _Keeper(keras.callbacks.Callback):
         return self.checkpoint / f"best-{self.best_epoch}.npz"
 
     @staticmethod
-    def _write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    def _write_arrays(path: Path, arrays: dict[str, Any]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(path.name + ".part")
         with part.open("wb") as file:
-            np.savez(file, allow_pickle=False, **arrays)
+            np.savez(file, **arrays)
         os.replace(part, path)
+
+
+def _torch_random() -> Any:
+    """PyTorch's own random state, from which Keras draws on that backend where a layer has no seed; else None."""
+    if keras.config.backend() != "torch":
+        return None
+    import torch
+
+    return torch.cuda if torch.cuda.is_available() else torch.random

@@ -17,7 +17,7 @@ import pandas as pd
 
 from keras_art import backbones, features, figures, heads, metrics, runs, tasks, training
 from keras_art.collection import list_images
-from keras_art.images import ImageStore
+from keras_art.image_store import ImageStore
 from keras_art.pipeline import Batches
 from keras_art.runs import Store, write
 from keras_art.saliency import visual_backprop
@@ -73,8 +73,15 @@ def carry_out(store: Store, config: ClassifierRun, folder: Path, tell: Tell) -> 
     Returns:
         What `metrics.json` holds: fractions, counts, seconds; nulls and "diverged" where training diverged.
     """
-    started = time.monotonic()
     keras.config.set_dtype_policy(config.precision)
+    try:
+        return _carry_out(store, config, folder, tell)
+    finally:
+        keras.config.set_dtype_policy("float32")
+
+
+def _carry_out(store: Store, config: ClassifierRun, folder: Path, tell: Tell) -> dict[str, Any]:
+    started = time.monotonic()
     training.make_deterministic(config.seed)
     ready = tasks.load(store, config.collection, config.image_size, config.resize)
     classes = ready.task.classes
@@ -124,7 +131,6 @@ def carry_out(store: Store, config: ClassifierRun, folder: Path, tell: Tell) -> 
             facts["val_accuracy"] = float(history["val_accuracy"][history["val_loss"].idxmin()])
         if model is not None:
             _save(model, folder / ("head.keras" if cached else "model.keras"))
-    keras.config.set_dtype_policy("float32")
     return {**facts, "seconds": round(time.monotonic() - started, 2)}
 
 
@@ -299,8 +305,9 @@ def saliency(store: Store, config: ClassifierRun, folder: Path, pixels: np.ndarr
     before = load_network(store, config)
     after = keras.saving.load_model(folder / "model.keras", compile=False).get_layer(before.model.name)
     inputs = backbones.Preprocessing(before.preprocessing)(pixels)
-    taps = backbones.stage_taps(before.model)
-    return visual_backprop(before.model, taps, inputs), visual_backprop(after, taps, inputs)
+    # Each by its own names: Keras counts its automatic ones up within a process.
+    frozen, fine = (visual_backprop(model, backbones.stage_taps(model), inputs) for model in (before.model, after))
+    return frozen, fine
 
 
 def predict(

@@ -1,9 +1,9 @@
 """Every table of every reproduction, from what has been run so far.
 
-    python -m reproductions                        # on the terminal
-    python -m reproductions --format markdown
-    python -m reproductions --write --store runs   # what a store measured, into measured.csv and the README
-    python -m reproductions --check                # exit status 1 where the README and measured.csv disagree
+python -m reproductions                        # on the terminal
+python -m reproductions --format markdown
+python -m reproductions --write --store runs   # what a store measured, into measured.csv and the README
+python -m reproductions --check                # exit status 1 where the README and measured.csv disagree
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import tyro
 
-from keras_art import UserError, cli, runs
+from keras_art import UserError, __version__, cli, runs
 from keras_art import study as study_
 from keras_art.tables import PaperTable, compare, grid, render
 
@@ -50,7 +50,11 @@ PAPER = "sabatelli2018"
 NETWORKS = ("Xception", "InceptionV3", "ResNet50", "VGG19")
 NATIVE_SIZE = {"Xception": 299, "InceptionV3": 299, "InceptionResNetV2": 299, "NASNetLarge": 331}  # others: 224
 TITLES = {"text": "{}\n", "markdown": "**{}**\n\n", "latex": "% {}\n", "html": "<h3>{}</h3>\n"}
-PRETRAINING_EPOCHS = 3  # of the demo's own weights
+# How the demo's own weights are trained: more and smaller steps than the paper's, because there are few images.
+PRETRAINING: dict[str, Any] = {
+    "mode": "pretraining", "weights": "none", "learning_rate": 0.0, "batch_size": 16, "epochs": 4, "patience": 4,
+    "keep": "last",
+}  # fmt: skip
 
 TABLE_1 = PaperTable(
     name="table_1",
@@ -160,6 +164,8 @@ class Study(cli.Study):
     """Images per step."""
     epochs: int = 100
     """At most."""
+    head_epochs: int = 0
+    """The same of off-the-shelf heads, whose epochs cost next to nothing (0: as --epochs)."""
     patience: int = 7
     """Epochs without a smaller validation loss before training stops."""
     keep: Literal["best", "last"] = "best"
@@ -174,8 +180,8 @@ class Study(cli.Study):
 
 PRESETS = {
     "demo": Study(
-        preset="demo", target="artist", weights=("demo",), image_size=75, epochs=6, patience=3, bn_momentum=0.9,
-        split="stratified",
+        preset="demo", target="artist", networks=("Xception", "InceptionV3", "ResNet50"), weights=("demo",),
+        preprocessing="tf", image_size=75, epochs=4, head_epochs=60, bn_momentum=0.9, split="stratified",
     ),
     "study": Study(preset="study"),
     "paper": Study(
@@ -202,14 +208,15 @@ def choices(study: Study, store: runs.Store) -> dict[str, tuple[Any, Choice]]:
     from keras_art.collection import load_collection
     from keras_art.splits import choose
 
-    def atelier(half: str, images: int) -> Path:
-        return make_atelier(store.root / "cache" / f"atelier-{half}-{images}", images=images, half=half)
+    def atelier(half: str) -> Path:
+        # By version: a painter who has learnt something since must not be taken for the old one.
+        return make_atelier(store.root / "cache" / __version__ / f"atelier-{half}", half=half)
 
-    wanted = {"target": (study.data or atelier("target", 1000), study.target)}
+    wanted = {"target": (study.data or atelier("target"), study.target)}
     if study.source:
         wanted["source"] = (study.source, study.target)
     if "demo" in study.weights:
-        wanted["pretraining"] = (atelier("source", 1000), "object")
+        wanted["pretraining"] = (atelier("source"), "object")
     chosen = {}
     for role, (data, target) in wanted.items():
         collection = load_collection(data, study.root)
@@ -243,10 +250,7 @@ def runs_of(study: Study, chosen: dict[str, tuple[Any, Choice]]) -> list[Run]:
         )
         if weights == "demo":
             pretraining = chosen["pretraining"][1]
-            first = dataclasses.replace(
-                common, collection=pretraining.key, target="object", mode="pretraining", weights="none",
-                epochs=PRETRAINING_EPOCHS, patience=PRETRAINING_EPOCHS, keep="last", learning_rate=0.0,
-            )  # fmt: skip
+            first = dataclasses.replace(common, collection=pretraining.key, target="object", **PRETRAINING)
             grid[first] = None
             common = dataclasses.replace(common, weights=f"run:{runs.digest(first)}")
         for mode in study.modes:
@@ -255,7 +259,7 @@ def runs_of(study: Study, chosen: dict[str, tuple[Any, Choice]]) -> list[Run]:
             for seed in study.seeds:
                 run = dataclasses.replace(common, mode=mode, seed=seed)
                 if mode == "off_the_shelf":
-                    run = dataclasses.replace(run, head=study.head)
+                    run = dataclasses.replace(run, head=study.head, epochs=study.head_epochs or study.epochs)
                 if mode == "scratch":
                     run = dataclasses.replace(run, weights="none")
                 grid[run] = None
@@ -444,7 +448,14 @@ def check(study: Study) -> None:
         values = getattr(study, flag)
         if not values or len(set(values)) < len(values):
             raise UserError(f"--{flag} needs at least one value, and none twice")
-    for flag, least in (("epochs", 1), ("patience", 1), ("batch_size", 1), ("image_size", 0), ("limit", 0)):
+    for flag, least in (
+        ("epochs", 1),
+        ("head_epochs", 0),
+        ("patience", 1),
+        ("batch_size", 1),
+        ("image_size", 0),
+        ("limit", 0),
+    ):
         if getattr(study, flag) < least:
             raise UserError(f"--{flag} is at least {least}")
     if study.head != "softmax" and "off_the_shelf" not in study.modes:
@@ -485,6 +496,7 @@ def carry_out(study: Study) -> int:
 
 def prepare(study: Study, store: runs.Store, chosen: dict[str, tuple[Any, Choice]], missing: Sequence[Run]) -> None:
     """Everything that can go wrong before training does so here: networks, weights, images, splits."""
+    cli.start_backend()
     from keras_art import tasks, transfer
 
     files = [item.split("=", 1)[-1] for item in study.weights]
@@ -511,7 +523,7 @@ def draw(store: runs.Store, configs: Sequence[Run]) -> None:
     """
     import pandas as pd
 
-    from keras_art import figures, tasks
+    from keras_art import figures, sheets, tasks
     from keras_art.images import load_photo
 
     folder = store.root / PAPER / "figures"
@@ -522,7 +534,7 @@ def draw(store: runs.Store, configs: Sequence[Run]) -> None:
         shown = table[table["split"] == "test"].drop_duplicates("label").head(18)
         pictures = [load_photo(path, 256) for path in shown["path"]]
         figures.save(
-            figures.samples(pictures, [ready.task.classes[i] for i in shown["label"]]), folder / f"{key}-samples.png"
+            sheets.samples(pictures, [ready.task.classes[i] for i in shown["label"]]), folder / f"{key}-samples.png"
         )
         curves: dict[str, dict[str, pd.DataFrame]] = {}
         for run in configs:
@@ -559,7 +571,7 @@ def _draw_saliency(store: runs.Store, configs: Sequence[Run], shown: pd.DataFram
     """Figure 4 for one network, VGG19 where it was fine-tuned, because the paper shows VGG19."""
     import numpy as np
 
-    from keras_art import figures, transfer
+    from keras_art import figures, sheets, transfer
     from keras_art.images import decode, load_photo
     from keras_art.saliency import overlay
 
@@ -574,7 +586,7 @@ def _draw_saliency(store: runs.Store, configs: Sequence[Run], shown: pd.DataFram
         (text, [photo, overlay(photo, before), overlay(photo, after)])
         for text, photo, before, after in zip(shown["id"], photos, frozen, fine, strict=False)
     ]
-    figures.save(figures.saliency_sheet(rows, ["painting", f"{label(run.network)}, before", "fine-tuned"]), path)
+    figures.save(sheets.saliency_sheet(rows, ["painting", "before", "fine-tuned"]), path)
 
 
 @dataclass(frozen=True)
@@ -598,6 +610,7 @@ def predict(asked: Predict) -> int:
         )
     if not asked.folder.is_dir():
         raise UserError(f"{asked.folder} is no folder")
+    cli.start_backend()
     from keras_art import transfer
 
     with cli.bar("reading pictures", "images") as progress:

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from keras_art import atelier
+from keras_art.atelier import paintings, photographs, scenes
 
 CONSTRAINTS = Path(__file__).parents[1] / "constraints.txt"
 GOLDEN = "53420f852258634b"  # of twelve paintings and twelve photographs
@@ -94,7 +95,7 @@ def test_photographs_are_balanced():
 def test_every_solid_has_unit_normals_that_point_outwards():
     u, v = np.random.default_rng(0).random((2, 500))
     for shape in ("sphere", "cube", "cylinder", "cone"):  # a torus has its own inner side
-        points, normals = atelier._solid(shape, u, v)
+        points, normals = photographs._solid(shape, u, v)
         np.testing.assert_allclose((normals**2).sum(axis=1), 1)
         assert ((points * normals).sum(axis=1) > 0).all()
 
@@ -109,9 +110,9 @@ def test_size_is_honoured(half, size):
 
 def test_every_style_on_every_material_fills_the_picture():
     for artist in atelier.ARTISTS:
-        for type_ in atelier.TYPES:
-            for material in atelier.MATERIALS:
-                picture = atelier._painting(np.random.default_rng(0), artist, type_, material, 32)
+        for type_ in scenes.TYPES:
+            for material in paintings.MATERIALS:
+                picture = paintings.painting(np.random.default_rng(0), artist, type_, material, 32)
                 assert np.isfinite(picture).all()
                 assert picture.std() > 2
 

@@ -107,6 +107,20 @@ def test_the_legend_explains_colours_and_strokes_apart():
     assert names == ["VGG19", "InceptionV3", "InceptionV3, scratch", "fine tuning", "off the shelf"]
 
 
+def test_a_legend_of_long_names_stays_on_the_figure():
+    names = [
+        "VGG19",
+        "squeezenet_imagenet_notop",
+        "a network whose name is longer than a figure of one column is wide",
+    ]
+    figure = figures.learning_curves({name: {"fine_tuning": curve([0.1, 0.2])} for name in names}, title="")
+    figure.draw_without_rendering()
+    box = figure.legends[0].get_window_extent()
+    assert box.x0 >= 0
+    assert box.x1 <= figure.bbox.width
+    assert figure.legends[0].get_texts()[1].get_text() == "squeezenet_imagenet_notop"
+
+
 @pytest.mark.parametrize("curves", [{}, {"VGG19": {}}, {"VGG19": {"fine_tuning": curve([])}}])
 def test_nothing_trained_is_an_error(curves):
     with pytest.raises(ValueError, match="no epochs to draw"):
@@ -151,61 +165,6 @@ def test_the_published_files_end_where_their_training_did():
 def test_a_file_of_another_kind_is_refused():
     with pytest.raises(ValueError, match="RijksNet_softmax is none of V3, ResNet"):
         figures.published_curves(PUBLISHED / "eccv_transductive_transfer_learning_antwerpen_artist.csv")
-
-
-# ------------------------------------------------------------------------------------------------ samples and sheets
-
-
-def test_samples_keep_the_aspect_ratio_of_every_picture():
-    pictures = [picture(40, 80), picture(80, 40), picture(50, 50), picture(300, 20)]
-    figure = figures.samples(pictures, ["a", "b", "c", "d"], columns=3)
-    for ax, each in zip(figure.axes, pictures, strict=True):
-        box = ax.get_position()
-        ratio = box.height * figure.get_figheight() / (box.width * figure.get_figwidth())
-        assert ratio == pytest.approx(each.shape[0] / each.shape[1])
-
-
-def test_long_captions_are_cut_to_their_column():
-    captions = ["The Night Watch, or the Militia Company of District II", "Nocturne", ""]
-    figure = figures.samples([picture(40, 50)] * 3, captions)
-    figure.draw_without_rendering()
-    long, *short = (text for ax in figure.axes for text in ax.texts)
-    assert [text.get_text() for text in short] == ["Nocturne", ""]
-    assert long.get_text().startswith("The Night")
-    assert long.get_text().endswith("…")
-    assert long.get_window_extent().width < figure.get_figwidth() * figure.dpi / 3
-
-
-def test_what_no_font_has_becomes_a_box_without_a_warning(tmp_path, monkeypatch):
-    monkeypatch.setattr(figures, "CJK_FONTS", ())
-    figures._font.cache_clear()
-    figure = figures.samples([picture(40, 50)] * 3, ["広重 1857", "Dürer\n1500", "$5 and $x_1$"])
-    draw(figure, tmp_path)
-    figures._font.cache_clear()
-    assert texts_of(figure) == ["□□ 1857", "Dürer 1500", r"\$5 and \$x_1\$"]
-
-
-def test_samples_without_pictures_or_captions_are_an_error():
-    with pytest.raises(ValueError, match="0 pictures"):
-        figures.samples([], [])
-    with pytest.raises(ValueError, match="1 pictures, 2 captions"):
-        figures.samples([picture(4, 4)], ["a", "b"])
-
-
-def test_a_saliency_sheet_has_a_row_for_each_painting(tmp_path):
-    rows = [("Sunflowers", [picture(60, 40)] * 3), ("The Starry Night", [picture(40, 60)] * 3)]
-    figure = figures.saliency_sheet(rows, ["painting", "frozen", "fine-tuned"])
-    assert len(figure.axes) == 6
-    assert texts_of(figure) == ["painting", "Sunflowers", "frozen", "fine-tuned", "The Starry Night"]
-    with Image.open(draw(figure, tmp_path)) as image:
-        assert image.width == pytest.approx(6.5 * 150, abs=1)
-
-
-def test_an_empty_or_ragged_saliency_sheet_is_an_error():
-    with pytest.raises(ValueError, match="at least one row"):
-        figures.saliency_sheet([], ["painting"])
-    with pytest.raises(ValueError, match="'Nocturne' has 1 pictures for 2 columns"):
-        figures.saliency_sheet([("Nocturne", [picture(4, 4)])], ["painting", "frozen"])
 
 
 # ------------------------------------------------------------------------------------------------ confusion matrix
@@ -310,7 +269,7 @@ def test_no_figure_touches_pyplot(tmp_path):
     program = """
 import sys
 import numpy as np, pandas as pd
-from keras_art import figures
+from keras_art import figures, sheets
 assert "matplotlib" not in sys.modules and "pandas" in sys.modules
 import matplotlib
 before = matplotlib.rcParams.copy()
@@ -318,8 +277,8 @@ picture = np.zeros((4, 4, 3), np.uint8)
 curve = pd.DataFrame({"epoch": [1], "val_accuracy": [0.5]})
 made = [
     figures.learning_curves({"VGG19": {"scratch": curve}}, title="a"),
-    figures.samples([picture], ["a"]),
-    figures.saliency_sheet([("a", [picture])], ["b"]),
+    sheets.samples([picture], ["a"]),
+    sheets.saliency_sheet([("a", [picture])], ["b"]),
     figures.confusion_matrix(np.eye(2), ["a", "b"]),
 ]
 for figure in made:

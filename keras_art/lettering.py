@@ -1,0 +1,48 @@
+"""Text in figures: its font, its width, and how a name is made to fit; and the widths of the figures themselves.
+
+Text is set in DejaVu Sans and, for Chinese and Japanese, in the first of `CJK_FONTS` installed; a character that no
+font has prints as a box.
+"""
+
+from __future__ import annotations
+
+import bisect
+import functools
+import unicodedata
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.font_manager import FontProperties
+
+COLUMN, PAGE = 4.5, 6.5  # inches: the widths of a figure for one column and of one across the page
+CJK_FONTS = ("Noto Sans CJK JP", "Noto Sans JP", "IPAexGothic", "Hiragino Sans", "Yu Gothic", "MS Gothic")
+
+
+@functools.cache
+def font(size: float) -> FontProperties:
+    """DejaVu Sans and, where one is installed, a font of `CJK_FONTS`; `size` is in points."""
+    from matplotlib.font_manager import FontProperties, fontManager
+
+    installed = {each.name for each in fontManager.ttflist}
+    cjk = [name for name in CJK_FONTS if name in installed]
+    return FontProperties(family=["DejaVu Sans", *cjk[:1]], size=size)
+
+
+def width_of(text: str, size: float) -> float:
+    """The width of a text in inches."""
+    from matplotlib.textpath import TextPath
+
+    return TextPath((0, 0), text, prop=font(size)).get_extents().width / 72 if text else 0.0
+
+
+def label(text: str, size: float, inches: float) -> str:
+    """A text on one line, without characters that no font has (matplotlib warns of each), cut to a width in inches."""
+    from matplotlib.font_manager import findfont, get_font
+
+    fonts = [get_font(findfont(family)) for family in font(size).get_family()]
+    words = " ".join(unicodedata.normalize("NFC", str(text)).split())[:300]
+    words = "".join(c if any(each.get_char_index(ord(c)) for each in fonts) else "□" for c in words)
+    if width_of(words, size) > inches:
+        fits = bisect.bisect_right(range(len(words)), inches, key=lambda end: width_of(words[:end] + "…", size))
+        words = words[: max(fits - 1, 0)].rstrip() + "…"
+    return words.replace("$", r"\$")  # a name is never a formula
