@@ -67,11 +67,11 @@ def read(kind: type[Any], argv: Sequence[str], *, prog: str, description: str, d
     return tyro.cli(
         kind,
         args=list(argv),
-        default=tyro.MISSING if default is None else default,
         prog=prog,
         description=description,
         use_underscores=True,
         config=(tyro.conf.FlagCreatePairsOff,),
+        **({} if default is None else {"default": default}),
     )
 
 
