@@ -255,9 +255,8 @@ def _classical_head(
         weights, bias = np.vstack([-weights, weights]), np.concatenate([-bias, bias])
     kernel, offset = np.zeros((train.shape[1], classes)), np.full(classes, -1e9)
     kernel[:, svm.classes_], offset[svm.classes_] = weights.T, bias
-    margins = keras.Sequential(
-        [keras.Input((train.shape[1],)), keras.layers.Dense(classes, dtype="float32")], name="head"
-    )
+    inputs = keras.Input((train.shape[1],), name="features")
+    margins = keras.Model(inputs, keras.layers.Dense(classes, dtype="float32", name="margins")(inputs), name="head")
     margins.set_weights([kernel, offset])
     return margins.predict(test, verbose=0), margins
 
@@ -289,7 +288,8 @@ def _softmax(margins: np.ndarray) -> np.ndarray:
 
 def _save(model: keras.Model, path: Path) -> None:
     part = path.with_name(f"part-{path.name}")  # Keras goes by the suffix.
-    model.save(part)
+    # As a model that was never compiled: the optimizer's state would double or triple the file.
+    keras.Model(model.input, model.output, name=model.name).save(part)
     os.replace(part, path)
 
 

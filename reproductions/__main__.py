@@ -71,6 +71,8 @@ def run(asked: Tables) -> int:
         text = README.read_text(encoding="utf-8")
         before, _, after = text.partition(BEGIN)
         current, _, after = after.partition(END)
+        if not MEASURED.exists():
+            raise UserError(f"{MEASURED} is absent: run python -m reproductions --write")
         wanted = section(pd.read_csv(MEASURED, dtype=str, keep_default_na=False))
         if asked.write:
             runs.write(README, f"{before}{BEGIN}{wanted}{END}{after}")
