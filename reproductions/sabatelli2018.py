@@ -21,7 +21,7 @@ Departures from the paper (`--preset paper` follows its text, `--preset released
 5. Split: the code draws 80/10/10 unstratified with seed 42; the text keeps classes present in all three splits, the
    code all. study: the collection's own split, or a stratified one, and the filter.
 6. Test accuracy: the code drops the last partial batch and averages batches; here every image counts once, always.
-7. The demo leaves VGG19 out: without batch normalisation it learns nothing in the minutes a demo has.
+7. The demo leaves VGG19 out: without batch normalisation it learns next to nothing in the minutes a demo has.
 8. RMSprop's epsilon stands outside the square root in the Keras of 2018, inside in Keras 3; no value matches exactly.
 """
 
@@ -320,8 +320,9 @@ def table(store: runs.Store, only: Sequence[Run] | None = None) -> list[tuple[Pa
     """
     import pandas as pd
 
-    done = [(run, found) for run, found in study_.finished(store, Run) if only is None or run in only]
-    everything = [run for run, _ in study_.finished(store, Run)]
+    every = study_.finished(store, Run)
+    everything = [run for run, _ in every]
+    done = [(run, found) for run, found in every if only is None or run in only]
     carried = {run.collection for run, _ in done if is_carried(run, everything)}
     rows: dict[str, list[dict[str, Any]]] = {"table_2": [], "table_2_sizes": [], "table_3": []}
     for run, found in done:
