@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 import os
 import re
 from collections.abc import Callable
@@ -275,6 +276,16 @@ def load_weights(model: keras.Model, path: Path) -> None:
             model.load_weights(path)
     except Exception as error:
         raise BadBackbone(f"{path} holds no weights for {model.name}: {_first_line(error)}") from error
+
+
+def gigamacs(model: keras.Model) -> float:
+    """10^9 multiply-accumulates of one image: every weight of a kernel, once per position of its layer's output."""
+    return sum(
+        math.prod(variable.shape) * math.prod(layer.output.shape[1:-1]) / 1e9
+        for layer in model.layers
+        for variable in layer.weights
+        if "kernel" in variable.name
+    )
 
 
 def _first_line(error: BaseException) -> str:

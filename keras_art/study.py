@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
@@ -50,14 +51,14 @@ TRAINING = (
     "bn_momentum", "precision",
 )  # fmt: skip
 
-# Multiply-accumulates of one image, in 10^9, at a size in pixels, and parameters without top, in 10^6.
+# Multiply-accumulates of one image, in 10^9, at a size in pixels, and parameters without top, in 10^6. Written down for
+# the networks most asked for, because a dry run needs no Keras then; the others are built and counted.
 NETWORKS = {
     "VGG19": (19.6, 224, 20.0),
     "InceptionV3": (5.7, 299, 21.8),
     "Xception": (8.4, 299, 20.9),
     "ResNet50": (3.9, 224, 23.6),
 }
-UNKNOWN = (4.0, 224, 25.0)  # what a network that is not in the list is taken for
 GIGAMACS_PER_CPU_SECOND = 50.0  # what two cores of 2024 did; a store with finished runs says better
 
 
@@ -97,44 +98,75 @@ def finished(store: Store, kind: type[AnyRun]) -> list[tuple[AnyRun, dict[str, A
     return found
 
 
-def gigamacs(run: ClassifierRun, images: int, epochs: int) -> float:
-    """10^9 multiply-accumulates of a run: three passes per training image, one per image elsewhere."""
-    per_image, size, _ = NETWORKS.get(run.network, UNKNOWN)
-    once = per_image * (run.image_size / size) ** 2 * images
-    if run.mode == "off_the_shelf":
-        return once if run.frozen_bn == "inference" else once * (0.9 * epochs + 0.1)
-    return once * (2.5 * epochs + 0.1)
-
-
 class Estimate:
     """What runs cost, by the store's own experience of this machine where it has any.
 
-    Attributes:
-        basis: how the speed is known, for people.
+    Args:
+        kind: whose finished runs are the experience.
+        images: how many of each collection, by its key.
     """
 
     def __init__(self, store: Store, kind: type[ClassifierRun], images: dict[str, int]) -> None:
-        self.images = images  # of each collection, by its key
-        known = [
-            (gigamacs(run, found["n_images"], found["epochs"]), found["seconds"])
-            for run, found in finished(store, kind)
+        self.store, self.kind, self.images = store, kind, images
+        self.counted = dict(NETWORKS)
+
+    @functools.cached_property
+    def experience(self) -> list[tuple[float, float]]:
+        """10^9 multiply-accumulates and seconds of the finished runs that trained a whole network."""
+        return [
+            (self.gigamacs(run, found["n_images"], found["epochs"]), found["seconds"])
+            for run, found in finished(self.store, self.kind)
             if run.mode != "off_the_shelf" and found["status"] == "ok"
         ]
-        self.speed = GIGAMACS_PER_CPU_SECOND * (os.cpu_count() or 1)
-        self.basis = "no run of this store to go by: a guess"
-        if known:
-            self.speed = sum(work for work, _ in known) / sum(seconds for _, seconds in known)
-            self.basis = f"by {len(known)} finished run{'s' * (len(known) > 1)} of this store"
+
+    @property
+    def speed(self) -> float:
+        """10^9 multiply-accumulates a second."""
+        if not self.experience:
+            return GIGAMACS_PER_CPU_SECOND * (os.cpu_count() or 1)
+        return sum(work for work, _ in self.experience) / sum(seconds for _, seconds in self.experience)
+
+    @property
+    def basis(self) -> str:
+        """How the speed is known, for people."""
+        n = len(self.experience)
+        return f"by {n} finished run{'s' * (n > 1)} of this store" if n else "no run of this store to go by: a guess"
+
+    def network(self, run: ClassifierRun) -> tuple[float, int, float]:
+        """A row of `NETWORKS`.
+
+        Raises:
+            BadBackbone: the network can not be used.
+        """
+        if run.network not in self.counted:
+            cli.start_backend()
+            from keras_art import backbones
+
+            file = self.store.root / "cache" / "weights" / run.network
+            network = str(file) if run.network.endswith(".keras") else run.network
+            model = backbones.load_backbone(
+                network, image_size=run.image_size, weights=None, preprocessing="none"
+            ).model
+            self.counted[run.network] = backbones.gigamacs(model), run.image_size, model.count_params() / 1e6
+        return self.counted[run.network]
+
+    def gigamacs(self, run: ClassifierRun, images: int, epochs: int) -> float:
+        """10^9 multiply-accumulates of a run: three passes per training image, one per image elsewhere."""
+        per_image, size, _ = self.network(run)
+        once = per_image * (run.image_size / size) ** 2 * images
+        if run.mode == "off_the_shelf":
+            return once if run.frozen_bn == "inference" else once * (0.9 * epochs + 0.1)
+        return once * (2.5 * epochs + 0.1)
 
     def seconds(self, run: ClassifierRun) -> float:
         """At most, early stopping aside."""
         steps = run.epochs * self.images[run.collection] / run.batch_size
         head = 0.0015 * steps if run.mode == "off_the_shelf" else 15.0  # tracing, and what surrounds training
-        return gigamacs(run, self.images[run.collection], run.epochs) / self.speed + head + 3
+        return self.gigamacs(run, self.images[run.collection], run.epochs) / self.speed + head + 3
 
     def bytes(self, run: ClassifierRun) -> int:
         """On disk when the run is done; while it trains, four times as much."""
-        parameters = NETWORKS.get(run.network, UNKNOWN)[2]
+        parameters = self.network(run)[2]
         return int(4e6 * parameters) if run.mode != "off_the_shelf" else 4 * 2048 * self.images[run.collection]
 
 

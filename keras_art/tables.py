@@ -204,6 +204,9 @@ def grid(table: PaperTable, frame: pd.DataFrame) -> str:
         if row["note"]:
             notes.setdefault(row["note"], []).append(" ".join((*key, row[column])))
     columns = list(dict.fromkeys(frame[column]))
+    # What was run stands first: a paper's table of a hundred rows must not hide it.
+    ours = {(*map(str, row[:-1]), row[-1]) for row in frame.loc[frame["n"] > 0, [*index, "protocol"]].to_numpy()}
+    cells = dict(sorted(cells.items(), key=lambda item: item[0] not in ours))
     words = pd.DataFrame(
         [{**dict(zip([*index, "protocol"], key, strict=True)), **line} for key, line in cells.items()],
         columns=[*index, *columns, "protocol"],

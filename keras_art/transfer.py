@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import hashlib
 import json
@@ -15,9 +16,7 @@ import keras
 import numpy as np
 import pandas as pd
 
-from keras_art import backbones, features, figures, heads, metrics, runs, tasks, training
-from keras_art.collection import list_images
-from keras_art.image_store import ImageStore
+from keras_art import backbones, features, figures, heads, metrics, tasks, training
 from keras_art.pipeline import Batches
 from keras_art.runs import Store, write
 from keras_art.saliency import visual_backprop
@@ -86,34 +85,13 @@ def _carry_out(store: Store, config: ClassifierRun, folder: Path, tell: Tell) ->
     ready = tasks.load(store, config.collection, config.image_size, config.resize)
     classes = ready.task.classes
     write(folder / "classes.json", json.dumps(classes, ensure_ascii=False))
-    load = functools.cache(lambda: load_network(store, config))
-    frozen = config.mode == "off_the_shelf"
-    # Frozen batch normalisation that looks at its batch says something else of an image each time: nothing to cache.
-    cached = frozen and (config.frozen_bn == "inference" or not load().has_batch_normalization)
-    if cached:
-        inputs, rows, network = _features(store, config, load, ready.pixels, ready.rows, ready.sha256, tell)
+    if _begins_diverged(store, config):
+        history, probabilities, model = pd.DataFrame(), None, None
+        network = _describe(load_network(store, dataclasses.replace(config, weights="none")))
     else:
-        inputs, rows, network = ready.pixels, ready.rows, _describe(load())
-    labels = ready.task.table["label"].to_numpy()
-
-    def batches(split: str, seed: int | None = None) -> Batches:
-        part = ready.part(split)
-        return Batches(inputs, rows[part], labels[part], config.batch_size, seed)
-
-    model: keras.Model | None
-    if config.head == "softmax":
-        model = (
-            _compiled(heads.softmax_head(inputs.shape[1], len(classes), config.seed), config)
-            if cached
-            else _classifier(load(), len(classes), config, frozen)
-        )
-        history, finite = _fit(model, batches, folder, config, tell)
-        probabilities = model.predict(batches("test").epochs(), verbose=0) if finite else None
-    else:
-        history, finite = pd.DataFrame(), True
-        probabilities, model = _classical_head(config, batches, len(classes))
+        history, probabilities, model, network = _train(store, config, folder, ready, tell)
     facts: dict[str, Any] = {
-        "status": "ok" if finite else "diverged",
+        "status": "diverged" if probabilities is None else "ok",
         "test_accuracy": None,
         "test_loss": None,
         "test_macro_f1": None,
@@ -130,18 +108,56 @@ def _carry_out(store: Store, config: ClassifierRun, folder: Path, tell: Tell) ->
             facts["best_epoch"] = int(history.loc[history["val_loss"].idxmin(), "epoch"])
             facts["val_accuracy"] = float(history["val_accuracy"][history["val_loss"].idxmin()])
         if model is not None:
-            _save(model, folder / ("head.keras" if cached else "model.keras"))
+            _save(model, folder / ("head.keras" if len(model.input.shape) == 2 else "model.keras"))
     return {**facts, "seconds": round(time.monotonic() - started, 2)}
 
 
-def _features(
+def _begins_diverged(store: Store, config: ClassifierRun) -> bool:
+    """Whether the run whose weights this one begins with diverged: so then did this one, before its first step."""
+    if not config.weights.startswith("run:"):
+        return False
+    earlier = json.loads((run_folder(store, config.weights) / "metrics.json").read_text())
+    return earlier["status"] == "diverged"
+
+
+def _train(
+    store: Store, config: ClassifierRun, folder: Path, ready: tasks.Ready, tell: Tell
+) -> tuple[pd.DataFrame, np.ndarray | None, keras.Model | None, dict[str, int]]:
+    """The history, what the model says of the test images (None: it diverged), the model, and what it stands on."""
+    load = functools.cache(lambda: load_network(store, config))
+    frozen = config.mode == "off_the_shelf"
+    # Frozen batch normalisation that looks at its batch says something else of an image each time: nothing to cache.
+    cached = frozen and (config.frozen_bn == "inference" or not load().has_batch_normalization)
+    if cached:
+        inputs, rows, network = network_features(store, config, load, ready.pixels, ready.rows, ready.sha256, tell)
+    else:
+        inputs, rows, network = ready.pixels, ready.rows, _describe(load())
+    labels, classes = ready.task.table["label"].to_numpy(), len(ready.task.classes)
+
+    def batches(split: str, seed: int | None = None) -> Batches:
+        part = ready.part(split)
+        return Batches(inputs, rows[part], labels[part], config.batch_size, seed)
+
+    if config.head != "softmax":
+        probabilities, margins = _classical_head(config, batches, classes)
+        return pd.DataFrame(), probabilities, margins, network
+    model = (
+        _compiled(heads.softmax_head(inputs.shape[1], classes, config.seed), config)
+        if cached
+        else _classifier(load(), classes, config, frozen)
+    )
+    history, finite = _fit(model, batches, folder, config, tell)
+    return history, model.predict(batches("test").epochs(), verbose=0) if finite else None, model, network
+
+
+def network_features(
     store: Store,
     config: ClassifierRun,
     load: Callable[[], backbones.Backbone],
     pixels: np.ndarray,
     rows: np.ndarray,
     sha256: list[str],
-    tell: Tell,
+    tell: Tell = lambda line, share: None,
 ) -> tuple[np.ndarray, np.ndarray, dict[str, int]]:
     """Cached features, each image's row in them, and the width and parameters of the network they come from."""
     what = [config.network, config.weights, config.preprocessing, config.image_size, config.resize, config.precision]
@@ -265,7 +281,7 @@ def _report(folder: Path, ready: tasks.Ready, outputs: np.ndarray, margins: bool
     """Writes what a run says of each test image and class; returns the test metrics."""
     test = ready.task.table.iloc[ready.part("test")]
     labels, classes = test["label"].to_numpy(), ready.task.classes
-    probabilities = _softmax(outputs) if margins else outputs
+    probabilities = softmax(outputs) if margins else outputs
     measured = metrics.classification(labels, probabilities)
     write(
         folder / "predictions.csv", metrics.predictions(test["id"], probabilities, classes, labels).to_csv(index=False)
@@ -281,7 +297,8 @@ def _report(folder: Path, ready: tasks.Ready, outputs: np.ndarray, margins: bool
     }
 
 
-def _softmax(margins: np.ndarray) -> np.ndarray:
+def softmax(margins: np.ndarray) -> np.ndarray:
+    """Margins (n, classes) as shares that sum to one: an order of the classes, no probabilities."""
     exponentials = np.exp(margins - margins.max(1, keepdims=True))
     return exponentials / exponentials.sum(1, keepdims=True)
 
@@ -308,44 +325,3 @@ def saliency(store: Store, config: ClassifierRun, folder: Path, pixels: np.ndarr
     # Each by its own names: Keras counts its automatic ones up within a process.
     frozen, fine = (visual_backprop(model, backbones.stage_taps(model), inputs) for model in (before.model, after))
     return frozen, fine
-
-
-def predict(
-    folder: Path, config: ClassifierRun, pictures: Path, progress: tasks.Progress
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """What a finished run says of new pictures.
-
-    Args:
-        folder: the run's directory in its store.
-        pictures: a folder of images, searched in depth.
-
-    Returns:
-        One row per readable picture (id, predicted, probability, and the five likeliest classes), and one per
-        unreadable one (path, reason).
-
-    Raises:
-        StoreError: the run is not finished, diverged, or has a head that is not kept.
-    """
-    store = Store(folder.resolve().parents[1])
-    kept = next((folder / name for name in ("model.keras", "head.keras") if (folder / name).exists()), None)
-    if kept is None:
-        raise runs.StoreError(f"{folder} holds no model: the run is unfinished, diverged, or has a random-forest head")
-    paths = list_images(pictures)
-    images = ImageStore(
-        store.root / "cache" / "images" / f"{config.image_size}-{config.resize}", config.image_size, config.resize
-    )
-    scan = images.scan(paths, progress)
-    scan["id"] = [path.relative_to(pictures).as_posix() for path in paths]
-    readable = scan[scan["row"] >= 0]
-    inputs, rows = images.pixels(), readable["row"].to_numpy()
-    if len(readable) and kept.name == "head.keras":
-        load = functools.cache(lambda: load_network(store, config))
-        inputs, rows, _ = _features(
-            store, config, load, inputs, rows, readable["sha256"].to_list(), lambda line, share: None
-        )
-    model = keras.saving.load_model(kept, compile=False)
-    batches = Batches(inputs, rows, np.zeros(len(rows)), config.batch_size)
-    classes = json.loads((folder / "classes.json").read_text(encoding="utf-8"))
-    outputs = model.predict(batches.epochs(), verbose=0) if len(rows) else np.zeros((0, len(classes)))
-    probabilities = _softmax(outputs) if config.head == "linear_svm" else outputs
-    return metrics.predictions(readable["id"], probabilities, classes), scan.loc[scan["row"] < 0, ["path", "reason"]]

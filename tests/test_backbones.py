@@ -367,6 +367,15 @@ def test_depthwise_kernels_are_he_uniform_too(tmp_path):
     np.testing.assert_array_equal(bias, 0)
 
 
+def test_operations_are_each_kernels_weights_once_per_position():
+    inputs = keras.Input((32, 32, 3))
+    x = keras.layers.Conv2D(8, 3, 2)(inputs)  # 15 x 15
+    x = keras.layers.SeparableConv2D(5, 3, padding="same")(x)
+    model = keras.Model(inputs, keras.layers.Dense(4)(keras.layers.GlobalAveragePooling2D()(x)))
+    by_hand = 15 * 15 * (3 * 3 * 3 * 8 + 3 * 3 * 8 + 8 * 5) + 5 * 4
+    assert backbones.gigamacs(model) == pytest.approx(by_hand / 1e9)
+
+
 @pytest.mark.parametrize("name", ["w.weights.h5", "w.h5", "w.keras"])
 def test_weights_come_from_a_file(tmp_path, file, name, recwarn):
     trained = small_network(16)

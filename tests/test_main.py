@@ -6,7 +6,7 @@ import pytest
 
 from keras_art import runs
 from reproductions import __main__ as main
-from reproductions import sabatelli2018 as paper
+from reproductions.sabatelli2018 import study, tables
 
 
 @pytest.fixture
@@ -14,7 +14,7 @@ def store(tmp_path):
     """A store with one finished run of the demo, made by hand."""
     kept = runs.Store(tmp_path / "store")
     kept.create()
-    run = paper.Run(collection="atelier-target-0000abcd", target="artist")
+    run = study.Run(collection="atelier-target-0000abcd", target="artist")
     kept.begin(run)
     found = {"status": "ok", "test_accuracy": 0.5, "n_test": 100, "n_images": 1000, "n_classes": 12}
     kept.finish(run, {**found, "width": 512, "parameters": 20_030_540})
@@ -41,7 +41,7 @@ def test_an_empty_store_prints_the_papers_tables(tmp_path, capsys):
 
 
 def test_a_demo_never_stands_beside_the_papers_number(store):
-    frame = dict((table.name, frame) for table, frame in paper.table(store))["table_2"]
+    frame = dict((table.name, frame) for table, frame in tables.table(store))["table_2"]
     ours = frame[frame["n"] > 0]
     assert list(ours["protocol"]) == ["demo"]
     assert ours["paper"].isna().all()

@@ -18,8 +18,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from keras_art import runs, tables
-from reproductions import sabatelli2018 as paper
+from keras_art import runs
+from keras_art.tables import DIVERGED
+from reproductions.sabatelli2018 import main, study, tables
 
 COLUMNS = ["table", "challenge", "network", "mode", "paper", "ours", "std", "n", "delta", "protocol", "note"]
 
@@ -47,7 +48,7 @@ def arguments(picture_csv, backbone, tmp_path):
 
 def table_of(capsys, *arguments):
     capsys.readouterr()
-    assert paper.main([*arguments, "--format", "csv"]) == 0
+    assert main([*arguments, "--format", "csv"]) == 0
     return pd.read_csv(io.StringIO(capsys.readouterr().out), dtype=str, keep_default_na=False)
 
 
@@ -56,19 +57,19 @@ def metrics(store):
 
 
 def test_the_tables_are_typed_as_printed():
-    accuracy = paper.TABLE_2.cells()
+    accuracy = tables.TABLE_2.cells()
     assert len(accuracy) == 24 and accuracy["paper"].between(0, 100).all()
     assert (
         accuracy.set_index(["challenge", "network", "mode"]).loc[("artist", "ResNet50", "off_the_shelf"), "paper"] == 8
     )
-    theta = paper.TABLE_3.cells().pivot(index=["challenge", "network"], columns="mode", values="paper")
+    theta = tables.TABLE_3.cells().pivot(index=["challenge", "network"], columns="mode", values="paper")
     assert (theta["theta_r_off"] > theta["theta_i_off"]).all() and (theta["theta_r_ft"] > theta["theta_i_ft"]).all()
 
 
 def test_the_printed_parameters_are_the_whole_network_in_millions():
-    sizes = paper.TABLE_2_SIZES.cells().pivot(index=["challenge", "network"], columns="mode", values="paper")
+    sizes = tables.TABLE_2_SIZES.cells().pivot(index=["challenge", "network"], columns="mode", values="paper")
     classes = (
-        paper.TABLE_1.cells().query("count == 'Q_t' and collection == 'rijksmuseum'").set_index("challenge")["paper"]
+        tables.TABLE_1.cells().query("count == 'Q_t' and collection == 'rijksmuseum'").set_index("challenge")["paper"]
     )
     without_top = {"Xception": 20_861_480, "InceptionV3": 21_802_784, "ResNet50": 23_587_712, "VGG19": 20_024_384}
     for (challenge, network), row in sizes.iterrows():
@@ -92,7 +93,7 @@ def test_a_study_runs_prints_its_table_and_is_not_run_again(arguments, capsys, t
 
 
 def test_a_run_leaves_what_a_person_wants_to_see(arguments, tmp_path):
-    assert paper.main(arguments) == 0
+    assert main(arguments) == 0
     folder = next((tmp_path / "store/sabatelli2018").glob("*fine_tuning*/"))
     assert {path.name for path in folder.iterdir()} >= {
         *("config.json", "environment.json", "history.csv", "metrics.json", "predictions.csv", "per_class.csv"),
@@ -107,7 +108,7 @@ def test_a_run_leaves_what_a_person_wants_to_see(arguments, tmp_path):
 
 
 def test_dry_run_trains_nothing_and_names_every_run(arguments, capsys, tmp_path):
-    assert paper.main([*arguments, "--dry_run", "--seeds", "0", "1"]) == 0
+    assert main([*arguments, "--dry_run", "--seeds", "0", "1"]) == 0
     printed = capsys.readouterr().out
     assert printed.count("to do ") == 4 and "4 runs, 4 to do: at most" in printed
     assert not list((tmp_path / "store").glob("sabatelli2018/*/*"))
@@ -115,28 +116,28 @@ def test_dry_run_trains_nothing_and_names_every_run(arguments, capsys, tmp_path)
 
 def test_another_seed_or_head_extracts_no_features_again(arguments, tmp_path, monkeypatch):
     off = [*arguments, "--modes", "off_the_shelf"]
-    assert paper.main(off) == 0
+    assert main(off) == 0
     from keras_art import features
 
     def refused(backbone):
         raise AssertionError("features were extracted again")
 
     monkeypatch.setattr(features, "feature_extractor", refused)
-    assert paper.main([*off, "--seeds", "1"]) == 0
-    assert paper.main([*off, "--head", "linear_svm"]) == 0
-    assert paper.main([*off, "--learning_rate", "0.01"]) == 0
+    assert main([*off, "--seeds", "1"]) == 0
+    assert main([*off, "--head", "linear_svm"]) == 0
+    assert main([*off, "--learning_rate", "0.01"]) == 0
     assert len(metrics(tmp_path / "store")) == 4
 
 
 def test_frozen_batch_normalisation_on_its_batch_trains_the_long_way(arguments, tmp_path):
-    assert paper.main([*arguments, "--modes", "off_the_shelf", "--frozen_bn", "batch"]) == 0
+    assert main([*arguments, "--modes", "off_the_shelf", "--frozen_bn", "batch"]) == 0
     assert not (tmp_path / "store/cache/features").exists()
     assert metrics(tmp_path / "store")[0]["status"] == "ok"
 
 
 def test_the_same_command_on_an_empty_store_gives_the_same_numbers(arguments, tmp_path):
-    assert paper.main(arguments) == 0
-    assert paper.main([*arguments, "--store", str(tmp_path / "again")]) == 0
+    assert main(arguments) == 0
+    assert main([*arguments, "--store", str(tmp_path / "again")]) == 0
     first, second = (metrics(tmp_path / store) for store in ("store", "again"))
     for found in (*first, *second):
         del found["seconds"]
@@ -146,7 +147,7 @@ def test_the_same_command_on_an_empty_store_gives_the_same_numbers(arguments, tm
 def test_a_diverged_run_is_recorded_and_the_study_goes_on(arguments, capsys, tmp_path):
     table = table_of(capsys, *arguments, "--learning_rate", "1e30")
     ours = table[table["n"] == "1"].set_index(["table", "mode"])["ours"]
-    assert ours["table_2", "fine_tuning"] == tables.DIVERGED
+    assert ours["table_2", "fine_tuning"] == DIVERGED
     diverged = [found for found in metrics(tmp_path / "store") if found["status"] == "diverged"]
     assert diverged and diverged[0]["test_accuracy"] is None
 
@@ -160,8 +161,21 @@ def test_a_source_is_trained_first_and_carried_over(arguments, picture_csv, caps
     assert list(overlap["ours"]) == ["100.00", "100.00"]
 
 
+def test_what_begins_with_diverged_weights_is_recorded_as_diverged(arguments, picture_csv, tmp_path):
+    source = shutil.copytree(picture_csv, tmp_path / "source")
+    assert main([*arguments, "--source", str(source), "--modes", "fine_tuning", "--learning_rate", "1e30"]) == 0
+    runs = {path.parent: json.loads(path.read_text()) for path in tmp_path.glob("store/sabatelli2018/*/metrics.json")}
+    carried = [
+        found
+        for folder, found in runs.items()
+        if json.loads((folder / "config.json").read_text())["weights"].startswith("run:")
+    ]
+    assert len(runs) == 3 and len(carried) == 1
+    assert carried[0]["status"] == "diverged" and carried[0]["epochs"] == 0 and carried[0]["parameters"] > 0
+
+
 def test_predict_names_classes_for_new_pictures_and_quarantines_the_rest(arguments, picture_csv, tmp_path):
-    assert paper.main(arguments) == 0
+    assert main(arguments) == 0
     pictures = tmp_path / "new"
     pictures.mkdir()
     for path in sorted((picture_csv / "images").iterdir())[:5]:
@@ -170,7 +184,7 @@ def test_predict_names_classes_for_new_pictures_and_quarantines_the_rest(argumen
     for mode in ("off_the_shelf", "fine_tuning"):
         run = next((tmp_path / "store/sabatelli2018").glob(f"*{mode}*/"))
         out = tmp_path / f"{mode}.csv"
-        assert paper.main(["predict", str(run), str(pictures), "--out", str(out)]) == 0
+        assert main(["predict", str(run), str(pictures), "--out", str(out)]) == 0
         with out.open() as file:
             rows = list(csv.DictReader(file))
         known = pd.read_csv(run / "predictions.csv").set_index("id")
@@ -194,7 +208,7 @@ def test_a_killed_study_goes_on_and_ends_with_the_same_numbers(arguments, tmp_pa
         "6",
     ]
     whole = [*command[3:], "--store", str(tmp_path / "whole")]
-    assert paper.main(whole) == 0
+    assert main(whole) == 0
     here = Path(__file__).parents[1]
     process = subprocess.Popen(command, cwd=here, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     checkpoints = (tmp_path / "store/sabatelli2018").glob
@@ -204,7 +218,7 @@ def test_a_killed_study_goes_on_and_ends_with_the_same_numbers(arguments, tmp_pa
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     assert not metrics(tmp_path / "store"), "the study was over before it could be killed"
-    assert paper.main(command[3:]) == 0
+    assert main(command[3:]) == 0
     whole_run, resumed = (metrics(tmp_path / store)[0] for store in ("whole", "store"))
     assert {**whole_run, "seconds": 0} == {**resumed, "seconds": 0}
 
@@ -218,6 +232,7 @@ def test_a_killed_study_goes_on_and_ends_with_the_same_numbers(arguments, tmp_pa
         (["--data", "rijksmuseun"], "rijksmuseum"),
         (["--epochs", "0"], "--epochs"),
         (["--head", "linear_svm", "--modes", "fine_tuning"], "off_the_shelf"),
+        (["--head", "linear_svm", "--frozen_bn", "batch"], "--frozen_bn inference"),
         (["--weights", "imagenet", "none"], "--weights"),
         (["--weights", "VGG19=x.h5"], "--networks"),
         (["--seeds", "0", "0"], "--seeds"),
@@ -226,7 +241,7 @@ def test_a_killed_study_goes_on_and_ends_with_the_same_numbers(arguments, tmp_pa
     ],
 )
 def test_a_mistake_gets_one_message_before_anything_is_trained(arguments, extra, words, capsys, tmp_path):
-    assert paper.main([*arguments, *extra]) == 1
+    assert main([*arguments, *extra]) == 1
     message = capsys.readouterr().err
     assert words in message.splitlines()[-1] and "Traceback" not in message
     assert not list((tmp_path / "store").glob("sabatelli2018/*/history.csv"))
@@ -234,47 +249,47 @@ def test_a_mistake_gets_one_message_before_anything_is_trained(arguments, extra,
 
 def test_a_misspelt_flag_is_answered_with_the_nearest(capsys):
     with pytest.raises(SystemExit) as stop:
-        paper.main(["--netwroks", "VGG19"])
+        main(["--netwroks", "VGG19"])
     assert stop.value.code == 2
     assert "--networks" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("preset", paper.PRESETS)
+@pytest.mark.parametrize("preset", study.PRESETS)
 def test_a_preset_fixes_every_field_and_a_flag_overrides_one(preset):
     from keras_art import cli
 
-    study = cli.parse(paper.Study, paper.PRESETS, ["--preset", preset, "--seeds", "7"], prog="", description="")
-    assert study.seeds == (7,)
-    assert study.optimizer == paper.PRESETS[preset].optimizer and study.frozen_bn == paper.PRESETS[preset].frozen_bn
+    asked = cli.parse(study.Study, study.PRESETS, ["--preset", preset, "--seeds", "7"], prog="", description="")
+    assert asked.seeds == (7,)
+    assert asked.optimizer == study.PRESETS[preset].optimizer and asked.frozen_bn == study.PRESETS[preset].frozen_bn
 
 
 def test_a_run_of_the_papers_protocol_is_known_as_one():
-    preset = paper.PRESETS["paper"]
-    run = paper.Run(collection="rijksmuseum-00000000", preprocessing="unit", frozen_bn="batch")
+    preset = study.PRESETS["paper"]
+    run = study.Run(collection="rijksmuseum-00000000", preprocessing="unit", frozen_bn="batch")
     facts = {"rule": preset.split, "split_seed": preset.split_seed, "class_filter": True}
-    assert paper.protocol(run, facts) == "paper"
-    assert paper.protocol(paper.Run(collection="rijksmuseum-00000000"), facts) == "study"
-    assert paper.protocol(paper.Run(collection="atelier-target-00000000"), facts) == "demo"
-    assert not paper.matches_card("rijksmuseum", "artist", {"n_images": 1000, "n_classes": 12})
-    assert paper.matches_card("rijksmuseum", "artist", {"n_images": 82018, "n_classes": 1196})
+    assert tables.protocol(run, facts) == "paper"
+    assert tables.protocol(study.Run(collection="rijksmuseum-00000000"), facts) == "study"
+    assert tables.protocol(study.Run(collection="atelier-target-00000000"), facts) == "demo"
+    assert not tables.matches_card("rijksmuseum", "artist", {"n_images": 1000, "n_classes": 12})
+    assert tables.matches_card("rijksmuseum", "artist", {"n_images": 82018, "n_classes": 1196})
 
 
 def test_digests_of_runs_stay_what_they_are():
-    assert runs.digest(paper.Run()) == "44136fa3"
-    assert runs.digest(paper.Run(network="ResNet50", mode="fine_tuning", seed=1)) == "003e1d15"
+    assert runs.digest(study.Run()) == "44136fa3"
+    assert runs.digest(study.Run(network="ResNet50", mode="fine_tuning", seed=1)) == "003e1d15"
 
 
 def test_scratch_is_inceptions_unless_networks_are_named(picture_csv, tmp_path):
     def grid(*networks):
-        study = paper.Study(data=str(picture_csv), target="artist", modes=("scratch",), networks=networks)
-        return [run.network for run in paper.runs_of(study, paper.choices(study, runs.Store(tmp_path)))]
+        asked = study.Study(data=str(picture_csv), target="artist", modes=("scratch",), networks=networks)
+        return [run.network for run in study.runs_of(asked, study.choices(asked, runs.Store(tmp_path)))]
 
-    assert grid(*paper.NETWORKS) == ["InceptionV3"]
+    assert grid(*study.NETWORKS) == ["InceptionV3"]
     assert grid("VGG19", "ResNet50") == ["VGG19", "ResNet50"]
 
 
 def test_probabilities_of_an_svm_are_margins_without_a_loss(arguments, tmp_path):
-    assert paper.main([*arguments, "--modes", "off_the_shelf", "--head", "linear_svm"]) == 0
+    assert main([*arguments, "--modes", "off_the_shelf", "--head", "linear_svm"]) == 0
     found = metrics(tmp_path / "store")[0]
     assert found["test_loss"] is None and found["test_accuracy"] is not None
     assert np.isfinite(pd.read_csv(next((tmp_path / "store").glob("*/*/predictions.csv")))["probability"]).all()

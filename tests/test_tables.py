@@ -323,3 +323,16 @@ def test_another_format_is_an_error():
 def test_import_brings_no_keras_scikit_learn_or_jinja():
     code = "import sys, keras_art.tables; print({'keras', 'sklearn', 'scipy', 'jinja2'} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "set()"
+
+
+# In the paper's own layout, for the terminal.
+
+
+def test_a_grid_shows_what_was_run_before_what_was_not_and_the_papers_number_in_brackets():
+    ours = run(80.0, cell=("artist", "ResNet50", "fine_tuning"), note="N_t=9"), run(50.0, cell=("mine", "X", "scratch"))
+    lines = tables.grid(TABLE, compared(ours[0], {**ours[1], "protocol": "study", "comparable": False})).splitlines()
+    assert lines[2].split() == ["challenge", "network", "off_the_shelf", "fine_tuning", "scratch", "protocol"]
+    assert lines[3].startswith("artist     ResNet50") and "80.00 [77.2, 82.6]" in lines[3]
+    assert lines[4].startswith("mine       X") and "50.00" in lines[4]
+    assert "— (77.33)" in lines[5]
+    assert "N_t=9: artist ResNet50 fine_tuning" in lines

@@ -1,0 +1,103 @@
+"""A finished run on new pictures."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import tyro
+
+from keras_art import UserError, cli
+from keras_art.runs import Store, StoreError, write
+from keras_art.study import ClassifierRun
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Predict:
+    """Classifies new pictures with a finished run."""
+
+    run: tyro.conf.Positional[Path]
+    """The run's directory."""
+    folder: tyro.conf.Positional[Path]
+    """Pictures, searched in depth."""
+    out: Path = Path("predictions.csv")
+    """One row per picture: its path, the class, its probability, and the five likeliest."""
+
+
+def command(asked: Predict, kind: type[ClassifierRun]) -> int:
+    """Writes `--out`, and beside it what could not be read; returns the exit status.
+
+    Raises:
+        UserError: the folder is absent, or the run is none, unfinished, diverged, or without a model.
+    """
+    config = asked.run / "config.json"
+    if not config.is_file():
+        raise UserError(
+            f"{asked.run} is no run: it has no config.json. Finished runs stand below the store, runs/{kind.paper}/"
+        )
+    if not asked.folder.is_dir():
+        raise UserError(f"{asked.folder} is no folder")
+    cli.start_backend()
+    with cli.bar("reading pictures", "images") as progress:
+        found, unreadable = predict(asked.run, kind(**json.loads(config.read_text())), asked.folder, progress)
+    write(asked.out, found.to_csv(index=False))
+    cli.say(f"{len(found)} pictures in {asked.out}")
+    if len(unreadable):
+        quarantine = asked.out.with_name(f"{asked.out.stem}_quarantine.csv")
+        write(quarantine, unreadable.to_csv(index=False))
+        cli.say(f"{len(unreadable)} could not be read, see {quarantine}")
+    return 0 if len(found) else 1
+
+
+def predict(
+    folder: Path, config: ClassifierRun, pictures: Path, progress: Callable[[int, int], None]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """What a finished run says of new pictures.
+
+    Args:
+        folder: the run's directory in its store.
+        pictures: a folder of images, searched in depth.
+
+    Returns:
+        One row per readable picture (id, predicted, probability, and the five likeliest classes), and one per
+        unreadable one (path, reason).
+
+    Raises:
+        StoreError: the run is not finished, diverged, or has a head that is not kept.
+    """
+    import keras
+    import numpy as np
+
+    from keras_art import metrics, transfer
+    from keras_art.collection import list_images
+    from keras_art.image_store import ImageStore
+    from keras_art.pipeline import Batches
+
+    store = Store(folder.resolve().parents[1])
+    kept = next((folder / name for name in ("model.keras", "head.keras") if (folder / name).exists()), None)
+    if kept is None:
+        raise StoreError(f"{folder} holds no model: the run is unfinished, diverged, or has a random-forest head")
+    paths = list_images(pictures)
+    images = ImageStore(
+        store.root / "cache" / "images" / f"{config.image_size}-{config.resize}", config.image_size, config.resize
+    )
+    scan = images.scan(paths, progress)
+    scan["id"] = [path.relative_to(pictures).as_posix() for path in paths]
+    readable = scan[scan["row"] >= 0]
+    inputs, rows = images.pixels(), readable["row"].to_numpy()
+    if len(readable) and kept.name == "head.keras":
+        load = functools.cache(lambda: transfer.load_network(store, config))
+        inputs, rows, _ = transfer.network_features(store, config, load, inputs, rows, readable["sha256"].to_list())
+    model = keras.saving.load_model(kept, compile=False)
+    classes = json.loads((folder / "classes.json").read_text(encoding="utf-8"))
+    batches = Batches(inputs, rows, np.zeros(len(rows)), config.batch_size)
+    outputs = model.predict(batches.epochs(), verbose=0) if len(rows) else np.zeros((0, len(classes)))
+    probabilities = transfer.softmax(outputs) if config.head == "linear_svm" else outputs
+    return metrics.predictions(readable["id"], probabilities, classes), scan.loc[scan["row"] < 0, ["path", "reason"]]

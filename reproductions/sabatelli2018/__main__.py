@@ -1,0 +1,7 @@
+"""The command line of sabatelli2018."""
+
+import sys
+
+from reproductions.sabatelli2018 import main
+
+sys.exit(main())

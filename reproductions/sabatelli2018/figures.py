@@ -1,0 +1,88 @@
+"""The paper's figures of a study."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from keras_art import cli, runs
+from reproductions.sabatelli2018.study import PAPER, Run
+from reproductions.sabatelli2018.tables import is_carried, label
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def draw(store: runs.Store, configs: Sequence[Run]) -> None:
+    """The paper's figures for each collection of a study, into `figures/` beside its runs.
+
+    Samples (figure 1), validation curves (figures 2 and 3, the paper's own behind ours where the collection is the
+    paper's), and VisualBackProp of the frozen and the fine-tuned network side by side (figure 4).
+    """
+    import pandas as pd
+
+    from keras_art import figures, sheets, tasks
+    from keras_art.images import load_photo
+
+    folder = store.root / PAPER / "figures"
+    targets = {run.collection: run for run in configs if run.mode != "pretraining"}
+    for key, any_run in targets.items():
+        ready = tasks.load(store, key, any_run.image_size, any_run.resize)
+        table = ready.task.table
+        shown = table[table["split"] == "test"].drop_duplicates("label").head(18)
+        pictures = [load_photo(path, 256) for path in shown["path"]]
+        figures.save(
+            sheets.samples(pictures, [ready.task.classes[i] for i in shown["label"]]), folder / f"{key}-samples.png"
+        )
+        curves: dict[str, dict[str, pd.DataFrame]] = {}
+        for run in configs:
+            history = store.directory(run) / "history.csv"
+            if run.collection == key and run.mode != "pretraining" and history.exists():
+                line = pd.read_csv(history).assign(seed=run.seed)
+                modes = curves.setdefault(label(run.network), {})
+                name = f"{run.mode}, carried over" if is_carried(run, configs) else run.mode
+                modes[name] = pd.concat([modes[name], line]) if name in modes else line
+        name = key.rsplit("-", 1)[0]
+        if curves:
+            title = f"{name}, {any_run.target}"
+            figure = figures.learning_curves(curves, title=title, paper=published(name, any_run.target))
+            figures.save(figure, folder / f"{key}-curves.png")
+        _draw_saliency(store, [run for run in configs if run.collection == key], shown, folder / f"{key}-saliency.png")
+    cli.say(f"figures are in {folder}")
+
+
+def published(name: str, target: str) -> pd.DataFrame | None:
+    """The paper's own validation curves, for its own collection only."""
+    import pandas as pd
+
+    from keras_art import figures
+
+    if name != "rijksmuseum":
+        return None
+    stem = Path(__file__).parents[1] / "published" / f"eccv_rijksmuseum_{target}_challenge"
+    return pd.concat(
+        [figures.published_curves(Path(f"{stem}_{mode}.csv")) for mode in ("full_fine_tuning", "only_softmax")]
+    )
+
+
+def _draw_saliency(store: runs.Store, configs: Sequence[Run], shown: pd.DataFrame, path: Path) -> None:
+    """Figure 4 for one network, VGG19 where it was fine-tuned, because the paper shows VGG19."""
+    import numpy as np
+
+    from keras_art import figures, sheets, transfer
+    from keras_art.images import decode, load_photo
+    from keras_art.saliency import overlay
+
+    tuned = [run for run in configs if run.mode == "fine_tuning" and (store.directory(run) / "model.keras").exists()]
+    if not tuned:
+        return
+    run = min(tuned, key=lambda run: run.network != "VGG19")
+    photos = [load_photo(path, 512) for path in shown["path"].head(4)]
+    pixels = np.stack([decode(path, run.image_size, run.resize)[0] for path in shown["path"].head(4)])
+    frozen, fine = transfer.saliency(store, run, store.directory(run), pixels)
+    rows = [
+        (text, [photo, overlay(photo, before), overlay(photo, after)])
+        for text, photo, before, after in zip(shown["id"], photos, frozen, fine, strict=False)
+    ]
+    figures.save(sheets.saliency_sheet(rows, ["painting", "before", "fine-tuned"]), path)

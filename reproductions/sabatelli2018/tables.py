@@ -1,0 +1,253 @@
+"""The paper's tables as printed, and the runs of a store beside them."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from keras_art import runs
+from keras_art import study as study_
+from keras_art.tables import PaperTable, compare, grid, render
+from reproductions.sabatelli2018.study import NATIVE_SIZE, PRESETS, Run
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TITLES = {"text": "{}\n", "markdown": "**{}**\n\n", "latex": "% {}\n", "html": "<h3>{}</h3>\n"}
+
+TABLE_1 = PaperTable(
+    name="table_1",
+    source="Sabatelli et al. 2018, Table 1",
+    metric="images, classes, and classes shared with the other collection",
+    column_name="count",
+    notes={"†": "printed '~15%'", "‡": "printed 'none'"},
+    text="""
+    challenge  collection   N_t     Q_t   overlap
+    material   rijksmuseum  110668  206   -‡
+    type       rijksmuseum  112012  1054  15†
+    type       antwerp      23797   920   15†
+    artist     rijksmuseum  82018   1196  -‡
+    artist     antwerp      18656   903   -‡
+    """,
+)
+TABLE_2 = PaperTable(
+    name="table_2",
+    source="Sabatelli et al. 2018, Table 2 (Rijksmuseum)",
+    metric="test accuracy, %",
+    notes={
+        "†": "printed '.07%'; the authors' validation log ends at 0.0749, a fraction: about 7%",
+        "‡": "printed '.08%'; the authors' validation log ends at 0.0836, a fraction: about 8%",
+    },
+    text="""
+    challenge  network      off_the_shelf  fine_tuning
+    material   Xception     87.69          92.13
+    material   InceptionV3  88.24          92.10
+    material   ResNet50     86.81          92.95
+    material   VGG19        92.12          92.23
+    type       Xception     74.80          90.67
+    type       InceptionV3  72.96          91.03
+    type       ResNet50     71.23          91.30
+    type       VGG19        77.33          90.27
+    artist     Xception     10.92          51.43
+    artist     InceptionV3  7†             51.73
+    artist     ResNet50     8‡             46.13
+    artist     VGG19        38.11          44.98
+    """,
+)
+TABLE_2_SIZES = PaperTable(
+    name="table_2_sizes",
+    source="Sabatelli et al. 2018, Table 2, its last two columns",
+    metric="parameters of the whole network in millions; X features before the softmax",
+    notes={"§": "printed with 'K'; millions are meant, softmax included, most of them cut to whole ones"},
+    text="""
+    challenge  network      params  X
+    material   Xception     21§     2048
+    material   InceptionV3  22§     2048
+    material   ResNet50     24§     2048
+    material   VGG19        20§     512
+    type       Xception     23§     2048
+    type       InceptionV3  24§     2048
+    type       ResNet50     25§     2048
+    type       VGG19        20§     512
+    artist     Xception     23§     2048
+    artist     InceptionV3  24§     2048
+    artist     ResNet50     26§     2048
+    artist     VGG19        20§     512
+    """,
+)
+TABLE_3 = PaperTable(
+    name="table_3",
+    source="Sabatelli et al. 2018, Table 3 (Antwerp)",
+    metric="test accuracy, %; theta_i: from ImageNet, theta_r: carried over from the Rijksmuseum",
+    text="""
+    challenge  network      theta_i_off  theta_r_off  theta_i_ft  theta_r_ft
+    type       Xception     42.01        62.92        69.74       72.03
+    type       InceptionV3  43.90        57.65        70.58       71.88
+    type       ResNet50     41.59        64.95        76.50       78.15
+    type       VGG19        38.36        60.10        70.37       71.21
+    artist     Xception     48.52        54.81        58.15       58.47
+    artist     InceptionV3  21.29        53.41        56.68       57.84
+    artist     ResNet50     22.39        31.38        62.57       69.01
+    artist     VGG19        49.90        53.52        54.90       60.01
+    """,
+)
+
+
+def table(store: runs.Store, only: Sequence[Run] | None = None) -> list[tuple[PaperTable, pd.DataFrame]]:
+    """The paper's tables beside what the store holds, or beside some of its runs.
+
+    Our rows name the collection before the target; only runs by the paper's protocol on the paper's own collection
+    stand in the paper's rows. Runs that differ in anything but their seed are never averaged.
+    """
+    import pandas as pd
+
+    every = study_.finished(store, Run)
+    everything = [run for run, _ in every]
+    done = [(run, found) for run, found in every if only is None or run in only]
+    carried = {run.collection for run, _ in done if is_carried(run, everything)}
+    rows: dict[str, list[dict[str, Any]]] = {"table_2": [], "table_2_sizes": [], "table_3": []}
+    for run, found in done:
+        if run.mode == "pretraining":
+            continue
+        facts = json.loads((store.root / "collections" / run.collection / "task.json").read_text(encoding="utf-8"))
+        followed = protocol(run, facts)
+        name = run.collection.rsplit("-", 1)[0]
+        comparable = followed in ("paper", "released") and matches_card(name, run.target, found)
+        row = {
+            "challenge": run.target if comparable else f"{name} {run.target}{variant(run, [r for r, _ in done])}",
+            "network": label(run.network),
+            "status": found["status"],
+            "protocol": followed,
+            "comparable": comparable,
+            "note": f"N_t={found['n_images']}, Q_t={found['n_classes']}",
+        }
+        accuracy = None if found["test_accuracy"] is None else 100 * found["test_accuracy"]
+        tested = {**row, "value": accuracy, "n_test": found["n_test"]}
+        if run.collection in carried:
+            theta = "theta_r" if is_carried(run, everything) else "theta_i"
+            mode = {"off_the_shelf": f"{theta}_off", "fine_tuning": f"{theta}_ft"}.get(run.mode, run.mode)
+            rows["table_3"].append({**tested, "mode": mode})
+        else:
+            rows["table_2"].append({**tested, "mode": run.mode})
+        for mode, value in (("params", found["parameters"] / 1e6), ("X", found["width"])):
+            rows["table_2_sizes"].append({**row, "mode": mode, "value": value, "n_test": None, "status": "ok"})
+    sizes = pd.DataFrame(rows["table_2_sizes"]).drop_duplicates() if rows["table_2_sizes"] else pd.DataFrame()
+    return [
+        (
+            TABLE_1,
+            compare(TABLE_1, _collections(store, {run.collection for run, _ in done if run.mode != "pretraining"})),
+        ),
+        (TABLE_2, compare(TABLE_2, pd.DataFrame(rows["table_2"]))),
+        (TABLE_2_SIZES, compare(TABLE_2_SIZES, sizes)),
+        (TABLE_3, compare(TABLE_3, pd.DataFrame(rows["table_3"]))),
+    ]
+
+
+def _collections(store: runs.Store, keys: set[str]) -> pd.DataFrame:
+    """N_t and Q_t of the collections of some runs, and the labels two collections of one target share, in per cent."""
+    import pandas as pd
+
+    from keras_art.splits import label_overlap
+
+    facts = {}
+    for key in sorted(keys):
+        folder = store.root / "collections" / key
+        facts[key] = json.loads((folder / "task.json").read_text(encoding="utf-8"))
+    rows = []
+    names = [key.rsplit("-", 1)[0] for key in facts]
+    for key, ours in facts.items():
+        name = key.rsplit("-", 1)[0]
+        # Of one collection chosen from in two ways, each keeps its digest.
+        shown = key if names.count(name) > 1 else name
+        others = [theirs for other, theirs in facts.items() if other != key and theirs["target"] == ours["target"]]
+        counts = {"N_t": ours["n_images"], "Q_t": len(ours["classes"])}
+        if len(others) == 1:
+            counts["overlap"] = 100 * label_overlap(ours["classes"], others[0]["classes"])
+        comparable = matches_card(name, ours["target"], {"n_images": counts["N_t"], "n_classes": counts["Q_t"]})
+        for column, value in counts.items():
+            rows.append(
+                {
+                    "challenge": ours["target"], "collection": shown, "count": column, "value": value, "status": "ok",
+                    "protocol": "paper" if comparable else "demo" if key.startswith("atelier-") else "study",
+                    "comparable": comparable, "n_test": None,
+                    "note": "",
+                }
+            )  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def matches_card(name: str, target: str, found: dict[str, Any]) -> bool:
+    """Whether a task is the paper's: its card's N_t within 1% and Q_t within 5%.
+
+    Not exactly, because the paper's filter depends on which rows its unpublished split put where.
+    """
+    from keras_art import cards
+
+    if name not in ("rijksmuseum", "antwerp") or name not in cards.names():
+        return False
+    expected = cards.load_card(name).expected.get(target)
+    return expected is not None and (
+        abs(found["n_images"] / expected["images"] - 1) < 0.01
+        and abs(found["n_classes"] / expected["classes"] - 1) < 0.05
+    )
+
+
+def label(network: str) -> str:
+    """A network's name for people: without the digest of a file."""
+    return Path(network).stem.rsplit("-", 1)[0] if network.endswith(".keras") else network
+
+
+def variant(run: Run, others: Sequence[Run]) -> str:
+    """The fields, other than its seed, in which a run differs from others that would stand in the same cell."""
+    name = run.collection.rsplit("-", 1)[0]
+    rivals = [
+        r
+        for r in others
+        if (r.collection.rsplit("-", 1)[0], r.target, r.network, r.mode) == (name, run.target, run.network, run.mode)
+    ]
+    differing = []
+    for field in dataclasses.fields(Run):
+        carried = field.name == "weights" and run.weights.startswith("run:")
+        if field.name != "seed" and not carried and len({getattr(r, field.name) for r in rivals}) > 1:
+            differing.append(f"{field.name}={getattr(run, field.name)}")
+    return f" [{', '.join(differing)}]" if differing else ""
+
+
+def is_carried(run: Run, configs: Sequence[Run]) -> bool:
+    """Whether a run begins with theta^r, the weights of another fine-tuned run."""
+    return run.weights.removeprefix("run:") in {runs.digest(other) for other in configs if other.mode == "fine_tuning"}
+
+
+def protocol(run: Run, facts: dict[str, Any]) -> str:
+    """Which preset a run followed, whatever the command that started it: demo, paper, released, or study."""
+    if run.collection.startswith("atelier-"):
+        return "demo"
+    for name in ("paper", "released"):
+        preset = PRESETS[name]
+        if (
+            all(getattr(run, field) == getattr(preset, field) for field in (*study_.TRAINING, "head"))
+            and run.image_size == NATIVE_SIZE.get(run.network, 224)
+            and run.weights.startswith(("imagenet", "none", "run:"))
+            and (facts["rule"], facts["split_seed"]) == (preset.split, preset.split_seed)
+            and facts["class_filter"] == (preset.class_filter == "in_all_splits")
+        ):
+            return name
+    return "study"
+
+
+def print_tables(store: runs.Store, format: str, only: Sequence[Run] | None = None) -> None:
+    """Prints the tables that have something of ours in them, or all of the paper's where nothing has been run."""
+    import pandas as pd
+
+    frames = [(paper, frame) for paper, frame in table(store, only)]
+    if format == "csv":
+        same = {"collection": "network", "count": "mode"}
+        print(render(pd.concat([frame.rename(columns=same) for _, frame in frames]), "csv"), end="")
+        return
+    filled = [(paper, frame) for paper, frame in frames if (frame["n"] > 0).any()]
+    for paper, frame in filled or frames:
+        title = TITLES[format].format(f"{paper.source}: {paper.metric}")
+        print(grid(paper, frame) if format == "text" else title + render(frame, format))
