@@ -161,6 +161,18 @@ def test_a_source_is_trained_first_and_carried_over(arguments, picture_csv, caps
     assert list(overlap["ours"]) == ["100.00", "100.00"]
 
 
+def test_the_source_may_have_another_label_column(arguments, picture_csv, tmp_path):
+    source = shutil.copytree(picture_csv, tmp_path / "source")
+    extra = ("--source", str(source), "--source_target", "style", "--modes", "off_the_shelf", "--class_filter", "none")
+    assert main([*arguments, *extra]) == 0
+    configs = [json.loads(path.read_text()) for path in tmp_path.glob("store/sabatelli2018/*/config.json")]
+    assert sorted((c["mode"], c["target"]) for c in configs) == [
+        ("fine_tuning", "style"),
+        ("off_the_shelf", "artist"),
+        ("off_the_shelf", "artist"),
+    ]
+
+
 def test_what_begins_with_diverged_weights_is_recorded_as_diverged(arguments, picture_csv, tmp_path):
     source = shutil.copytree(picture_csv, tmp_path / "source")
     assert main([*arguments, "--source", str(source), "--modes", "fine_tuning", "--learning_rate", "1e30"]) == 0
@@ -235,6 +247,7 @@ def test_a_killed_study_goes_on_and_ends_with_the_same_numbers(arguments, tmp_pa
         (["--head", "linear_svm", "--frozen_bn", "batch"], "--frozen_bn inference"),
         (["--weights", "imagenet", "none"], "--weights"),
         (["--weights", "VGG19=x.h5"], "--networks"),
+        (["--source_target", "style"], "--source"),
         (["--seeds", "0", "0"], "--seeds"),
         (["--split", "given"], "--split"),
         (["--image_size", "4"], "4"),

@@ -35,6 +35,8 @@ class Study(cli.Study):
     """scratch is InceptionV3's, as in the paper, unless --networks names others."""
     source: str | None = None
     """A collection to train on first and carry over from (theta^r of Table 3), off the shelf and fine-tuned."""
+    source_target: str | None = None
+    """The label column of --source. Default: --target."""
     weights: tuple[str, ...] = ("imagenet",)
     """imagenet, none (He-uniform), demo (trained in the run on the atelier's source half), a file, or NETWORK=FILE."""
     preprocessing: Literal["imagenet", "unit", "caffe", "tf", "torch", "none"] = "imagenet"
@@ -121,6 +123,8 @@ def check(study: Study) -> None:
         raise UserError("--source carries weights over, --modes scratch begins without any: add another mode")
     if study.source and study.source == study.data:
         raise UserError("--source and --data name the same collection")
+    if study.source_target and not study.source:
+        raise UserError("--source_target names a label column of --source: give that, too")
     if study.source and not study.data:
         raise UserError("--source needs --data, the collection to carry over to")
 
@@ -137,7 +141,7 @@ def choices(study: Study, store: runs.Store) -> dict[str, tuple[Any, Choice]]:
 
     wanted = {"target": (study.data or atelier("target"), study.target)}
     if study.source:
-        wanted["source"] = (study.source, study.target)
+        wanted["source"] = (study.source, study.source_target or study.target)
     if "demo" in study.weights:
         wanted["pretraining"] = (atelier("source"), "object")
     chosen = {}
