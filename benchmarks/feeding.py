@@ -1,6 +1,6 @@
 """Getting images into training: the decoded store against a `load_img` loop, the pipeline against arrays in memory.
 
-python -m benchmarks.feeding [--images 1000] [--image_size 96] [--rounds 5]
+python -m benchmarks.feeding [--images 1000] [--image_size 96] [--epochs 3] [--rounds 5]
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=1000)
     parser.add_argument("--image_size", type=int, default=96)
     parser.add_argument("--network", default="MobileNet")
+    parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--rounds", type=int, default=5)
     asked = parser.parse_args()
     size = asked.image_size
@@ -55,15 +56,16 @@ def main() -> None:
         pixels = np.asarray(store.pixels()[rows])
 
         def pipeline() -> None:
-            model.fit(batches.epochs(), steps_per_epoch=len(batches), shuffle=False, verbose=0)
+            feed = batches.epochs(0, asked.epochs)
+            model.fit(feed, steps_per_epoch=len(batches), epochs=asked.epochs, shuffle=False, verbose=0)
 
         def arrays() -> None:
-            model.fit(pixels, labels, batch_size=32, verbose=0)
+            model.fit(pixels, labels, batch_size=32, epochs=asked.epochs, verbose=0)
 
         pipeline(), arrays()
-        print(f"\none epoch of {asked.network}\n")
+        print(f"\n`fit` of {asked.network} for {asked.epochs} epochs\n")
         times = interleaved({"our pipeline": pipeline, "arrays in memory": arrays}, asked.rounds)
-        report(times, [("our pipeline", "arrays in memory")], len(paths))
+        report(times, [("our pipeline", "arrays in memory")], len(paths) * asked.epochs)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """The off-the-shelf study: features extracted once, against the 2018 way, a frozen network in the training loop.
 
-    python -m benchmarks.off_the_shelf [--network ResNet50] [--weights FILE] [--images 600] [--epochs 15]
+    python -m benchmarks.off_the_shelf [--network ResNet50] [--data DATA --target TARGET] [--images 600] [--epochs 15]
 
 Both train the same softmax on the same images for the same number of epochs, no early stopping, and are tested.
 """

@@ -56,7 +56,12 @@ class Batches:
             return tf.ensure_shape(inputs, [None, *self.inputs.shape[1:]]), tf.ensure_shape(labels, [None])
 
         dataset = tf.data.Dataset.range(first, last).flat_map(shuffled).map(gathered)
-        return dataset.apply(tf.data.experimental.assert_cardinality(len(self) * (last - first))).prefetch(2)
+        dataset = dataset.apply(tf.data.experimental.assert_cardinality(len(self) * (last - first))).prefetch(2)
+        # Nothing here is left to tune, and the tuner's thread, which sleeps 10 ms, 20 ms, 40 ms and so on, now and then
+        # misses the end of a dataset: `fit` then waits for it to wake up, as long again as it has trained.
+        options = tf.data.Options()
+        options.autotune.enabled = False
+        return dataset.with_options(options)
 
 
 class _Sequence(keras.utils.PyDataset):

@@ -157,3 +157,8 @@ print(*[int(label) for i in range(len(source)) for label in source[i][1]])
     done = subprocess.run([sys.executable, "-c", script], env=environment, stdout=subprocess.PIPE, check=True)
     batches = Batches(np.arange(9.0), np.arange(9), np.arange(9), 4, 0)
     assert [int(word) for word in done.stdout.split()] == [*batches.order(0), *batches.order(1)]
+
+
+def test_nothing_is_left_to_a_tuner_that_may_sleep_through_the_end():
+    pytest.importorskip("tensorflow")
+    assert make().epochs().options().autotune.enabled is False
