@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +17,7 @@ class Batches:
     Attributes:
         inputs: (stored rows, ...) pixels uint8 or features float32, in memory or memory-mapped.
         rows: (n,) int, the rows of `inputs` that are meant.
-        labels: (n,) int class indices.
+        labels: (n,) int class indices, or (n, k) float targets.
         seed: shuffles anew in every epoch; None keeps the order.
     """
 
@@ -37,26 +38,53 @@ class Batches:
         return np.random.default_rng((self.seed, int(epoch))).permutation(len(self.rows))
 
     def gather(self, samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """One batch: inputs (batch, ...) and labels (batch,)."""
-        return np.asarray(self.inputs[self.rows[samples]]), self.labels[samples].astype("int32")
+        """One batch: inputs (batch, ...) and labels (batch,) int32 or (batch, k) float32."""
+        return np.asarray(self.inputs[self.rows[samples]]), self.labels[samples].astype(self._label_dtype)
+
+    def step(self, step: int) -> tuple[np.ndarray, np.ndarray]:
+        """One batch by its number, counted through all epochs."""
+        epoch, batch = divmod(int(step), len(self))
+        start = batch * self.batch_size
+        return self.gather(self.order(epoch)[start : start + self.batch_size])
+
+    @property
+    def _label_dtype(self) -> str:
+        return "float32" if np.issubdtype(self.labels.dtype, np.floating) else "int32"
+
+    def steps(self, first: int, last: int) -> Any:
+        """Batches [first, last), counted through all epochs: wherever a loop stands, it goes on from there."""
+        try:
+            import tensorflow as tf
+        except ImportError:
+            return _Sequence(self, first, last)
+
+        return self._pipeline(tf.data.Dataset.range(first, last), self.step, last - first)
 
     def epochs(self, first: int = 0, last: int = 1) -> Any:
         """Epochs [first, last), end to end: a tf.data pipeline, or a PyDataset where TensorFlow is not installed."""
         try:
             import tensorflow as tf
         except ImportError:
-            return _Sequence(self, first, last)
+            return _Sequence(self, first * len(self), last * len(self))
 
         def shuffled(epoch: Any) -> Any:
             order = tf.ensure_shape(tf.numpy_function(self.order, [epoch], tf.int64), [len(self.rows)])
             return tf.data.Dataset.from_tensor_slices(order).batch(self.batch_size)
 
-        def gathered(samples: Any) -> Any:
-            inputs, labels = tf.numpy_function(self.gather, [samples], (self.inputs.dtype, tf.int32))
-            return tf.ensure_shape(inputs, [None, *self.inputs.shape[1:]]), tf.ensure_shape(labels, [None])
+        samples = tf.data.Dataset.range(first, last).flat_map(shuffled)
+        return self._pipeline(samples, self.gather, len(self) * (last - first))
 
-        dataset = tf.data.Dataset.range(first, last).flat_map(shuffled).map(gathered)
-        dataset = dataset.apply(tf.data.experimental.assert_cardinality(len(self) * (last - first))).prefetch(2)
+    def _pipeline(self, numbers: Any, gather: Callable[[Any], tuple[np.ndarray, np.ndarray]], batches: int) -> Any:
+        """What `gather` makes of each element of a tf.data pipeline, as one of so many batches."""
+        import tensorflow as tf
+
+        def gathered(number: Any) -> Any:
+            types = (self.inputs.dtype, tf.as_dtype(self._label_dtype))
+            inputs, labels = tf.numpy_function(gather, [number], types)
+            shapes = [None, *self.inputs.shape[1:]], [None, *self.labels.shape[1:]]
+            return tf.ensure_shape(inputs, shapes[0]), tf.ensure_shape(labels, shapes[1])
+
+        dataset = numbers.map(gathered).apply(tf.data.experimental.assert_cardinality(batches)).prefetch(2)
         # Nothing here is left to tune, and the tuner's thread, which sleeps 10 ms, 20 ms, 40 ms and so on, now and then
         # misses the end of a dataset: `fit` then waits for it to wake up, as long again as it has trained.
         options = tf.data.Options()
@@ -72,10 +100,7 @@ class _Sequence(keras.utils.PyDataset):
         self._batches, self._first, self._last = batches, first, last
 
     def __len__(self) -> int:
-        return len(self._batches) * (self._last - self._first)
+        return self._last - self._first
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        epoch, step = divmod(index, len(self._batches))
-        start = step * self._batches.batch_size
-        order = self._batches.order(self._first + epoch)
-        return self._batches.gather(order[start : start + self._batches.batch_size])
+        return self._batches.step(self._first + index)

@@ -1,0 +1,43 @@
+"""The state of a training in one file, so that a killed one goes on with the same numbers."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+
+class Checkpoint:
+    """Variables and facts, written together by rename.
+
+    Args:
+        path: an `.npz` file; its folder is made.
+        variables: weights and optimizer variables, always in the same order.
+    """
+
+    def __init__(self, path: Path, variables: Sequence[Any]) -> None:
+        self.path, self.variables = path, variables
+
+    def save(self, facts: dict[str, Any], **arrays: np.ndarray) -> None:
+        """Writes the variables as they are, what JSON can hold, and some arrays."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        values = {f"{i}": keras.ops.convert_to_numpy(variable) for i, variable in enumerate(self.variables)}
+        part = self.path.with_name(f"{self.path.name}.part")
+        with part.open("wb") as file:
+            np.savez(file, facts=np.array(json.dumps(facts)), **values, **arrays)
+        os.replace(part, self.path)
+
+    def load(self) -> tuple[dict[str, Any], dict[str, np.ndarray]] | None:
+        """Gives the variables their stored values; returns the facts and the arrays, None where there is no file."""
+        if not self.path.exists():
+            return None
+        with np.load(self.path) as stored:
+            for i, variable in enumerate(self.variables):
+                variable.assign(stored[f"{i}"])
+            arrays = {name: stored[name] for name in stored.files if not name.isdigit() and name != "facts"}
+            return json.loads(str(stored["facts"])), arrays
