@@ -33,6 +33,7 @@ class PaperTable:
         index: how many columns name a row; their own names are in the header.
         notes: mark -> its explanation.
         column_name: what the number columns are.
+        digits: decimals of ours.
     """
 
     name: str
@@ -42,6 +43,7 @@ class PaperTable:
     index: int = 2
     notes: Mapping[str, str] = field(default_factory=dict)
     column_name: str = "mode"
+    digits: int = 2
 
     @property
     def keys(self) -> list[str]:
@@ -148,10 +150,10 @@ def _summarise(table: PaperTable, ours: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def render(frame: pd.DataFrame, format: str) -> str:
+def render(frame: pd.DataFrame, format: str, digits: int = 2) -> str:
     """A table as text: what `compare` returns, or any frame of words and numbers.
 
-    Floats have two decimals; NaN is blank. In a comparison the best value of `paper` and of `ours` (in one protocol) is
+    Floats have `digits` decimals; NaN is blank. In a comparison the best value of `paper` and of `ours` (in one protocol) is
     bold among the rows which differ in their last index column only, where there are two of them or more; `text` and
     `csv` have no bold. The interval stands in `ours`, as `76.57 [73.6, 79.3]`, and in CSV in the note.
 
@@ -165,7 +167,7 @@ def render(frame: pd.DataFrame, format: str) -> str:
     if format not in ("text", "csv", "markdown", "latex", "html"):
         raise ValueError(f"format is text, csv, markdown, latex or html, not {format!r}")
     frame = frame.reset_index(drop=True)
-    words = frame.map(_word)
+    words = frame.map(lambda value: _word(value, digits))
     if "low" in frame:
         words = _with_interval(frame, words, format).drop(columns=["n_test", "low", "high"])
     if format == "csv":
@@ -193,9 +195,11 @@ def grid(table: PaperTable, frame: pd.DataFrame) -> str:
     notes: dict[str, list[str]] = {}
     for row in frame.to_dict("records"):
         key = tuple(str(row[name]) for name in index)
-        cell = _word(row["ours"]) if pd.notna(row["low"]) else _word(row["ours"]).removesuffix(".00")
+        cell = _word(row["ours"], table.digits)
+        if pd.isna(row["low"]):
+            cell = cell.removesuffix(".00")
         if pd.notna(row["std"]):
-            cell += f" ± {row['std']:.2f}"
+            cell += f" ± {row['std']:.{table.digits}f}"
         if pd.notna(row["low"]):
             cell += f" [{row['low']:.3g}, {row['high']:.3g}]"
         if pd.notna(row["paper"]):
@@ -220,11 +224,11 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool)
 
 
-def _word(value: Any) -> str:
+def _word(value: Any, digits: int = 2) -> str:
     if pd.isna(value):
         return ""
     if _is_number(value) and not isinstance(value, int | np.integer):
-        return f"{round(value, 2) + 0.0:.2f}"  # + 0.0 turns -0.0 into 0.0
+        return f"{round(value, digits) + 0.0:.{digits}f}"  # + 0.0 turns -0.0 into 0.0
     return " ".join(str(value).split())  # a line break would end the row
 
 

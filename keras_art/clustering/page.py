@@ -1,0 +1,1 @@
+def draw(store, configs, target): pass

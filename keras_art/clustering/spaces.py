@@ -1,0 +1,60 @@
+"""The spaces that baselines cluster in and that scores are taken in: pixels, their principal components, an embedding."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+THUMBNAIL = 32  # pixels
+CHUNK = 512  # pictures averaged at a time
+
+
+def thumbnails(pixels: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Pictures averaged down to at most 32 pixels a side, so that a collection fits into memory whatever its size.
+
+    Args:
+        pixels: (stored rows, size, size, 3) uint8.
+        rows: (n,), the pictures that are meant.
+
+    Returns:
+        (n, side * side * 3) float32 in [0, 1]; pictures of 32 pixels or fewer are kept as they are.
+    """
+    size = pixels.shape[1]
+    block = next(b for b in range(max(1, -(-size // THUMBNAIL)), size + 1) if size % b == 0)
+    side = size // block
+    out = np.empty((len(rows), side * side * 3), np.float32)
+    for start in range(0, len(rows), CHUNK):
+        part = pixels[rows[start : start + CHUNK]].reshape(-1, side, block, side, block, 3)
+        out[start : start + CHUNK] = part.mean(axis=(2, 4), dtype=np.float32).reshape(len(part), -1) / 255
+    return out
+
+
+def principal_components(points: np.ndarray, dimensions: int, seed: int) -> np.ndarray:
+    """The first principal components, (n, at most `dimensions`) float32."""
+    from sklearn.decomposition import PCA
+
+    return PCA(min(dimensions, *points.shape), random_state=seed).fit_transform(points).astype(np.float32)
+
+
+def kmeans(
+    points: np.ndarray, k: int, seed: int, *, n_init: int = 20, told: Callable[[str], None] = lambda line: None
+) -> tuple[np.ndarray, np.ndarray]:
+    """k-means as the papers have it, the best of 20 starts.
+
+    Returns:
+        Labels (n,) in [0, k), and centroids (k, dimensions). Where there are fewer than k different points, some
+        clusters stay empty, and `told` hears it.
+    """
+    import warnings
+
+    from sklearn.cluster import KMeans
+    from sklearn.exceptions import ConvergenceWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        found: Any = KMeans(k, n_init=n_init, random_state=seed).fit(points)
+    if (different := len(np.unique(found.labels_))) < k:
+        told(f"k-means found {different} clusters, not {k}: there are no more different points")
+    return found.labels_, found.cluster_centers_
