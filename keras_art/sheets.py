@@ -63,6 +63,27 @@ def saliency_sheet(rows: Sequence[tuple[str, Sequence[np.ndarray]]], columns: Se
     return figure
 
 
+def strips(rows: Sequence[tuple[str, Sequence[np.ndarray]]], left: float = 0.2) -> Figure:
+    """Rows of pictures, each with a caption set upright at the left: galleries, images over their reconstructions.
+
+    Args:
+        rows: A caption and pictures (height, width, 3) uint8; rows may differ in length.
+        left: Inches for the captions.
+
+    Raises:
+        ValueError: There is no row, or one without pictures.
+    """
+    if not rows or not all(len(pictures) for _, pictures in rows):
+        raise ValueError("strips need at least one row, and every row at least one picture")
+    pictures_of_rows = [pictures for _, pictures in rows]
+    columns = max(map(len, pictures_of_rows))
+    figure, axes, _ = _mosaic(pictures_of_rows, columns, left=left, above=0, below=0)
+    for (ax, *_), (caption, _) in zip(axes, rows, strict=True):
+        height = ax.get_position().height * figure.get_figheight()
+        _note(ax, label(caption, 7, height), (0, 0.5), (-3, 0), ha="right", va="center", size=7, rotation=90)
+    return figure
+
+
 def _mosaic(
     rows: Sequence[Sequence[np.ndarray]], columns: int, left: float, above: float, below: float
 ) -> tuple[Figure, list[list[Axes]], float]:

@@ -198,6 +198,8 @@ class Study(cli.Study):
     """Of Adam, in both phases."""
     epochs: int = 200
     """Of the pretraining."""
+    keep: Literal["best", "last"] = "last"
+    """Pretrained weights that are clustered: of the smallest reconstruction loss, or of the last epoch."""
     pretrain_batch_size: int = 256
     """Images per step of the pretraining."""
     batch_size: int = 256
@@ -221,11 +223,11 @@ class Study(cli.Study):
 PRESETS = {
     "demo": Study(
         preset="demo", k=(4, 6, 8), target="style", image_size=32, epochs=40, pretrain_batch_size=64, batch_size=64,
-        update_interval=32, max_iterations=640, gap_references=3,
+        update_interval=32, max_iterations=640, gap_references=3, keep="best",
     ),
     "study": Study(
-        preset="study", epochs=30, pretrain_batch_size=64, batch_size=64, update_interval=20, max_iterations=200,
-        gap_references=5,
+        preset="study", epochs=20, pretrain_batch_size=64, batch_size=64, update_interval=20, max_iterations=100,
+        gap_references=5, keep="best",
     ),
     "paint": Study(preset="paint"),
     "guo": Study(
@@ -269,7 +271,7 @@ def runs_of(study: Study, key: str) -> list[Run]:
     for seed in study.seeds:
         first = Run(
             collection=key, mode="pretraining", seed=seed, batch_size=study.pretrain_batch_size, epochs=study.epochs,
-            gap_references=study.gap_references, **common,
+            keep=study.keep, gap_references=study.gap_references, **common,
         )  # fmt: skip
         found.append(first)
         backbone = study_.named(study.backbone) if study.backbone else ""
@@ -287,7 +289,8 @@ def protocol(run: Run, pretraining: Run) -> str:
         preset = PRESETS[name]
         if (
             all(getattr(run, field) == getattr(preset, field) for field in (*NETWORK, *JOINT))
-            and (pretraining.epochs, pretraining.batch_size) == (preset.epochs, preset.pretrain_batch_size)
+            and (pretraining.epochs, pretraining.batch_size, pretraining.keep)
+            == (preset.epochs, preset.pretrain_batch_size, preset.keep)
         ):  # fmt: skip
             return name
     return "study"
@@ -307,7 +310,9 @@ def clusterings(store: runs.Store, only: Sequence[Run] | None = None) -> list[tu
 def group(run: Run) -> str:
     """What a table calls the runs that differ in k and seed alone: the collection and what is not as the paper has it."""
     usual = PRESETS["paint"]
-    odd = [f"{name}={getattr(run, name)}" for name in ("gamma", "convention") if getattr(run, name) != getattr(usual, name)]
+    odd = [
+        f"{name}={getattr(run, name)}" for name in ("gamma", "convention") if getattr(run, name) != getattr(usual, name)
+    ]
     return " ".join([run.collection.rsplit("-", 1)[0], f"{run.image_size}px", *odd])
 
 
@@ -365,7 +370,9 @@ def overview(store: runs.Store, only: Sequence[Run] | None = None, target: str |
             for space in ("learned", "embedding", "pca"):
                 row[f"AS {space}"] = scores.get(f"silhouette_{space}")
             row |= {name: scores.get(f"{name}_{label}") for name in ("accuracy", "nmi", "ari")}
-            rows.append({**row, "label": label or "", "seed": run.seed, "digest": runs.digest(dataclasses.replace(run, seed=0))})
+            rows.append(
+                {**row, "label": label or "", "seed": run.seed, "digest": runs.digest(dataclasses.replace(run, seed=0))}
+            )
     if not rows:
         return pd.DataFrame()
     frame = pd.DataFrame(rows)
@@ -374,14 +381,15 @@ def overview(store: runs.Store, only: Sequence[Run] | None = None, target: str |
         seeds=("seed", "nunique"),
         **{name: (name, "mean") for name in ("AS learned", "AS embedding", "AS pca", "accuracy", "nmi", "ari")},
     )
-    return means.reset_index().drop(columns="digest").dropna(axis="columns", how="all").sort_values(
-        ["collection", "protocol", "k"], kind="stable"
+    return (
+        means.reset_index()
+        .drop(columns="digest")
+        .dropna(axis="columns", how="all")
+        .sort_values(["collection", "protocol", "k"], kind="stable")
     )
 
 
-def print_tables(
-    store: runs.Store, format: str, only: Sequence[Run] | None = None, target: str | None = None
-) -> None:
+def print_tables(store: runs.Store, format: str, only: Sequence[Run] | None = None, target: str | None = None) -> None:
     """Prints the paper's tables that have something of ours in them, or all where nothing has been run; then ours."""
     frames = table(store, only)
     filled = [(paper, frame) for paper, frame in frames if (frame["n"] > 0).any()]
@@ -390,7 +398,9 @@ def print_tables(
         print(grid(paper, frame) if format == "text" else title + render(frame, format, paper.digits))
     ours = overview(store, only, target)
     if len(ours):
-        words = "DCEC and its baselines; AS: silhouette in the learned space, and in two that were not trained to cluster"
+        words = (
+            "DCEC and its baselines; AS: silhouette in the learned space, and in two that were not trained to cluster"
+        )
         print(study_title(format, words) + render(ours, format, 3))
 
 
@@ -438,7 +448,9 @@ def carry_out(study: Study) -> int:
 
     found = collection(study, store)
     if study.target and study.target not in found.targets:
-        raise UserError(f"{found.name} has no label column {study.target!r}; it has {', '.join(found.targets) or 'none'}")
+        raise UserError(
+            f"{found.name} has no label column {study.target!r}; it has {', '.join(found.targets) or 'none'}"
+        )
     configs = runs_of(study, pictures.key_of(found))
     estimate = plan.Estimate(store, Run, {configs[0].collection: len(found.table)})
     if study.dry_run:
@@ -522,7 +534,9 @@ def predict(asked: Predict) -> int:
     """Writes `--out`, and beside it what could not be read."""
     config = asked.run / "config.json"
     if not config.is_file():
-        raise UserError(f"{asked.run} is no run: it has no config.json. Finished runs stand in the store, runs/{PAPER}/")
+        raise UserError(
+            f"{asked.run} is no run: it has no config.json. Finished runs stand in the store, runs/{PAPER}/"
+        )
     if not asked.folder.is_dir():
         raise UserError(f"{asked.folder} is no folder")
     cli.start_backend()

@@ -251,26 +251,34 @@ def pretrain(
     *,
     epochs: int,
     checkpoint: Path,
+    restore_best: bool = False,
     on_epoch: Callable[[int, float], None] = lambda epoch, loss: None,
 ) -> list[float]:
     """Trains a compiled autoencoder; called again after a kill it goes on from the last whole epoch.
 
+    Args:
+        restore_best: end with the weights of the smallest loss, not with the last ones: with Adam at 0.001 the loss
+            can leap to many times what it was, and takes several epochs to come back.
+
     Returns:
-        The mean L_r of every epoch.
+        The mean L_r of every epoch; the last is not finite where training diverged.
     """
     model.optimizer.build(model.trainable_variables)
     keeper = Checkpoint(checkpoint, [*model.variables, *model.optimizer.variables])
     kept = keeper.load()
     losses: list[float] = kept[0]["losses"] if kept else []
+    best = kept[1] if kept else {}
 
     def keep(epoch: int, logs: dict[str, float]) -> None:
         losses.append(float(logs["loss"]))
-        keeper.save({"losses": losses})
+        if restore_best and losses[-1] == min(losses):
+            best.update({f"best{i}": weights for i, weights in enumerate(model.get_weights())})
+        keeper.save({"losses": losses}, **best)
         model.stop_training = not np.isfinite(losses[-1])
         on_epoch(epoch + 1, losses[-1])
 
     first, steps = len(losses), len(images)
-    if first < epochs and np.isfinite([*losses, 0.0]).all():
+    if first < epochs and np.isfinite(losses).all():
         model.fit(
             images.steps(first * steps, epochs * steps),
             steps_per_epoch=steps,
@@ -280,6 +288,8 @@ def pretrain(
             shuffle=False,
             verbose=0,
         )
+    if best:
+        model.set_weights([best[f"best{i}"] for i in range(len(best))])
     return losses
 
 

@@ -37,6 +37,7 @@ class ClusterRun:
     order: str = "shuffled"  # or fixed
     # pretraining
     epochs: int = 0
+    keep: str = "last"  # or best: the weights of the smallest loss
     gap_references: int = 0
     # dcec
     weights: str = ""  # run:DIGEST of the pretraining

@@ -100,9 +100,7 @@ def gap_statistic(
         progress(i + 1, len(clouds))
     expected = log_w[1:].mean(axis=0)
     se = log_w[1:].std(axis=0) * np.sqrt(1 + 1 / references)
-    return pd.DataFrame(
-        {"k": list(ks), "log_w": log_w[0], "expected": expected, "gap": expected - log_w[0], "se": se}
-    )
+    return pd.DataFrame({"k": list(ks), "log_w": log_w[0], "expected": expected, "gap": expected - log_w[0], "se": se})
 
 
 def gap_choice(gap: pd.DataFrame) -> int | None:

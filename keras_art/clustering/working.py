@@ -34,7 +34,9 @@ def check(ready: Pictures, k: int) -> None:
         UserError: fewer images than clusters, or images which are all the same.
     """
     if k > len(ready.table):
-        raise UserError(f"--k {k} needs at least {k} images, {ready.key} has {len(ready.table)}: ask for fewer clusters")
+        raise UserError(
+            f"--k {k} needs at least {k} images, {ready.key} has {len(ready.table)}: ask for fewer clusters"
+        )
     if len(set(ready.sha256)) == 1 or not spaces.thumbnails(ready.pixels, ready.rows).std(axis=0).any():
         raise UserError(f"all {len(ready.table)} images of {ready.key} look the same: there is nothing to cluster")
 
@@ -77,6 +79,7 @@ def _pretraining(
         images,
         epochs=run.epochs,
         checkpoint=folder / "checkpoint" / "epoch.npz",
+        restore_best=run.keep == "best",
         on_epoch=lambda epoch, loss: tell(
             f"epoch {epoch} of {run.epochs}, reconstruction {loss:.5f}", share * epoch / run.epochs
         ),
@@ -86,7 +89,7 @@ def _pretraining(
     write(folder / "history.csv", history.to_csv(index=False))
     facts = {
         "status": "ok" if np.isfinite(losses).all() else "diverged",
-        "reconstruction_loss": losses[-1],
+        "reconstruction_loss": min(losses) if run.keep == "best" else losses[-1],
         "parameters": model.count_params(),
         "steps": len(losses) * len(images),
         "training_seconds": trained,
@@ -133,7 +136,8 @@ def _clustering(
             path = folder / "checkpoint" / f"update-{update.iteration}.npz"
             _write_arrays(path, z=update.z, clusters=update.q.argmax(axis=1))
         losses = "".join(f", {name.removesuffix('_loss')} {value:.5f}" for name, value in update.losses.items())
-        tell(f"iteration {update.iteration}, {update.changed:.2%} changed{losses}", update.iteration / run.max_iterations)
+        share = 0.05 + 0.95 * update.iteration / run.max_iterations  # the baselines come first
+        tell(f"iteration {update.iteration}, {update.changed:.2%} changed{losses}", share)
 
     began = time.monotonic()
     ended = model.cluster(
@@ -224,9 +228,7 @@ def load_backbone(store: Store, backbone: str, preprocessing: str, image_size: i
     )
 
 
-def score_table(
-    ready: Pictures, clusterings: dict[str, np.ndarray], fixed: dict[str, np.ndarray]
-) -> pd.DataFrame:
+def score_table(ready: Pictures, clusterings: dict[str, np.ndarray], fixed: dict[str, np.ndarray]) -> pd.DataFrame:
     """One row per clustering, None where a score is not defined.
 
     Columns: method; silhouette_SPACE and calinski_harabasz_SPACE for every space (in "learned", which was trained to
