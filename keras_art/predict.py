@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import tyro
 
@@ -21,18 +21,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Predict:
-    """Classifies new pictures with a finished run."""
+    """What a finished run says of new pictures."""
 
     run: tyro.conf.Positional[Path]
     """The run's directory."""
     folder: tyro.conf.Positional[Path]
     """Pictures, searched in depth."""
     out: Path = Path("predictions.csv")
-    """One row per picture: its path, the class, its probability, and the five likeliest."""
+    """One row per picture: its path, its class or cluster, and how likely that is."""
 
 
-def command(asked: Predict, kind: type[ClassifierRun]) -> int:
+def command(asked: Predict, kind: type[Any], how: Callable[..., Any] | None = None) -> int:
     """Writes `--out`, and beside it what could not be read; returns the exit status.
+
+    Args:
+        kind: the run's dataclass.
+        how: takes and returns what `predict` does, for runs that are no classifiers.
 
     Raises:
         UserError: the folder is absent, or the run is none, unfinished, diverged, or without a model.
@@ -46,7 +50,8 @@ def command(asked: Predict, kind: type[ClassifierRun]) -> int:
         raise UserError(f"{asked.folder} is no folder")
     cli.start_backend()
     with cli.bar("reading pictures", "images") as progress:
-        found, unreadable = predict(asked.run, kind(**json.loads(config.read_text())), asked.folder, progress)
+        run = kind(**json.loads(config.read_text()))
+        found, unreadable = (how or predict)(asked.run, run, asked.folder, progress)
     write(asked.out, found.to_csv(index=False))
     cli.say(f"{len(found)} pictures in {asked.out}")
     if len(unreadable):

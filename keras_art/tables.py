@@ -153,9 +153,9 @@ def _summarise(table: PaperTable, ours: pd.DataFrame) -> pd.DataFrame:
 def render(frame: pd.DataFrame, format: str, digits: int = 2) -> str:
     """A table as text: what `compare` returns, or any frame of words and numbers.
 
-    Floats have `digits` decimals; NaN is blank. In a comparison the best value of `paper` and of `ours` (in one protocol) is
-    bold among the rows which differ in their last index column only, where there are two of them or more; `text` and
-    `csv` have no bold. The interval stands in `ours`, as `76.57 [73.6, 79.3]`, and in CSV in the note.
+    Floats have `digits` decimals; NaN is blank. In a comparison the best value of `paper` and of `ours` (in one
+    protocol) is bold among the rows which differ in their last index column only, where there are two of them or more;
+    `text` and `csv` have no bold. The interval stands in `ours`, as `76.57 [73.6, 79.3]`, and in CSV in the note.
 
     Args:
         frame: one row per line of the table; its index is not shown.

@@ -12,11 +12,20 @@ import keras
 import numpy as np
 
 
+def write_arrays(path: Path, **arrays: Any) -> None:
+    """Writes an `.npz` file by rename; its folder is made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{path.name}.part")
+    with part.open("wb") as file:
+        np.savez(file, **arrays)
+    os.replace(part, path)
+
+
 class Checkpoint:
     """Variables and facts, written together by rename.
 
     Args:
-        path: an `.npz` file; its folder is made.
+        path: an `.npz` file.
         variables: weights and optimizer variables, always in the same order.
     """
 
@@ -25,12 +34,8 @@ class Checkpoint:
 
     def save(self, facts: dict[str, Any], **arrays: np.ndarray) -> None:
         """Writes the variables as they are, what JSON can hold, and some arrays."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         values = {f"{i}": keras.ops.convert_to_numpy(variable) for i, variable in enumerate(self.variables)}
-        part = self.path.with_name(f"{self.path.name}.part")
-        with part.open("wb") as file:
-            np.savez(file, facts=np.array(json.dumps(facts)), **values, **arrays)
-        os.replace(part, self.path)
+        write_arrays(self.path, facts=np.array(json.dumps(facts)), **values, **arrays)
 
     def load(self) -> tuple[dict[str, Any], dict[str, np.ndarray]] | None:
         """Gives the variables their stored values; returns the facts and the arrays, None where there is no file."""

@@ -12,7 +12,7 @@ WHITE = TO_XYZ.sum(axis=1)
 
 
 def lab(pixels: np.ndarray) -> np.ndarray:
-    """sRGB (..., 3) uint8 -> CIELAB (..., 3) float: L in [0, 100], a green to red, b blue to yellow."""
+    """SRGB (..., 3) uint8 -> CIELAB (..., 3) float: L in [0, 100], a green to red, b blue to yellow."""
     values = np.arange(256) / 255
     linear = np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
     xyz = linear[pixels] @ TO_XYZ.T / WHITE

@@ -3,8 +3,8 @@
     L = lambda_r * L_r + lambda_c * L_c
 
 L_r is the squared error of the reconstruction, averaged over pixels, channels and images; L_c is KL(P || Q) =
-sum_j p_ij log(p_ij / q_ij), summed over clusters and averaged over images. The papers write sums over images too: weights
-mean something only together with these reductions.
+sum_j p_ij log(p_ij / q_ij), summed over clusters and averaged over images. The papers write sums over images too:
+weights mean something only together with these reductions.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from PIL import Image
 
 
 def make_digits(folder: Path) -> Path:
-    """Writes 1,797 PNGs of 8 x 8 pixels and, last, `labels.csv` (image, digit); a folder that has it is returned as it is."""
+    """Writes 1,797 PNGs of 8 x 8 pixels and, last, `labels.csv` (image, digit); a folder that has it is left alone."""
     from sklearn.datasets import load_digits
 
     table = folder / "labels.csv"

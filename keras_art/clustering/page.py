@@ -124,7 +124,7 @@ def _reconstructions(folder: Path, run: ClusterRun, ready: pictures.Pictures) ->
 def _figures(
     store: Store, runs: Sequence[ClusterRun], done: Sequence[ClusterRun], folder: Path, target: str | None
 ) -> None:
-    """Scores against k, gap, maps of every k, of labels and of the training, contingency of two k; of the first seed."""
+    """Scores against k, gap, maps of every k, of labels, of the training, contingency of two k; of the first seed."""
     first = [run for run in done if run.seed == done[0].seed]
     measured = _measured(store, first)
     ready = pictures.load(store, first[0].collection, first[0].image_size, first[0].resize)

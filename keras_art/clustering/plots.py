@@ -6,7 +6,7 @@ Every function returns a `matplotlib.figure.Figure` of its own, without pyplot; 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -50,7 +50,7 @@ def against_k(scores: Mapping[str, pd.DataFrame], title: str) -> Figure:
         axes.set_xlabel("k", fontproperties=font(7))
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     names = [name.replace("_", " on ") for name in handles]
-    place = {"loc": "outside lower center", "frameon": False}
+    place: dict[str, Any] = {"loc": "outside lower center", "frameon": False}
     figure.legend(list(handles.values()), names, ncols=len(names), prop=font(7), **place)
     figure.suptitle(label(title, 9, PAGE), fontproperties=font(9))
     return figure
@@ -90,14 +90,15 @@ def maps(panels: Sequence[tuple[str, np.ndarray, np.ndarray, Sequence[str]]], ti
         sizes = np.bincount(groups, minlength=len(names))
         numbers = all(str(name).isdigit() for name in names)
         shown = range(len(names)) if numbers and len(names) <= len(COLOURS) else np.argsort(-sizes)[: len(COLOURS)]
-        axes.scatter(*points.T, s=1.5, color="0.85", linewidths=0)
+        axes.scatter(points[:, 0], points[:, 1], s=1.5, color="0.85", linewidths=0)
         for colour, group in zip(COLOURS, shown, strict=False):
             mine = points[groups == group]
             text = label(str(names[group]), 5, PAGE / columns / 2)
-            axes.scatter(*mine.T, s=2.5, color=colour, linewidths=0, label=text)
+            axes.scatter(mine[:, 0], mine[:, 1], s=2.5, color=colour, linewidths=0, label=text)
             if numbers and len(mine):
                 box = {"boxstyle": "round,pad=0.1", "facecolor": "white", "edgecolor": "none", "alpha": 0.7}
-                axes.text(*np.median(mine, axis=0), text, fontproperties=font(6), bbox=box, ha="center", va="center")
+                x, y = np.median(mine, axis=0)
+                axes.text(x, y, text, fontproperties=font(6), bbox=box, ha="center", va="center")
         if not numbers:
             axes.legend(prop=font(5), markerscale=3, frameon=False, borderpad=0, handletextpad=0, labelspacing=0.1)
         axes.set_title(label(caption, 8, PAGE / columns), fontproperties=font(8))

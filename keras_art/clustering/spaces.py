@@ -1,4 +1,4 @@
-"""The spaces that baselines cluster in and that scores are taken in: pixels, their principal components, an embedding."""
+"""The spaces that baselines cluster in and scores are taken in: pixels, their principal components, an embedding."""
 
 from __future__ import annotations
 

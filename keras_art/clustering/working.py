@@ -16,6 +16,7 @@ import pandas as pd
 
 from keras_art import UserError, backbones, features, training
 from keras_art.clustering import dcec, pictures, scores, spaces
+from keras_art.clustering.checkpoints import write_arrays
 from keras_art.clustering.network import autoencoder
 from keras_art.clustering.pictures import Pictures
 from keras_art.clustering.plan import ClusterRun
@@ -100,7 +101,7 @@ def _pretraining(
     in_order = Batches(ready.pixels, ready.rows, images.labels, run.batch_size)
     embedding = model.encoder.predict(in_order.epochs(), verbose=0)
     pca = spaces.principal_components(spaces.thumbnails(ready.pixels, ready.rows), run.embedding, run.seed)
-    _write_arrays(folder / "spaces.npz", embedding=embedding, pca=pca)
+    write_arrays(folder / "spaces.npz", embedding=embedding, pca=pca)
     _save(dcec.Autoencoder(model.encoder, model.decoder), folder / "autoencoder.keras")
     if run.gap_references:
         gap = scores.gap_statistic(
@@ -134,7 +135,7 @@ def _clustering(
         number = update.iteration // run.update_interval
         if number & (number - 1) == 0:  # 0, 1, 2, 4, 8 ...: a film of a few pictures
             path = folder / "checkpoint" / f"update-{update.iteration}.npz"
-            _write_arrays(path, z=update.z, clusters=update.q.argmax(axis=1))
+            write_arrays(path, z=update.z, clusters=update.q.argmax(axis=1))
         losses = "".join(f", {name.removesuffix('_loss')} {value:.5f}" for name, value in update.losses.items())
         share = 0.05 + 0.95 * update.iteration / run.max_iterations  # the baselines come first
         tell(f"iteration {update.iteration}, {update.changed:.2%} changed{losses}", share)
@@ -168,7 +169,7 @@ def _clustering(
     write(folder / "baselines.csv", pd.DataFrame({"id": ready.table["id"], **baselines}).to_csv(index=False))
     films = sorted((folder / "checkpoint").glob("update-*.npz"), key=lambda path: int(path.stem.split("-")[1]))
     films = [path for path in films if int(path.stem.split("-")[1]) < ended.iterations]
-    _write_arrays(
+    write_arrays(
         folder / "embeddings.npz",
         iterations=np.array([*(int(path.stem.split("-")[1]) for path in films), ended.iterations]),
         z=np.stack([*(np.load(path)["z"] for path in films), ended.z]),
@@ -287,14 +288,6 @@ def predict(
     if len(rows):
         _, q = model.assign(Batches(images.pixels(), rows, np.zeros(len(rows), np.int32), run.batch_size))
     return assignments(readable[["id"]], q), scan.loc[scan["row"] < 0, ["path", "reason"]]
-
-
-def _write_arrays(path: Path, **arrays: np.ndarray) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.part")
-    with part.open("wb") as file:
-        np.savez(file, **arrays)
-    os.replace(part, path)
 
 
 def _save_clustering(model: dcec.DCEC, path: Path) -> None:
