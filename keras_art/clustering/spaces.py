@@ -9,6 +9,7 @@ import numpy as np
 
 THUMBNAIL = 32  # pixels
 CHUNK = 512  # pictures averaged at a time
+WORTH_THREADS = 5_000_000  # numbers
 
 
 def thumbnails(pixels: np.ndarray, rows: np.ndarray) -> np.ndarray:
@@ -51,8 +52,11 @@ def kmeans(
 
     from sklearn.cluster import KMeans
     from sklearn.exceptions import ConvergenceWarning
+    from threadpoolctl import threadpool_limits
 
-    with warnings.catch_warnings():
+    # Threads that share a few milliseconds of work wait for each other most of the time, on a busy machine for minutes.
+    threads = 1 if points.size < WORTH_THREADS else None
+    with warnings.catch_warnings(), threadpool_limits(threads):
         warnings.simplefilter("ignore", ConvergenceWarning)
         found: Any = KMeans(k, n_init=n_init, random_state=seed).fit(points)
     if (different := len(np.unique(found.labels_))) < k:
