@@ -157,18 +157,17 @@ def test_the_weights_of_the_losses_follow_the_convention():
 
 
 def step(gamma):
-    """Weights of a model before and after one iteration, and those of an autoencoder."""
+    """A model after three iterations."""
     batches = images()
     clustering = model(weights=dcec.loss_weights(gamma))
-    z, q = clustering.assign(batches)
+    z, _ = clustering.assign(batches)
     clustering.clustering.centroids.assign(z[:2])
-    before = [w.copy() for w in clustering.get_weights()]
     clustering.train(replace(batches, labels=dcec.target_distribution(clustering.assign(batches)[1])), 0, 3)
-    return clustering, before
+    return clustering
 
 
 def test_gamma_zero_trains_the_autoencoder_alone():
-    clustering, _ = step(0.0)
+    clustering = step(0.0)
     keras.utils.set_random_seed(0)
     alone = dcec.Autoencoder(*autoencoder(8, embedding=4))
     alone.compile(keras.optimizers.Adam(1e-3))
@@ -180,11 +179,14 @@ def test_gamma_zero_trains_the_autoencoder_alone():
 
 
 def test_gamma_one_ignores_reconstruction():
-    clustering, before = step(1.0)
+    clustering = step(1.0)
     untouched = model(weights=(0.0, 1.0))
     for now, then in zip(clustering.decoder.get_weights(), untouched.decoder.get_weights(), strict=True):
         np.testing.assert_array_equal(now, then)
-    moved = [np.abs(a - b).max() for a, b in zip(clustering.encoder.get_weights(), untouched.encoder.get_weights(), strict=True)]
+    moved = [
+        np.abs(a - b).max()
+        for a, b in zip(clustering.encoder.get_weights(), untouched.encoder.get_weights(), strict=True)
+    ]
     assert max(moved) > 1e-4
 
 
@@ -297,17 +299,17 @@ def test_the_best_epoch_is_what_pretraining_ends_with_where_that_is_wanted(tmp_p
     found = dcec.Autoencoder(*autoencoder(8, embedding=4))
     found.compile(keras.optimizers.Adam(1e-2))
     weights = []
-    losses = dcec.pretrain(found, images(), epochs=3, checkpoint=tmp_path / "c.npz", restore_best=True,
-                           on_epoch=lambda epoch, loss: weights.append(found.get_weights()) or _leap(found, epoch))  # fmt: skip
+
+    def leap(epoch, loss):
+        weights.append(found.get_weights())
+        if epoch == 2:
+            found.set_weights([w + 1 for w in weights[-1]])
+
+    losses = dcec.pretrain(found, images(), epochs=3, checkpoint=tmp_path / "c", restore_best=True, on_epoch=leap)
     best = int(np.argmin(losses))
     assert best < 2, "the leap should have made the last epoch worse"
     for ours, theirs in zip(found.get_weights(), weights[best], strict=True):
         np.testing.assert_array_equal(ours, theirs)
-
-
-def _leap(found, epoch):
-    if epoch == 2:
-        found.set_weights([w + 1 for w in found.get_weights()])
 
 
 def test_configs_and_weights_come_back_with_alpha(tmp_path):

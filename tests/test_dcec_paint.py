@@ -1,0 +1,234 @@
+"""dcec_paint through its real command line, on small pictures."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import COLOURS, paint
+
+from keras_art import runs
+from reproductions import dcec_paint as paper
+from reproductions.dcec_paint import study, tables
+
+
+@pytest.fixture
+def arguments(picture_csv, tmp_path):
+    return [
+        *("--data", str(picture_csv), "--target", "artist", "--k", "2", "3", "--image_size", "8", "--epochs", "6"),
+        *("--pretrain_batch_size", "8", "--batch_size", "8", "--update_interval", "3", "--max_iterations", "6"),
+        *("--gap_references", "1", "--embedding", "4", "--store", str(tmp_path / "store")),
+    ]
+
+
+def metrics(store):
+    found = {}
+    for path in sorted(Path(store).glob("dcec_paint/*/metrics.json")):
+        found[path.parent.name.rsplit("-", 1)[0]] = {
+            **json.loads(path.read_text()),
+            "seconds": 0,
+            "training_seconds": 0,
+        }
+    return found
+
+
+def test_wests_tables_are_typed_as_printed():
+    artists = tables.TABLE_ARTISTS.cells()
+    assert len(artists) == 50 and artists["paper"].sum() == 10_505
+    contingency = tables.TABLE_CONTINGENCY.cells().pivot(index="of_3", columns="of_8", values="paper")
+    assert contingency.sum(axis=1).tolist() == [3399, 3862, 3244]
+    assert contingency.sum().tolist() == [921, 841, 1779, 1923, 771, 930, 1810, 1530]
+    relative = tables.TABLE_SCORES.cells().pivot(index="k", columns="score", values="paper")
+    absolute = tables.TABLE_CH.cells().pivot(index="k", columns="score", values="paper")
+    for method in ("kmeans", "dcec"):
+        ch = absolute[f"CH_{method}"]
+        np.testing.assert_allclose(relative[f"CHrel_{method}"], ch / ch.max(), atol=1e-4)
+    assert relative["AS_dcec"].astype(float).idxmax() == "8"
+
+
+def test_a_study_clusters_prints_and_draws_and_does_nothing_twice(arguments, capsys, tmp_path):
+    assert paper.main(arguments) == 0
+    printed = capsys.readouterr()
+    assert "loss = 0.1 * L_r" in printed.err and "+ 0.9 * L_c" in printed.err
+    assert "museum 8px" in printed.out and "— (0.7929)" in printed.out
+    found = metrics(tmp_path / "store")
+    assert len(found) == 3
+    for k in (2, 3):
+        measured = next(value for name, value in found.items() if f"-dcec-{k}-" in name)
+        assert sum(measured["sizes"]) == 24 and measured["stop"] in ("tol", "max_iterations")
+        assert {"dcec", "kmeans_embedding", "kmeans_pca", "kmeans_pixels"} == set(measured["scores"])
+        assert {"silhouette_pca", "nmi_artist", "ari_style", "accuracy_artist"} <= set(measured["scores"]["dcec"])
+        # Three colours are easy: whatever the clusters are, k-means on pixels must find them.
+        if k == 3:
+            assert measured["scores"]["kmeans_pixels"]["accuracy_artist"] == 1
+    folder = next((tmp_path / "store/dcec_paint").glob("*-dcec-3-*/"))
+    assert {path.name for path in folder.iterdir()} >= {
+        *("config.json", "environment.json", "metrics.json", "model.keras", "assignments.csv", "baselines.csv"),
+        *("updates.csv", "scores.csv", "embeddings.npz", "page.html", "colours.png", "reconstructions.png"),
+    }
+    page = (folder / "page.html").read_text()
+    assert page.count("<section>") == 3 and page.count("data:image/png") >= 3
+    drawn = {path.name for path in next((tmp_path / "store/dcec_paint/figures").iterdir()).iterdir()}
+    assert drawn == {"scores.png", "maps.png", "labels.png", "evolution.png", "contingency.png", "gap.png"}
+    before = {
+        path: path.stat().st_mtime_ns for path in (tmp_path / "store").rglob("*") if path.suffix in (".json", ".png")
+    }
+    assert paper.main(arguments) == 0
+    assert capsys.readouterr().out == printed.out
+    assert before == {path: path.stat().st_mtime_ns for path in before}
+
+
+def test_assignments_keep_labels_and_belong_to_their_picture(arguments, picture_csv, tmp_path):
+    assert paper.main(arguments) == 0
+    folder = next((tmp_path / "store/dcec_paint").glob("*-dcec-3-*/"))
+    assigned = pd.read_csv(folder / "assignments.csv", dtype={"id": str})
+    labels = pd.read_csv(picture_csv / "labels.csv", dtype=str)
+    merged = assigned.merge(labels, left_on="id", right_on="image", suffixes=("", "_given"))
+    assert len(merged) == 24 and (merged["artist"] == merged["artist_given"]).all()
+    assert assigned["cluster"].between(1, 3).all() and assigned["probability"].between(1 / 3, 1).all()
+    with np.load(folder / "embeddings.npz") as stored:
+        np.testing.assert_array_equal(stored["q"].argmax(1) + 1, assigned["cluster"])
+        assert stored["iterations"][0] == 0 and stored["z"].shape[1:] == (24, 4)
+
+
+def test_predict_assigns_as_the_run_did_and_quarantines_the_rest(arguments, picture_csv, tmp_path):
+    assert paper.main(arguments) == 0
+    folder = next((tmp_path / "store/dcec_paint").glob("*-dcec-3-*/"))
+    (picture_csv / "images" / "broken.png").write_bytes(b"no picture")
+    out = tmp_path / "new.csv"
+    assert paper.main(["predict", str(folder), str(picture_csv / "images"), "--out", str(out)]) == 0
+    new, old = (pd.read_csv(path, dtype={"id": str}).set_index("id") for path in (out, folder / "assignments.csv"))
+    assert len(new) == 24 and (new["cluster"] == old.loc[new.index, "cluster"]).all()
+    np.testing.assert_allclose(new["probability"], old.loc[new.index, "probability"], atol=1e-5)
+    assert "broken.png" in (tmp_path / "new_quarantine.csv").read_text()
+
+
+def test_all_k_share_one_autoencoder_and_gamma_asks_for_no_other(arguments, tmp_path):
+    assert paper.main([*arguments, "--k", "2"]) == 0
+    assert paper.main([*arguments, "--k", "3", "--gamma", "0.5"]) == 0
+    names = list(metrics(tmp_path / "store"))
+    assert sum("pretraining" in name for name in names) == 1 and len(names) == 3
+
+
+def test_runs_that_differ_in_more_than_k_and_seed_have_rows_of_their_own(arguments, tmp_path):
+    assert paper.main([*arguments, "--k", "2", "--seeds", "0", "1"]) == 0
+    assert paper.main([*arguments, "--k", "2", "--gamma", "0.5"]) == 0
+    ours = tables.overview(runs.Store(tmp_path / "store"), target="artist")
+    dcec = ours[ours["method"] == "dcec"].set_index("collection")
+    assert dcec["seeds"].to_dict() == {"museum 8px [gamma=0.9]": 2, "museum 8px [gamma=0.5]": 1}
+    assert -1 <= dcec.loc["museum 8px [gamma=0.9]", "stability"] <= 1
+    assert np.isnan(dcec.loc["museum 8px [gamma=0.5]", "stability"])
+
+
+def test_dry_run_says_the_cost_and_trains_nothing(arguments, capsys, tmp_path):
+    assert paper.main([*arguments, "--dry_run"]) == 0
+    printed = capsys.readouterr().out
+    assert printed.count("to do ") == 4 and "3 runs, 3 to do: at most" in printed
+    assert not (tmp_path / "store/dcec_paint").exists()
+
+
+def test_an_embedding_that_diverges_is_recorded_and_the_study_goes_on(arguments, capsys, tmp_path):
+    assert paper.main([*arguments, "--learning_rate", "1e30"]) == 0
+    found = metrics(tmp_path / "store")
+    assert len(found) == 3 and {value["status"] for value in found.values()} == {"diverged"}
+
+
+def test_a_backbone_is_one_more_baseline(arguments, tmp_path):
+    import keras
+
+    inputs = keras.Input((None, None, 3))
+    keras.Model(inputs, keras.layers.Conv2D(4, 3)(inputs), name="tiny").save(tmp_path / "tiny.keras")
+    extra = ["--k", "2", "--backbone", str(tmp_path / "tiny.keras"), "--preprocessing", "unit"]
+    assert paper.main([*arguments, *extra]) == 0
+    measured = next(value for name, value in metrics(tmp_path / "store").items() if "-dcec-" in name)
+    assert "kmeans_backbone" in measured["scores"]
+
+
+def test_a_killed_study_goes_on_and_ends_with_the_same_numbers(arguments, tmp_path):
+    arguments = [*arguments, "--k", "2", "--max_iterations", "60", "--tol", "0"]
+    command = [sys.executable, "-m", "reproductions.dcec_paint", *arguments]
+    here, quiet = Path(__file__).parents[1], {"stderr": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}
+    process = subprocess.Popen(command, cwd=here, **quiet)
+    deadline = time.monotonic() + 300
+    kept = (tmp_path / "store/dcec_paint").glob
+    while not list(kept("*/checkpoint/update.npz")) and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert len(metrics(tmp_path / "store")) == 1, "the clustering was over before it could be killed, or not begun"
+    assert paper.main(arguments) == 0
+    assert paper.main([*arguments, "--store", str(tmp_path / "whole")]) == 0
+    assert metrics(tmp_path / "store") == metrics(tmp_path / "whole")
+
+
+@pytest.mark.parametrize(
+    ("extra", "words"),
+    [
+        (["--k", "1"], "--k"),
+        (["--k", "25"], "--k 25"),
+        (["--k", "3", "3"], "--k"),
+        (["--gamma", "1.5"], "--gamma"),
+        (["--gamma", "-0.1"], "--gamma"),
+        (["--image_size", "30"], "--image_size"),
+        (["--target", "artits"], "artist"),
+        (["--epochs", "0"], "--epochs"),
+        (["--seeds", "0", "0"], "--seeds"),
+        (["--split", "given"], "--split"),
+        (["--backbone", "absent.keras"], "does not exist"),
+        (["--data", "no_such_place"], "no_such_place"),
+        (["--preset", "west", "--data", "", "--target", ""], "--data"),
+    ],
+)
+def test_a_mistake_gets_one_message_before_anything_is_trained(arguments, extra, words, capsys, tmp_path):
+    assert paper.main([*arguments, *extra]) == 1
+    message = capsys.readouterr().err
+    assert words in message.splitlines()[-1] and "Traceback" not in message
+    assert not list((tmp_path / "store").glob("dcec_paint/*/metrics.json"))
+
+
+@pytest.mark.parametrize(("count", "words"), [(0, "no images"), (1, "needs at least 2 images")])
+def test_too_few_pictures_are_one_message(arguments, count, words, capsys, tmp_path):
+    (tmp_path / "few").mkdir()
+    for i in range(count):
+        paint(tmp_path / "few" / f"{i}.png", "abc"[i])
+    few = [*arguments[4:], "--data", str(tmp_path / "few")]
+    assert paper.main(few) == 1
+    assert words in capsys.readouterr().err
+
+
+def test_pictures_without_labels_are_clustered(arguments, capsys, tmp_path):
+    for i, colour in enumerate([*COLOURS] * 3):
+        paint(tmp_path / "flat" / f"{i}.png", colour, i)
+    assert paper.main([*arguments[4:], "--data", str(tmp_path / "flat"), "--k", "2"]) == 0
+    assert "nmi" not in capsys.readouterr().out.splitlines()[-8]
+
+
+@pytest.mark.parametrize("preset", study.PRESETS)
+def test_a_preset_fixes_every_field_and_a_flag_overrides_one(preset):
+    from keras_art import cli
+
+    asked = cli.parse(study.Study, study.PRESETS, ["--preset", preset, "--seeds", "7"], prog="", description="")
+    assert asked.seeds == (7,) and asked.gamma == study.PRESETS[preset].gamma
+
+
+@pytest.mark.parametrize("preset", ["paint", "guo", "west"])
+def test_a_run_by_a_papers_preset_is_known_as_one(preset):
+    pretraining, clustering, *_ = study.runs_of(study.PRESETS[preset], "pictures-00000000")
+    assert study.protocol(clustering, pretraining) == preset
+    asked = dict(study.PRESETS[preset].__dict__, epochs=3)
+    pretraining, clustering, *_ = study.runs_of(study.Study(**asked), "pictures-00000000")
+    assert study.protocol(clustering, pretraining) == "study"
+
+
+def test_digests_of_runs_stay_what_they_are():
+    pretraining, clustering, *_ = study.runs_of(study.PRESETS["paint"], "pictures-00000000")
+    assert runs.digest(study.Run()) == "44136fa3"
+    assert (runs.digest(pretraining), runs.digest(clustering)) == ("", "")
