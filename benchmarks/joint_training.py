@@ -126,9 +126,8 @@ def main() -> None:
             size = str(asked.image_size[0])
             done = subprocess.run([*command, "--image_size", size], check=True, capture_output=True, text=True)
             peaks = json.loads(done.stdout.splitlines()[-1])
-            print(
-                f"| {images:,} | {images * int(size) ** 2 * 3 / 1e9:.2f} | {peaks['RssAnon']:.2f} | {peaks['RssFile']:.2f} |"
-            )
+            pixels = images * int(size) ** 2 * 3 / 1e9
+            print(f"| {images:,} | {pixels:.2f} | {peaks['RssAnon']:.2f} | {peaks['RssFile']:.2f} |")
     else:
         for size in asked.image_size:
             rng = np.random.default_rng(0)
