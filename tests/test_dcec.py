@@ -127,7 +127,7 @@ def test_p_survives_a_cluster_without_any_share():
 def test_the_joint_loop_trains_on_p_of_the_whole_collection(monkeypatch):
     batches, seen = images(), []
     clustering = model()
-    monkeypatch.setattr(clustering, "train", lambda target, first, last: seen.append(target.labels) or {"loss": 0.0})
+    monkeypatch.setattr(clustering, "iterate", lambda target, first, last: seen.append(target.labels) or {"loss": 0.0})
     centroids, labels = begun(batches)
     updates = []
     clustering.cluster(batches, centroids, labels, update_interval=2, max_iterations=2, checkpoint=NEVER,
@@ -162,7 +162,7 @@ def step(gamma):
     clustering = model(weights=dcec.loss_weights(gamma))
     z, _ = clustering.assign(batches)
     clustering.clustering.centroids.assign(z[:2])
-    clustering.train(replace(batches, labels=dcec.target_distribution(clustering.assign(batches)[1])), 0, 3)
+    clustering.iterate(replace(batches, labels=dcec.target_distribution(clustering.assign(batches)[1])), 0, 3)
     return clustering
 
 

@@ -183,11 +183,11 @@ class DCEC(keras.Model):
                 return Clustering(stop, iteration, z, q, history)
             target = replace(images, labels=target_distribution(q))
             ahead = min(iteration + update_interval, max_iterations)
-            losses = self.train(target, iteration, ahead)
+            losses = self.iterate(target, iteration, ahead)
             iteration = ahead
             keeper.save(dict(zip(FACTS, (iteration, history, losses), strict=True)), labels=labels)
 
-    def train(self, target: Batches, first: int, last: int) -> dict[str, float]:
+    def iterate(self, target: Batches, first: int, last: int) -> dict[str, float]:
         """Iterations [first, last) on images and their p; returns the mean losses."""
         done = self.fit(target.steps(first, last), steps_per_epoch=last - first, shuffle=False, verbose=0)
         return {name: float(values[-1]) for name, values in done.history.items()}

@@ -46,7 +46,7 @@ from keras_art import UserError, cli, predict, runs
 from keras_art import study as study_
 from keras_art.clustering import plan
 from reproductions.dcec_paint.study import PAPER, PRESETS, Run, Study, check, collection, runs_of
-from reproductions.dcec_paint.tables import print_tables, table
+from reproductions.dcec_paint.tables import print_tables, recovered, table
 
 if TYPE_CHECKING:
     from keras_art.collection import Collection
@@ -83,6 +83,8 @@ def carry_out(study: Study) -> int:
 
     page.draw(store, configs, study.target)
     print_tables(store, study.format, configs, study.target)
+    if study.target:
+        cli.say(recovered(store, configs, study.target, found.table[study.target].nunique()))
     return 0
 
 

@@ -130,6 +130,9 @@ TABLE_ARTISTS = PaperTable(
 )
 
 
+METHODS = ("dcec", "kmeans_embedding", "kmeans_pixels")  # that the sentence of `recovered` is about
+
+
 @dataclass(frozen=True)
 class Clustering:
     """A finished clustering with what a table says of it."""
@@ -239,6 +242,16 @@ def overview(store: runs.Store, only: Sequence[Run] | None = None, target: str |
         for _, group in groups
     ]
     return ours.reset_index().sort_values(["collection", "k"], kind="stable").dropna(axis="columns", how="all")
+
+
+def recovered(store: runs.Store, only: Sequence[Run], target: str, k: int) -> str:
+    """How well DCEC's clusters agree with a label, beside k-means on pixels, in a sentence; "" where k was not run."""
+    ours = overview(store, only, target)
+    if ours.empty or "nmi" not in ours or k not in ours["k"].tolist():
+        return ""
+    rows = ours[ours["k"] == k].set_index("method")
+    words = [f"{name} {rows.loc[name, 'accuracy']:.1%} (NMI {rows.loc[name, 'nmi']:.3f})" for name in METHODS]
+    return f"{target}, {k} clusters, images in the cluster matched with their {target}: {', '.join(words)}"
 
 
 def print_tables(store: runs.Store, format: str, only: Sequence[Run] | None = None, target: str | None = None) -> None:
