@@ -49,7 +49,7 @@ class Batches:
 
     @property
     def _label_dtype(self) -> str:
-        return "float32" if np.issubdtype(self.labels.dtype, np.floating) else "int32"
+        return "int32" if self.labels.ndim == 1 else "float32"
 
     def steps(self, first: int, last: int) -> Any:
         """Batches [first, last), counted through all epochs: wherever a loop stands, it goes on from there."""
