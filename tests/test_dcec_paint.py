@@ -218,7 +218,6 @@ def test_a_killed_study_goes_on_and_ends_with_the_same_numbers(arguments, tmp_pa
         (["--split", "given"], "--split"),
         (["--backbone", "absent.keras"], "does not exist"),
         (["--data", "no_such_place"], "no_such_place"),
-        (["--preset", "west", "--data", "", "--target", ""], "--data"),
     ],
 )
 def test_a_mistake_gets_one_message_before_anything_is_trained(arguments, extra, words, capsys, tmp_path):
@@ -226,6 +225,12 @@ def test_a_mistake_gets_one_message_before_anything_is_trained(arguments, extra,
     message = capsys.readouterr().err
     assert words in message.splitlines()[-1] and "Traceback" not in message
     assert not list((tmp_path / "store").glob("dcec_paint/*/metrics.json"))
+
+
+@pytest.mark.parametrize("preset", ["paint", "west"])
+def test_a_paper_whose_pictures_are_not_published_asks_for_data(preset, capsys, tmp_path):
+    assert paper.main(["--preset", preset, "--store", str(tmp_path / "store")]) == 1
+    assert "needs --data" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("count", "words"), [(0, "no images"), (1, "needs at least 2 images")])

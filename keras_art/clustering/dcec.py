@@ -138,7 +138,10 @@ class DCEC(keras.Model):
 
     def assign(self, images: Batches) -> tuple[np.ndarray, np.ndarray]:
         """Embedding (n, dimensions) and q (n, clusters) of every image, in the order of `images.rows`."""
-        z, q = self.assigner.predict(replace(images, seed=None).epochs(), verbose=0)
+        # Batch by batch: `predict` builds a pipeline each time, which costs more than small images do.
+        in_order = replace(images, seed=None)
+        parts = [self.assigner.predict_on_batch(in_order.step(i)[0]) for i in range(len(in_order))]
+        z, q = (np.concatenate(part) for part in zip(*parts, strict=True))
         return z, q
 
     def cluster(
