@@ -30,8 +30,8 @@ class Study:
     """The label column. May be left out when there is only one."""
     limit: int = 0
     """Use at most so many images, classes in proportion (0: all)."""
-    split: Literal["auto", "given", "stratified", "random"] = "auto"
-    """auto: the collection's own split, else 80/10/10 stratified."""
+    split: Literal["auto", "given", "stratified", "random", "artist_disjoint", "duplicate_disjoint"] = "auto"
+    """auto: the collection's own split, else 80/10/10 stratified; *_disjoint: artists, or look-alikes, on one side."""
     split_seed: int = 0
     """Moves the split; --seeds moves initialisation and order."""
     seeds: tuple[int, ...] = (0,)
@@ -57,7 +57,7 @@ def parse(
     return read(study, argv, prog=prog, description=description, default=presets.get(chosen, presets["demo"]))
 
 
-def read(kind: type[Any], argv: Sequence[str], *, prog: str, description: str, default: Any = None) -> Any:
+def read(kind: Any, argv: Sequence[str], *, prog: str, description: str, default: Any = None) -> Any:
     """Reads a dataclass from a command line.
 
     Exits as argparse does: 0 after `--help`, 2 with the nearest names after a mistake.

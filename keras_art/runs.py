@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 from keras_art import UserError
+from keras_art.writing import write as write
 
 FORMAT = 1
 
@@ -34,13 +35,6 @@ class RunConfig(Protocol):
     paper: ClassVar[str]
     words: ClassVar[tuple[str, ...]]
     __dataclass_fields__: ClassVar[dict[str, Any]]
-
-
-def write(path: Path, text: str) -> None:
-    """Writes a text file by rename, so that nobody ever reads half of it."""
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")  # two processes may write the same file
-    part.write_text(text, encoding="utf-8")
-    os.replace(part, path)
 
 
 def digest(config: RunConfig) -> str:

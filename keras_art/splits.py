@@ -1,4 +1,4 @@
-"""One target of a collection, cleaned, filtered and split: what a run trains on, and what leaks across its splits."""
+"""One target of a collection, cleaned, filtered and split: what a run trains on."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from keras_art.collection import BadCollection, Collection
+from keras_art.grouping import Undefined, split_by_group
 
 if TYPE_CHECKING:
     import pandas as pd
 
 # What the Rijksmuseum, and Dutch collections after it, write for "we do not know".
-BLANKS = {"", "anoniem", "onbekend", "unknown"}
-RULES = ("given", "stratified", "random")
+BLANKS = {"", "anoniem", "onbekend", "unknown", "unknown artist", "unknown genre"}
+SPLIT_NAMES = ("train", "val", "test")
+RULES = ("given", "stratified", "random", "artist_disjoint", "duplicate_disjoint")
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class Choice:
 
     Attributes:
         table: the collection's columns and `target`, one row per image, sorted by id.
-        rule: "given", "stratified" or "random".
+        rule: one of `RULES`.
         class_filter: keep only the classes present in all three splits.
         dropped: label text -> how many images it cost (blanks), for the report.
         digest: eight hex digits of the ids, labels, given splits and file sizes, and of how they are to be split.
@@ -84,13 +86,14 @@ def choose(
     Args:
         target: the label column; may be None when there is only one.
         rule: "given" (the collection's own split), "stratified" or "random" (80/10/10), or "auto": given where there
-            is one, else stratified.
+            is one, else stratified; or 80/10/10 with all works of an artist ("artist_disjoint"), or all copies of an
+            image ("duplicate_disjoint"), on one side.
         split_seed: moves the split and the choice of `limit`.
         class_filter: keep only the classes present in all three splits, as the paper does.
         limit: keep at most so many images, the classes' shares kept (0: all).
 
     Raises:
-        BadCollection: no such target, no given split, or fewer than two classes.
+        BadCollection: no such target, no given split, no artists to keep apart, or fewer than two classes.
     """
     if target is None:
         if not collection.targets:
@@ -107,7 +110,14 @@ def choose(
             f"{collection.name} has no label column {target!r}; it has {', '.join(collection.targets) or 'none'}{hint}"
         )
     table = collection.table.assign(target=collection.table[target].str.strip())
-    blank = _blank(table["target"])
+    if f"split_{target}" in table:  # a task with a split of its own
+        table["split"] = table[f"split_{target}"]
+    if rule == "artist_disjoint" and (target == "artist" or "artist" not in table):
+        raise BadCollection(
+            f"{collection.name} can not be split by artist: "
+            + ("the artist is what is to be predicted" if target == "artist" else "it has no column 'artist'")
+        )
+    blank = unnamed(table["target"])
     dropped = {str(text) or "(blank)": int(n) for text, n in table["target"][blank].value_counts().items()}
     table = table[~blank]
     sizes = {str(name) or "(none)": int(n) for name, n in table["split"].value_counts().items()}
@@ -135,7 +145,8 @@ def choose(
     return Choice(collection.name, target, table, rule, split_seed, class_filter, dropped, digest)
 
 
-def _blank(labels: pd.Series) -> pd.Series:
+def unnamed(labels: pd.Series) -> pd.Series:
+    """Which labels say that nothing is known."""
     return labels.str.strip().str.lower().isin(BLANKS)
 
 
@@ -148,20 +159,27 @@ def _capped(table: pd.DataFrame, strata: list[str], limit: int, seed: int, floor
     return shuffled.assign(rank=rank, smallness=-size).sort_values(["rank", "smallness", "target"]).index[:limit]
 
 
-def split(choice: Choice, readable: Sequence[bool]) -> Task:
+def split(choice: Choice, readable: Sequence[bool], duplicates: Sequence[int] | None = None) -> Task:
     """Splits what could be read of a choice.
 
     Args:
         readable: one truth value per row of `choice.table`.
+        duplicates: for "duplicate_disjoint", the group of look-alikes of each readable row, as `near_groups` gives it.
 
     Raises:
-        BadCollection: a split stays empty, or fewer than two classes are left.
+        BadCollection: a split stays empty, fewer than two classes are left, or groups can not be kept apart.
     """
     table = choice.table[np.asarray(readable, bool)].drop(columns="bytes")
     if choice.rule == "random":
         table["split"] = _random(len(table), choice.split_seed)
     elif choice.rule == "stratified":
         table["split"] = _stratified(table["target"], choice.split_seed)
+    elif choice.rule == "artist_disjoint":
+        table["split"] = _grouped(choice, table["target"], _artists(table["artist"]), "artist")
+    elif choice.rule == "duplicate_disjoint":
+        if duplicates is None:
+            raise ValueError("duplicate_disjoint needs the groups of look-alikes")
+        table["split"] = _grouped(choice, table["target"], np.asarray(duplicates), "different picture")
     elif not (table["split"] == "val").any():
         # A train and a test split only: a ninth of train becomes val, which leaves test untouched.
         train = table["split"] == "train"
@@ -213,34 +231,25 @@ def _stratified(labels: pd.Series, seed: int, shares: tuple[float, float] = (0.1
     return splits
 
 
+def _grouped(choice: Choice, labels: pd.Series, groups: np.ndarray, what: str) -> np.ndarray:
+    codes, names = labels.factorize(sort=True)
+    try:
+        return split_by_group(codes, groups, list(names), what, choice.split_seed)
+    except Undefined as error:
+        raise BadCollection(
+            f"{choice.name}: {choice.rule} is not defined for {choice.target!r}: {error}. Leave classes out with "
+            f"python -m keras_art.curation DATA --target {choice.target} --min_artists 3, or split --split stratified"
+        ) from error
+
+
+def _artists(artists: pd.Series) -> np.ndarray:
+    """A number for each artist; who is not named is one of his own, for nobody can say whose other works he made."""
+    codes = artists.mask(unnamed(artists)).factorize()[0]
+    nameless = codes < 0
+    codes[nameless] = codes.max(initial=-1) + 1 + np.arange(nameless.sum())
+    return codes
+
+
 def label_overlap(ours: Sequence[str], theirs: Sequence[str]) -> float:
     """The share of our classes that another collection has too (Table 1's last column), in [0, 1]."""
     return len(set(ours) & set(theirs)) / len(set(ours))
-
-
-def leak_report(task: Task, sha256: Sequence[str]) -> dict[str, float]:
-    """What a classifier of this split could know without learning to see.
-
-    Args:
-        sha256: content hash of each image, in the order of `task.table`.
-
-    Returns:
-        Shares of the test images, in [0, 1]. `majority`: in the train split's largest class; `same_file`: whose very
-        file also stands in train or val; and where the collection has a column `artist` that is not the target,
-        `artist_in_train`: by a named artist of train, and `artist_rule`: labelled rightly by "this artist's majority
-        label in train", no pixel seen, the majority class for artists unknown there. Ties go to the first class.
-    """
-    table = task.table.assign(sha256=list(sha256))
-    train, test = (table[table["split"] == name] for name in ("train", "test"))
-    majority = train["label"].mode()[0]
-    report = {
-        "majority": float((test["label"] == majority).mean()),
-        "same_file": float(test["sha256"].isin(table["sha256"][table["split"] != "test"]).mean()),
-    }
-    if "artist" in table.columns and task.target != "artist":
-        named = train[~_blank(train["artist"])].groupby(["artist", "label"], as_index=False).size()
-        largest = named.sort_values(["size", "label"], ascending=[False, True]).drop_duplicates("artist")
-        guess = test["artist"].map(largest.set_index("artist")["label"])
-        report["artist_in_train"] = float(guess.notna().mean())
-        report["artist_rule"] = float((guess.fillna(majority) == test["label"]).mean())
-    return report

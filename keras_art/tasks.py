@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from keras_art import splits
+from keras_art import duplicates, leaks, splits
 from keras_art.collection import BadCollection, Collection
 from keras_art.image_store import ImageStore
 from keras_art.runs import Store, StoreError, write
@@ -68,7 +68,9 @@ def prepare(
         raise BadCollection(
             f"none of the {len(scan)} images of {collection.name} can be read; {folder / 'quarantine.csv'} says why"
         )
-    task = splits.split(choice, readable)
+    rows = scan["row"].to_numpy()[readable]
+    alike = duplicates.near_groups(duplicates.hashes(images)[rows])
+    task = splits.split(choice, readable, alike)
     if (folder / "splits.csv").exists() and not _table(folder)[["id", "split"]].equals(task.table[["id", "split"]]):
         raise StoreError(
             f"{folder} was split when other images could be read (now {readable.sum()} of {len(readable)}), and runs "
@@ -86,7 +88,9 @@ def prepare(
         "dropped_labels": choice.dropped,
         "dropped_classes": task.dropped_classes,
         "quarantined": len(quarantine),
-        "leaks": splits.leak_report(task, ready.sha256),
+        "leaks": leaks.leak_report(
+            task.table, task.target, ready.sha256, pd.Series(alike, choice.table["id"][readable])[task.table["id"]]
+        ),
     }
     write(folder / "task.json", json.dumps(facts, indent=1, ensure_ascii=False))
     return ready
@@ -147,13 +151,15 @@ def describe(store: Store, key: str) -> str:
         lines.append(f"  left out, not in all three splits: classes {classes:,}, images {images:,}")
     if facts["quarantined"]:
         lines.append(f"  in quarantine: {facts['quarantined']:,}, see {folder / 'quarantine.csv'}")
-    leaks = facts["leaks"]
-    lines.append(f"  without looking: majority class {leaks['majority']:.1%} of test")
-    if "artist_rule" in leaks:
+    leak = facts["leaks"]
+    lines.append(f"  without looking: majority class {leak['majority']:.1%} of test")
+    if "artist_rule" in leak:
         lines[-1] += (
-            f", the artist's majority label {leaks['artist_rule']:.1%} "
-            f"({leaks['artist_in_train']:.1%} of test images are by an artist of train)"
+            f", the artist's majority label {leak['artist_rule']:.1%} "
+            f"({leak['artist_in_train']:.1%} of test images are by an artist of train)"
         )
-    if leaks["same_file"]:
-        lines.append(f"  leak: {leaks['same_file']:.1%} of test images stand, byte for byte, in train or val too")
+    if leak["same_file"]:
+        lines.append(f"  leak: {leak['same_file']:.1%} of test images stand, byte for byte, in train or val too")
+    if leak.get("near_duplicate"):  # not in stores of older versions
+        lines.append(f"  leak: {leak['near_duplicate']:.1%} of test images look like one of train or val")
     return "\n".join(lines)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -11,15 +12,18 @@ title = "Tiny"
 source = "https://example.org"
 licence = "CC0"
 obtain = "Ask the museum."
+layout = "tiny/labels.csv"
 citation = "Nobody 2024."
-labels = "labels.csv"
-images = "jpg"
+signs = ["labels.csv"]
+images = ["jpg"]
 [columns]
 id = "ImageId"
 image = "ImageId"
 artist = "dc_creator"
 [expected]
 artist = { images = 3, classes = 2 }
+[versions."2".expected]
+artist = { images = 4, classes = 2 }
 """
 
 
@@ -34,7 +38,7 @@ def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_load_card_reads_every_field(tiny):
     card = cards.load_card("tiny")
-    assert (card.name, card.title, card.images, card.doi) == ("tiny", "Tiny", "jpg", "")
+    assert (card.name, card.title, card.images, card.doi) == ("tiny", "Tiny", ["jpg"], "")
     assert card.columns == {"id": "ImageId", "image": "ImageId", "artist": "dc_creator"}
     assert card.expected == {"artist": {"images": 3, "classes": 2}}
 
@@ -77,7 +81,7 @@ def test_a_card_without_files_says_where_it_looked_and_how_to_obtain_them(tiny, 
     assert "Ask the museum." in str(error.value)
     assert "--root" in str(error.value)
     assert "KERAS_ART_DATA" in str(error.value)
-    assert (str(tiny / "elsewhere" / "tiny" / "labels.csv") if root else "no root was given") in str(error.value)
+    assert (str(tiny / "elsewhere" / "tiny" / "{labels.csv}") if root else "no root was given") in str(error.value)
     assert isinstance(error.value, UserError)
 
 
@@ -85,3 +89,21 @@ def test_a_named_folder_of_cards_is_never_replaced_by_another(tmp_path, monkeypa
     monkeypatch.setenv("KERAS_ART_DATASETS", str(tmp_path))
     with pytest.raises(cards.DatasetNotFound, match="set \\$KERAS_ART_DATASETS"):
         cards.names()
+
+
+def test_a_version_is_named_behind_the_card_and_lies_in_the_same_folder(tiny):
+    (tiny / "data" / "tiny").mkdir(parents=True)
+    (tiny / "data" / "tiny" / "labels.csv").touch()
+    card = cards.load_card("tiny-2")
+    assert (card.name, card.version, card.expected["artist"]["images"]) == ("tiny-2", "2", 4)
+    assert card.find(tiny / "data") == tiny / "data" / "tiny"
+    with pytest.raises(cards.CardNotFound, match="tiny has no version '3'; it has 2"):
+        cards.load_card("tiny-3")
+
+
+def test_a_pattern_finds_no_other_collection_beside_its_own(tiny):
+    (tiny / "data" / "other").mkdir(parents=True)
+    (tiny / "data" / "other" / "1.png").touch()
+    card = dataclasses.replace(cards.load_card("tiny"), signs=["*/*.png"])
+    with pytest.raises(cards.DatasetNotFound):
+        card.find(tiny / "data")

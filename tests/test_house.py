@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import csv
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from keras_art import cards
+from keras_art.collection import READERS
 
 ROOT = Path(__file__).parents[1]
 ROOMS = sorted((ROOT / "keras_art").rglob("*.py"))
@@ -38,7 +40,9 @@ def test_no_room_imports_a_reproduction(room):
     assert "reproductions" not in imports(room)
 
 
-@pytest.mark.parametrize("module", ["keras_art.cli", "reproductions.sabatelli2018"])
+@pytest.mark.parametrize(
+    "module", ["keras_art.cli", "reproductions.sabatelli2018", "keras_art.cards.__main__", "keras_art.leaks"]
+)
 def test_importing_a_command_line_loads_nothing_heavy(module):
     code = f"import sys, {module}; print(*sorted({{name.split('.')[0] for name in sys.modules}}))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
@@ -51,13 +55,19 @@ def test_importing_a_command_line_loads_nothing_heavy(module):
 def test_every_card_says_what_a_person_must_know(folder, monkeypatch):
     monkeypatch.setenv("KERAS_ART_DATASETS", str(ROOT / "datasets"))
     card = cards.load_card(folder.name)
-    for field in ("title", "source", "licence", "obtain", "citation", "labels", "images"):
+    for field in ("title", "source", "licence", "obtain", "layout", "citation", "multiple"):
         assert getattr(card, field).strip(), field
-    assert {"id", "image"} < set(card.columns)
-    assert card.labels in card.obtain
-    assert set(card.expected) <= set(card.columns)
-    for counts in card.expected.values():
-        assert set(counts) == {"images", "classes"}
+    assert card.reader in READERS
+    versions = [card.at(version) for version in card.versions] or [card]
+    for version in versions:
+        assert set(version.expected) <= {*version.targets, "artist"}
+        for counts in version.expected.values():
+            assert set(counts) <= {"images", "classes", "train", "val", "test"}
+            parts = [counts[name] for name in ("train", "val", "test") if name in counts]
+            assert not parts or sum(parts) == counts["images"]
+        for file in version.files:
+            assert re.fullmatch("[0-9a-f]{64}", file["sha256"])
+            assert all(url.startswith("https://") for url in file["urls"])
 
 
 def test_every_card_is_installed_with_the_wheel():

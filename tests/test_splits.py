@@ -10,7 +10,7 @@ from conftest import paint
 from sklearn.model_selection import train_test_split
 
 from keras_art.collection import BadCollection, Collection, load_collection
-from keras_art.splits import Choice, Task, choose, label_overlap, leak_report, split
+from keras_art.splits import Choice, Task, choose, label_overlap, split
 
 
 def collection(labels: list[str], given: list[str] | None = None, **columns: list[str]) -> Collection:
@@ -235,51 +235,72 @@ def test_a_class_folder_with_one_image_is_dropped_and_counted(picture_folder):
     assert task.size == 24
 
 
-# --- what leaks
-
-
-def test_the_leak_report_agrees_with_counting_by_hand():
-    # style, artist, split, file
-    rows = [
-        ("x", "A", "train", "1"),  # x 3 times in train: the majority
-        ("x", "A", "train", "2"),
-        ("y", "A", "train", "3"),  # A: twice x, once y -> x
-        ("y", "B", "train", "4"),
-        ("x", "C", "train", "5"),
-        ("y", "B", "val", "6"),
-        ("x", "D", "val", "6"),
-        ("x", "A", "test", "7"),  # rule x, right; majority right
-        ("x", "A", "test", "3"),  # rule x, right; majority right; the same file stands in train
-        ("y", "B", "test", "6"),  # rule y, right; majority wrong; the same file stands in val
-        ("y", "D", "test", "8"),  # D is not in train: majority x, wrong
-        ("x", "anoniem", "test", "9"),  # nobody: majority x, right
-    ]
-    styles, artists, given, files = map(list, zip(*rows, strict=True))
-    report = leak_report(cut(choose(collection(styles, given, artist=artists), "style")), files)
-    assert report == {"majority": 3 / 5, "same_file": 2 / 5, "artist_in_train": 3 / 5, "artist_rule": 4 / 5}
-
-
-def test_nobody_is_no_artist_who_stands_in_train():
-    given = ["train", "val", "test"] * 2
-    report = leak_report(
-        cut(choose(collection(list("xxxyyy"), given, artist=["anoniem"] * 6), "style")), [str(i) for i in range(6)]
-    )
-    assert report["artist_in_train"] == 0
-    assert report["artist_rule"] == report["majority"]
-
-
-def test_a_tie_goes_to_the_first_class():
-    styles, given = list("yyyxxx"), ["train", "val", "test"] * 2
-    task = cut(choose(collection(styles, given, artist=["A"] * 6), "style"))
-    test = task.table[task.table["split"] == "test"]
-    report = leak_report(task, [str(i) for i in range(6)])
-    assert report["majority"] == report["artist_rule"] == np.mean(test["label"] == 0)
-
-
-def test_without_artists_the_report_has_no_artist_rule():
-    task = cut(choose(collection(["x", "y"] * 20), "style"))
-    assert set(leak_report(task, task.table["id"].tolist())) == {"majority", "same_file"}
+# --- what collections share
 
 
 def test_label_overlap_is_the_share_of_our_classes():
     assert label_overlap(["print", "painting", "coin"], ["painting", "coin", "map"]) == pytest.approx(2 / 3)
+
+
+# --- splits that keep groups whole
+
+
+def by_artist(n: int = 12) -> Collection:
+    """Two styles by six artists each, `n` images an artist."""
+    artists = [f"{style}{artist}" for style in "xy" for artist in range(6) for _ in range(n)]
+    return collection([artist[0] for artist in artists], artist=artists)
+
+
+def test_an_artist_disjoint_split_has_no_artist_on_two_sides_and_every_class_on_three():
+    task = cut(choose(by_artist(), "style", rule="artist_disjoint"))
+    assert task.table.groupby("artist")["split"].nunique().max() == 1
+    assert (task.table.groupby("label")["split"].nunique() == 3).all()
+    assert sizes(task) == {"train": 96, "val": 24, "test": 24}
+
+
+def test_an_artist_disjoint_split_moves_with_its_seed_and_not_without():
+    tables = [cut(choose(by_artist(), "style", rule="artist_disjoint", split_seed=seed)).table for seed in (0, 0, 1)]
+    assert tables[0].equals(tables[1])
+    assert not tables[0].equals(tables[2])
+
+
+def test_a_style_with_one_artist_can_not_be_split_by_artist_and_the_error_says_so():
+    rows = collection(["x"] * 30 + ["y"] * 30, artist=[f"a{i % 5}" for i in range(30)] + ["Hokusai"] * 30)
+    with pytest.raises(BadCollection, match=r"artist_disjoint is not defined for 'style'.*y \(1\)"):
+        cut(choose(rows, "style", rule="artist_disjoint"))
+
+
+def test_artists_can_not_be_kept_apart_when_they_are_predicted_or_unknown():
+    with pytest.raises(BadCollection, match="the artist is what is to be predicted"):
+        choose(by_artist(), "artist", rule="artist_disjoint")
+    with pytest.raises(BadCollection, match="it has no column 'artist'"):
+        choose(collection(["x", "y"]), "style", rule="artist_disjoint")
+
+
+def test_works_by_nobody_known_are_not_taken_for_one_artists():
+    rows = collection(["x", "y"] * 50, artist=["anoniem"] * 100)
+    assert sizes(cut(choose(rows, "style", rule="artist_disjoint"))) == {"train": 80, "val": 10, "test": 10}
+
+
+def test_artists_with_several_styles_are_kept_whole_too():
+    rng = np.random.default_rng(0)
+    artists = rng.integers(0, 40, 2000)
+    styles = (artists % 5 + rng.integers(0, 3, 2000)) % 5
+    rows = collection([f"s{style}" for style in styles], artist=[f"a{artist}" for artist in artists])
+    table = cut(choose(rows, "style", rule="artist_disjoint")).table
+    assert table.groupby("artist")["split"].nunique().max() == 1
+    shares = table.groupby("label")["split"].value_counts(normalize=True).unstack()
+    assert (shares["test"].between(0.05, 0.15) & shares["val"].between(0.05, 0.15)).all()
+
+
+def test_look_alikes_stand_on_one_side():
+    rows = collection(["x", "y"] * 60)
+    groups = np.repeat(np.arange(40), 3)
+    task = split(choose(rows, "style", rule="duplicate_disjoint"), [True] * 120, groups)
+    assert pd.Series(task.table["split"].tolist()).groupby(groups).nunique().max() == 1
+
+
+def test_a_task_with_a_split_of_its_own_goes_by_it():
+    rows = collection(list("xyxyxy"), ["train"] * 6, split_style=["train", "train", "val", "val", "test", "test"])
+    assert rows.targets == ["style"]
+    assert sizes(cut(choose(rows, "style"))) == {"train": 2, "val": 2, "test": 2}

@@ -1,0 +1,148 @@
+"""What a classifier of a split could know without learning to see.
+
+python -m keras_art.leaks DATA --target style                      # how nearly the label follows from the artist
+python -m keras_art.leaks wikiart --root FOLDER --target style --images no     # of labels alone
+python -m keras_art.leaks DATA --target style --split artist_disjoint --out splits.csv
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import tyro
+
+from keras_art import cli
+from keras_art.splits import unnamed
+from keras_art.writing import write
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+STORED = 64  # pixels a side of what look-alikes are found by
+
+
+def leak_report(
+    table: pd.DataFrame, target: str, sha256: Sequence[str] | None = None, alike: Sequence[int] | None = None
+) -> dict[str, float]:
+    """What no network is needed for.
+
+    Args:
+        table: columns `split`, `label` (of whatever type), and the collection's own, such as `artist`.
+        target: what `label` is.
+        sha256: content hash of each image, in the order of `table`.
+        alike: the group of look-alikes of each image.
+
+    Returns:
+        Shares of the test images, in [0, 1]. `majority`: in the train split's largest class; `same_file`: whose very
+        file also stands in train or val; `near_duplicate`: that look like an image of train or val, or are its copy;
+        and where the collection has a column `artist` that is not the target, `artist_in_train`: by a named artist of
+        train, and `artist_rule`: labelled rightly by "this artist's majority label in train", no pixel seen, the
+        majority class for artists unknown there. Ties go to the first class.
+    """
+    tested = (table["split"] == "test").to_numpy()
+    train, test = table[table["split"] == "train"], table[tested]
+    majority = train["label"].mode()[0]
+    report = {"majority": float((test["label"] == majority).mean())}
+    for name, of_image in (("same_file", sha256), ("near_duplicate", alike)):
+        if of_image is not None:
+            values = table["split"].to_frame().assign(value=list(of_image))["value"]
+            report[name] = float(values[tested].isin(values[~tested]).mean())
+    if "artist" in table.columns and target != "artist":
+        named = train[~unnamed(train["artist"])].groupby(["artist", "label"], as_index=False).size()
+        largest = named.sort_values(["size", "label"], ascending=[False, True]).drop_duplicates("artist")
+        guess = test["artist"].map(largest.set_index("artist")["label"])
+        report["artist_in_train"] = float(guess.notna().mean())
+        report["artist_rule"] = float((guess.fillna(majority) == test["label"]).mean())
+    return report
+
+
+@dataclass(frozen=True)
+class Leaks:
+    """Splits a collection, says what leaks, and writes the split down."""
+
+    data: tyro.conf.Positional[str]
+    """A card's name, a table of images, or a folder."""
+    root: str | None = None
+    """Folder that holds the cards' collections. Default: $KERAS_ART_DATA."""
+    target: str | None = None
+    """The label column. May be left out when there is only one."""
+    split: Literal["auto", "given", "stratified", "random", "artist_disjoint", "duplicate_disjoint"] = "auto"
+    """As in a study; a given split is reported on as it is, without a validation set taken from train."""
+    split_seed: int = 0
+    """Moves the split."""
+    images: Literal["yes", "no"] = "yes"
+    """no: labels only, for lists without their images; look-alikes are then not looked for."""
+    out: Path | None = None
+    """A CSV for the split: id, split, label."""
+    store: str = "runs"
+    """Folder for decoded images."""
+
+
+def look(asked: Leaks) -> int:
+    """Prints the report of one collection."""
+    import pandas as pd
+
+    from keras_art import duplicates, splits
+    from keras_art.collection import load_collection
+    from keras_art.image_store import ImageStore
+
+    collection = load_collection(asked.data, asked.root, need_images=asked.images == "yes")
+    choice = splits.choose(collection, asked.target, rule=asked.split, split_seed=asked.split_seed, class_filter=False)
+    table, sha256, alike = choice.table, None, None
+    readable = [True] * len(table)
+    if asked.images == "yes":
+        images = ImageStore(Path(asked.store) / "cache" / "images" / f"{STORED}-squash", STORED)
+        with cli.bar("reading pictures", "images") as progress:
+            scan = images.scan(table["path"].tolist(), progress)
+        readable = (scan["row"] >= 0).tolist()
+        scan = scan[scan["row"] >= 0]
+        sha256 = scan["sha256"].tolist()
+        alike = duplicates.near_groups(duplicates.hashes(images)[scan["row"].to_numpy()])
+    if choice.rule == "given":
+        table = table[readable].assign(label=table["target"])
+    else:
+        table = splits.split(choice, readable, alike).table
+    report = leak_report(table, choice.target, sha256, alike)
+    whole = leak_report(pd.concat([table.assign(split=name) for name in ("train", "test")]), choice.target)
+    sizes = table["split"].value_counts()
+    print(
+        f"{choice.name}, {choice.target}: {len(table):,} images in {table['label'].nunique()} classes, {choice.rule} "
+        f"split, seed {asked.split_seed}: " + ", ".join(f"{name} {sizes.get(name, 0):,}" for name in splits.SPLIT_NAMES)
+    )
+    for name, words in WORDS.items():
+        if name in report:
+            in_sample = f" ({whole[name]:.2%} in sample, all images being both)" if name in IN_SAMPLE else ""
+            print(f"{report[name]:8.2%}  {words}{in_sample}")
+    if asked.out:
+        text = table[["id", "split", "label"]].to_csv(index=False, lineterminator="\n")
+        write(asked.out, text)
+        print(f"{asked.out}: sha256 {hashlib.sha256(text.encode()).hexdigest()}")
+    return 0
+
+
+WORDS = {
+    "majority": "of test images are of train's largest class",
+    "artist_in_train": "are by an artist of train",
+    "artist_rule": "are labelled rightly by their artist's majority label in train, no pixel seen",
+    "same_file": "stand, byte for byte, in train or val too",
+    "near_duplicate": "look like an image of train or val, or are a copy of one",
+}
+
+
+IN_SAMPLE = ("majority", "artist_rule")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command line; returns the exit status."""
+    prog = "python -m keras_art.leaks"
+    asked = cli.read(Leaks, sys.argv[1:] if argv is None else argv, prog=prog, description=__doc__ or "")
+    return cli.guarded(lambda: look(asked), prog)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
