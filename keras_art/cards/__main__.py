@@ -123,7 +123,7 @@ def differences(collection: Collection) -> list[str]:
     for target, expected in card.expected.items():
         if target not in collection.targets:
             continue
-        rule = card.split.get("rule", "auto")
+        rule = card.split.get("rule", "auto").replace("given", "auto")  # not every label has a split of its own
         try:
             chosen = choose(
                 collection,
