@@ -1,7 +1,7 @@
-"""Chooses what is worth training on from a large collection, and says what was kept and why.
+r"""Chooses what is worth training on from a large collection, and says what was kept and why.
 
     python -m keras_art.curation wikiart --root FOLDER --out curated            # the multi-task study's choice
-    python -m keras_art.curation paintings.csv --top_styles 0 --min_style 0 --top_artists 0 --min_artist 0 \\
+    python -m keras_art.curation paintings.csv --top_styles 0 --min_style 0 --top_artists 0 --min_artist 0 \
         --min_artists 3 --split artist_disjoint --out curated
 
 writes `curated/labels.csv`, which `--data curated` takes, with the split; `report.csv`, what was kept of each style and

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from keras_art import backbones, features, figures, heads, metrics, tasks, training
+from keras_art.collection.table import described_by
 from keras_art.pipeline import Batches
 from keras_art.runs import Store, write
 from keras_art.saliency import visual_backprop
@@ -283,9 +284,9 @@ def _report(folder: Path, ready: tasks.Ready, outputs: np.ndarray, margins: bool
     labels, classes = test["label"].to_numpy(), ready.task.classes
     probabilities = softmax(outputs) if margins else outputs
     measured = metrics.classification(labels, probabilities)
-    write(
-        folder / "predictions.csv", metrics.predictions(test["id"], probabilities, classes, labels).to_csv(index=False)
-    )
+    predicted = metrics.predictions(test["id"], probabilities, classes, labels)
+    described = test[described_by(test.columns)].reset_index(drop=True)
+    write(folder / "predictions.csv", pd.concat([predicted, described], axis=1).to_csv(index=False))
     write(folder / "per_class.csv", metrics.per_class(labels, probabilities, classes).to_csv(index=False))
     confusion = metrics.confusion(labels, probabilities.argmax(1), len(classes))
     figures.save(figures.confusion_matrix(confusion, classes, title=folder.name), folder / "confusion.png")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -103,3 +104,9 @@ def size_of(path: str) -> int:
 def utf8(name: str) -> str:
     """The name of a file as text files can hold it: bytes that are not UTF-8 become question marks."""
     return name.encode("utf-8", "replace").decode()
+
+
+def described_by(columns: Iterable[str]) -> list[str]:
+    """Those that say whose an object is and what is known of it: Dublin Core, rights, and where IIIF has it."""
+    known = ("rights", "license", "licence", "url", "manifest", "canvas")
+    return [name for name in columns if re.match(r"dc(terms)?[:._]", name.lower()) or name.lower() in known]

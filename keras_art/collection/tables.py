@@ -67,7 +67,9 @@ def from_table(
         problems = [(ids[i], cells[i], finder.why_not(cells[i])) for i in absent]
         raw = raw.drop(index=absent)
     used = [found for found in paths if found]
-    problems += [(os.path.basename(found), found, NO_LABEL) for found in finder.unlabelled(used)]
+    # A table that lies elsewhere chooses from the images; one above them is meant to know them all.
+    below = [found for found in used if found.startswith(f"{folder}{os.sep}")]
+    problems += [(os.path.basename(found), found, NO_LABEL) for found in finder.unlabelled(below)]
     split = raw[split_column].str.lower().map(SPLITS).fillna("") if split_column else pd.Series("", raw.index)
     table = {"id": raw[id_column].tolist(), "path": used if need_images else paths, "split": split.tolist()}
     for ours, theirs in targets.items():
