@@ -58,6 +58,8 @@ class Unreadable(Exception):
 
 
 def _squash(image: Image.Image, image_size: int) -> Image.Image:
+    if image.size == (image_size, image_size):  # nothing to do, and small files feel every copy
+        return image
     return image.resize((image_size, image_size), Image.Resampling.BILINEAR, reducing_gap=GAP)
 
 
@@ -179,6 +181,8 @@ def _orientation(image: Image.Image) -> int:
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode == "RGB" and not image.has_transparency_data:
+        return image
     if image.mode.startswith("I;16"):
         return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
     if image.mode in ("I", "F"):
