@@ -98,7 +98,8 @@ def report(collection: Collection, images: pd.DataFrame, quarantine: pd.DataFram
         images: usable ones with the columns of `examine`, and `alike`, the group of look-alikes.
     """
     total = len(images) + len(quarantine)
-    found = {f"{collection.name}: {len(images):,} images can be used, {len(quarantine):,} of {total:,} can not": []}
+    found: dict[str, list[str]] = {}
+    found[f"{collection.name}: {len(images):,} images can be used, {len(quarantine):,} of {total:,} can not"] = []
     problems = quarantine["reason"].map(lambda reason: re.split(r" \(|: |, the file", reason)[0])
     kinds = problems.value_counts()
     found["Problems"] = [

@@ -17,9 +17,7 @@ class Undefined(ValueError):
     """No such split exists, or none was found; the message names the classes that stand in its way."""
 
 
-def split_by_group(
-    labels: Sequence[int], groups: Sequence[int], names: Sequence[str], what: str, seed: int
-) -> np.ndarray:
+def split_by_group(labels: np.ndarray, groups: np.ndarray, names: Sequence[str], what: str, seed: int) -> np.ndarray:
     """80/10/10 by groups, each class in all three splits and shared out as evenly as its groups allow.
 
     Groups are placed one after the other, in an order drawn from `seed`, each where it helps most; then the same in
@@ -27,8 +25,8 @@ def split_by_group(
     lacking.
 
     Args:
-        labels: class of each image, an index into `names`.
-        groups: group of each image, 0 to n-1.
+        labels: (n,) integers, the class of each image as an index into `names`.
+        groups: (n,) integers from 0, the group of each image.
         what: what a group is, for people ("artist").
 
     Returns:
@@ -37,40 +35,39 @@ def split_by_group(
     Raises:
         Undefined: a class has fewer than three groups, or no order gave every class to every split.
     """
-    labels_, groups_ = np.asarray(labels), np.asarray(groups)
-    pairs, counts = np.unique(np.stack([groups_, labels_]), axis=1, return_counts=True)
+    pairs, counts = np.unique(np.stack([groups, labels]), axis=1, return_counts=True)
     held = np.bincount(pairs[1], minlength=len(names))
-    if few := [f"{names[c]} ({held[c]})" for c in np.argsort(held, kind="stable") if held[c] < 3]:
+    if few := [f"{names[int(c)]} ({held[c]})" for c in np.argsort(held, kind="stable") if held[c] < 3]:
         raise Undefined(
             f"{len(few)} classes have fewer than three {what}s, one for each of train, val and test: "
             f"{', '.join(few[:NAMED])}{', ...' * (len(few) > NAMED)}"
         )
-    sizes = np.bincount(groups_)
-    targets = np.outer(np.bincount(labels_, minlength=len(names)), SHARES)
+    sizes = np.bincount(groups)
+    targets = np.outer(np.bincount(labels, minlength=len(names)), SHARES)
     parts: dict[int, list[tuple[int, int]]] = {}
     for group, label, count in zip(*pairs, counts, strict=True):
         if sizes[group] > 1:
             parts.setdefault(int(group), []).append((int(label), int(count)))
-    alone = np.flatnonzero(sizes[groups_] == 1)
+    alone = np.flatnonzero(sizes[groups] == 1)
     best, best_cost = None, np.inf
     rng = np.random.default_rng(seed)
     for _ in range(int(np.clip(WORK // max(len(parts), 1), 1, 300))):
         placed, filled = _place(parts, targets.tolist(), rng)
-        single = _fill(labels_[alone], targets, filled, rng)
+        single = _fill(labels[alone], targets, filled, rng)
         cost = _cost(filled, targets)
         if cost < best_cost:
             best, best_cost, best_filled = (placed, single), cost, filled
         if not parts:
             break
     if best is None or not (best_filled > 0).all():
-        lacking = [names[c] for c in np.flatnonzero((best_filled == 0).any(axis=1))]
+        lacking = [names[int(c)] for c in np.flatnonzero((best_filled == 0).any(axis=1))]
         raise Undefined(
             f"no split was found that keeps {what}s apart and has every class in train, val and test; in the best one "
             f"these lack one: {', '.join(lacking[:NAMED])}"
         )
     of_group = np.zeros(len(sizes), int)
     of_group[list(best[0])] = list(best[0].values())
-    splits = of_group[groups_]
+    splits = of_group[groups]
     splits[alone] = best[1]
     return np.array(SPLITS, dtype=object)[splits]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -27,7 +27,7 @@ STORED = 64  # pixels a side of what look-alikes are found by
 
 
 def leak_report(
-    table: pd.DataFrame, target: str, sha256: Sequence[str] | None = None, alike: Sequence[int] | None = None
+    table: pd.DataFrame, target: str, sha256: Iterable[str] | None = None, alike: Iterable[int] | None = None
 ) -> dict[str, float]:
     """What no network is needed for.
 

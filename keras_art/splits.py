@@ -159,7 +159,7 @@ def _capped(table: pd.DataFrame, strata: list[str], limit: int, seed: int, floor
     return shuffled.assign(rank=rank, smallness=-size).sort_values(["rank", "smallness", "target"]).index[:limit]
 
 
-def split(choice: Choice, readable: Sequence[bool], duplicates: Sequence[int] | None = None) -> Task:
+def split(choice: Choice, readable: Sequence[bool], duplicates: np.ndarray | None = None) -> Task:
     """Splits what could be read of a choice.
 
     Args:
@@ -179,7 +179,7 @@ def split(choice: Choice, readable: Sequence[bool], duplicates: Sequence[int] | 
     elif choice.rule == "duplicate_disjoint":
         if duplicates is None:
             raise ValueError("duplicate_disjoint needs the groups of look-alikes")
-        table["split"] = _grouped(choice, table["target"], np.asarray(duplicates), "different picture")
+        table["split"] = _grouped(choice, table["target"], duplicates, "different picture")
     elif not (table["split"] == "val").any():
         # A train and a test split only: a ninth of train becomes val, which leaves test untouched.
         train = table["split"] == "train"

@@ -8,9 +8,9 @@ python -m keras_art.cards check kaokore --root FOLDER      # missing, extra, dif
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import tyro
 
@@ -150,7 +150,7 @@ def differences(collection: Collection) -> list[str]:
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit status."""
     argv = list(sys.argv[1:] if argv is None else argv)
-    verbs = {List: list_all, Show: show, Check: check}
+    verbs: dict[type, Callable[[Any], int]] = {List: list_all, Show: show, Check: check}
     if not argv or (argv[0].startswith("--") and argv[0] not in ("--help", "-h")):
         argv = ["list", *argv]
     prog = "python -m keras_art.cards"
