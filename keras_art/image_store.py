@@ -185,7 +185,7 @@ class ImageStore:
                 try:
                     file.truncate(rows * self._bytes)
                     for chunk, answers in zip(chunks, decoded, strict=True):
-                        fresh: list[bytes] = []
+                        fresh: list[bytes | memoryview] = []
                         for entry, (facts, pixels) in zip(chunk, answers, strict=True):
                             for name, value in facts.items():
                                 setattr(entry, name, value)
@@ -193,7 +193,8 @@ class ImageStore:
                                 entry.row = row_of.setdefault(entry.sha256, rows + len(fresh))
                                 if entry.row == rows + len(fresh):
                                     fresh.append(pixels)
-                        _append(file, b"".join(fresh))
+                        for picture in fresh:
+                            _append(file, picture)
                         rows += len(fresh)
                         for entry in chunk:
                             if entry.sha256:  # its bytes were read, so this holds until the file changes
@@ -216,7 +217,7 @@ class ImageStore:
             ) from error
 
 
-def _append(file: io.FileIO, pixels: bytes) -> None:
+def _append(file: io.FileIO, pixels: bytes | memoryview) -> None:
     left = memoryview(pixels)
     while left:  # a nearly full disk takes a part before it refuses
         left = left[file.write(left) :]

@@ -21,7 +21,8 @@ PROGRAM = (  # arguments: image_size, resize, then where the scanning process lo
     "import sys; sys.path = sys.argv[3:]; from keras_art.image_workers import work; work(int(sys.argv[1]), sys.argv[2])"
 )
 
-Answer = tuple[dict[str, Any], bytes]  # facts of a picture and its pixels, none where the facts hold a reason
+# Facts of a picture and its pixels as bytes, none where the facts hold a reason.
+Answer = tuple[dict[str, Any], bytes | memoryview]
 
 
 def decode_chunks(
@@ -88,7 +89,8 @@ class _Worker:
             self.ready = self.ready or pickle.load(stdout)
             pickle.dump(paths, stdin)
             stdin.flush()
-            return pickle.load(stdout)
+            facts, sizes = pickle.load(stdout)
+            return [(fact, _exactly(stdout, size)) for fact, size in zip(facts, sizes, strict=True)]
         except (EOFError, BrokenPipeError, pickle.UnpicklingError):
             status = self.stop()
         if not self.ready:
@@ -112,12 +114,21 @@ def work(image_size: int, resize: str) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that scans
     requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever a library prints is no answer
-    answer: object = True  # ready
     with contextlib.suppress(EOFError, BrokenPipeError):  # the second where the scan was killed
+        pickle.dump(True, answers)  # ready
         while True:
-            pickle.dump(answer, answers)
             answers.flush()
-            answer = _decode_chunk(pickle.load(requests), image_size, resize)
+            facts, pixels = zip(*_decode_chunk(pickle.load(requests), image_size, resize), strict=True)
+            pickle.dump((facts, list(map(len, pixels))), answers)
+            for picture in pixels:  # not pickled: that would copy them
+                answers.write(picture)
+
+
+def _exactly(stream: IO[bytes], size: int) -> bytes:
+    content = stream.read(size)
+    if len(content) < size:
+        raise EOFError  # the process ended in the middle of a picture
+    return content
 
 
 def _decode_chunk(paths: list[str], image_size: int, resize: str) -> list[Answer]:
@@ -125,7 +136,7 @@ def _decode_chunk(paths: list[str], image_size: int, resize: str) -> list[Answer
     for path in paths:
         try:
             pixels, facts = decode(path, image_size, resize)
-            answers.append((facts, pixels.tobytes()))
+            answers.append((facts, pixels.data.cast("B")))
         except Unreadable as error:
             answers.append(({**error.facts, "reason": str(error)}, b""))
     return answers
