@@ -4,8 +4,8 @@
     python -m benchmarks.manifest --rows 100000
 
 The manifest is synthetic: artists in long-tailed numbers, blanks, anonymous works, quoted titles. Its images do not
-exist and are not looked for. Each part runs in a process of its own, whose peak memory is told. `plain`, pandas.read_csv
-with a stratified split by scikit-learn, is the alternative: it neither checks rows nor cleans labels.
+exist and are not looked for. Each part runs in a process of its own, whose peak memory is told. `plain`, which
+is pandas.read_csv and scikit-learn's stratified split, is the alternative: it neither checks rows nor cleans labels.
 """
 
 from __future__ import annotations
