@@ -11,18 +11,21 @@ Stop it when you like: the same command goes on where it was.
 from __future__ import annotations
 
 import csv
+import datetime
 import io
+import json
 import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import tyro
 
-from keras_art import UserError, archives, cards, cli, iiif
+from keras_art import UserError, __version__, archives, cards, cli, iiif
 from keras_art.downloads import Downloader, NotFetched, Refused
 from keras_art.writing import write
 
@@ -73,6 +76,8 @@ def run(asked: Fetch) -> int:
             for name, reason in archives.unpack(folder / file["path"], folder):
                 cli.say(f"{name}: {reason}")
             (folder / file["path"]).unlink()
+    if not asked.dry_run:
+        _remember(folder, card)
     if "urls" not in card.options:
         cli.say(f"{card.name} is in {folder}" if not asked.dry_run else "nothing fetched")
         return 0
@@ -82,7 +87,22 @@ def run(asked: Fetch) -> int:
     return _images(asked, folder, numbered_images(folder, card))
 
 
-def _result(file: dict[str, str]) -> str:
+def _remember(folder: Path, card: cards.DatasetCard) -> None:
+    """Writes down, once, what was fetched, from where and when."""
+    record = folder / "fetched.json"
+    if not record.exists():
+        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        facts: dict[str, Any] = {
+            "card": card.name,
+            "source": card.source,
+            "licence": card.licence,
+            "citation": card.citation,
+        }
+        facts |= {"fetched": now, "keras_art": __version__, "files": card.files}
+        write(record, json.dumps(facts, indent=1, ensure_ascii=False))
+
+
+def _result(file: dict[str, Any]) -> str:
     return Path(file["path"]).stem if file.get("unpack") else file["path"]
 
 

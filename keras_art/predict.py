@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,4 +106,18 @@ def predict(
     batches = Batches(inputs, rows, np.zeros(len(rows)), config.batch_size)
     outputs = model.predict(batches.epochs(), verbose=0) if len(rows) else np.zeros((0, len(classes)))
     probabilities = transfer.softmax(outputs) if config.head == "linear_svm" else outputs
-    return metrics.predictions(readable["id"], probabilities, classes), scan.loc[scan["row"] < 0, ["path", "reason"]]
+    found = metrics.predictions(readable["id"], probabilities, classes)
+    return _described(found, pictures), scan.loc[scan["row"] < 0, ["path", "reason"]]
+
+
+def _described(found: pd.DataFrame, pictures: Path) -> pd.DataFrame:
+    """With the Dublin Core and rights that a `labels.csv` in the folder knows of the pictures, and their ids there."""
+    if not (pictures / "labels.csv").is_file():
+        return found
+    from keras_art.collection import load_collection
+    from keras_art.collection.table import described_by
+
+    table = load_collection(pictures).table
+    table["path"] = [os.path.relpath(path, pictures.resolve()).replace(os.sep, "/") for path in table["path"]]
+    known = table.rename(columns={"id": "object"}).set_index("path")
+    return found.join(known[["object", *described_by(known.columns)]], on="id")

@@ -57,9 +57,11 @@ def test_faces_are_fetched_one_by_one_counting_blank_lines_and_only_labelled_one
     assert (home / "images_256" / "00000002.jpg").read_bytes() == picture(faces.parent, 1)
     assert "/face/3" not in {path for path, _ in server.asked}
     assert load_collection("kaokore", faces).table["id"].tolist() == ["00000000.jpg", "00000002.jpg", "00000003.jpg"]
-    before = len(server.asked)
+    before, record = len(server.asked), (home / "fetched.json").read_text()
     assert fetch.main(["kaokore", "--root", str(faces)]) == 0
     assert len(server.asked) == before
+    assert (home / "fetched.json").read_text() == record  # written once
+    assert json.loads(record)["files"][0]["sha256"] == hashlib.sha256((home / "labels.csv").read_bytes()).hexdigest()
 
 
 def test_what_could_not_be_had_is_listed_and_tried_again(faces, server, capsys):  # noqa: F811
@@ -104,7 +106,7 @@ def test_an_archive_is_unpacked_and_thrown_away(server, tmp_path, monkeypatch): 
     text += listed("Tiles.zip", url, content.getvalue(), "unpack = true")
     card(tmp_path, monkeypatch, "tiles", text)
     assert fetch.main(["tiles", "--root", str(tmp_path / "data"), "--pause", "0"]) == 0
-    assert [path.name for path in (tmp_path / "data" / "tiles").iterdir()] == ["Tiles"]
+    assert {path.name for path in (tmp_path / "data" / "tiles").iterdir()} == {"Tiles", "fetched.json"}
     assert load_collection("tiles", tmp_path / "data").table["label"].tolist() == ["01_TUMOR", "02_STROMA"]
     before = len(server.asked)
     assert fetch.main(["tiles", "--root", str(tmp_path / "data")]) == 0

@@ -99,3 +99,39 @@ def test_another_suffix_and_what_a_spreadsheet_can_not_hold_are_refused(tmp_path
 def test_dublin_core_and_rights_are_told_from_other_columns():
     columns = ["id", "label", "dc:title", "dc_creator", "dcterms:date", "rights", "Licence", "style", "manifest", "url"]
     assert described_by(columns) == ["dc:title", "dc_creator", "dcterms:date", "rights", "Licence", "manifest", "url"]
+
+
+def test_what_is_known_of_an_object_stands_beside_what_is_predicted_of_its_picture(museum):
+    from keras_art.predict import _described
+
+    found = pd.DataFrame({"id": ["images/2.png", "images/other.png"], "predicted": ["Barok", "Rokoko"]})
+    described = _described(found, museum)
+    assert described.to_dict("list")["object"][0] == "SK-A-2"
+    assert described["dc:title"][0] == "=SUM(A1)"
+    assert described["rights"].isna().tolist() == [False, True]
+    assert described["predicted"].tolist() == ["Barok", "Rokoko"]
+    (museum / "labels.csv").unlink()
+    assert _described(found, museum) is found
+
+
+def test_predictions_of_a_run_keep_dublin_core_and_rights(museum, tmp_path):
+    import numpy as np
+
+    from keras_art import transfer
+    from keras_art.runs import Store
+    from keras_art.splits import choose
+    from keras_art.tasks import prepare
+
+    for name in "456789":
+        paint(museum / "images" / f"{name}.png", "a", int(name))
+    rows = [[f"SK-{i}", f"{i}.png", ("train", "val", "test")[i % 3], "xy"[i // 4 % 2], f"T{i}", "CC0", str(i)]
+            for i in range(1, 10)]  # fmt: skip
+    write_csv(museum / "labels.csv", [ROWS[0], *rows])
+    collection = load_collection(museum)
+    choice = choose(collection, "style")
+    ready = prepare(Store(tmp_path / "store"), collection, choice, 16, "squash", lambda done, total: None)
+    transfer._report(tmp_path, ready, np.full((len(ready.part("test")), 2), 0.5), margins=False)
+    predictions = pd.read_csv(tmp_path / "predictions.csv")
+    assert predictions["dc:title"].tolist() == [f"T{id_.removeprefix('SK-')}" for id_ in predictions["id"]]
+    assert set(predictions["rights"]) == {"CC0"}
+    assert "inventory" not in predictions

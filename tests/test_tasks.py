@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import colour_of, paint
+from PIL import Image
 
 from keras_art import tasks
 from keras_art.collection import BadCollection, load_collection
@@ -211,3 +212,23 @@ def test_describe_gives_the_counts_and_the_leaks(store, picture_csv):
     assert f"majority class {facts['leaks']['majority']:.1%}" in said
     assert f"the artist's majority label {facts['leaks']['artist_rule']:.1%}" in said
     assert ("byte for byte" in said) == (facts["leaks"]["same_file"] > 0)
+
+
+def test_look_alikes_are_kept_on_one_side_and_told_where_they_are_not(store, picture_folder):
+    for colour in "abc":
+        for i in range(4):  # the same picture as a JPEG
+            with Image.open(picture_folder / colour / f"{colour}{i}.png") as picture:
+                picture.save(picture_folder / colour / f"{colour}{i}.jpg", quality=95)
+    ready, _, folder = prepare(store, picture_folder, rule="duplicate_disjoint", class_filter=False)
+    table = ready.task.table
+    twins = table[table["id"].str.contains("[abc][0-3][.]")]
+    assert twins.groupby(twins["id"].str[:4])["split"].nunique().max() == 1
+    assert json.loads((folder / "task.json").read_text())["leaks"]["near_duplicate"] == 0
+    leaking = next(
+        folder
+        for seed in range(20)
+        if json.loads(((folder := prepare(store, picture_folder, split_seed=seed)[2]) / "task.json").read_text())[
+            "leaks"
+        ]["near_duplicate"]
+    )
+    assert "of test images look like one of train or val" in tasks.describe(store, leaking.name)
