@@ -116,7 +116,8 @@ def differences(collection: Collection) -> list[str]:
     if card is None:
         return ["no card describes these files: they are of no known version"]
     findings = []
-    for reason, rows in collection.quarantine.groupby("reason"):
+    unknown = ~collection.quarantine["id"].isin(card.options.get("known", []))  # faults of the official files
+    for reason, rows in collection.quarantine[unknown].groupby("reason"):
         named = ", ".join(rows["id"].head(SHOWN)) + (", ..." if len(rows) > SHOWN else "")
         findings.append(f"{len(rows):,} x {reason}: {named}")
     findings += [f"different: no label column {target}" for target in card.targets if target not in collection.targets]
