@@ -41,7 +41,17 @@ def test_no_room_imports_a_reproduction(room):
 
 
 @pytest.mark.parametrize(
-    "module", ["keras_art.cli", "reproductions.sabatelli2018", "keras_art.cards.__main__", "keras_art.leaks"]
+    "module",
+    [
+        "keras_art.cli",
+        "reproductions.sabatelli2018",
+        "keras_art.cards.__main__",
+        "keras_art.leaks",
+        "keras_art.doctor",
+        "keras_art.fetch",
+        "keras_art.curation",
+        "keras_art.manifests",
+    ],
 )
 def test_importing_a_command_line_loads_nothing_heavy(module):
     code = f"import sys, {module}; print(*sorted({{name.split('.')[0] for name in sys.modules}}))"
