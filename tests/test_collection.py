@@ -271,6 +271,22 @@ def test_a_column_id_names_the_rows(tmp_path):
     assert found.targets == ["style"]
 
 
+def test_a_file_of_another_suffix_is_read_as_csv_and_a_manifest_told_how_to_be_fetched(tmp_path):
+    museum(tmp_path, [["image", "style"], ["1.png", "x"], ["2.png", "y"]]).rename(tmp_path / "mine.txt")
+    assert load_collection(tmp_path / "mine.txt").targets == ["style"]
+    (tmp_path / "manifest.json").write_text("{}")
+    with pytest.raises(BadCollection, match=r"python -m keras_art\.fetch .*manifest\.json --root"):
+        load_collection(tmp_path / "manifest.json")
+
+
+def test_a_folder_of_images_alone_is_a_collection_without_labels(tmp_path):
+    for i in range(3):
+        paint(tmp_path / "heap" / f"{i}.png", "a", i)
+    found = load_collection(tmp_path / "heap")
+    assert (found.table["id"].tolist(), found.targets) == (["0.png", "1.png", "2.png"], [])
+    assert found.quarantine.empty
+
+
 # --- cards
 
 

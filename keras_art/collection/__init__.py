@@ -40,8 +40,11 @@ def load_collection(data: str | Path, root: str | Path | None = None, *, need_im
             return from_table(table, path.resolve().name, need_images=need_images)
         return from_folders(path.resolve(), path.resolve().name)
     if path.is_file():
-        if path.suffix.lower() not in TABLES:
-            raise BadCollection(f"{path} is no table of images: give one of {', '.join(TABLES)}, or a folder")
+        if path.suffix.lower() == ".json":
+            raise BadCollection(
+                f"{path}: if that is an IIIF manifest, python -m keras_art.fetch {path} --root FOLDER takes its images "
+                f"and makes a folder that can be given here"
+            )
         return from_table(path, path.stem, need_images=need_images)
     try:
         card = cards.load_card(str(data))

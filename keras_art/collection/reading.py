@@ -23,13 +23,13 @@ def read_table(path: Path, *, latin: bool = False) -> pd.DataFrame:
     """Every cell as text without surrounding blanks; a column without a name is called `Unnamed: N`, as pandas does.
 
     Args:
-        path: a file by a name in `TABLES`.
+        path: a file; its suffix says of which kind, others than those of `TABLES` are CSV.
         latin: take a CSV that is not UTF-8 for Latin-1, as some published ones are.
 
     Raises:
         BadCollection: it is no such table, has no rows, or columns of one name; the message names the line.
     """
-    read = TABLES[path.suffix.lower()]
+    read = TABLES.get(path.suffix.lower(), read_csv)
     raw = read_csv(path, latin=latin) if read is read_csv else read(path)
     if raw.empty:
         raise BadCollection(f"{path} has no rows: write a header and one line per image")
@@ -135,5 +135,5 @@ def read_parquet(path: Path) -> pd.DataFrame:
 
 
 TABLES: dict[str, Callable[[Path], pd.DataFrame]] = {
-    ".csv": read_csv, ".tsv": read_csv, ".txt": read_csv, ".xlsx": read_xlsx, ".parquet": read_parquet,
+    ".csv": read_csv, ".tsv": read_csv, ".xlsx": read_xlsx, ".parquet": read_parquet,
 }  # fmt: skip
