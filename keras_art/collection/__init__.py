@@ -13,6 +13,7 @@ from keras_art.collection.files import IMAGE_SUFFIXES as IMAGE_SUFFIXES
 from keras_art.collection.files import list_images as list_images
 from keras_art.collection.folders import from_folders
 from keras_art.collection.reading import TABLES
+from keras_art.collection.table import OWN_COLUMNS as OWN_COLUMNS
 from keras_art.collection.table import BadCollection as BadCollection
 from keras_art.collection.table import Collection as Collection
 from keras_art.collection.tables import from_table
