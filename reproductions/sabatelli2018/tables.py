@@ -210,9 +210,11 @@ def variant(run: Run, others: Sequence[Run]) -> str:
     ]
     differing = []
     for field in dataclasses.fields(Run):
-        carried = field.name == "weights" and run.weights.startswith("run:")
-        if field.name != "seed" and not carried and len({getattr(r, field.name) for r in rivals}) > 1:
-            differing.append(f"{field.name}={getattr(run, field.name)}")
+        # Weights carried over are told apart by the column, theta_r, not by their digests.
+        values = [getattr(r, field.name) for r in (run, *rivals)]
+        told = [value for value in values if not (field.name == "weights" and value.startswith("run:"))]
+        if field.name != "seed" and values[0] in told and len(set(told)) > 1:
+            differing.append(f"{field.name}={values[0]}")
     return f" [{', '.join(differing)}]" if differing else ""
 
 
