@@ -37,6 +37,11 @@ class Batches:
             return np.arange(len(self.rows))
         return np.random.default_rng((self.seed, int(epoch))).permutation(len(self.rows))
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one sample, as it is gathered."""
+        return self.inputs.shape[1:]
+
     def gather(self, samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """One batch: inputs (batch, ...) and labels (batch,) int32 or (batch, k) float32."""
         return np.asarray(self.inputs[self.rows[samples]]), self.labels[samples].astype(self._label_dtype)
@@ -81,7 +86,7 @@ class Batches:
         def gathered(number: Any) -> Any:
             types = (self.inputs.dtype, tf.as_dtype(self._label_dtype))
             inputs, labels = tf.numpy_function(gather, [number], types)
-            shapes = [None, *self.inputs.shape[1:]], [None, *self.labels.shape[1:]]
+            shapes = [None, *self.shape], [None, *self.labels.shape[1:]]
             return tf.ensure_shape(inputs, shapes[0]), tf.ensure_shape(labels, shapes[1])
 
         dataset = numbers.map(gathered).apply(tf.data.experimental.assert_cardinality(batches)).prefetch(2)
@@ -90,6 +95,42 @@ class Batches:
         options = tf.data.Options()
         options.autotune.enabled = False
         return dataset.with_options(options)
+
+
+@dataclass(frozen=True)
+class Crops(Batches):
+    """A square out of each image (height, width, channels): in another place in every epoch, without a seed the middle.
+
+    Attributes:
+        side: of the square, in pixels.
+    """
+
+    side: int = 0
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.side, self.side, *self.inputs.shape[3:]
+
+    @property
+    def _places(self) -> tuple[int, int]:
+        height, width = self.inputs.shape[1:3]
+        return height - self.side + 1, width - self.side + 1
+
+    def order(self, epoch: int) -> np.ndarray:
+        """As in `Batches`, each sample's index times the number of places, plus the place its square is cut from."""
+        order, (rows, columns) = super().order(epoch), self._places
+        if self.seed is None:
+            return order * (rows * columns) + (rows - 1) // 2 * columns + (columns - 1) // 2
+        return order * (rows * columns) + np.random.default_rng((self.seed, int(epoch), 1)).integers(
+            rows * columns, size=len(order)
+        )
+
+    def gather(self, samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        rows, columns = self._places
+        samples, places = np.divmod(samples, rows * columns)
+        images, labels = super().gather(samples)
+        corners = zip(images, *np.divmod(places, columns), strict=True)
+        return np.stack([image[y : y + self.side, x : x + self.side] for image, y, x in corners]), labels
 
 
 class _Sequence(keras.utils.PyDataset):
