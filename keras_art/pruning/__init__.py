@@ -1,0 +1,1 @@
+"""Lottery tickets: masks by magnitude, training that keeps to them, and tickets as files."""

@@ -1,0 +1,128 @@
+"""A run's images, and the network that is to learn them, with theta and a mask in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_art import backbones, heads, resnets, tasks, training
+from keras_art.pipeline import Batches, Crops
+from keras_art.pruning import masks
+from keras_art.pruning.grid import TicketRun
+from keras_art.pruning.optimizer import MaskedSGD
+from keras_art.pruning.ticket import BadTicket
+from keras_art.runs import Store
+
+# The learning rate falls to a tenth at the end of these epochs of 90, and in proportion where there are fewer.
+ANNEALED, OF = (50, 60, 75), 90
+
+
+def load_network(run: TicketRun, seed: int = 0) -> backbones.Backbone:
+    """A run's network without its head, its kernels drawn anew.
+
+    "ResNet20" is ours; other names are those of keras.applications, where "ResNet50" has biases in its convolutions and
+    its strides in the first of a block's.
+
+    Raises:
+        BadBackbone: there is no such network, or it can not take images of this size.
+    """
+    if run.network == "ResNet20":
+        backbone = backbones.Backbone(resnets.resnet20(run.side, run.bn_momentum), run.preprocessing)
+    else:
+        backbone = backbones.load_backbone(
+            run.network,
+            image_size=run.side,
+            weights=None,
+            preprocessing=run.preprocessing,
+            bn_momentum=run.bn_momentum,
+        )
+    resnets.draw_kernels(backbone.model, run.weights, seed)
+    return backbone
+
+
+def values(model: keras.Model) -> dict[str, np.ndarray]:
+    """Path -> every weight of a model, moving statistics included."""
+    return {v.path: keras.ops.convert_to_numpy(v) for v in model.weights}
+
+
+def reset(model: keras.Model, theta: Mapping[str, np.ndarray], kept: masks.Weights, *, head: bool) -> None:
+    """Late resetting: every variable back to theta, then the masks; the optimizer as new.
+
+    Args:
+        model: compiled with a built `MaskedSGD`.
+        head: whether the head is reset too; a new collection has another, which stays as it is.
+
+    Raises:
+        BadTicket: theta is of another network.
+    """
+    wanted = [v for v in model.weights if head or not v.path.startswith("softmax/")]
+    for variable in wanted:
+        if variable.path not in theta or theta[variable.path].shape != tuple(variable.shape):
+            found = theta[variable.path].shape if variable.path in theta else "nothing"
+            raise BadTicket(
+                f"the ticket is of another network: {variable.path} has the shape {tuple(variable.shape)} here and "
+                f"{found} there. Give the ticket's own --networks, --crop and --image_size"
+            )
+    for variable in wanted:
+        variable.assign(theta[variable.path])
+    for variable in model.optimizer.variables:
+        variable.assign(keras.ops.zeros_like(variable))
+    model.optimizer.set_masks(model, kept)
+
+
+class Task:
+    """A run's images, with the network that is to learn them."""
+
+    def __init__(self, store: Store, run: TicketRun) -> None:
+        self.run = run
+        self.ready = tasks.load(store, run.collection, run.image_size, run.resize)
+        self.classes = self.ready.task.classes
+        self.labels = self.ready.task.table["label"].to_numpy()
+
+    def batches(self, split: str, seed: int | None = None) -> Batches:
+        """Of one split; random crops where there is a seed, central ones elsewhere."""
+        part = self.ready.part(split)
+        if split == "train" and self.run.fraction < 1:
+            part = first_of_each_class(part, self.labels[part], self.run.fraction)
+        what = self.ready.pixels, self.ready.rows[part], self.labels[part], self.run.batch_size, seed
+        return Crops(*what, side=self.run.crop) if self.run.crop else Batches(*what)
+
+    def classifier(self, seed: int) -> keras.Model:
+        """A compiled classifier with fresh weights; the last architecture and schedule is not traced again."""
+        run, steps = self.run, len(self.batches("train"))
+        fresh = heads.softmax_classifier(load_network(run, seed), len(self.classes), seed)
+        boundaries = [steps * max(round(epoch * run.epochs / OF), 1) for epoch in ANNEALED]
+        key = (
+            run.network, run.side, run.preprocessing, run.bn_momentum, run.precision, run.learning_rate,
+            run.weight_decay, run.prune_head, len(self.classes), *boundaries,
+        )  # fmt: skip
+        if _last_compiled and _last_compiled[0][0] == key:
+            model = _last_compiled[0][1]
+            for variable, value in zip(model.variables, fresh.variables, strict=True):
+                variable.assign(value)
+            return model
+        rates = [run.learning_rate / 10**times for times in range(len(boundaries) + 1)]
+        schedule = keras.optimizers.schedules.PiecewiseConstantDecay(boundaries, rates)
+        optimizer = MaskedSGD(
+            schedule, l2=run.weight_decay, masked=[v.path for v in masks.prunable(fresh, head=run.prune_head)]
+        )
+        training.compile_classifier(fresh, optimizer)
+        optimizer.build(fresh.trainable_variables)
+        _last_compiled[:] = [(key, fresh)]
+        return fresh
+
+
+_last_compiled: list[tuple[tuple[Any, ...], keras.Model]] = []
+
+
+def first_of_each_class(part: np.ndarray, labels: np.ndarray, fraction: float) -> np.ndarray:
+    """A share of each class of some positions, at least one image; what a smaller share has, a larger one has too."""
+    order = np.random.default_rng(0).permutation(len(part))
+    chosen = [
+        order[labels[order] == label][: max(round(fraction * int((labels == label).sum())), 1)]
+        for label in np.unique(labels)
+    ]
+    return part[np.sort(np.concatenate(chosen))]

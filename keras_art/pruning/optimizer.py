@@ -1,0 +1,71 @@
+"""Stochastic gradient descent that leaves pruned weights at zero."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+
+@keras.saving.register_keras_serializable("keras_art")
+class MaskedSGD(keras.optimizers.SGD):
+    """SGD whose masked weights are exactly zero after every step.
+
+    The masks are variables of the optimizer: not among the model's weights, part of the state that a checkpoint keeps,
+    and applied within the training step, whatever `steps_per_execution` is and whichever the backend. A weight moves
+    before it is masked, so that no momentum can revive it.
+
+    Args:
+        l2: coefficient of a penalty of l2 / 2 times each squared weight, biases and batch normalisation included,
+            whose gradient goes through the momentum, as PyTorch's `weight_decay` does. Keras's argument of that name
+            is decoupled from both.
+        masked: paths of the variables that have a mask, all ones until `set_masks`.
+    """
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.1,
+        momentum: float = 0.9,
+        nesterov: bool = True,
+        l2: float = 0.0,
+        masked: Sequence[str] = (),
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(learning_rate, momentum=momentum, nesterov=nesterov, **kwargs)
+        self.l2, self.masked = l2, tuple(masked)
+
+    def build(self, variables: Sequence[keras.Variable]) -> None:
+        if self.built:
+            return
+        super().build(variables)
+        if unknown := set(self.masked) - {v.path for v in variables}:
+            raise ValueError(f"no trainable variable is called {', '.join(sorted(unknown))}")
+        self.masks = [
+            self.add_variable_from_reference(v, name="mask", initializer="ones") if v.path in self.masked else None
+            for v in variables
+        ]
+
+    def set_masks(self, model: keras.Model, masks: Mapping[str, np.ndarray]) -> None:
+        """Masks a model's weights from now on, and at once.
+
+        Args:
+            model: the one whose variables this optimizer was built on.
+            masks: path -> True where a weight is kept; a masked variable that is not named keeps all of its weights.
+        """
+        for variable, mask in zip(model.trainable_variables, self.masks, strict=True):
+            if mask is not None:
+                mask.assign(masks.get(variable.path, np.ones(variable.shape)).astype("float32"))
+                variable.assign(variable * mask)
+
+    def update_step(self, gradient: Any, variable: keras.Variable, learning_rate: Any) -> None:
+        if self.l2:
+            gradient = keras.ops.cast(gradient, variable.dtype) + self.l2 * variable
+        super().update_step(gradient, variable, learning_rate)
+        mask = self.masks[self._get_variable_index(variable)]
+        if mask is not None:
+            self.assign(variable, variable * mask)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "l2": self.l2, "masked": list(self.masked)}
