@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_art.pipeline import Batches
+from keras_art.pipeline import Batches, Crops
 
 BATCH = 4
 N = 2 * BATCH + 1
@@ -149,7 +149,7 @@ def test_pipeline_works_in_a_process_without_tensorflow(backend):
 import sys
 sys.modules["tensorflow"] = None
 import numpy as np
-from keras_art.pipeline import Batches
+from keras_art.pipeline import Batches, Crops
 source = Batches(np.arange(9.0), np.arange(9), np.arange(9), 4, 0).epochs(0, 2)
 print(*[int(label) for i in range(len(source)) for label in source[i][1]])
 """
@@ -162,3 +162,34 @@ print(*[int(label) for i in range(len(source)) for label in source[i][1]])
 def test_nothing_is_left_to_a_tuner_that_may_sleep_through_the_end():
     pytest.importorskip("tensorflow")
     assert make().epochs().options().autotune.enabled is False
+
+
+def squares(seed: int | None, n: int = N) -> Crops:
+    """Images of 6 x 8 whose pixels say which image, row and column they are; squares of 4."""
+    image, y, x = np.meshgrid(np.arange(12), np.arange(6), np.arange(8), indexing="ij")
+    return Crops(np.stack([image, y, x], axis=-1).astype("uint8"), np.arange(n), 100 * np.arange(n), BATCH, seed, 4)
+
+
+def test_crops_are_squares_cut_from_their_own_image(pipeline):
+    batches = collect(squares(0).epochs(2, 3))
+    assert [x.shape for x, _ in batches] == [(BATCH, 4, 4, 3), (BATCH, 4, 4, 3), (1, 4, 4, 3)]
+    for crops, labels in batches:
+        for crop, label in zip(crops, labels, strict=True):
+            assert (crop[..., 0] == label // 100).all()
+            assert (crop[..., 1] == crop[:1, :1, 1] + np.arange(4)[:, None]).all()
+            assert (crop[..., 2] == crop[:1, :1, 2] + np.arange(4)).all()
+
+
+def test_crops_without_a_seed_are_the_middle():
+    for crops, _ in collect(squares(None).epochs()):
+        assert (crops[:, 0, 0, 1:] == [1, 2]).all()
+
+
+def test_crops_move_with_the_epoch_and_reach_every_place():
+    def corners(epoch):
+        crops, _ = squares(5).gather(squares(5).order(epoch))
+        return [tuple(crop[0, 0].tolist()) for crop in crops]
+
+    assert sorted(corners(1)) == sorted(corners(1)) and corners(1) != corners(2)
+    places = {corner[1:] for epoch in range(60) for corner in corners(epoch)}
+    assert places == {(y, x) for y in range(3) for x in range(5)}

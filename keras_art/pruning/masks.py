@@ -7,7 +7,8 @@ never biases, never batch normalisation, and the classifier's own head only wher
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 
 import keras
 import numpy as np
@@ -33,22 +34,24 @@ def sparsity(stage: int, rate: float) -> float:
     return 1.0 - (1.0 - rate) ** stage
 
 
-def check(rate: float, stages: int, weights: int) -> None:
-    """Refuses a ladder that can not be climbed.
+def check_stages(stages: int, rate: float, scope: str, kernels: Sequence[tuple[int, ...]]) -> None:
+    """Refuses a ladder that is longer than the weights last.
 
     Args:
-        weights: the prunable ones, of the whole network or of its largest kernel, as the scope has it.
+        stages: how many, the unpruned one included.
+        kernels: shapes of the prunable ones.
 
     Raises:
-        UserError: the rate is not within (0, 1), or the last stage would keep not even one weight.
+        UserError: the last stage would keep not even one weight of them all, or of the largest, as the scope has it;
+            or its number does not fit into a ticket's byte.
     """
-    if not 0 < rate < 1:
-        raise UserError(f"--rate {rate:g} prunes {'nothing' if rate <= 0 else 'everything'}: it lies between 0 and 1")
-    most = int(np.log(weights) / -np.log1p(-rate)) + 1
-    if not 1 <= stages <= min(most, 255):
+    sizes = [math.prod(shape) for shape in kernels]
+    weights = sum(sizes) if scope == "global" else max(sizes)
+    most = min(int(math.log(weights) / -math.log1p(-rate)) + 1, 256)
+    if not 1 <= stages <= most:
         raise UserError(
-            f"--stages {stages} at --rate {rate:g}: {weights:,} prunable weights last for 1 to {min(most, 255)} "
-            f"stages, the unpruned one included"
+            f"--stages {stages} at --rate {rate:g}: {weights:,} prunable weights last for 1 to {most} stages, the "
+            f"unpruned one included"
         )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -20,11 +21,15 @@ from keras_art.runs import Store
 ANNEALED, OF = (50, 60, 75), 90
 
 
-def load_network(run: TicketRun, seed: int = 0) -> backbones.Backbone:
+def load_network(run: TicketRun, files: Path, seed: int = 0) -> backbones.Backbone:
     """A run's network without its head, its kernels drawn anew.
 
     "ResNet20" is ours; other names are those of keras.applications, where "ResNet50" has biases in its convolutions and
     its strides in the first of a block's.
+
+    Args:
+        files: the folder of networks that are .keras files, `cache/weights` of a store.
+        seed: of the kernels.
 
     Raises:
         BadBackbone: there is no such network, or it can not take images of this size.
@@ -33,7 +38,7 @@ def load_network(run: TicketRun, seed: int = 0) -> backbones.Backbone:
         backbone = backbones.Backbone(resnets.resnet20(run.side, run.bn_momentum), run.preprocessing)
     else:
         backbone = backbones.load_backbone(
-            run.network,
+            str(files / run.network) if run.network.endswith(".keras") else run.network,
             image_size=run.side,
             weights=None,
             preprocessing=run.preprocessing,
@@ -48,26 +53,41 @@ def values(model: keras.Model) -> dict[str, np.ndarray]:
     return {v.path: keras.ops.convert_to_numpy(v) for v in model.weights}
 
 
-def reset(model: keras.Model, theta: Mapping[str, np.ndarray], kept: masks.Weights, *, head: bool) -> None:
-    """Late resetting: every variable back to theta, then the masks; the optimizer as new.
+def misfit(weights: Sequence[keras.Variable], theta: Mapping[str, np.ndarray]) -> str:
+    """What of a network's weights theta lacks or has in another shape, in words; "" where it fits."""
+    for variable in weights:
+        if variable.path not in theta:
+            return f"it has no {variable.path}"
+        if (there := theta[variable.path].shape) != (here := tuple(variable.shape)):
+            return f"{variable.path} has the shape {there} in the ticket, {here} in the network"
+    return ""
+
+
+def put(model: keras.Model, theta: Mapping[str, np.ndarray], *, head: bool) -> None:
+    """Gives every weight of a model its value in theta, moving statistics included.
 
     Args:
-        model: compiled with a built `MaskedSGD`.
-        head: whether the head is reset too; a new collection has another, which stays as it is.
+        head: whether the head is among them; that of a new collection is another, and stays as it is.
 
     Raises:
         BadTicket: theta is of another network.
     """
-    wanted = [v for v in model.weights if head or not v.path.startswith("softmax/")]
-    for variable in wanted:
-        if variable.path not in theta or theta[variable.path].shape != tuple(variable.shape):
-            found = theta[variable.path].shape if variable.path in theta else "nothing"
-            raise BadTicket(
-                f"the ticket is of another network: {variable.path} has the shape {tuple(variable.shape)} here and "
-                f"{found} there. Give the ticket's own --networks, --crop and --image_size"
-            )
-    for variable in wanted:
+    weights = [v for v in model.weights if head or not v.path.startswith("softmax/")]
+    if problem := misfit(weights, theta):
+        raise BadTicket(f"the ticket is of another network: {problem}")
+    for variable in weights:
         variable.assign(theta[variable.path])
+
+
+def reset(model: keras.Model, theta: Mapping[str, np.ndarray], kept: masks.Weights, *, head: bool) -> None:
+    """Late resetting: every variable back to theta, the optimizer as new, then the masks.
+
+    Args:
+        model: compiled with a built `MaskedSGD`.
+        kept: the masks.
+        head: as in `put`.
+    """
+    put(model, theta, head=head)
     for variable in model.optimizer.variables:
         variable.assign(keras.ops.zeros_like(variable))
     model.optimizer.set_masks(model, kept)
@@ -77,7 +97,7 @@ class Task:
     """A run's images, with the network that is to learn them."""
 
     def __init__(self, store: Store, run: TicketRun) -> None:
-        self.run = run
+        self.run, self.files = run, store.root / "cache" / "weights"
         self.ready = tasks.load(store, run.collection, run.image_size, run.resize)
         self.classes = self.ready.task.classes
         self.labels = self.ready.task.table["label"].to_numpy()
@@ -93,7 +113,7 @@ class Task:
     def classifier(self, seed: int) -> keras.Model:
         """A compiled classifier with fresh weights; the last architecture and schedule is not traced again."""
         run, steps = self.run, len(self.batches("train"))
-        fresh = heads.softmax_classifier(load_network(run, seed), len(self.classes), seed)
+        fresh = heads.softmax_classifier(load_network(run, self.files, seed), len(self.classes), seed)
         boundaries = [steps * max(round(epoch * run.epochs / OF), 1) for epoch in ANNEALED]
         key = (
             run.network, run.side, run.preprocessing, run.bn_momentum, run.precision, run.learning_rate,

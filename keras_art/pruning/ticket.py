@@ -81,7 +81,7 @@ def read(path: Path) -> Ticket:
         BadTicket: the file is absent, cut off, damaged, or something else.
     """
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
         facts = json.loads(str(arrays.pop("ticket")))
         if facts.pop("format") != FORMAT:

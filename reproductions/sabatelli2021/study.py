@@ -1,0 +1,219 @@
+"""What a person asks for, and the trainings it expands into."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from keras_art import UserError, __version__, cli, runs
+from keras_art import study as study_
+from keras_art.pruning.grid import TicketRun as Run
+from keras_art.pruning.grid import chain
+
+if TYPE_CHECKING:
+    from keras_art.splits import Choice
+
+    Chosen = dict[str, tuple[Any, Choice]]  # a flag's words -> the collection, and what is taken of it
+
+PAPER = Run.paper
+
+
+@dataclass(frozen=True)
+class Study(cli.Study):
+    """What a person asks for; it expands into Runs."""
+
+    sources: tuple[str, ...] = ()
+    """Collections to find tickets on and carry them from, or ticket files; COLLECTION:LABEL where there are several."""
+    more_targets: tuple[str, ...] = ()
+    """More collections to carry them to, beside --data; COLLECTION:LABEL where there are several labels."""
+    target_tickets: Literal["found", "none"] = "none"
+    """Whether tickets are found on the targets, too (the paper's blue lines); they are where there are no --sources."""
+    controls: tuple[Literal["scratch", "random_mask", "shuffled_mask", "theta_i"], ...] = ("scratch", "random_mask")
+    """scratch: unpruned; random_mask: same mask, other initial weights, and shuffled_mask: as many weights at random
+    places, both where the ticket was found; theta_i: carried with the weights at the end of the source's training."""
+    networks: tuple[str, ...] = ("ResNet50",)
+    """ResNet20, names of keras.applications, or .keras files with a spatial output."""
+    stages: int = 31
+    """How many, the unpruned stage 0 included."""
+    transfer_stages: tuple[int, ...] = ()
+    """Which of them are carried over and have controls. Default: all."""
+    rate: float = 0.2
+    """Share of the remaining weights that each stage prunes."""
+    scope: Literal["global", "layer"] = "global"
+    """Smallest magnitudes of all layers together, or of each."""
+    prune_head: bool = False
+    """Prune the classifier's own layer, too."""
+    late_resetting: int = 2
+    """k: weights go back to what they were after so many epochs (0: to their initial values)."""
+    weights: Literal["glorot_uniform", "glorot_normal", "he_uniform", "he_normal"] = "glorot_uniform"
+    """How weights are initialised."""
+    fractions: tuple[float, ...] = (1.0,)
+    """Shares of the targets' training sets."""
+    preprocessing: Literal["unit", "caffe", "tf", "torch", "none"] = "tf"
+    """tf: [-1, 1]; unit: [0, 1]; none: [0, 255]."""
+    image_size: int = 256
+    """Side of the stored square image in pixels."""
+    crop: int = 224
+    """Side of the random crop that is the network's input; the middle in tests (0: the whole image)."""
+    resize: Literal["squash", "squash_nearest", "crop", "pad"] = "crop"
+    """How a picture becomes square."""
+    learning_rate: float = 0.1
+    """Of SGD with a Nesterov momentum of 0.9."""
+    weight_decay: float = 1e-5
+    """Of all trained variables."""
+    batch_size: int = 64
+    """Images per step."""
+    epochs: int = 90
+    """At most."""
+    source_epochs: int = 0
+    """The same on the sources (0: as --epochs)."""
+    patience: int = 5
+    """Epochs without a smaller validation loss before training stops."""
+    bn_momentum: float = 0.9
+    """Of batch normalisation's moving averages."""
+    precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
+    """Of the arithmetic; mixed is for GPUs."""
+
+
+SMALL = Study(
+    preset="study", networks=("ResNet20",), image_size=36, crop=32, rate=0.5, stages=11,
+    transfer_stages=(0, 2, 4, 6, 8, 10), epochs=30,
+)  # fmt: skip
+PRESETS = {
+    "demo": dataclasses.replace(
+        SMALL, preset="demo", target="artist", split="stratified", stages=6, transfer_stages=(0, 1, 3, 5), epochs=6,
+        source_epochs=3, controls=("scratch",),
+    ),
+    "study": SMALL,
+    "paper": Study(preset="paper", target_tickets="found"),
+    "released": Study(preset="released", target_tickets="found"),
+}  # fmt: skip
+# What a run takes from its study as it is.
+SHARED = (
+    "rate", "scope", "prune_head", "late_resetting", "weights", "preprocessing", "image_size", "crop", "resize",
+    "learning_rate", "weight_decay", "batch_size", "epochs", "patience", "bn_momentum", "precision",
+)  # fmt: skip
+
+
+def choices(study: Study, store: runs.Store) -> dict[str, Chosen]:
+    """The collections of a study, read but not yet opened: "sources" and "targets", each by what the flag says."""
+    from keras_art.atelier import make_atelier
+    from keras_art.collection import load_collection
+    from keras_art.splits import choose
+
+    def atelier(half: str) -> str:
+        # By version: a painter who has learnt something since must not be taken for the old one.
+        return str(make_atelier(store.root / "cache" / __version__ / f"atelier-{half}", half=half))
+
+    asked = {
+        "sources": [labelled(word) for word in study.sources if not is_ticket(word)],
+        "targets": [(study.data or "", study.target), *map(labelled, study.more_targets)],
+    }
+    if not study.data:
+        asked["targets"][0] = (atelier("target"), study.target)
+        if study.preset == "demo" and not study.sources:
+            asked["sources"] = [(atelier("source"), "object")]
+    chosen: dict[str, Chosen] = {}
+    for role, words in asked.items():
+        chosen[role] = {}
+        for data, label in words:
+            collection = load_collection(data, study.root)
+            chosen[role][f"{data}:{label}"] = (
+                collection,
+                choose(collection, label, rule=study.split, split_seed=study.split_seed, limit=study.limit),
+            )
+    return chosen
+
+
+def labelled(word: str) -> tuple[str, str | None]:
+    """`COLLECTION:LABEL` in two; without a label, None."""
+    data, colon, label = word.rpartition(":")
+    return (data, label) if colon and "/" not in label else (word, None)
+
+
+def ticket_files(study: Study) -> dict[str, Path]:
+    """The sources that are files, by the name a store keeps them under, `STEM-SHA8.npz`."""
+    files = [Path(word).expanduser().resolve() for word in study.sources if is_ticket(word)]
+    return {study_.named(str(file)): file for file in files}
+
+
+def is_ticket(source: str) -> bool:
+    """Whether a source is a ticket's file rather than a collection."""
+    return source.endswith(".npz")
+
+
+def runs_of(study: Study, chosen: dict[str, Chosen]) -> list[Run]:
+    """The study as a list of runs, seed by seed, each after the one whose ticket it begins with."""
+    wanted: dict[Run, None] = {}
+    for seed, network in itertools.product(study.seeds, study.networks):
+        base = Run(network=study_.named(network), seed=seed, **{field: getattr(study, field) for field in SHARED})
+        tickets = [name.removesuffix(".npz").rsplit("-", 1)[1] for name in ticket_files(study)]
+        for _, choice in chosen["sources"].values():
+            there = dataclasses.replace(base, collection=choice.key, target=choice.target)
+            there = dataclasses.replace(there, epochs=study.source_epochs or study.epochs)
+            wanted |= dict.fromkeys(search(study, there))
+            tickets.append(runs.digest(there))
+        for fraction, (_, choice) in itertools.product(study.fractions, chosen["targets"].values()):
+            here = dataclasses.replace(base, collection=choice.key, target=choice.target, fraction=fraction)
+            wanted |= dict.fromkeys(carried(study, here, tickets))
+            if study.target_tickets == "found" or not tickets:
+                wanted |= dict.fromkeys(search(study, here))
+    return list(wanted)
+
+
+def search(study: Study, first: Run) -> list[Run]:
+    """The runs that find the tickets of one collection, then the controls that take their masks."""
+    controls = [
+        dataclasses.replace(first, mode=mode, stage=stage, ticket=runs.digest(first))
+        for mode in ("random_mask", "shuffled_mask")
+        for stage in carried_stages(study)
+        if mode in study.controls
+    ]
+    return [*chain(first, study.stages), *controls]
+
+
+def carried(study: Study, here: Run, tickets: Sequence[str]) -> list[Run]:
+    """The runs that train on one target what was found elsewhere, after the network from scratch."""
+    scratch = [dataclasses.replace(here, mode="scratch")] if "scratch" in study.controls else []
+    modes = ["transfer", "theta_i"] if "theta_i" in study.controls else ["transfer"]
+    return scratch + [
+        dataclasses.replace(here, mode=mode, stage=stage, ticket=ticket)
+        for ticket, mode, stage in itertools.product(tickets, modes, carried_stages(study))
+    ]
+
+
+def carried_stages(study: Study) -> tuple[int, ...]:
+    """All of them, where none are named."""
+    return study.transfer_stages or tuple(range(study.stages))
+
+
+def check(study: Study) -> None:
+    """Refuses what contradicts itself, before anything is read.
+
+    Raises:
+        UserError: naming the flags.
+    """
+    for flag in ("networks", "seeds", "fractions"):
+        values = getattr(study, flag)
+        if not values or len(set(values)) < len(values):
+            raise UserError(f"--{flag} needs at least one value, and none twice")
+    for flag, least in (("epochs", 1), ("source_epochs", 0), ("patience", 1), ("batch_size", 1), ("image_size", 8)):
+        if getattr(study, flag) < least:
+            raise UserError(f"--{flag} is at least {least}")
+    if not 0 <= study.crop <= study.image_size:
+        raise UserError(f"--crop {study.crop} can not be cut out of images of --image_size {study.image_size}")
+    if not all(0 < fraction <= 1 for fraction in study.fractions):
+        raise UserError("--fractions are above 0 and at most 1")
+    if not 0 < study.rate < 1:
+        what = "nothing" if study.rate <= 0 else "everything"
+        raise UserError(f"--rate {study.rate:g} prunes {what}: it lies between 0 and 1")
+    if study.late_resetting < 0:
+        raise UserError("--late_resetting is a number of epochs, 0 or more")
+    if outside := [stage for stage in study.transfer_stages if not 0 <= stage < study.stages]:
+        raise UserError(f"--transfer_stages {outside[0]} is none of the stages 0 to {study.stages - 1}")
+    if study.more_targets and not study.data:
+        raise UserError("--more_targets needs --data, the first of them")

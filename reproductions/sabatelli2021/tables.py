@@ -1,0 +1,155 @@
+"""The paper's tables as printed, and ours beside them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from keras_art import runs
+from keras_art.tables import PaperTable, compare, grid, render
+from reproductions.sabatelli2021 import results
+from reproductions.sabatelli2021.study import PRESETS, SHARED, Run
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TITLES = {"text": "{}\n", "markdown": "**{}**\n\n", "latex": "% {}\n", "html": "<h3>{}</h3>\n"}
+
+TABLE_4 = PaperTable(
+    name="table_4",
+    source="Sabatelli et al. 2021, Table 4",
+    metric="images and classes",
+    column_name="count",
+    index=1,
+    text="""
+    challenge                train  val  test  N_t   Q_t
+    Human-LBA                4051   346  1023  5420  9
+    Lung-Tissues             4881   562  888   6331  10
+    Mouse-LBA                1722   716  1846  4284  8
+    Bone-Marrow              522    130  639   1291  8
+    Artist-Classification-1  3103   389  389   3881  20
+    Type-Classification      2868   360  360   3588  20
+    Artist-Classification-2  2827   353  353   3533  19
+    """,
+)
+TABLE_5 = PaperTable(
+    name="table_5",
+    source="Sabatelli et al. 2021, Table 5",
+    metric="test accuracy, %, of the best ticket",
+    notes={
+        "†": "the cell of CIFAR-100 once more; the authors' log says 86.82",
+        "‡": "the unpruned stage 0 in the authors' log; the best pruned one has 75.90",
+        "§": "the unpruned stage 0 in the authors' log; the best pruned one has 52.22",
+        "¶": "72.46 in the authors' log",
+        "#": "the authors' figure has 48.47",
+        "*": "the authors' figure has 64.88",
+    },
+    text="""
+    challenge                network   scratch  cifar10  cifar100  fmnist  target_ticket
+    Human-LBA                ResNet50  71.85    79.17    76.97‡    77.32   81.72
+    Lung-Tissues             ResNet50  84.75    88.90    87.61     87.61†  90.48
+    Mouse-LBA                ResNet50  48.17#   74.20    57.42     52.27§  68.20
+    Bone-Marrow              ResNet50  64.66*   71.75    69.87     68.77   72.55¶
+    Artist-Classification-1  ResNet50  45.88    66.58    65.55     63.88   58.74
+    Type-Classification      ResNet50  41.36    58.63    60.56     58.92   50.44
+    """,
+)
+TABLE_5_STD = PaperTable(
+    name="table_5_std",
+    source="Sabatelli et al. 2021, Table 5, what stands behind its ±",
+    metric="standard deviation of the test accuracy, points of %",
+    text="""
+    challenge                network   scratch  cifar10  cifar100  fmnist  target_ticket
+    Human-LBA                ResNet50  1.12     1.85     0.73      1.85    0.39
+    Lung-Tissues             ResNet50  0.81     1.97     0.90      0.11    0.16
+    Mouse-LBA                ResNet50  1.18     2.04     0.48      1.73    3.79
+    Bone-Marrow              ResNet50  1.36     3.36     0.39      0.39    0.46
+    Artist-Classification-1  ResNet50  0.42     1.54     1.79      0.12    1.92
+    Type-Classification      ResNet50  2.31     2.97     0.44      0.59    2.23
+    """,
+)
+TABLE_6 = PaperTable(
+    name="table_6",
+    source="Sabatelli et al. 2021, Table 6",
+    metric="fraction of the prunable weights that the best ticket has lost",
+    notes={"†": "no stage has it: 0.866, stage 9, is meant", "‡": "no stage has it: 0.965, stage 15, is meant"},
+    text="""
+    challenge                network   cifar10  cifar100  fmnist  target_ticket
+    Human-LBA                ResNet50  0.945    0.79      0.886†  0.832
+    Lung-Tissues             ResNet50  0.977    0.977     0.672   0.965
+    Mouse-LBA                ResNet50  0.972    0.893     0.738   0.931
+    Bone-Marrow              ResNet50  0.866    0.988     0.931   0.914
+    Artist-Classification-1  ResNet50  0.972    0.993     0.991   0.931
+    Type-Classification      ResNet50  0.991    0.931     0.995   0.963‡
+    """,
+)
+
+
+def protocol(run: Run) -> str:
+    """Which preset a run followed, whatever the command that started it: demo, paper or study."""
+    if run.collection.startswith("atelier-"):
+        return "demo"
+    preset = PRESETS["paper"]
+    same = all(getattr(run, field) == getattr(preset, field) for field in SHARED)
+    return "paper" if same and run.network in preset.networks else "study"
+
+
+def table(store: runs.Store, only: Sequence[Run] | None = None) -> list[tuple[PaperTable, pd.DataFrame]]:
+    """The paper's tables beside what the store holds, or beside some of its runs.
+
+    Ours come in pairs of rows: the best stage by validation, and by test, which is the paper's reading.
+    """
+    import pandas as pd
+
+    every = results.rows(store, only)
+    chosen, sizes = pd.DataFrame(), pd.DataFrame()
+    if len(every):
+        chosen = results.best(every)
+        unpruned = chosen["line"].str.startswith("scratch")
+        chosen = chosen.assign(
+            mode=chosen["line"],
+            network=chosen["network"] + ", best by " + chosen["choice"],
+            protocol=chosen["run"].map(protocol),
+            comparable=False,  # the paper's collections are published nowhere
+            note=chosen["stage"].map("stage {}".format).mask(unpruned, ""),
+        )
+        sizes = _collections(store, every)
+    accuracies = chosen.assign(value=chosen["test"]) if len(chosen) else chosen
+    fractions = chosen[~unpruned].assign(value=chosen["pruned"], n_test=None, status="ok") if len(chosen) else chosen
+    return [
+        (TABLE_4, compare(TABLE_4, sizes)),
+        (TABLE_5, compare(TABLE_5, accuracies)),
+        (TABLE_5_STD, compare(TABLE_5_STD, pd.DataFrame())),
+        (TABLE_6, compare(TABLE_6, fractions)),
+    ]
+
+
+def _collections(store: runs.Store, every: pd.DataFrame) -> pd.DataFrame:
+    """Images of each split and classes, of every collection that was trained on."""
+    import pandas as pd
+
+    lines: list[dict[str, Any]] = []
+    for key, run in every.drop_duplicates("key").set_index("key")["run"].items():
+        folder = store.root / "collections" / str(key)
+        facts = json.loads((folder / "task.json").read_text(encoding="utf-8"))
+        counts = pd.read_csv(folder / "splits.csv", usecols=["split"])["split"].value_counts()
+        counts = {**{name: int(counts[name]) for name in ("train", "val", "test")}, "N_t": facts["n_images"]}
+        for name, value in {**counts, "Q_t": len(facts["classes"])}.items():
+            line = {"challenge": f"{results.place(run)} {run.target}", "count": name, "value": value, "status": "ok"}
+            lines.append({**line, "protocol": protocol(run), "comparable": False, "n_test": None, "note": ""})
+    return pd.DataFrame(lines)
+
+
+def print_tables(store: runs.Store, format: str, only: Sequence[Run] | None = None) -> None:
+    """Prints the tables that have something of ours in them, or all of the paper's where nothing has been run."""
+    import pandas as pd
+
+    frames = table(store, only)
+    if format == "csv":
+        print(render(pd.concat([frame.rename(columns={"count": "mode"}) for _, frame in frames]), "csv"), end="")
+        return
+    filled = [(paper, frame) for paper, frame in frames if (frame["n"] > 0).any()]
+    for paper, frame in filled or frames:
+        title = TITLES[format].format(f"{paper.source}: {paper.metric}")
+        print(grid(paper, frame) if format == "text" else title + render(frame, format))
