@@ -45,6 +45,8 @@ def test_no_room_imports_a_reproduction(room):
     [
         "keras_art.cli",
         "reproductions.sabatelli2018",
+        "reproductions.sabatelli2021",
+        "keras_art.tickets",
         "keras_art.cards.__main__",
         "keras_art.leaks",
         "keras_art.doctor",

@@ -89,7 +89,7 @@ def reset(model: keras.Model, theta: Mapping[str, np.ndarray], kept: masks.Weigh
     """
     put(model, theta, head=head)
     for variable in model.optimizer.variables:
-        variable.assign(keras.ops.zeros_like(variable))
+        variable.assign(keras.ops.zeros(variable.shape, variable.dtype))
     model.optimizer.set_masks(model, kept)
 
 

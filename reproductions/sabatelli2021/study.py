@@ -86,7 +86,7 @@ SMALL = Study(
 PRESETS = {
     "demo": dataclasses.replace(
         SMALL, preset="demo", target="artist", split="stratified", stages=6, transfer_stages=(0, 1, 3, 5), epochs=6,
-        source_epochs=3, controls=("scratch",),
+        source_epochs=6, controls=("scratch",),
     ),
     "study": SMALL,
     "paper": Study(preset="paper", target_tickets="found"),
