@@ -155,6 +155,7 @@ def test_dry_run_says_what_it_costs_and_trains_nothing(arguments, capsys, tmp_pa
 @pytest.mark.parametrize(
     ("extra", "words"),
     [
+        (["--preset", "released"], "released no code"),
         (["--rate", "0"], "prunes nothing"),
         (["--rate", "1"], "prunes everything"),
         (["--stages", "60"], "last for 1 to 10 stages"),
@@ -180,6 +181,11 @@ def test_a_mistake_gets_one_message_before_anything_is_trained(arguments, extra,
     message = capsys.readouterr().err
     assert words in message and "Traceback" not in message
     assert not list((tmp_path / "store").glob("sabatelli2021/*/history.csv"))
+
+
+def test_no_preset_but_the_demo_falls_back_to_the_atelier(capsys, tmp_path):
+    assert main(["--preset", "paper", "--store", str(tmp_path)]) == 1
+    assert "--preset paper needs --data" in capsys.readouterr().err
 
 
 def test_a_class_with_one_image_is_left_out_and_said(arguments, picture_csv, capsys):

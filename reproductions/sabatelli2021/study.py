@@ -90,7 +90,6 @@ PRESETS = {
     ),
     "study": SMALL,
     "paper": Study(preset="paper", target_tickets="found"),
-    "released": Study(preset="released", target_tickets="found"),
 }  # fmt: skip
 # What a run takes from its study as it is.
 SHARED = (
@@ -197,6 +196,10 @@ def check(study: Study) -> None:
     Raises:
         UserError: naming the flags.
     """
+    if study.preset not in PRESETS:
+        raise UserError(f"there is no --preset {study.preset}: the authors released no code of this paper's")
+    if study.preset != "demo" and not study.data:
+        raise UserError(f"--preset {study.preset} needs --data: the paper's collections are published nowhere")
     for flag in ("networks", "seeds", "fractions"):
         values = getattr(study, flag)
         if not values or len(set(values)) < len(values):
