@@ -166,6 +166,16 @@ def test_without_late_resetting_theta_k_is_theta_0(tmp_path, picture_csv):
     assert not ticket_of(store).theta["bn/moving_mean"].any()
 
 
+def test_a_pruned_head_stays_where_it_was_found(tmp_path, picture_csv):
+    store, first = prepared(tmp_path / "store", picture_csv, prune_head=True)
+    _, pruned = finish(store, chain(first, 2))
+    carried = dataclasses.replace(first, mode="transfer", stage=1, ticket=runs.digest(first))
+    (measured,) = finish(store, [carried])
+    assert pruned["prunable"] == measured["prunable"] + 8 * 3
+    assert (trained(store, chain(first, 2)[1])["softmax/kernel"] == 0).any()
+    assert (trained(store, carried)["softmax/kernel"] != 0).all()
+
+
 def test_a_chain_that_diverges_is_recorded_to_its_end(tmp_path, picture_csv):
     store, first = prepared(tmp_path / "store", picture_csv, learning_rate=1e30)
     measured = finish(store, chain(first, 3))

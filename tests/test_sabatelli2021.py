@@ -165,6 +165,7 @@ def test_dry_run_says_what_it_costs_and_trains_nothing(arguments, capsys, tmp_pa
         (["--networks", "ResNet5"], "ResNet50"),
         (["--sources", "absent.npz"], "does not exist"),
         (["--sources", "TRUNCATED"], "no whole ticket"),
+        (["--sources", "TRUNCATED", "--controls", "theta_i"], "theta_i"),
         (["--sources", "OTHER"], "another network"),
         (["--seeds", "0", "0"], "--seeds"),
     ],

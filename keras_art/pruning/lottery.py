@@ -102,13 +102,16 @@ def begin(
     if found is None:
         return None
     kept, theta = found.masks(run.stage), found.theta
+    own_head = run.mode in ("find", "random_mask", "shuffled_mask")
+    if not own_head:
+        kept = {path: mask for path, mask in kept.items() if not path.startswith("softmax/")}
     if run.mode == "shuffled_mask":
         kept = masks.shuffled(kept, run.seed)
     if run.mode == "random_mask":
         theta = values(model)
     if run.mode == "theta_i":
         theta = values(trained(store, finder(store, run)))
-    reset(model, theta, kept, head=run.mode in ("find", "random_mask", "shuffled_mask"))
+    reset(model, theta, kept, head=own_head)
     return kept
 
 

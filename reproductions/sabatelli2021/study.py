@@ -218,5 +218,9 @@ def check(study: Study) -> None:
         raise UserError("--late_resetting is a number of epochs, 0 or more")
     if outside := [stage for stage in study.transfer_stages if not 0 <= stage < study.stages]:
         raise UserError(f"--transfer_stages {outside[0]} is none of the stages 0 to {study.stages - 1}")
+    if "theta_i" in study.controls and any(map(is_ticket, study.sources)):
+        raise UserError(
+            "--controls theta_i takes what the source's own runs trained: a ticket's file has no such weights"
+        )
     if study.more_targets and not study.data:
         raise UserError("--more_targets needs --data, the first of them")
