@@ -49,6 +49,11 @@ def test_published_lines_stand_paler_behind_ours_in_the_same_colour():
     assert "paper, Artist (1)" in [text.get_text() for text in axes.get_legend().get_texts()]
 
 
+def test_published_lines_end_where_ours_do():
+    panel = curves.Panel("ours", {"cifar10": line(stages=11)}, paper={"cifar10": line(stages=31)}, paper_title="paper")
+    assert len(curves.sparsity_curves([panel]).axes[0].lines[0].get_xdata()) == 11
+
+
 @pytest.mark.parametrize("path", sorted(PUBLISHED.glob("lth_*.csv")), ids=lambda path: path.stem)
 def test_every_published_series_is_a_panel_of_31_stages(path):
     panel = curves.published_panel(path, "title")

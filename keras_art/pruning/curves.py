@@ -91,7 +91,9 @@ def _draw(axes: Axes, panel: Panel, width: float, small: bool) -> None:
     names = list(dict.fromkeys([*panel.lines, *panel.paper]))
     unknown = [name for name in names if name not in COLOURS]
     colours = COLOURS | {name: OTHER_COLOURS[i % len(OTHER_COLOURS)] for i, name in enumerate(unknown)}
+    deepest = max((float(np.max(_place(line["pruned"]))) for line in panel.lines.values()), default=30.0)
     for name, line in panel.paper.items():
+        line = line[_place(line["pruned"]) <= max(deepest, 3) + 0.8]  # what lies beyond would stretch the other axis
         axes.plot(_place(line["pruned"]), line["accuracy"], color=colours[name], **PAPER_LINE)
     if panel.paper:
         axes.plot([], [], color="0.3", **PAPER_LINE, label=f"paper, {panel.paper_title}")
@@ -107,7 +109,6 @@ def _draw(axes: Axes, panel: Panel, width: float, small: bool) -> None:
         if math.isfinite(deviation):
             axes.axhspan(accuracy - deviation, accuracy + deviation, color="0.5", alpha=0.15, linewidth=0)
     size = 7 if small else 8
-    deepest = max((float(np.max(_place(line["pruned"]))) for line in panel.lines.values()), default=30.0)
     ticks = [tick for tick in TICKS if tick <= max(deepest, 3) + 0.5]
     axes.set_xticks(ticks, [f"{1 - 0.8**tick:.3g}" for tick in ticks], rotation=60)
     axes.set_xlim(-0.5, max(deepest, 3) + 0.8)
