@@ -9,6 +9,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_art import UserError
+
 
 @dataclass(frozen=True)
 class Batches:
@@ -17,8 +19,10 @@ class Batches:
     Attributes:
         inputs: (stored rows, ...) pixels uint8 or features float32, in memory or memory-mapped.
         rows: (n,) int, the rows of `inputs` that are meant.
-        labels: (n,) int class indices, or (n, k) float targets.
+        labels: (n,) int class indices, (n, columns) int of several tasks, or (n, k) float targets.
         seed: shuffles anew in every epoch; None keeps the order.
+        augment: changes a batch within tf.data: takes images (batch, ...) and a seed (2,) int, another for every batch
+            of a run and the same whenever that batch is made again; returns images of the same shape.
     """
 
     inputs: np.ndarray
@@ -26,6 +30,7 @@ class Batches:
     labels: np.ndarray
     batch_size: int
     seed: int | None = None
+    augment: Callable[[Any, Any], Any] | None = None
 
     def __len__(self) -> int:
         """Batches in an epoch, the last and smaller one included."""
@@ -43,7 +48,7 @@ class Batches:
         return self.inputs.shape[1:]
 
     def gather(self, samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """One batch: inputs (batch, ...) and labels (batch,) int32 or (batch, k) float32."""
+        """One batch: inputs (batch, ...) and labels (batch,) or (batch, columns) int32, or (batch, k) float32."""
         return np.asarray(self.inputs[self.rows[samples]]), self.labels[samples].astype(self._label_dtype)
 
     def step(self, step: int) -> tuple[np.ndarray, np.ndarray]:
@@ -54,33 +59,41 @@ class Batches:
 
     @property
     def _label_dtype(self) -> str:
-        return "int32" if self.labels.ndim == 1 else "float32"
+        indices = self.labels.ndim == 1 or np.issubdtype(self.labels.dtype, np.integer)
+        return "int32" if indices else "float32"
 
     def steps(self, first: int, last: int) -> Any:
         """Batches [first, last), counted through all epochs: wherever a loop stands, it goes on from there."""
         try:
             import tensorflow as tf
         except ImportError:
-            return _Sequence(self, first, last)
+            return self._without_tensorflow(first, last)
 
-        return self._pipeline(tf.data.Dataset.range(first, last), self.step, last - first)
+        return self._pipeline(tf.data.Dataset.range(first, last), self.step, first, last - first)
 
     def epochs(self, first: int = 0, last: int = 1) -> Any:
         """Epochs [first, last), end to end: a tf.data pipeline, or a PyDataset where TensorFlow is not installed."""
         try:
             import tensorflow as tf
         except ImportError:
-            return _Sequence(self, first * len(self), last * len(self))
+            return self._without_tensorflow(first * len(self), last * len(self))
 
         def shuffled(epoch: Any) -> Any:
             order = tf.ensure_shape(tf.numpy_function(self.order, [epoch], tf.int64), [len(self.rows)])
             return tf.data.Dataset.from_tensor_slices(order).batch(self.batch_size)
 
         samples = tf.data.Dataset.range(first, last).flat_map(shuffled)
-        return self._pipeline(samples, self.gather, len(self) * (last - first))
+        return self._pipeline(samples, self.gather, first * len(self), len(self) * (last - first))
 
-    def _pipeline(self, numbers: Any, gather: Callable[[Any], tuple[np.ndarray, np.ndarray]], batches: int) -> Any:
-        """What `gather` makes of each element of a tf.data pipeline, as one of so many batches."""
+    def _without_tensorflow(self, first: int, last: int) -> _Sequence:
+        if self.augment:
+            raise UserError("augmentation within tf.data needs TensorFlow: take --augmentation keras")
+        return _Sequence(self, first, last)
+
+    def _pipeline(
+        self, numbers: Any, gather: Callable[[Any], tuple[np.ndarray, np.ndarray]], first: int, batches: int
+    ) -> Any:
+        """What `gather` makes of each element of a tf.data pipeline, as one of so many batches from number `first`."""
         import tensorflow as tf
 
         def gathered(number: Any) -> Any:
@@ -89,7 +102,13 @@ class Batches:
             shapes = [None, *self.shape], [None, *self.labels.shape[1:]]
             return tf.ensure_shape(inputs, shapes[0]), tf.ensure_shape(labels, shapes[1])
 
-        dataset = numbers.map(gathered).apply(tf.data.experimental.assert_cardinality(batches)).prefetch(2)
+        dataset = numbers.map(gathered)
+        if augment := self.augment:
+            seed = tf.constant(self.seed or 0, tf.int64)
+            dataset = dataset.enumerate(first).map(
+                lambda step, batch: (augment(batch[0], tf.stack([seed, step])), batch[1])
+            )
+        dataset = dataset.apply(tf.data.experimental.assert_cardinality(batches)).prefetch(2)
         # Nothing here is left to tune, and the tuner's thread, which sleeps 10 ms, 20 ms, 40 ms and so on, now and then
         # misses the end of a dataset: `fit` then waits for it to wake up, as long again as it has trained.
         options = tf.data.Options()

@@ -68,7 +68,7 @@ def fit(
         whether training stayed finite.
     """
     model.optimizer.build(model.trainable_variables)
-    keeper = _Keeper(model, folder, patience, restore_best, on_epoch)
+    keeper = Keeper(model, folder, patience, restore_best, on_epoch)
     first = keeper.resume()
     if first < epochs and not keeper.stopped:
         model.fit(
@@ -85,7 +85,7 @@ def fit(
     return pd.DataFrame(keeper.history), not keeper.diverged
 
 
-class _Keeper(keras.callbacks.Callback):
+class Keeper(keras.callbacks.Callback):
     """Keras's EarlyStopping and BackupAndRestore in one, because each forgets what the other needs after a kill."""
 
     def __init__(
@@ -108,6 +108,14 @@ class _Keeper(keras.callbacks.Callback):
     def _state(self) -> list[Any]:
         # `variables`, not `weights`: the state of Dropout's and augmentation's seed generators is in it.
         return [*self.model.variables, *self.model.optimizer.variables]
+
+    def epochs_done(self) -> int:
+        """Whole epochs that an earlier process has left behind."""
+        path = self.checkpoint / "epoch.npz"
+        if not path.exists():
+            return 0
+        with np.load(path) as stored:
+            return len(json.loads(str(stored["keeper"]))["history"])
 
     def resume(self) -> int:
         """Takes up the last whole epoch, if there is one; returns how many epochs are done."""

@@ -1,0 +1,7 @@
+"""The command line of multitask."""
+
+import sys
+
+from reproductions.multitask import main
+
+sys.exit(main())
