@@ -24,6 +24,7 @@ WAYS = ("tf_data", "keras", "keras_cv", "none")
 CROP = 0.8  # the least side of the window, a share of the image's
 DEGREES = 10.0
 JITTER = 0.2
+SATURATION = (0.5 - JITTER / 2, 0.5 + JITTER / 2)  # as Keras counts it: 0.5 changes nothing
 
 
 def in_pipeline(way: str, seed: int) -> Callable[[Any, Any], Any] | None:
@@ -56,7 +57,7 @@ def in_model(way: str) -> keras.Layer | None:
             layers.RandomRotation(DEGREES / 360, fill_mode="reflect", **how),
             layers.RandomBrightness(JITTER, value_range=(0, 255), **how),
             layers.RandomContrast(JITTER, value_range=(0, 255), **how),
-            layers.RandomSaturation((0.5 - JITTER / 2, 0.5 + JITTER / 2), value_range=(0, 255), **how),
+            layers.RandomSaturation(SATURATION, value_range=(0, 255), **how),
         ],
         name="augmentation",
     )
@@ -104,7 +105,9 @@ def _keras_cv(seed: int) -> Callable[[Any, Any], Any]:
             layers.RandomFlip("horizontal", seed=seed),
             layers.RandomCropAndResize((size, size), (CROP**2, 1.0), (1.0, 1.0), seed=seed + 1),
             layers.RandomRotation(DEGREES / 360, fill_mode="reflect", seed=seed + 2),
-            layers.RandomColorJitter((0, 255), JITTER, JITTER, (0.5 - JITTER / 2, 0.5 + JITTER / 2), 0.0, seed=seed + 3),
+            layers.RandomColorJitter(
+                (0, 255), JITTER, JITTER, (0.5 - JITTER / 2, 0.5 + JITTER / 2), 0.0, seed=seed + 3
+            ),
         ]
 
     built: dict[int, list[Any]] = {}

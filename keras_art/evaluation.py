@@ -55,7 +55,7 @@ def report(
     return measured
 
 
-def paired(a: Sequence[float], b: Sequence[float]) -> dict[str, float | int | bool]:
+def paired(a: Sequence[float] | np.ndarray, b: Sequence[float] | np.ndarray) -> dict[str, float | int | bool]:
     """Whether b differs from a by more than their seeds do: the differences of pairs that share a seed.
 
     Returns:

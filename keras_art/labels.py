@@ -168,9 +168,11 @@ def describe(store: Store, key: str) -> str:
     lines = []
     for target, found in facts(store, key).items():
         counts, leaks = found["labelled"], found["leaks"]
-        line = f"  {target}: {len(found['classes'])} classes; labelled in {', '.join(f'{k} {v:,}' for k, v in counts.items())}"
+        sizes = ", ".join(f"{part} {n:,}" for part, n in counts.items())
+        line = f"  {target}: {len(found['classes'])} classes; labelled in {sizes}"
         if found["left_out"]:
-            line += f"; masked, not in all three splits: {', '.join(f'{k} {v}' for k, v in found['left_out'].items())}"
+            line += "; masked, not in all three splits: "
+            line += ", ".join(f"{name} {n}" for name, n in found["left_out"].items())
         line += f"\n    without looking: majority class {leaks['majority']:.1%} of test"
         if "artist_rule" in leaks:
             line += f", the artist's majority {target} {leaks['artist_rule']:.1%}"

@@ -45,7 +45,7 @@ class Plateau:
     threshold: float = 1e-4
 
     def reductions(self, losses: Sequence[float]) -> int:
-        """How often the rate has fallen after these validation losses; of the past alone, so a resume needs no state."""
+        """How often the rate has fallen after these validation losses: of the past alone, so nothing is to be kept."""
         best, waited, count = float("inf"), 0, 0
         for loss in losses:
             if loss < best * (1 - self.threshold):

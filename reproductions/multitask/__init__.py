@@ -9,8 +9,9 @@ Claim to be looked at: tasks that share a network help each other, and texture s
     python -m reproductions.multitask                                 # the embedded atelier, no download
     python -m reproductions.multitask --data FOLDER_OR_CSV --targets style artist --dry_run
     python -m reproductions.multitask --data wikiart --min_images 50 --precision mixed_float16
-    python -m reproductions.multitask --data rijksmuseum --targets material type artist --tasks material type artist multitask
-    python -m reproductions.multitask --networks resnet --device 0 & python -m reproductions.multitask --networks vit --device 1
+    python -m reproductions.multitask --data rijksmuseum --targets material type artist --tasks multitask
+    python -m reproductions.multitask --data wikiart --networks resnet --device 0     # and in another terminal:
+    python -m reproductions.multitask --data wikiart --networks vit --device 1
     python -m reproductions.multitask predict runs/multitask/RUN FOLDER --saliency overlays
 
 Where the note is silent, or says two things (METHODS: the reading taken here, and the flag that moves it):

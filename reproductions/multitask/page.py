@@ -1,2 +1,206 @@
-"""x."""
-def draw(store, configs): return "nothing"
+"""The comparison page of a study: tables, curves, confusion matrices, the shared layer, and what Gram matrices say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from keras_art import comparison, evaluation, figures, labels, metrics, tasks
+from keras_art.runs import Store, write
+from keras_art.tables import render
+from reproductions.multitask.study import PAPER, Run
+from reproductions.multitask.tables import summary, variant
+
+LEAST = 3  # test images of a class for its Gram matrix to be drawn
+
+
+def draw(store: Store, configs: Sequence[Run]) -> Path:
+    """Writes `figures/COLLECTION.html`, the same table as CSV and LaTeX, and the differences as CSV; returns the page.
+
+    Only finished runs are compared; diverged ones are named.
+    """
+    key = configs[0].collection
+    done = [run for run in configs if (found := store.metrics(run)) and found["status"] == "ok"]
+    folder = store.root / PAPER / "figures"
+    folder.mkdir(parents=True, exist_ok=True)
+    facts = labels.facts(store, key)
+    page = comparison.Page(f"{key.rsplit('-', 1)[0]}: {', '.join(facts)}")
+    for line in f"{tasks.describe(store, key)}\n{labels.describe(store, key)}".splitlines():
+        page.text(line.strip())
+    if diverged := [run for run in configs if (found := store.metrics(run)) and found["status"] == "diverged"]:
+        page.text("Diverged: " + ", ".join(f"{run.model_name}, seed {run.seed}" for run in diverged))
+
+    page.heading("Scores on the test split, in per cent")
+    page.text(
+        "Means over seeds. In brackets the rules that see no pixel: a score near theirs may have been won without "
+        "looking. Classes are unequal in size, so read macro F1 first."
+    )
+    scores = summary(store, done, facts)
+    page.table(scores)
+    write(folder / f"{key}.csv", render(scores, "csv"))
+    write(folder / f"{key}.tex", render(scores, "latex"))
+    if not done:
+        page.save(folder / f"{key}.html")
+        return folder / f"{key}.html"
+
+    models: dict[str, dict[int, Run]] = {}
+    for run in done:
+        models.setdefault(run.model_name + variant(run, store, done), {})[run.seed] = run
+    _compare(page, store, models, folder / f"{key}-differences.csv")
+    _curves(page, store, models)
+    first = {name: runs[min(runs)] for name, runs in models.items()}
+    page.heading("Per class, confusion and the shared layer, first seed")
+    for name, run in first.items():
+        _one_model(page, store, name, run)
+    for name, run in first.items():
+        if run.mode == "gram":
+            _gram(page, store, name, run)
+    page.save(folder / f"{key}.html")
+    return folder / f"{key}.html"
+
+
+def _table(store: Store, run: Run, task: str) -> pd.DataFrame:
+    return pd.read_csv(store.directory(run) / f"per_class_{task}.csv", dtype={"class": str}, keep_default_na=True)
+
+
+def pairs(models: dict[str, dict[int, Run]]) -> list[tuple[str, str, str]]:
+    """(base, other, task) worth comparing: single with multi-task, ResNet with ViT, the baseline with Gram."""
+    any_run = {name: next(iter(runs.values())) for name, runs in models.items()}
+    found = []
+    for base, a in any_run.items():
+        for other, b in any_run.items():
+            if base == other:
+                continue
+            shared = [task for task in a.targets if task in b.targets]
+            same_network = a.network == b.network
+            if same_network and a.mode == "single" and b.mode in ("multitask", "gram"):
+                found += [(base, other, task) for task in shared]
+            if not same_network and a.mode == b.mode and list(any_run).index(base) < list(any_run).index(other):
+                found += [(base, other, task) for task in shared]
+    return found
+
+
+def differences_table(store: Store, models: dict[str, dict[int, Run]]) -> pd.DataFrame:
+    """One row per pair of models, task and score, paired by seed, in per cent points."""
+    rows = []
+    for base, other, task in pairs(models):
+        seeds = sorted(set(models[base]) & set(models[other]))
+        for score in ("accuracy", "macro_f1"):
+            a, b = (
+                [100 * (store.metrics(models[name][seed]) or {})[f"test_{task}_{score}"] for seed in seeds]
+                for name in (base, other)
+            )
+            rows.append({"task": task, "base": base, "other": other, "score": score, **evaluation.paired(a, b)})
+    return pd.DataFrame(rows)
+
+
+def _compare(page: comparison.Page, store: Store, models: dict[str, dict[int, Run]], csv: Path) -> None:
+    frame = differences_table(store, models)
+    if frame.empty:
+        return
+    page.heading("Pairs of models, seed by seed")
+    page.text(
+        "The difference other - base in per cent points and its 95% t-interval over seeds that both ran. Beyond noise "
+        "means that the interval leaves out 0: noise of seeds, not of the test set's size."
+    )
+    page.table(frame)
+    write(csv, render(frame, "csv"))
+    for base, other, task in pairs(models):
+        if len(set(models[base]) & set(models[other])) > 1:
+            one, two = (
+                {seed: _table(store, run, task) for seed, run in models[name].items()} for name in (base, other)
+            )
+            classes = evaluation.per_class_differences(one, two)
+            page.figure(comparison.differences(classes, f"{other} - {base}, F1 of each {task}"))
+    page.text("Of classes that do not differ at all, one in twenty is filled by chance.")
+
+
+def _curves(page: comparison.Page, store: Store, models: dict[str, dict[int, Run]]) -> None:
+    page.heading("Learning curves")
+    page.text("Mean over seeds, in a band from the smallest to the largest; the dot is the last epoch.")
+    tasks_ = dict.fromkeys(task for runs in models.values() for run in runs.values() for task in run.targets)
+    for task in tasks_:
+        curves: dict[str, dict[str, pd.DataFrame]] = {}
+        for name, runs in models.items():
+            lines = [
+                pd.read_csv(store.directory(run) / "history.csv").assign(seed=seed)
+                for seed, run in runs.items()
+                if task in run.targets
+            ]
+            if lines:
+                curves[name] = {"fine_tuning": pd.concat(lines)}
+        page.figure(figures.learning_curves(curves, title=f"{task}", metric=f"val_{task}_accuracy"))
+
+
+def _one_model(page: comparison.Page, store: Store, name: str, run: Run) -> None:
+    """Per-class scores, confusion matrices, and t-SNE of the shared layer coloured by every label column there is."""
+    page.text(name)
+    for task in run.targets:
+        table = _table(store, run, task)
+        page.table(table.sort_values("support", ascending=False, ignore_index=True))
+        found = pd.read_csv(store.directory(run) / f"predictions_{task}.csv", dtype=str, keep_default_na=False)
+        found = found[found["label"] != ""]
+        places = {cls: i for i, cls in enumerate(table["class"].astype(str))}
+        true, predicted = (found[column].map(places).to_numpy() for column in ("label", "predicted"))
+        counts = metrics.confusion(true, predicted, len(places))
+        page.figure(figures.confusion_matrix(counts, list(places), title=f"{name}: {task}"))
+    with np.load(store.directory(run) / "shared.npz") as stored:
+        features, rows = stored["features"], stored["rows"]
+    if len(features) < 5:
+        return
+    points = evaluation.projection(features)
+    table = tasks.load(store, run.collection, run.image_size, run.resize).task.table
+    for column in labels.facts(store, run.collection):
+        names = table[column].iloc[rows].tolist()
+        page.figure(comparison.scatter(points, names, f"{name}: shared layer by {column}"))
+
+
+def gram_findings(store: Store, run: Run) -> tuple[dict[str, np.ndarray], np.ndarray, list[str]]:
+    """What a Gram run's test images say: style -> mean Gram matrix minus the mean of all; contributions; classes."""
+    import keras
+
+    from keras_art import gram
+    from keras_art.pipeline import Batches
+
+    ready = tasks.load(store, run.collection, run.image_size, run.resize)
+    known = labels.read_labels(ready.task.table, run.targets)
+    classes, test = known.classes[run.target], ready.part("test")
+    index = known.index[test, 0]
+    model = keras.saving.load_model(store.directory(run) / "model.keras", compile=False)
+    batches = Batches(ready.pixels, ready.rows[test], known.index[test], run.batch_size)
+    grams = gram.gram_reader(model).predict(batches.epochs(), verbose=0)
+    mean = grams.mean(axis=0)
+    shown = {
+        name: grams[index == i].mean(axis=0) - mean for i, name in enumerate(classes) if (index == i).sum() >= LEAST
+    }
+    return shown, gram.contributions(model, grams, index), classes
+
+
+def strongest(contributions: np.ndarray, classes: Sequence[str], top: int = 3) -> pd.DataFrame:
+    """The feature correlations that add most to each style's logit: one row per style and pair of channels."""
+    rows: list[dict[str, Any]] = []
+    for name, matrix in zip(classes, contributions, strict=True):
+        both = matrix + matrix.T - np.diag(matrix.diagonal())  # a correlation and its mirror are one
+        i, j = np.triu_indices(len(both))
+        for place in np.argsort(-both[i, j])[:top]:
+            if both[i[place], j[place]] > 0:
+                pair = f"{i[place]} x {j[place]}" if i[place] != j[place] else f"{i[place]} (its strength)"
+                rows.append({"style": name, "channels": pair, "adds to the logit": float(both[i[place], j[place]])})
+    return pd.DataFrame(rows, columns=["style", "channels", "adds to the logit"])
+
+
+def _gram(page: comparison.Page, store: Store, name: str, run: Run) -> None:
+    page.heading(f"Gram matrices of {name}")
+    page.text(
+        f"Channels against channels: the mean matrix of a style's test images minus that of all, for styles with "
+        f"{LEAST} test images at least. Below it the correlations that weigh most: gradient of the style's logit in "
+        f"the Gram branch times distance from the mean image."
+    )
+    shown, weights, classes = gram_findings(store, run)
+    if shown:
+        page.figure(comparison.matrices(shown, f"{name}: what sets each {run.target}'s Gram matrix apart"))
+    page.table(strongest(weights, classes))

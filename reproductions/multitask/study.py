@@ -259,7 +259,9 @@ def _variants(task: str, common: Run, study: Study) -> list[Run]:
     ours: dict[str, Any] = {"dropout": study.dropout, "weight_decay": study.weight_decay}
     if task == "multitask":
         joined = "+".join(study.targets)
-        return [dataclasses.replace(common, target=joined, mode=task, task_weights=" ".join(study.task_weights), **ours)]
+        return [
+            dataclasses.replace(common, target=joined, mode=task, task_weights=" ".join(study.task_weights), **ours)
+        ]
     if task != "gram":
         return [dataclasses.replace(common, target=task, **ours)]
     if common.network in VITS:

@@ -84,7 +84,7 @@ def variant(run: Run, store: runs.Store, only: Sequence[Run] | None = None) -> s
 
 
 def without_looking(facts: dict[str, dict[str, Any]]) -> pd.DataFrame:
-    """What rules score that see no pixel, one row per task and rule: majority class, and the artist's majority label."""
+    """What rules score that see no pixel, one row per task and rule: majority, and the artist's majority label."""
     import pandas as pd
 
     rules = {"majority": "majority class", "artist_rule": "the artist's majority label"}
@@ -133,7 +133,7 @@ def summary(store: runs.Store, configs: Sequence[Run], facts: dict[str, dict[str
 
 
 def print_tables(store: runs.Store, format: str, only: Sequence[Run] | None = None) -> None:
-    """Prints our scores with the rules beside them, a table for each collection; the defence's where it has been run."""
+    """Prints our scores with the rules beside them, a table per collection; the defence's where it has been run."""
     import pandas as pd
 
     from keras_art import labels

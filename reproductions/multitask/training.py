@@ -44,7 +44,7 @@ def build(run: Run, backbone: Backbone, classes: dict[str, int]) -> MultiTask:
     """The classifier of a run, with its sum of losses."""
     layer = augmentation.in_model(run.augmentation)
     if run.mode == "gram":
-        (task, count), = classes.items()
+        ((task, count),) = classes.items()
         model = gram.gram_classifier(
             backbone, task, count, tap=run.gram_tap, channels=run.gram_channels, description=run.gram_description,
             fusion=run.fusion, dropout=run.dropout, shared=run.shared, augmentation=layer,
