@@ -27,8 +27,8 @@ JITTER = 0.2
 SATURATION = (0.5 - JITTER / 2, 0.5 + JITTER / 2)  # as Keras counts it: 0.5 changes nothing
 
 
-def in_pipeline(way: str, seed: int) -> Callable[[Any, Any], Any] | None:
-    """What `Batches` applies to a batch for a way that runs in tf.data; None for the other ways.
+def in_pipeline(way: str, seed: int, size: int) -> Callable[[Any, Any], Any] | None:
+    """What `Batches` applies to a batch of (batch, size, size, 3) for a way that runs in tf.data; None for the others.
 
     Raises:
         UserError: the way is unknown, or its package is not installed.
@@ -37,7 +37,7 @@ def in_pipeline(way: str, seed: int) -> Callable[[Any, Any], Any] | None:
         raise UserError(f"--augmentation {way} is none of {', '.join(WAYS)}")
     if way == "tf_data":
         return warped
-    return _keras_cv(seed) if way == "keras_cv" else None
+    return _keras_cv(seed, size) if way == "keras_cv" else None
 
 
 def in_model(way: str) -> keras.Layer | None:
@@ -93,30 +93,23 @@ def warped(images: Any, seed: Any) -> Any:
     return tf.cast(tf.round(tf.clip_by_value(out, 0.0, 255.0)), images.dtype)
 
 
-def _keras_cv(seed: int) -> Callable[[Any, Any], Any]:
+def _keras_cv(seed: int, size: int) -> Callable[[Any, Any], Any]:
     try:
         import keras_cv
     except ImportError as error:
         raise UserError("--augmentation keras_cv needs the package keras-cv; or take tf_data or keras") from error
-    layers = keras_cv.layers
-
-    def build(size: int) -> list[Any]:
-        return [
-            layers.RandomFlip("horizontal", seed=seed),
-            layers.RandomCropAndResize((size, size), (CROP**2, 1.0), (1.0, 1.0), seed=seed + 1),
-            layers.RandomRotation(DEGREES / 360, fill_mode="reflect", seed=seed + 2),
-            layers.RandomColorJitter(
-                (0, 255), JITTER, JITTER, (0.5 - JITTER / 2, 0.5 + JITTER / 2), 0.0, seed=seed + 3
-            ),
-        ]
-
-    built: dict[int, list[Any]] = {}
+    layers = [
+        keras_cv.layers.RandomFlip("horizontal", seed=seed),
+        keras_cv.layers.RandomCropAndResize((size, size), (CROP**2, 1.0), (1.0, 1.0), seed=seed + 1),
+        keras_cv.layers.RandomRotation(DEGREES / 360, fill_mode="reflect", seed=seed + 2),
+        keras_cv.layers.RandomColorJitter((0, 255), JITTER, JITTER, SATURATION, 0.0, seed=seed + 3),
+    ]
 
     def augment(images: Any, seed: Any) -> Any:
         import tensorflow as tf
 
         x = tf.cast(images, tf.float32)
-        for layer in built.setdefault(images.shape[1], build(images.shape[1])):
+        for layer in layers:
             x = layer(x)
         return tf.cast(tf.round(tf.clip_by_value(x, 0.0, 255.0)), images.dtype)
 

@@ -98,7 +98,7 @@ def _carry_out(store: Store, run: Run, folder: Path, tell: Tell) -> dict[str, An
     known = labels.read_labels(ready.task.table, run.targets)
     backbone = load_network(store, run)
     model = build(run, backbone, {task: len(names) for task, names in known.classes.items()})
-    in_pipeline = augmentation.in_pipeline(run.augmentation, run.seed)
+    in_pipeline = augmentation.in_pipeline(run.augmentation, run.seed, run.image_size)
 
     def batches(split: str, training: bool = False) -> Batches:
         # Without one label among its own, an image has nothing to say in training; tested are all.
