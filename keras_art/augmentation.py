@@ -98,6 +98,10 @@ def _keras_cv(seed: int, size: int) -> Callable[[Any, Any], Any]:
         import keras_cv
     except ImportError as error:
         raise UserError("--augmentation keras_cv needs the package keras-cv; or take tf_data or keras") from error
+    import tensorflow as tf
+
+    # Its colour layers draw from TensorFlow's global generator, which deterministic operations want set.
+    tf.random.set_global_generator(tf.random.Generator.from_seed(seed))
     layers = [
         keras_cv.layers.RandomFlip("horizontal", seed=seed),
         keras_cv.layers.RandomCropAndResize((size, size), (CROP**2, 1.0), (1.0, 1.0), seed=seed + 1),
@@ -106,8 +110,6 @@ def _keras_cv(seed: int, size: int) -> Callable[[Any, Any], Any]:
     ]
 
     def augment(images: Any, seed: Any) -> Any:
-        import tensorflow as tf
-
         x = tf.cast(images, tf.float32)
         for layer in layers:
             x = layer(x)

@@ -117,8 +117,8 @@ def differences(frame: pd.DataFrame, title: str, unit: str = "F1") -> Figure:
     axes.axvline(0, color="0.6", linewidth=0.8)
     for i, row in frame.iterrows():
         colour = "#0072B2" if row["difference"] > 0 else "#CC1F2F"
-        if np.isfinite(row["low"]):
-            axes.plot([max(row["low"], -1), min(row["high"], 1)], [i, i], color=colour, linewidth=1)
+        if np.isfinite(row["lower"]):
+            axes.plot([max(row["lower"], -1), min(row["upper"], 1)], [i, i], color=colour, linewidth=1)
         face = colour if row["beyond_noise"] else "white"
         axes.plot(row["difference"], i, "o", color=colour, markerfacecolor=face, markersize=5)
     texts = [f"{label(name, 7, 1.8)}  {n}" for name, n in zip(frame["class"], frame["support"], strict=True)]

@@ -59,7 +59,7 @@ def paired(a: Sequence[float] | np.ndarray, b: Sequence[float] | np.ndarray) -> 
     """Whether b differs from a by more than their seeds do: the differences of pairs that share a seed.
 
     Returns:
-        `difference`, the mean of b - a; `std`, of the differences (NaN for one pair); `low` and `high`, their 95%
+        `difference`, the mean of b - a; `std`, of the differences (NaN for one pair); `lower` and `upper`, their 95%
         t-interval (NaN for one pair); `n`, pairs; `beyond_noise`, whether the interval leaves out 0. Pairs where either
         is NaN do not count. It says what seeds move, not what another test set would.
     """
@@ -71,10 +71,10 @@ def paired(a: Sequence[float] | np.ndarray, b: Sequence[float] | np.ndarray) -> 
     mean = float(differences.mean()) if n else math.nan
     std = float(differences.std(ddof=1)) if n > 1 else math.nan
     half = float(t.ppf(0.975, n - 1)) * std / math.sqrt(n) if n > 1 else math.nan
-    low, high = mean - half, mean + half
+    lower, upper = mean - half, mean + half
     return {
-        "difference": mean, "std": std, "low": low, "high": high, "n": n,
-        "beyond_noise": bool(n > 1 and (low > 0 or high < 0)),
+        "difference": mean, "std": std, "lower": lower, "upper": upper, "n": n,
+        "beyond_noise": bool(n > 1 and (lower > 0 or upper < 0)),
     }  # fmt: skip
 
 

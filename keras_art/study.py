@@ -64,6 +64,8 @@ NETWORKS = {
     "Xception": (8.4, 299, 20.9),
     "ResNet50": (3.9, 224, 23.6),
     "ResNet20": (0.12, 32, 0.27),  # 0.04 in truth, but its thin layers run at a third of the speed
+    "ViTB16": (16.9, 224, 85.8),
+    "ViTTi16": (1.1, 224, 5.5),
 }
 GIGAMACS_PER_CPU_SECOND = 50.0  # what two cores of 2024 did; a store with finished runs says better
 

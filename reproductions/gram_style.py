@@ -39,9 +39,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 PRESETS = {
-    name: dataclasses.replace(
-        preset, targets=("style",), networks=("ResNet50",) if name == "demo" else ("resnet",), tasks=("style", "gram")
-    )
+    name: dataclasses.replace(preset, targets=("style",), networks=("ResNet50",) if name == "demo" else ("resnet",))
     for name, preset in SEVEN.items()
 }
 GRAM = PaperTable(

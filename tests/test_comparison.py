@@ -15,7 +15,7 @@ from keras_art import comparison
 
 DIFFERENCES = pd.DataFrame(
     {
-        "class": ["a", "b"], "support": [3, 4], "difference": [0.1, -0.2], "low": [0.05, -0.5], "high": [0.15, 0.1],
+        "class": ["a", "b"], "support": [3, 4], "difference": [0.1, -0.2], "lower": [0.05, -0.5], "upper": [0.15, 0.1],
         "n": [3, 3], "beyond_noise": [True, False],
     }
 )  # fmt: skip

@@ -43,7 +43,7 @@ def test_paired_differences_go_by_the_t_interval():
     differences = np.array([1.0, 1.5, 1.5])
     half = 4.302653 * differences.std(ddof=1) / math.sqrt(3)
     assert found["difference"] == pytest.approx(4 / 3)
-    assert (found["low"], found["high"]) == (
+    assert (found["lower"], found["upper"]) == (
         pytest.approx(4 / 3 - half, rel=1e-5),
         pytest.approx(4 / 3 + half, rel=1e-5),
     )

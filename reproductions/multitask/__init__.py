@@ -37,7 +37,7 @@ from typing import Any
 
 from keras_art import cli, exported, runs
 from keras_art import study as study_
-from reproductions.multitask.study import PAPER, PRESETS, Run, Study, check, choice, runs_of
+from reproductions.multitask.study import PAPER, PRESETS, Run, Study, check, choice, runs_of, weights_files
 from reproductions.multitask.tables import print_tables, table
 
 __all__ = ["main", "print_tables", "table"]
@@ -54,8 +54,7 @@ def carry_out(study: Study) -> int:
     if study.device >= 0:
         os.environ["CUDA_VISIBLE_DEVICES"] = str(study.device)  # read by every backend when it starts
     store.create()
-    files = [item.split("=", 1)[-1] for item in study.weights]
-    study_.keep_files(store, [*study.networks, *(file for file in files if not os.path.isdir(file))])
+    study_.keep_files(store, [*study.networks, *weights_files(study)])
     collection, chosen = choice(study, store)
     configs = runs_of(study, chosen, store)
     estimate = study_.Estimate(store, Run, {chosen.key: len(chosen.table)})

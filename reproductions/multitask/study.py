@@ -28,8 +28,8 @@ class Study(cli.Study):
     """The label columns; `gram` and baselines are of the first one."""
     networks: tuple[str, ...] = ("resnet", "vit")
     """resnet (ResNet50), vit (ViTB16), ViTTi16, names of keras.applications, or .keras files with a spatial output."""
-    tasks: tuple[str, ...] = ("style", "artist", "multitask", "gram")
-    """Single columns by name, multitask for all of them at once, gram on the first."""
+    tasks: tuple[str, ...] = ()
+    """Columns by name, multitask for all of them at once, gram on the first one. Default: all of these."""
     min_images: int = 1
     """Classes with fewer images count as missing labels."""
     weights: tuple[str, ...] = ("imagenet",)
@@ -156,11 +156,13 @@ def check(study: Study) -> None:
     Raises:
         UserError: naming the flags.
     """
-    for flag in ("networks", "tasks", "targets", "seeds", "weights", "gram_channels", "gram_description", "fusion"):
+    for flag in ("networks", "targets", "seeds", "weights", "gram_channels", "gram_description", "fusion"):
         values = getattr(study, flag)
         if not values or len(set(values)) < len(values):
             raise UserError(f"--{flag} needs at least one value, and none twice")
     known = (*study.targets, "multitask", "gram")
+    if len(set(study.tasks)) < len(study.tasks):
+        raise UserError("--tasks needs none twice")
     if unknown := [task for task in study.tasks if task not in known]:
         raise UserError(f"--tasks has {', '.join(unknown)}; with these --targets it takes {', '.join(known)}")
     for flag, least in (("epochs", 1), ("frozen_epochs", 0), ("batch_size", 1), ("image_size", 1), ("min_images", 1)):
@@ -180,7 +182,7 @@ def check(study: Study) -> None:
     if study.split == "artist_disjoint" and "artist" in study.targets:
         raise UserError(
             "--split artist_disjoint is undefined for the artist, who would then be in one split only: "
-            "give --targets style --tasks style gram"
+            "give --targets style"
         )
 
 
@@ -207,6 +209,12 @@ def choice(study: Study, store: runs.Store) -> tuple[Collection, Choice]:
         collection, study.targets, rule=study.split, split_seed=study.split_seed, limit=study.limit,
         min_images=study.min_images,
     )  # fmt: skip
+
+
+def weights_files(study: Study) -> list[str]:
+    """What `--weights` names, but for vision transformers, whose presets are folders and kept on their own."""
+    files = dict(item.rpartition("=")[::2] for item in study.weights)
+    return [file for network, file in files.items() if ALIASES.get(network, network) not in VITS]
 
 
 def starting_weights(network: str, study: Study, store: runs.Store) -> str:
@@ -247,11 +255,15 @@ def runs_of(study: Study, chosen: Choice, store: runs.Store) -> list[Run]:
             shared=study.shared or SHARED.get(name, 512),
             **{field: getattr(study, field) for field in same},
         )
-        for task in study.tasks:
+        for task in study.tasks or _all_tasks(study.targets):
             for variant in _variants(task, common, study):
                 for seed in study.seeds:
                     grid[dataclasses.replace(variant, seed=seed)] = None
     return list(grid)
+
+
+def _all_tasks(targets: tuple[str, ...]) -> tuple[str, ...]:
+    return (*targets, "multitask", "gram") if len(targets) > 1 else (*targets, "gram")
 
 
 def _variants(task: str, common: Run, study: Study) -> list[Run]:
