@@ -50,14 +50,13 @@ class Page:
         self.parts.append(render(frame, "html"))
 
     def figure(self, figure: Figure, caption: str = "") -> None:
-        """A picture."""
+        """A picture; without a caption its title is what a screen reader says."""
         drawn = io.BytesIO()
         figure.savefig(drawn, format="png", dpi=110, metadata={"Software": None})
         data = base64.b64encode(drawn.getvalue()).decode()
-        text = html.escape(caption)
-        self.parts.append(
-            f'<figure><img src="data:image/png;base64,{data}" alt="{text}"><figcaption>{text}</figcaption></figure>\n'
-        )
+        said = html.escape(caption or figure.get_suptitle() or figure.axes[0].get_title())
+        below = f"<figcaption>{html.escape(caption)}</figcaption>" if caption else ""
+        self.parts.append(f'<figure><img src="data:image/png;base64,{data}" alt="{said}">{below}</figure>\n')
 
     def save(self, path: Path) -> None:
         """Writes the page, by rename."""

@@ -139,3 +139,15 @@ def test_training_that_diverges_stops_and_says_so(tmp_path):
     )  # fmt: skip
     assert not finite
     assert len(history) == 1
+
+
+def test_mixed_precision_scales_the_loss_and_lowers_its_rate_all_the_same(tmp_path):
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        stages = [Stage(1, 1e-9), Stage(3, 1e-9, ("block2",))]  # batch statistics stand still
+        _, _, history, optimizers = fit(tmp_path, stages, plateau=Plateau(0.5, 1))
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert np.isfinite(history["loss"]).all()
+    np.testing.assert_allclose(history["learning_rate"], [1e-9, 1e-9, 1e-9, 5e-10], rtol=1e-4)
+    assert all(isinstance(each, keras.optimizers.LossScaleOptimizer) for each in optimizers)

@@ -14,7 +14,7 @@ Claim to be looked at: tasks that share a network help each other, and texture s
     python -m reproductions.multitask --data wikiart --networks vit --device 1
     python -m reproductions.multitask predict runs/multitask/RUN FOLDER --saliency overlays
 
-Where the note is silent, or says two things (METHODS: the reading taken here, and the flag that moves it):
+Where the note is silent, or says two things (the reading taken here, and the flag that moves it):
 1. Reduced rate of the end-to-end epochs: not given; a tenth (`--tuned_rate`).
 2. Widths of the heads' dense layers: not given; 512 (`--hidden`). The Gram classifier's main branch is 2048-512.
 3. Weights of the two cross-entropies: not given; 1:1 (`--task_weights`, or `learned`).
