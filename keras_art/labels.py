@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from keras_art import splits
+from keras_art import leaks
 from keras_art.collection import BadCollection, Collection
 from keras_art.runs import Store, write
-from keras_art.splits import BLANKS, Choice, choose
+from keras_art.splits import Choice, choose, unnamed
 from keras_art.tasks import Ready
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def choose_columns(
 def _known(column: pd.Series, min_images: int) -> pd.Series:
     """Texts, "" where nothing is known or the class is too small."""
     column = column.str.strip()
-    column = column.mask(column.str.lower().isin(BLANKS), "")
+    column = column.mask(unnamed(column), "")
     return column.mask(column.map(column.value_counts()) < min_images, "")
 
 
@@ -146,12 +146,12 @@ def prepare(store: Store, ready: Ready, targets: Sequence[str]) -> Labels:
         index = labels.column(target)
         known = index >= 0
         table = ready.task.table[known].assign(label=index[known]).reset_index(drop=True)
-        task = splits.Task(ready.task.key, target, table, classes, {})
+        hashes = [sha256 for sha256, labelled in zip(ready.sha256, known, strict=True) if labelled]
         facts[target] = {
             "classes": classes,
             "left_out": labels.left_out[target],
             "labelled": {part: int((table["split"] == part).sum()) for part in ("train", "val", "test")},
-            "leaks": splits.leak_report(task, [sha for sha, yes in zip(ready.sha256, known, strict=True) if yes]),
+            "leaks": leaks.leak_report(table, target, hashes),
         }
     path = store.root / "collections" / ready.task.key / "labels.json"
     write(path, json.dumps(facts, indent=1, ensure_ascii=False))
@@ -167,14 +167,14 @@ def describe(store: Store, key: str) -> str:
     """The label columns for a person, in a line or two each, before anything is trained on them."""
     lines = []
     for target, found in facts(store, key).items():
-        counts, leaks = found["labelled"], found["leaks"]
+        counts, leak = found["labelled"], found["leaks"]
         sizes = ", ".join(f"{part} {n:,}" for part, n in counts.items())
         line = f"  {target}: {len(found['classes'])} classes; labelled in {sizes}"
         if found["left_out"]:
             line += "; masked, not in all three splits: "
             line += ", ".join(f"{name} {n}" for name, n in found["left_out"].items())
-        line += f"\n    without looking: majority class {leaks['majority']:.1%} of test"
-        if "artist_rule" in leaks:
-            line += f", the artist's majority {target} {leaks['artist_rule']:.1%}"
+        line += f"\n    without looking: majority class {leak['majority']:.1%} of test"
+        if "artist_rule" in leak:
+            line += f", the artist's majority {target} {leak['artist_rule']:.1%}"
         lines.append(line)
     return "\n".join(lines)

@@ -8,10 +8,11 @@ Claim to be looked at: tasks that share a network help each other, and texture s
 
     python -m reproductions.multitask                                 # the embedded atelier, no download
     python -m reproductions.multitask --data FOLDER_OR_CSV --targets style artist --dry_run
-    python -m reproductions.multitask --data wikiart --min_images 50 --precision mixed_float16
+    python -m keras_art.curation wikiart --root FOLDER --out curated     # 12 styles of 500 images, 100 artists of 50
+    python -m reproductions.multitask --data curated --precision mixed_float16
     python -m reproductions.multitask --data rijksmuseum --targets material type artist --tasks multitask
-    python -m reproductions.multitask --data wikiart --networks resnet --device 0     # and in another terminal:
-    python -m reproductions.multitask --data wikiart --networks vit --device 1
+    python -m reproductions.multitask --data curated --networks resnet --device 0     # and in another terminal:
+    python -m reproductions.multitask --data curated --networks vit --device 1
     python -m reproductions.multitask predict runs/multitask/RUN FOLDER --saliency overlays
 
 Where the note is silent, or says two things (the reading taken here, and the flag that moves it):
