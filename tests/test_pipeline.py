@@ -167,7 +167,9 @@ def test_nothing_is_left_to_a_tuner_that_may_sleep_through_the_end():
 def squares(seed: int | None, n: int = N) -> Crops:
     """Images of 6 x 8 whose pixels say which image, row and column they are; squares of 4."""
     image, y, x = np.meshgrid(np.arange(12), np.arange(6), np.arange(8), indexing="ij")
-    return Crops(np.stack([image, y, x], axis=-1).astype("uint8"), np.arange(n), 100 * np.arange(n), BATCH, seed, 4)
+    return Crops(
+        np.stack([image, y, x], axis=-1).astype("uint8"), np.arange(n), 100 * np.arange(n), BATCH, seed, side=4
+    )
 
 
 def test_crops_are_squares_cut_from_their_own_image(pipeline):
