@@ -338,6 +338,27 @@ def test_training_killed_again_and_again_ends_bit_for_bit_like_one_that_was_not(
     assert (killed / "history.csv").read_text() == (straight / "history.csv").read_text()
 
 
+BRANCHES = """
+import keras
+import numpy as np
+from keras_art import training
+
+training.make_deterministic(0)
+model = keras.applications.InceptionV3(weights=None, input_shape=(75, 75, 3), classes=10)
+training.compile_classifier(model, keras.optimizers.Adam(1e-3))
+pixels = np.random.default_rng(0).uniform(-1, 1, (16, 75, 75, 3)).astype("float32")
+print([float(model.train_on_batch(pixels, np.arange(16) % 10)[0]) for _ in range(4)])
+"""
+
+
+@pytest.mark.slow
+def test_three_processes_train_a_network_of_many_branches_to_the_same_bits():
+    if keras.config.backend() != "tensorflow":
+        pytest.skip("the order of a graph's rewrites is TensorFlow's")
+    losses = {subprocess.check_output([sys.executable, "-c", BRANCHES]) for _ in range(3)}
+    assert len(losses) == 1
+
+
 # Other backends
 
 ON_A_BACKEND = """
