@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import sys
@@ -76,7 +77,7 @@ def read(kind: Any, argv: Sequence[str], *, prog: str, description: str, default
 
 
 def _flag(argv: Sequence[str], name: str) -> str | None:
-    for word, following in zip(argv, [*argv[1:], None], strict=True):
+    for word, following in itertools.zip_longest(argv, argv[1:]):
         if word == name:
             return following
         if word.startswith(f"{name}="):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
+
 import pytest
 
-from keras_art import runs
+from keras_art import cli, runs
 from reproductions import __main__ as main
 from reproductions.sabatelli2018 import study, tables
 
@@ -59,3 +61,12 @@ def test_writing_then_checking_agrees_and_an_edit_is_found(store, tmp_path, monk
     main.README.write_text(text.replace("50.00", "60.00"))
     assert main.main(["--check"]) == 1
     assert "--write" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("paper", main.PAPERS)
+def test_a_reproduction_without_a_word_is_its_demo(paper, monkeypatch):
+    asked, read = [], cli.read
+    monkeypatch.setattr(cli, "read", lambda *args, **kwargs: asked.append(read(*args, **kwargs)) or asked[-1])
+    monkeypatch.setattr(cli, "guarded", lambda command, prog: 0)
+    assert importlib.import_module(f"reproductions.{paper}").main([]) == 0
+    assert asked[0].preset == "demo"
