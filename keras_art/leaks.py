@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal
 
 import tyro
 
-from keras_art import cli
+from keras_art import UserError, cli
 from keras_art.splits import unnamed
 from keras_art.writing import write
 
@@ -100,11 +100,15 @@ def look(asked: Leaks) -> int:
         with cli.bar("reading pictures", "images") as progress:
             scan = images.scan(table["path"].tolist(), progress)
         readable = (scan["row"] >= 0).tolist()
+        if not any(readable):
+            raise UserError(f"none of {len(table):,} pictures can be read; --images no looks at the labels alone")
         scan = scan[scan["row"] >= 0]
         sha256 = scan["sha256"].tolist()
         alike = duplicates.near_groups(duplicates.hashes(images)[scan["row"].to_numpy()])
     if choice.rule == "given":
         table = table[readable].assign(label=table["target"])
+        if lacking := {"train", "test"} - set(table["split"]):
+            raise UserError(f"no readable picture in {' nor in '.join(sorted(lacking))}: there is no split to report on")
     else:
         table = splits.split(choice, readable, alike).table
     report = leak_report(table, choice.target, sha256, alike)

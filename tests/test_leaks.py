@@ -85,6 +85,13 @@ def test_labels_can_be_reported_on_without_their_images(picture_csv, tmp_path, c
     assert "look like" not in printed
 
 
+def test_pictures_that_can_not_be_read_are_one_message(picture_csv, tmp_path, capsys):
+    for path in (picture_csv / "images").iterdir():
+        path.write_text("gone")
+    assert leaks.main([str(picture_csv), "--target", "style", "--store", str(tmp_path / "runs")]) == 1
+    assert "none of 24 pictures can be read; --images no" in capsys.readouterr().err
+
+
 @needs_real_data
 def test_style_nearly_follows_from_artist_in_paintings(tmp_path, capsys):
     assert leaks.main([str(REAL / "paintings"), "--target", "style", "--images", "no"]) == 0
