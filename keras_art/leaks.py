@@ -108,7 +108,7 @@ def look(asked: Leaks) -> int:
     if choice.rule == "given":
         table = table[readable].assign(label=table["target"])
         if lacking := {"train", "test"} - set(table["split"]):
-            raise UserError(f"no readable picture in {' nor in '.join(sorted(lacking))}: there is no split to report on")
+            raise UserError(f"no readable picture in {' nor in '.join(sorted(lacking))}: no split to report on")
     else:
         table = splits.split(choice, readable, alike).table
     report = leak_report(table, choice.target, sha256, alike)
