@@ -79,7 +79,7 @@ class Batches:
             return self._without_tensorflow(first * len(self), last * len(self))
 
         def shuffled(epoch: Any) -> Any:
-            order = tf.ensure_shape(tf.numpy_function(self.order, [epoch], tf.int64), [len(self.rows)])
+            order = tf.ensure_shape(tf.numpy_function(self.order, [epoch], tf.int64), [None])
             return tf.data.Dataset.from_tensor_slices(order).batch(self.batch_size)
 
         samples = tf.data.Dataset.range(first, last).flat_map(shuffled)

@@ -1,0 +1,145 @@
+"""The networks of adaptive instance normalisation: encoder, AdaIN, decoder and their losses.
+
+Huang and Belongie 2017, "Arbitrary Style Transfer in Real-time with Adaptive Instance Normalization", as their code has
+them; the encoder's padding is Keras's, zeros, because its weights were trained with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_art.backbones import Preprocessing
+
+# relu1_1, relu2_1, relu3_1 and relu4_1 of VGG19; content and the decoder's input are the last of them.
+TAPS = ("block1_conv1", "block2_conv1", "block3_conv1", "block4_conv1")
+STRIDE = 8  # pixels of the image to one position of relu4_1
+# Two positions of relu4_1 each way: reflection needs a neighbour, the unbiased variance a second value.
+MINIMUM_SIZE = 2 * STRIDE
+EPSILON = 1e-5
+
+
+@keras.saving.register_keras_serializable("keras_art")
+class ReflectionPadding(keras.layers.Layer):
+    """One row and column of mirrored values round a map: (batch, h, w, c) -> (batch, h + 2, w + 2, c); h, w >= 2."""
+
+    def call(self, inputs: Any) -> Any:
+        return ops.pad(inputs, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="reflect")
+
+    def compute_output_shape(self, input_shape: Sequence[int | None]) -> tuple[int | None, ...]:
+        batch, height, width, channels = input_shape
+        return batch, height and height + 2, width and width + 2, channels
+
+
+def make_encoder(vgg: keras.Model) -> keras.Model:
+    """VGG19 without its top -> its first nine convolutions, on images of any size.
+
+    3,505,728 parameters. Takes RGB (batch, height, width, 3) in [0, 255], sides of at least `MINIMUM_SIZE`; gives the
+    maps of `TAPS`, with 64, 128, 256 and 512 channels at 1, 1/2, 1/4 and 1/8 of the size.
+
+    Raises:
+        ValueError: `vgg` lacks a tap.
+    """
+    names = [layer.name for layer in vgg.layers]
+    if missing := [tap for tap in TAPS if tap not in names]:
+        raise ValueError(f"{vgg.name} has no {', '.join(missing)}: the encoder is VGG19")
+    last = names.index(TAPS[-1])
+    pixels = keras.Input((None, None, 3), name="pixels")
+    x = Preprocessing("caffe", name="preprocessing")(pixels)
+    taps = []
+    for layer in vgg.layers[1 : last + 1]:
+        copy = type(layer).from_config(layer.get_config())
+        x = copy(x)
+        copy.set_weights(layer.get_weights())
+        if layer.name in TAPS:
+            taps.append(x)
+    encoder = keras.Model(pixels, taps, name="encoder")
+    encoder.trainable = False
+    return encoder
+
+
+def normalise(encoder: keras.Model, images: np.ndarray, batch_size: int = 8) -> None:
+    """Scales an encoder's filters so that each has the mean activation 1 over some images.
+
+    What Gatys et al. 2016 did to VGG and Huang and Belongie's encoder went through: ReLU lets a factor pass, so the next
+    layer takes it back and the network says the same in other units. With it the weight of the style loss means the
+    same for any encoder. Filters that hardly ever act keep their scale.
+
+    Args:
+        images: (n, height, width, 3) in [0, 255].
+    """
+    convolutions = [layer for layer in encoder.layers if isinstance(layer, keras.layers.Conv2D)]
+    reader = keras.Model(encoder.input, [layer.output for layer in convolutions])
+    sums = [np.zeros(layer.filters) for layer in convolutions]
+    for start in range(0, len(images), batch_size):
+        maps = reader.predict_on_batch(images[start : start + batch_size])
+        for total, values in zip(sums, maps, strict=True):
+            total += values.mean(axis=(1, 2), dtype=np.float64).sum(axis=0)
+    before = np.ones(3)
+    for layer, total in zip(convolutions, sums, strict=True):
+        mean = total / len(images)
+        scale = np.where(mean > 0.01 * mean.mean(), mean, 1.0)
+        kernel, bias = layer.get_weights()
+        layer.set_weights([kernel * before[:, None] / scale, bias / scale])
+        before = scale
+
+
+def make_decoder() -> keras.Model:
+    """The encoder mirrored: (batch, h, w, 512) -> RGB in about [0, 255], (batch, 8 h, 8 w, 3); 3,505,219 parameters.
+
+    Reflection padding before each 3x3 convolution, nearest-neighbour upsampling in the place of pooling, no activation
+    at the end. The last convolution counts in units of 255, so that its first outputs are of the size of an image.
+    """
+    maps = keras.Input((None, None, 512), name="maps")
+    x = maps
+    for filters in ((256,), (256, 256, 256, 128), (128, 64), (64,)):
+        if x is not maps:
+            x = keras.layers.UpSampling2D(interpolation="nearest")(x)
+        for count in filters:
+            x = keras.layers.Conv2D(count, 3, activation="relu")(ReflectionPadding()(x))
+    x = keras.layers.Conv2D(3, 3)(ReflectionPadding()(x))
+    return keras.Model(maps, keras.layers.Rescaling(255.0, name="pixels")(x), name="decoder")
+
+
+def statistics(maps: Any) -> tuple[Any, Any]:
+    """Mean and standard deviation of each channel of maps (batch, h, w, c) over positions, (batch, 1, 1, c) float32.
+
+    The variance is unbiased and `EPSILON` stands inside the root, as in the paper's code.
+    """
+    maps = ops.cast(maps, "float32")
+    _, height, width, _ = ops.shape(maps)
+    positions = ops.cast(height * width, "float32")
+    mean = ops.mean(maps, axis=(1, 2), keepdims=True)
+    variance = ops.sum(ops.square(maps - mean), axis=(1, 2), keepdims=True) / (positions - 1.0)
+    return mean, ops.sqrt(variance + EPSILON)
+
+
+def adain(content: Any, style: tuple[Any, Any], alpha: float = 1.0) -> Any:
+    """Equation 8, and `alpha` of the way to it: content maps (batch, h, w, c) with the style's mean and deviation.
+
+    Args:
+        style: what `statistics` says of the style's maps.
+        alpha: in [0, 1]; 0 gives the content back.
+    """
+    content = ops.cast(content, "float32")
+    mean, deviation = statistics(content)
+    target = style[1] * (content - mean) / deviation + style[0]
+    return alpha * target + (1.0 - alpha) * content
+
+
+def content_loss(produced: Any, target: Any) -> Any:
+    """Equation 12 as the code has it: the mean square of relu4_1 of the output minus the AdaIN target."""
+    return ops.mean(ops.square(ops.cast(produced, "float32") - target))
+
+
+def style_loss(produced: Sequence[Any], style: Sequence[Any]) -> Any:
+    """Equation 13: over the taps, the mean squares of the differences of means and of standard deviations."""
+    total = 0.0
+    for ours, theirs in zip(produced, style, strict=True):
+        for a, b in zip(statistics(ours), statistics(theirs), strict=True):
+            total += ops.mean(ops.square(a - b))
+    return total
