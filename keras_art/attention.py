@@ -153,16 +153,20 @@ def _scaled(tap: Any, scale: str, name: str) -> Any:
     return tap
 
 
-def attention_classifier(backbone: Backbone, taps: Sequence[str], classes: int, **head: Any) -> keras.Model:
+def attention_classifier(
+    backbone: Backbone, taps: Sequence[str], classes: int, *, augmentation: keras.Layer | None = None, **head: Any
+) -> keras.Model:
     """Pixels (batch, size, size, 3) RGB in [0, 255] -> class probabilities (batch, classes).
 
     Args:
         taps: layers of the backbone, as `find_taps` gives them; none: without attention.
+        augmentation: a layer that changes images in training only, (batch, size, size, 3) to the same.
         head: what `attention_head` takes beside its shapes.
     """
     reader = tapped(backbone, taps)
     pixels = keras.Input(backbone.model.input.shape[1:], name="pixels")
-    *maps, last = reader(Preprocessing(backbone.preprocessing, name="preprocessing")(pixels))
+    images = augmentation(pixels) if augmentation else pixels
+    *maps, last = reader(Preprocessing(backbone.preprocessing, name="preprocessing")(images))
     whole = keras.layers.GlobalAveragePooling2D(name="global")(last)
     standing = attention_head([tap.shape[1:] for tap in maps], backbone.width, classes, **head)
     return keras.Model(pixels, standing([*maps, whole])[0], name="classifier")

@@ -83,6 +83,7 @@ def fit(
     compile_at: Callable[[float], None],
     plateau: Plateau | None = None,
     patience: int | None = None,
+    monitor: str = "val_loss",
     on_epoch: Callable[[int, dict[str, float]], None] = lambda epoch, logs: None,
 ) -> tuple[pd.DataFrame, bool]:
     """Trains a model through its stages, each with a fresh optimizer; ends with the weights of the best epoch of all.
@@ -94,13 +95,14 @@ def fit(
         backbone: the part of `model` that stages freeze.
         compile_at: compiles `model` with a new optimizer of the given learning rate.
         plateau: lowers a stage's learning rate; None keeps it.
-        patience: epochs without a smaller validation loss before training stops; None never stops it.
+        patience: epochs without a better `monitor` before training stops; None never stops it.
+        monitor: what the best epoch has the least of, `val_loss`, or most of, `val_accuracy`.
 
     Returns:
         The history, with the columns `stage` (from 1) and `learning_rate`, and whether training stayed finite.
     """
     total = sum(stage.epochs for stage in stages)
-    keeper = _StagedKeeper(model, folder, patience or total + 1, plateau, on_epoch)
+    keeper = _StagedKeeper(model, folder, patience or total + 1, plateau, on_epoch, monitor)
     done, end = keeper.epochs_done(), 0
     for number, stage in enumerate(stages, start=1):
         begin, end = end, end + stage.epochs
@@ -141,8 +143,9 @@ class _StagedKeeper(Keeper):
         patience: int,
         plateau: Plateau | None,
         on_epoch: Callable[[int, dict[str, float]], None],
+        monitor: str,
     ) -> None:
-        super().__init__(model, folder, patience, True, on_epoch)
+        super().__init__(model, folder, patience, True, on_epoch, monitor)
         self.plateau = plateau
         self.number, self.begin, self.stage = 0, 0, Stage(0, 0.0)
 

@@ -98,11 +98,13 @@ class Keeper(keras.callbacks.Callback):
         patience: int,
         restore_best: bool,
         on_epoch: Callable[[int, dict[str, float]], None],
+        monitor: str = "val_loss",
     ) -> None:
         super().__init__()
         self.set_model(model)
         self.folder, self.checkpoint = folder, folder / "checkpoint"
         self.patience, self.restore_best, self.on_epoch = patience, restore_best, on_epoch
+        self.monitor = monitor  # a loss, which falls, or an accuracy, which rises
         self.history: list[dict[str, float]] = []
         self.best_epoch, self.stopped, self.diverged = 0, False, False
         self.torch_state: np.ndarray | None = None
@@ -150,7 +152,8 @@ class Keeper(keras.callbacks.Callback):
         self.history.append({"epoch": epoch + 1, **{name: float(value) for name, value in (logs or {}).items()}})
         last = self.history[-1]
         self.diverged = not (math.isfinite(last["loss"]) and math.isfinite(last.get("val_loss", math.nan)))
-        best = min(self.history, key=lambda row: row.get("val_loss", math.inf))
+        sign = 1 if self.monitor.endswith("loss") else -1
+        best = min(self.history, key=lambda row: sign * row.get(self.monitor, sign * math.inf))
         improved = not self.diverged and best is last
         if improved:
             self.best_epoch = epoch + 1

@@ -5,6 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from keras_art import UserError
+
+STRIDE = 8  # pixels of the image to one position of relu4_1
+# Two positions of relu4_1 each way: reflection needs a neighbour, the unbiased variance a second value.
+MINIMUM_SIZE = 2 * STRIDE
+
 
 @dataclass(frozen=True)
 class Decoder:
@@ -41,3 +47,16 @@ class Stylised:
     alpha: float = 1.0
     preserve_colour: bool = False
     seed: int = 0
+
+
+def check_size(image_size: int) -> None:
+    """Refuses images on which the networks can not work.
+
+    Raises:
+        UserError: naming the size they need.
+    """
+    if image_size < MINIMUM_SIZE:
+        raise UserError(
+            f"images of {image_size} pixels are too small for AdaIN's encoder: it needs {MINIMUM_SIZE}, two positions "
+            f"of its deepest map each way; give a larger --image_size"
+        )

@@ -17,9 +17,6 @@ from keras_art.backbones import Preprocessing
 
 # relu1_1, relu2_1, relu3_1 and relu4_1 of VGG19; content and the decoder's input are the last of them.
 TAPS = ("block1_conv1", "block2_conv1", "block3_conv1", "block4_conv1")
-STRIDE = 8  # pixels of the image to one position of relu4_1
-# Two positions of relu4_1 each way: reflection needs a neighbour, the unbiased variance a second value.
-MINIMUM_SIZE = 2 * STRIDE
 EPSILON = 1e-5
 
 
@@ -38,7 +35,7 @@ class ReflectionPadding(keras.layers.Layer):
 def make_encoder(vgg: keras.Model) -> keras.Model:
     """VGG19 without its top -> its first nine convolutions, on images of any size.
 
-    3,505,728 parameters. Takes RGB (batch, height, width, 3) in [0, 255], sides of at least `MINIMUM_SIZE`; gives the
+    3,505,728 parameters. Takes RGB (batch, height, width, 3) in [0, 255], sides of at least 16; gives the
     maps of `TAPS`, with 64, 128, 256 and 512 channels at 1, 1/2, 1/4 and 1/8 of the size.
 
     Raises:
@@ -67,7 +64,8 @@ def normalise(encoder: keras.Model, images: np.ndarray, batch_size: int = 8) -> 
 
     What Gatys et al. 2016 did to VGG and Huang and Belongie's encoder went through: ReLU lets a factor pass, so the next
     layer takes it back and the network says the same in other units. With it the weight of the style loss means the
-    same for any encoder. Filters that hardly ever act keep their scale.
+    same for any encoder. A filter that hardly ever acts is taken to act a tenth as much as its layer's mean, for its
+    few large values would rule the losses.
 
     Args:
         images: (n, height, width, 3) in [0, 255].
@@ -82,7 +80,7 @@ def normalise(encoder: keras.Model, images: np.ndarray, batch_size: int = 8) -> 
     before = np.ones(3)
     for layer, total in zip(convolutions, sums, strict=True):
         mean = total / len(images)
-        scale = np.where(mean > 0.01 * mean.mean(), mean, 1.0)
+        scale = np.maximum(mean, 0.1 * mean.mean())
         kernel, bias = layer.get_weights()
         layer.set_weights([kernel * before[:, None] / scale, bias / scale])
         before = scale

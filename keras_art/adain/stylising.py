@@ -15,6 +15,7 @@ from PIL import Image
 
 from keras_art import UserError
 from keras_art.adain import networks
+from keras_art.adain.config import MINIMUM_SIZE, STRIDE
 from keras_art.runs import write
 
 JPEG_QUALITY = 95
@@ -46,16 +47,16 @@ def stylise(
     if not 0 <= alpha <= 1:
         raise UserError(f"alpha lies in [0, 1], not {alpha}")
     for what, picture in (("content", content), ("style", style)):
-        if min(picture.shape[:2]) < networks.MINIMUM_SIZE:
+        if min(picture.shape[:2]) < MINIMUM_SIZE:
             raise UserError(
                 f"the {what} of {picture.shape[0]} x {picture.shape[1]} pixels is too small for AdaIN's encoder, which "
-                f"needs {networks.MINIMUM_SIZE} each way: take a larger picture"
+                f"needs {MINIMUM_SIZE} each way: take a larger picture"
             )
     if preserve_colour:
         style = recolour(style, content)
     height, width = content.shape[:2]
     # What pooling would cut off is mirrored on and taken off again.
-    padding = [(0, -side % networks.STRIDE) for side in (height, width)]
+    padding = [(0, -side % STRIDE) for side in (height, width)]
     maps = encoder.predict_on_batch(np.pad(content, [*padding, (0, 0)], mode="reflect")[None])[-1]
     target = networks.adain(maps, networks.statistics(encoder.predict_on_batch(style[None])[-1]), alpha)
     return _pixels(decoder.predict_on_batch(ops.convert_to_numpy(target)))[0, :height, :width]
@@ -127,7 +128,7 @@ def stylise_pairs(
     for _, group in todo.groupby("label", sort=False):
         contents = np.unique(group["content"])
         styles = np.unique(group["style"])
-        shape = (len(contents), pixels.shape[1] // networks.STRIDE, pixels.shape[2] // networks.STRIDE, 512)
+        shape = (len(contents), pixels.shape[1] // STRIDE, pixels.shape[2] // STRIDE, 512)
         means, deviations = np.empty((2, len(styles), 1, 1, 512), np.float32)
         with tempfile.TemporaryFile() as file:  # as large as a class's maps, which memory may not be
             maps = np.memmap(file, np.float32, "w+", shape=shape)

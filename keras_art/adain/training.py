@@ -15,7 +15,7 @@ from keras import ops
 
 from keras_art import UserError, backbones, figures, sheets, tasks, training
 from keras_art.adain import networks
-from keras_art.adain.config import Decoder
+from keras_art.adain.config import Decoder, check_size
 from keras_art.adain.stylising import stylise
 from keras_art.pipeline import Batches
 from keras_art.runs import Store
@@ -152,19 +152,6 @@ def train(store: Store, config: Decoder, folder: Path, tell: Tell = lambda line,
         "n_train": len(of_train),
         "seconds": round(time.monotonic() - started, 2),
     }
-
-
-def check_size(image_size: int) -> None:
-    """Refuses images on which the networks can not work.
-
-    Raises:
-        UserError: naming the size they need.
-    """
-    if image_size < networks.MINIMUM_SIZE:
-        raise UserError(
-            f"images of {image_size} pixels are too small for AdaIN's encoder: it needs {networks.MINIMUM_SIZE}, "
-            f"two positions of its deepest map each way; give a larger --image_size"
-        )
 
 
 def _draw(encoder: keras.Model, decoder: keras.Model, shown: np.ndarray, path: Path) -> None:

@@ -1,0 +1,135 @@
+"""What a trained classifier is worth: scores, bias, where it looks, what it is sure of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+import pandas as pd
+
+from keras_art import attention, figures, metrics, sheets
+from keras_art.images import load_photo
+from keras_art.runs import write
+from keras_art.saliency import overlay
+from reproductions.st_saclf.study import Run
+
+if TYPE_CHECKING:
+    from reproductions.st_saclf.training import Data
+
+SCORES = (
+    "test_accuracy", "test_loss", "test_macro_precision", "test_macro_recall", "test_macro_f1", "test_rare_recall",
+    "test_representative_recall", "test_recall_gap",
+)  # fmt: skip
+COMPARED = 64  # stylised images on which attention's agreement is measured
+
+
+def report(run: Run, folder: Path, data: Data, model: keras.Model) -> dict[str, Any]:
+    """Writes what a run says of each test image and class; returns its scores.
+
+    The files are `predictions.csv`, `per_class.csv`, `confusion.png`, `confidence.png` (the test images it is surest
+    of, and those it is least sure of) and `attention.png` (one test image of each class, and where each depth looks).
+    """
+    ready, classes = data.ready, data.ready.task.classes
+    test = ready.task.table.iloc[ready.part("test")]
+    labels = test["label"].to_numpy()
+    probabilities = model.predict(data.split("test", run.batch_size).epochs(), verbose=0)
+    write(
+        folder / "predictions.csv", metrics.predictions(test["id"], probabilities, classes, labels).to_csv(index=False)
+    )
+    rows = metrics.per_class(labels, probabilities, classes)
+    write(folder / "per_class.csv", rows.to_csv(index=False))
+    counts = metrics.confusion(labels, probabilities.argmax(1), len(classes))
+    figures.save(figures.confusion_matrix(counts, classes, title=folder.name), folder / "confusion.png")
+    _draw_confidence(test, labels, probabilities, classes, folder / "confidence.png")
+    facts: dict[str, Any] = scores(labels, probabilities, classes, data.rare)
+    if run.attention == "spatial":
+        _draw_attention(model, data, test, folder / "attention.png")
+        if len(data.pairs):
+            facts |= agreement(model, data.pixels, data.pairs[np.linspace(0, len(data.pairs) - 1, COMPARED).astype(int)])
+    return facts
+
+
+def scores(
+    labels: np.ndarray, probabilities: np.ndarray, classes: Sequence[str], rare: Sequence[str]
+) -> dict[str, float]:
+    """`SCORES` of one split, fractions (the loss in nats: cross-entropy, whatever was trained).
+
+    Means over classes are over those present in `labels`; the precision of a class never predicted counts as 0.
+    `rare_recall` and `representative_recall` are means over the classes of either kind, `recall_gap` is the best
+    class's recall minus the worst's.
+    """
+    found = metrics.classification(labels, probabilities)
+    rows = metrics.per_class(labels, probabilities, classes)
+    rows = rows[rows["support"] > 0]
+    is_rare = rows["class"].isin(list(rare))
+    return {
+        "test_accuracy": found["accuracy"],
+        "test_loss": found["loss"],
+        "test_macro_precision": float(rows["precision"].fillna(0).mean()),
+        "test_macro_recall": float(rows["recall"].mean()),
+        "test_macro_f1": found["macro_f1"],
+        "test_rare_recall": float(rows["recall"][is_rare].mean()) if is_rare.any() else float("nan"),
+        "test_representative_recall": float(rows["recall"][~is_rare].mean()) if (~is_rare).any() else float("nan"),
+        "test_recall_gap": float(rows["recall"].max() - rows["recall"].min()),
+    }
+
+
+def agreement(model: keras.Model, pixels: np.ndarray, pairs: np.ndarray) -> dict[str, list[float]]:
+    """Whether attention looks at the same places of an image and of its stylised twin.
+
+    Args:
+        pixels: (rows, size, size, 3) uint8.
+        pairs: (n, 2) rows of `pixels`, stylised image and content.
+
+    Returns:
+        `attention_agreement`, for each depth the mean Pearson correlation of the two maps; and `attention_chance`, the
+        same with the maps of other images' contents, which agree as far as pictures of one kind are alike.
+    """
+    reader = attention.attention_maps(model)
+    stylised, originals = (reader.predict(pixels[rows], batch_size=32, verbose=0) for rows in pairs.T)
+    found: dict[str, list[float]] = {"attention_agreement": [], "attention_chance": []}
+    for ours, theirs in zip(stylised, originals, strict=True):
+        for name, shift in (("attention_agreement", 0), ("attention_chance", 1)):
+            found[name].append(_correlation(ours, np.roll(theirs, shift, axis=0)))
+    return found
+
+
+def _correlation(a: np.ndarray, b: np.ndarray) -> float:
+    """The mean over images of the correlation of two maps (n, h, w); a constant map correlates with nothing."""
+    a, b = (x.reshape(len(x), -1) - x.reshape(len(x), -1).mean(1, keepdims=True) for x in (a, b))
+    size = np.sqrt((a**2).sum(1) * (b**2).sum(1))
+    return float(np.divide((a * b).sum(1), size, out=np.zeros(len(a)), where=size > 0).mean())
+
+
+def _draw_attention(model: keras.Model, data: Data, test: pd.DataFrame, path: Path) -> None:
+    """One test image of each class, and the softmax map of each depth over it, stretched to [0, 1] each."""
+    shown = np.unique(test["label"], return_index=True)[1][:8]
+    rows = data.ready.rows[data.ready.part("test")][shown]
+    maps = attention.attention_maps(model).predict(data.pixels[rows], verbose=0)
+    lines: list[tuple[str, Sequence[np.ndarray]]] = []
+    for i, place in enumerate(shown):
+        photo = load_photo(test["path"].iloc[place], 256)
+        overlays = [overlay(photo, (m[i] - m[i].min()) / max(np.ptp(m[i]), 1e-12)) for m in maps]
+        lines.append((data.ready.task.classes[test["label"].iloc[place]], [photo, *overlays]))
+    columns = ["image", *(f"depth {i}" for i in range(1, len(maps) + 1))]
+    figures.save(sheets.saliency_sheet(lines, columns), path)
+
+
+def _draw_confidence(
+    test: pd.DataFrame, labels: np.ndarray, probabilities: np.ndarray, classes: Sequence[str], path: Path
+) -> None:
+    """The test images with the highest and with the lowest probability of their own class, which orders them as the
+    focal loss does."""
+    true = probabilities[np.arange(len(labels)), labels]
+    order = np.argsort(-true, kind="stable")
+    shown = np.concatenate([order[:4], order[-4:]]) if len(order) >= 8 else order
+    captions = [
+        f"{classes[labels[i]]} {true[i]:.0%}"
+        + ("" if probabilities[i].argmax() == labels[i] else f", said {classes[probabilities[i].argmax()]}")
+        for i in shown
+    ]
+    pictures = [load_photo(test["path"].iloc[i], 256) for i in shown]
+    figures.save(sheets.samples(pictures, captions, columns=4), path)

@@ -1,0 +1,77 @@
+"""The stages of a training: which blocks of the backbone learn, for how long, at which rate."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from keras_art import UserError
+
+if TYPE_CHECKING:
+    from keras_art.staged import Stage
+    from reproductions.st_saclf.study import Run
+
+ALL = ("",)  # every name begins so
+# Of the stages of `staged`: share of the epochs, factor of the learning rate, share of the blocks that learn.
+STAGED = ((0.25, 1.0, 0.0), (0.15, 0.3, 1 / 3), (0.15, 0.2, 2 / 3), (0.3, 0.1, 1.0), (0.15, 0.01, 1.0))
+# The released code: one switch at half time, and in each half a tenth of the rate at 1/2 and at 3/4 of it.
+RELEASED = ((0.25, 1.0, 0.0), (0.125, 0.1, 0.0), (0.125, 0.01, 0.0), (0.25, 1.0, 1.0), (0.125, 0.1, 1.0), (0.125, 0.01, 1.0))
+
+
+def parse(words: Sequence[str]) -> list[tuple[int, float, tuple[str, ...]]]:
+    """Stages written as `EPOCHS@RATE`, `EPOCHS@RATE:BLOCK,BLOCK` or `EPOCHS@RATE:all`.
+
+    Returns:
+        Epochs, learning rate, and how the names begin of the layers that learn.
+
+    Raises:
+        UserError: a word that is none of these.
+    """
+    stages = []
+    for word in words:
+        match = re.fullmatch(r"(\d+)@([0-9.e+-]+)(?::(\S+))?", word)
+        try:
+            if not match:
+                raise ValueError
+            blocks = tuple(match[3].split(",")) if match[3] else ()
+            stages.append((int(match[1]), float(match[2]), ALL if blocks == ("all",) else blocks))
+        except ValueError:
+            raise UserError(
+                f"--stages {word!r} is not EPOCHS@RATE, EPOCHS@RATE:BLOCK,BLOCK or EPOCHS@RATE:all"
+            ) from None
+    return stages
+
+
+def blocks_of(backbone: Any) -> list[str]:
+    """A backbone's blocks, bottom first: how the names of its layers with weights begin, up to the first number."""
+    names = [layer.name for layer in backbone.layers if layer.weights]
+    return list(dict.fromkeys(match[0] for name in names if (match := re.match(r"\D*\d+", name))))
+
+
+def stages_of(run: Run, backbone: Any) -> list[Stage]:
+    """The stages of a run.
+
+    `staged` trains the head, then also the upper third of the backbone's blocks, the upper two thirds, and all of it,
+    each at a lower rate; `released` all of it from half time on; `frozen` the head alone, at the rates of `staged`.
+
+    Raises:
+        UserError: the backbone's layers do not come in named blocks.
+    """
+    from keras_art.staged import Stage
+
+    if run.stages:
+        return [Stage(*stage) for stage in parse(run.stages.split())]
+    blocks = blocks_of(backbone)
+    if run.mode == "staged" and len(blocks) < 3:
+        raise UserError(f"{backbone.name} has the blocks {', '.join(blocks)}: too few to thaw by thirds, give --stages")
+    stages, begin, share = [], 0, 0.0
+    for part, factor, thawed in RELEASED if run.mode == "released" else STAGED:
+        share += part
+        end = round(share * run.epochs)
+        top = blocks[len(blocks) - round(thawed * len(blocks)) :]
+        unfrozen = () if run.mode == "frozen" or not thawed else ALL if thawed == 1 else tuple(top)
+        if end > begin:
+            stages.append(Stage(end - begin, run.learning_rate * factor, unfrozen))
+        begin = end
+    return stages

@@ -1,0 +1,212 @@
+"""One classifier from pixels to test predictions; and the stylised set that some of them take images from."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+
+from keras_art import attention, mixing, staged, tasks, training, transfer
+from keras_art.adain.config import Decoder, Stylised
+from keras_art.adain.stylising import stylise_classes
+from keras_art.backbones import Backbone
+from keras_art.focal import FocalLoss
+from keras_art.image_store import ImageStore
+from keras_art.pipeline import Batches
+from keras_art.runs import Store, write
+from reproductions.st_saclf import evaluation
+from reproductions.st_saclf.stages import stages_of
+from reproductions.st_saclf.study import Run, rare_of
+
+Tell = Callable[[str, float], None]
+
+
+def make_stylised(store: Store, config: Stylised, folder: Path, tell: Tell) -> dict[str, Any]:
+    """Stylises the train split of a collection, and no other image, class by class."""
+    started = time.monotonic()
+    ready = tasks.load(store, config.collection, config.image_size, config.resize)
+    train = ready.part("train")
+    of_decoder = next((store.root / Decoder.paper).glob(f"*-{config.decoder}"))
+    encoder, decoder = (
+        keras.saving.load_model(of_decoder / f"{name}.keras", compile=False) for name in ("encoder", "decoder")
+    )
+    provenance = stylise_classes(
+        encoder,
+        decoder,
+        ready.pixels[ready.rows[train]],
+        ready.task.table["id"].iloc[train].tolist(),
+        ready.task.table["label"].to_numpy()[train],
+        ready.task.classes,
+        folder,
+        alpha=config.alpha,
+        preserve_colour=config.preserve_colour,
+        seed=config.seed,
+        progress=lambda done, all: tell(f"stylised {done:,} of {all:,} images", done / all),
+    )
+    return {"status": "ok", "n": len(provenance), "seconds": round(time.monotonic() - started, 2)}
+
+
+@dataclass(frozen=True)
+class Data:
+    """What a run learns from and is tested on.
+
+    Attributes:
+        ready: the originals.
+        pixels: (stored rows, size, size, 3) uint8 of originals and stylised images.
+        rows: of the images trained on, originals first.
+        labels: their classes.
+        mixture: class counts before and after.
+        rare: the names of the rare classes.
+        pairs: (n, 2) rows of `pixels`, a stylised image and its content's original.
+    """
+
+    ready: tasks.Ready
+    pixels: np.ndarray
+    rows: np.ndarray
+    labels: np.ndarray
+    mixture: pd.DataFrame
+    rare: list[str]
+    pairs: np.ndarray
+
+    def split(self, name: str, batch_size: int, seed: int | None = None) -> Batches:
+        """Batches of one split; stylised images are only ever in train."""
+        if name == "train":
+            return Batches(self.pixels, self.rows, self.labels, batch_size, seed)
+        part = self.ready.part(name)
+        return Batches(self.pixels, self.ready.rows[part], self.ready.task.table["label"].to_numpy()[part], batch_size)
+
+
+def load_data(store: Store, run: Run) -> Data:
+    """The images of a run, stylised ones mixed in as it asks for."""
+    ready = tasks.load(store, run.collection, run.image_size, run.resize)
+    classes, labels, train = ready.task.classes, ready.task.table["label"].to_numpy(), ready.part("train")
+    counts = np.bincount(labels[train], minlength=len(classes))
+    rare = rare_of(run, counts.tolist(), classes)
+    rows, mixed, pixels = ready.rows[train], labels[train], ready.pixels
+    added = np.zeros(len(classes), int)
+    pairs = np.empty((0, 2), np.int64)
+    if run.stylised:
+        folder = next((store.root / Stylised.paper).glob(f"*-{run.stylised}"))
+        provenance = pd.read_csv(folder / "provenance.csv", dtype={"class": str, "content": str, "style": str})
+        own = dict(zip(classes, counts.tolist(), strict=True))
+        taken = provenance.iloc[mixing.mix(provenance, own, rare, run.p1, run.p2, run.seed)]
+        images = ImageStore(
+            store.root / "cache" / "images" / f"{run.image_size}-{run.resize}", run.image_size, run.resize
+        )
+        scan = images.scan([str(folder / output) for output in taken["output"]])
+        of_class = taken["class"].map({name: i for i, name in enumerate(classes)}).to_numpy()
+        of_id = dict(zip(ready.task.table["id"], ready.rows, strict=True))
+        stylised = scan["row"].to_numpy(np.int64)
+        pixels = images.pixels()
+        rows, mixed = np.concatenate([rows, stylised]), np.concatenate([mixed, of_class])
+        added = np.bincount(of_class, minlength=len(classes))
+        pairs = np.stack([stylised, [of_id[content] for content in taken["content"]]], axis=1)
+    return Data(ready, pixels, rows, mixed, mixing.count_table(classes, counts, added, rare), rare, pairs)
+
+
+def build(run: Run, backbone: Backbone, classes: int) -> keras.Model:
+    """The classifier of a run."""
+    taps = attention.find_taps(backbone, run.taps.split()) if run.attention == "spatial" else []
+    regularizers = {"l1": keras.regularizers.L1, "l2": keras.regularizers.L2, "none": lambda weight: None}
+    return attention.attention_classifier(
+        backbone,
+        taps,
+        classes,
+        scale=run.tap_scale,
+        dropout=run.dropout,
+        drop=run.drop,
+        regularizer=regularizers[run.regularizer](run.weight_decay),
+    )
+
+
+def compile_at(model: keras.Model, run: Run, learning_rate: float) -> None:
+    """Adam and the run's loss, anew."""
+    focal = run.loss == "focal"
+    loss = FocalLoss(run.gamma, run.focal_alpha) if focal else keras.losses.SparseCategoricalCrossentropy()
+    model.compile(keras.optimizers.Adam(learning_rate), loss, metrics=["accuracy"])
+
+
+def fit(
+    store: Store, run: Run, folder: Path, data: Data, on_epoch: Callable[[int, dict[str, float]], None]
+) -> tuple[keras.Model, pd.DataFrame, bool]:
+    """Trains a run's classifier through its stages; the test split is not touched.
+
+    Ends with the weights of the best validation accuracy, as the released code does.
+
+    Returns:
+        The model, the history, and whether training stayed finite.
+    """
+    backbone = transfer.load_network(store, run)
+    model = build(run, backbone, len(data.ready.task.classes))
+    reader = model.get_layer(backbone.model.name)
+    history, finite = staged.fit(
+        model,
+        reader,
+        data.split("train", run.batch_size, run.seed),
+        data.split("val", run.batch_size),
+        folder=folder,
+        stages=stages_of(run, reader),
+        compile_at=lambda rate: compile_at(model, run, rate),
+        monitor="val_accuracy",
+        on_epoch=on_epoch,
+    )
+    return model, history, finite
+
+
+def carry_out(store: Store, run: Run, folder: Path, tell: Tell) -> dict[str, Any]:
+    """Trains and tests one run in its directory; the same call continues what was stopped.
+
+    Beside the history it writes `model.keras`, `mixture.csv`, and what `evaluation.report` does.
+
+    Returns:
+        What `metrics.json` holds: fractions, counts, seconds; nulls and "diverged" where training diverged.
+    """
+    if run.mode == "pretraining":
+        return transfer.carry_out(store, run, folder, tell)
+    keras.config.set_dtype_policy(run.precision)
+    try:
+        return _carry_out(store, run, folder, tell)
+    finally:
+        keras.config.set_dtype_policy("float32")
+
+
+def _carry_out(store: Store, run: Run, folder: Path, tell: Tell) -> dict[str, Any]:
+    started = time.monotonic()
+    training.make_deterministic(run.seed)
+    data = load_data(store, run)
+    write(folder / "classes.json", json.dumps(data.ready.task.classes, ensure_ascii=False))
+    write(folder / "mixture.csv", data.mixture.to_csv(index=False))
+
+    def on_epoch(epoch: int, logs: dict[str, float]) -> None:
+        line = f"epoch {epoch} of {run.epochs}, stage {logs['stage']:.0f}, val. accuracy {logs['val_accuracy']:.3f}"
+        tell(line, epoch / run.epochs)
+
+    model, history, finite = fit(store, run, folder, data, on_epoch)
+    facts: dict[str, Any] = {
+        "status": "ok" if finite else "diverged",
+        **dict.fromkeys(evaluation.SCORES),
+        "n_test": len(data.ready.part("test")),
+        "n_images": data.ready.task.size,
+        "n_train": len(data.rows),
+        "n_stylised": int(data.mixture["stylised"].sum()),
+        "n_classes": len(data.ready.task.classes),
+        "parameters": model.count_params(),
+        "epochs": len(history),
+    }
+    if finite:
+        facts |= evaluation.report(run, folder, data, model)
+        facts |= {"best_epoch": int(history.loc[history["val_accuracy"].idxmax(), "epoch"])}
+        facts |= {"val_accuracy": float(history["val_accuracy"].max())}
+        part = folder / "part-model.keras"
+        # As a model that was never compiled: the optimizer's state would triple the file.
+        keras.Model(model.input, model.output, name=model.name).save(part)
+        os.replace(part, folder / "model.keras")
+    return {**facts, "seconds": round(time.monotonic() - started, 2)}
