@@ -147,9 +147,7 @@ def _scaled(tap: Any, scale: str, name: str) -> Any:
         return keras.layers.RMSNormalization(axis=-1, dtype="float32", name=name)(tap)
     if scale == "batch":
         # 0.9, because a few hundred steps of training must be enough for the moving averages.
-        return keras.layers.BatchNormalization(
-            momentum=0.9, center=False, scale=False, dtype="float32", name=name
-        )(tap)
+        return keras.layers.BatchNormalization(momentum=0.9, center=False, scale=False, dtype="float32", name=name)(tap)
     return tap
 
 

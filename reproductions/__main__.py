@@ -20,7 +20,7 @@ import pandas as pd
 from keras_art import UserError, cli, runs
 from keras_art.tables import render
 
-PAPERS = ("sabatelli2018", "dcec_paint", "sabatelli2021", "multitask", "gram_style")
+PAPERS = ("sabatelli2018", "dcec_paint", "sabatelli2021", "multitask", "gram_style", "st_saclf")
 MEASURED = Path(__file__).with_name("measured.csv")
 README = Path(__file__).resolve().parent.parent / "README.md"
 BEGIN, END = "<!-- measured: begin -->\n", "<!-- measured: end -->"

@@ -66,7 +66,9 @@ def test_losses_equal_longhand_numpy():
         for x, y in zip(longhand(a), longhand(b), strict=True):
             expected += ((x - y) ** 2).mean()
     assert float(networks.style_loss(ours, theirs)) == pytest.approx(expected, rel=1e-5)
-    assert float(networks.content_loss(ours[0], theirs[0])) == pytest.approx(((ours[0] - theirs[0]) ** 2).mean(), rel=1e-5)
+    assert float(networks.content_loss(ours[0], theirs[0])) == pytest.approx(
+        ((ours[0] - theirs[0]) ** 2).mean(), rel=1e-5
+    )
 
 
 def test_parameter_counts_are_the_papers(transfer):
@@ -87,14 +89,22 @@ def test_the_encoder_says_what_vgg19_says_at_the_four_taps(transfer):
 def test_the_decoder_mirrors_the_sizes_and_reflects_at_the_border(transfer):
     encoder, decoder = transfer
     images = pictures(1, 48)
-    assert [m.shape[1:] for m in encoder.predict_on_batch(images)] == [(48, 48, 64), (24, 24, 128), (12, 12, 256), (6, 6, 512)]
+    assert [m.shape[1:] for m in encoder.predict_on_batch(images)] == [
+        (48, 48, 64),
+        (24, 24, 128),
+        (12, 12, 256),
+        (6, 6, 512),
+    ]
     assert decoder.predict_on_batch(np.zeros((1, 6, 6, 512), "float32")).shape == (1, 48, 48, 3)
     row = np.arange(9, dtype="float32").reshape(1, 3, 3, 1)
     np.testing.assert_array_equal(
-        keras.ops.convert_to_numpy(networks.ReflectionPadding()(row))[0, ..., 0], np.pad(row[0, ..., 0], 1, mode="reflect")
+        keras.ops.convert_to_numpy(networks.ReflectionPadding()(row))[0, ..., 0],
+        np.pad(row[0, ..., 0], 1, mode="reflect"),
     )
     assert sum(isinstance(layer, networks.ReflectionPadding) for layer in decoder.layers) == 9
-    assert all(layer.interpolation == "nearest" for layer in decoder.layers if isinstance(layer, keras.layers.UpSampling2D))
+    assert all(
+        layer.interpolation == "nearest" for layer in decoder.layers if isinstance(layer, keras.layers.UpSampling2D)
+    )
 
 
 def test_normalised_filters_have_mean_activation_one_and_the_network_says_the_same():
@@ -109,6 +119,27 @@ def test_normalised_filters_have_mean_activation_one_and_the_network_says_the_sa
         assert (scale == mean).mean() > 0.5
         np.testing.assert_allclose(new.mean((0, 1, 2))[scale == mean], 1, rtol=1e-3)
         np.testing.assert_allclose(new, old / scale, rtol=1e-2, atol=1e-3)
+
+
+def test_calibrated_filters_tell_images_apart():
+    keras.utils.set_random_seed(1)
+    vgg = keras.applications.VGG19(include_top=False, weights=None, input_shape=(32, 32, 3))
+    encoder = networks.make_encoder(vgg)
+    flat = np.repeat(np.random.default_rng(0).integers(0, 256, (8, 1, 1, 3)), 32, 1).repeat(32, 2).astype("uint8")
+    images = (flat // 2 + pictures(8) // 2).astype("uint8")
+
+    def likeness() -> float:
+        deep = encoder.predict_on_batch(images)[-1].reshape(8, -1)
+        return float((np.corrcoef(deep).sum() - 8) / 56)
+
+    before = likeness()
+    networks.calibrate(encoder, images)
+    first = encoder.get_layer("block1_conv1")
+    x = encoder.get_layer("preprocessing")(images)
+    outputs = keras.ops.convert_to_numpy(keras.ops.conv(x, first.kernel, padding="same") + first.bias)
+    np.testing.assert_allclose(outputs.mean((0, 1, 2)), 0, atol=1e-3)
+    np.testing.assert_allclose(outputs.std((0, 1, 2)), 1, rtol=1e-2)
+    assert likeness() < before - 0.1
 
 
 def test_both_networks_round_trip(transfer, tmp_path: Path):
@@ -161,7 +192,7 @@ def test_pairs_are_drawn_within_the_class_one_output_per_image_and_seeded():
 @pytest.mark.parametrize("preserve_colour", [False, True])
 def test_encoding_once_gives_the_outputs_of_encoding_every_time(transfer, tmp_path: Path, monkeypatch, preserve_colour):
     saved: dict[str, np.ndarray] = {}
-    monkeypatch.setattr(stylising, "_save", lambda picture, path: saved.update({path.name: picture}))
+    monkeypatch.setattr(stylising, "save", lambda picture, path: saved.update({path.name: picture}))
     images, pairs = pictures(7), draw_pairs(np.array([0, 0, 0, 0, 1, 1, 1]), seed=0)
     paths = [tmp_path / f"{i}.jpg" for i in range(len(pairs))]
     stylise_pairs(*transfer, images, pairs, paths, alpha=0.7, preserve_colour=preserve_colour, batch_size=2)
@@ -170,10 +201,14 @@ def test_encoding_once_gives_the_outputs_of_encoding_every_time(transfer, tmp_pa
         assert np.abs(saved[path.name].astype(int) - expected).max() <= 1  # rounding, between two sizes of batch
 
 
-def test_a_stylised_collection_tells_where_each_picture_came_from_and_goes_on_where_it_stopped(transfer, tmp_path: Path):
+def test_a_stylised_collection_tells_where_each_picture_came_from_and_goes_on_where_it_stopped(
+    transfer, tmp_path: Path
+):
     images, labels = pictures(5), np.array([0, 0, 1, 1, 1])
     told = []
-    frame = stylise_classes(*transfer, images, list("abcde"), labels, ["x", "y"], tmp_path, progress=lambda *p: told.append(p))
+    frame = stylise_classes(
+        *transfer, images, list("abcde"), labels, ["x", "y"], tmp_path, progress=lambda *p: told.append(p)
+    )
     assert list(frame.columns) == ["output", "class", "content", "style", "alpha"]
     assert told[-1] == (5, 5)
     assert all(decode(tmp_path / output, 32)[1]["width"] == 32 for output in frame["output"])
@@ -182,7 +217,9 @@ def test_a_stylised_collection_tells_where_each_picture_came_from_and_goes_on_wh
     (tmp_path / frame["output"][3]).unlink()
     kept = (tmp_path / frame["output"][0]).stat().st_mtime_ns
     told.clear()
-    again = stylise_classes(*transfer, images, list("abcde"), labels, ["x", "y"], tmp_path, progress=lambda *p: told.append(p))
+    again = stylise_classes(
+        *transfer, images, list("abcde"), labels, ["x", "y"], tmp_path, progress=lambda *p: told.append(p)
+    )
     assert told == [(5, 5)] and (tmp_path / frame["output"][3]).exists()
     assert (tmp_path / frame["output"][0]).stat().st_mtime_ns == kept
     pd.testing.assert_frame_equal(again, frame)

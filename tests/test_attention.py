@@ -104,7 +104,7 @@ def test_a_tap_that_is_not_there_names_the_nearest(little: Backbone):
 def test_a_tap_that_is_no_map_is_refused(little: Backbone):
     model = little.model
     flat = keras.Model(model.input, keras.layers.Flatten(name="flat")(model.output))
-    with pytest.raises(BadBackbone, match="'flat' .* is no map"):
+    with pytest.raises(BadBackbone, match=r"'flat' .* is no map"):
         find_taps(Backbone(flat, "unit"), ["flat"])
 
 

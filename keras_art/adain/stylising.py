@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -13,10 +15,10 @@ import pandas as pd
 from keras import ops
 from PIL import Image
 
-from keras_art import UserError
+from keras_art import UserError, cli, tasks
 from keras_art.adain import networks
-from keras_art.adain.config import MINIMUM_SIZE, STRIDE
-from keras_art.runs import write
+from keras_art.adain.config import MINIMUM_SIZE, STRIDE, Decoder, Stylised
+from keras_art.runs import Store, write
 
 JPEG_QUALITY = 95
 
@@ -144,7 +146,9 @@ def stylise_pairs(
             for start in range(0, len(group), batch_size):
                 batch = group.iloc[start : start + batch_size]
                 if preserve_colour:
-                    looks = [recolour(pixels[s], pixels[c]) for c, s in zip(batch["content"], batch["style"], strict=True)]
+                    looks = [
+                        recolour(pixels[s], pixels[c]) for c, s in zip(batch["content"], batch["style"], strict=True)
+                    ]
                     style = _statistics(deep.predict_on_batch(np.stack(looks)))
                 else:
                     places = np.searchsorted(styles, batch["style"])
@@ -152,7 +156,7 @@ def stylise_pairs(
                 content = maps[np.searchsorted(contents, batch["content"])]
                 target = ops.convert_to_numpy(networks.adain(content, style, alpha))
                 for path, picture in zip(batch["path"], _pixels(decoder.predict_on_batch(target)), strict=True):
-                    _save(picture, Path(path))
+                    save(picture, Path(path))
                 done += len(batch)
                 progress(done, len(pairs))
 
@@ -162,7 +166,8 @@ def _statistics(maps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return ops.convert_to_numpy(mean), ops.convert_to_numpy(deviation)
 
 
-def _save(picture: np.ndarray, path: Path) -> None:
+def save(picture: np.ndarray, path: Path) -> None:
+    """Writes a picture as a JPEG, by rename."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
     Image.fromarray(picture).save(part, "JPEG", quality=JPEG_QUALITY)
@@ -218,6 +223,44 @@ def stylise_classes(
     )
     write(folder / "provenance.csv", provenance.to_csv(index=False))
     return provenance
+
+
+def load_networks(folder: Path) -> tuple[keras.Model, keras.Model]:
+    """Encoder and decoder of a trained decoder's directory.
+
+    Raises:
+        UserError: they are not there.
+    """
+    found = [folder / f"{name}.keras" for name in ("encoder", "decoder")]
+    if not all(path.is_file() for path in found):
+        raise UserError(
+            f"{folder} holds no encoder.keras and decoder.keras: train one with python -m keras_art.adain train"
+        )
+    encoder, decoder = (keras.saving.load_model(path, compile=False) for path in found)
+    return encoder, decoder
+
+
+def stylise_split(store: Store, config: Stylised, folder: Path, tell: Callable[[str, float], None]) -> dict[str, Any]:
+    """Stylises the train split of a collection, and no other image, as `stylise_classes` does."""
+    started = time.monotonic()
+    ready = tasks.load(store, config.collection, config.image_size, config.resize)
+    train = ready.part("train")
+    labels = ready.task.table["label"].to_numpy()[train]
+    if alone := lonely(labels, ready.task.classes):
+        cli.say(f"one train image each, which can only style itself: {', '.join(alone)}")
+    provenance = stylise_classes(
+        *load_networks(next((store.root / Decoder.paper).glob(f"*-{config.decoder}"))),
+        ready.pixels[ready.rows[train]],
+        ready.task.table["id"].iloc[train].tolist(),
+        labels,
+        ready.task.classes,
+        folder,
+        alpha=config.alpha,
+        preserve_colour=config.preserve_colour,
+        seed=config.seed,
+        progress=lambda done, all: tell(f"stylised {done:,} of {all:,} images", done / all),
+    )
+    return {"status": "ok", "n": len(provenance), "seconds": round(time.monotonic() - started, 2)}
 
 
 def lonely(labels: np.ndarray, classes: Sequence[str]) -> list[str]:

@@ -23,7 +23,7 @@ from keras_art.runs import Store
 Tell = Callable[[str, float], None]
 VALIDATION_PAIRS = 64
 SHOWN = 5  # pairs in a sample grid
-NORMALISING = 256  # images on which the encoder's scale is measured
+NORMALISING, CALIBRATING = 256, 32  # images on which the encoder's scale is measured
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Pairs(Batches):
 
 
 class StyleTransfer(keras.Model):
-    """What is trained: contents and styles (2n, h, w, 3) -> {"content": loss, "style": loss}; only the decoder learns."""
+    """Contents and styles (2n, h, w, 3) -> {"content": loss, "style": loss}; only the decoder learns."""
 
     def __init__(self, encoder: keras.Model, decoder: keras.Model, style_weight: float) -> None:
         super().__init__(name="style_transfer")
@@ -112,7 +112,10 @@ def train(store: Store, config: Decoder, folder: Path, tell: Tell = lambda line,
     encoder, decoder = load_encoder(store, config), networks.make_decoder()
     of_train = ready.rows[ready.part("train")]
     sample = np.random.default_rng(config.seed).permutation(of_train)[:NORMALISING]
-    networks.normalise(encoder, ready.pixels[np.sort(sample)])
+    images = ready.pixels[np.sort(sample)]
+    if config.weights == "none":
+        networks.calibrate(encoder, images[:CALIBRATING])
+    networks.normalise(encoder, images)
     model = StyleTransfer(encoder, decoder, config.style_weight)
     rate = keras.optimizers.schedules.InverseTimeDecay(config.learning_rate, 1, config.decay)
     model.compile(keras.optimizers.Adam(rate))

@@ -22,7 +22,8 @@ Departures, and what the sources leave open (`--preset paper` follows the text, 
    named blocks, the upper two thirds, all of them; `released` all at half time, its rate falling at 1/2 and 3/4 of
    each half, each time with a fresh optimizer.
 5. Weights tested: of the best validation accuracy, as in the code. Metrics are of the whole split, never of batches.
-6. p1 and p2: the text gives no final values, the code 0.8 and 0.2 (the representative classes get more). study: 0.5 and 1.
+6. p1 and p2: the text gives no final values, the code 0.8 and 0.2 (the representative classes get more). study: 0.5
+   and 1.
 7. AdaIN: Keras's VGG19, its filters normalised on the train images, pads with zeros; the code's taps and padding differ
    from those of the AdaIN paper, which are taken here. The decoder sees the train split only.
 8. Pixels: the code feeds [0, 1] without mean; study: each network's own preprocessing.
@@ -35,7 +36,6 @@ import dataclasses
 import functools
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from keras_art import cli, predict, runs
@@ -99,7 +99,6 @@ def prepare(study: Study, store: runs.Store, chosen: dict[str, tuple[Any, Choice
     """Everything that can go wrong before training does so here: networks, weights, taps, stages, images, classes."""
     cli.start_backend()
     from keras_art import attention, tasks, transfer
-    from keras_art.adain.stylising import lonely
     from keras_art.adain.training import load_encoder
     from reproductions.st_saclf import stages
     from reproductions.st_saclf.study import rare_of
@@ -119,7 +118,9 @@ def prepare(study: Study, store: runs.Store, chosen: dict[str, tuple[Any, Choice
             built.add(what)
     for role, (collection, choice) in chosen.items():
         sizes = {run.image_size for run in missing if run.collection == choice.key}
-        sizes |= {study.image_size} if role == "second" else {made[0].image_size} if role == "target" and made else set()
+        sizes |= (
+            {study.image_size} if role == "second" else {made[0].image_size} if role == "target" and made else set()
+        )
         for size in sorted(sizes):
             with cli.bar(f"reading {choice.name} at {size} pixels", "images") as progress:
                 ready = tasks.prepare(store, collection, choice, size, study.resize, progress)
@@ -128,19 +129,16 @@ def prepare(study: Study, store: runs.Store, chosen: dict[str, tuple[Any, Choice
             train, classes = ready.part("train"), ready.task.classes
             counts = ready.task.table["label"].iloc[train].value_counts().reindex(range(len(classes))).tolist()
             cli.say(f"  rare: {', '.join(rare_of(missing[-1], counts, classes)) or 'none'}")
-            if made and (alone := lonely(ready.task.table["label"].to_numpy()[train], classes)):
-                cli.say(f"  one train image each, which can only style itself: {', '.join(alone)}")
 
 
 def make(store: runs.Store, made: tuple[Decoder, Stylised]) -> None:
     """The decoder, then the stylised set, where they are missing."""
-    from keras_art.adain import training as decoding
-    from reproductions.st_saclf import training
+    from keras_art.adain import stylising, training
 
     decoder, stylised = made
     if store.metrics(decoder) is None and decoder.weights == "none":
         cli.say("the encoder has no trained weights: random filters (He-uniform), normalised on the train images")
-    for config, how in ((decoder, decoding.train), (stylised, training.make_stylised)):
+    for config, how in ((decoder, training.train), (stylised, stylising.stylise_split)):
         if store.metrics(config) is None:
             clock = cli.Clock([1.0])
             one = functools.partial(how, store, tell=clock.tell)

@@ -48,7 +48,9 @@ def report(run: Run, folder: Path, data: Data, model: keras.Model) -> dict[str, 
     if run.attention == "spatial":
         _draw_attention(model, data, test, folder / "attention.png")
         if len(data.pairs):
-            facts |= agreement(model, data.pixels, data.pairs[np.linspace(0, len(data.pairs) - 1, COMPARED).astype(int)])
+            facts |= agreement(
+                model, data.pixels, data.pairs[np.linspace(0, len(data.pairs) - 1, COMPARED).astype(int)]
+            )
     return facts
 
 
@@ -121,8 +123,7 @@ def _draw_attention(model: keras.Model, data: Data, test: pd.DataFrame, path: Pa
 def _draw_confidence(
     test: pd.DataFrame, labels: np.ndarray, probabilities: np.ndarray, classes: Sequence[str], path: Path
 ) -> None:
-    """The test images with the highest and with the lowest probability of their own class, which orders them as the
-    focal loss does."""
+    """The test images with the highest and the lowest probability of their own class: as the focal loss ranks."""
     true = probabilities[np.arange(len(labels)), labels]
     order = np.argsort(-true, kind="stable")
     shown = np.concatenate([order[:4], order[-4:]]) if len(order) >= 8 else order

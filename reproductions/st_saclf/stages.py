@@ -16,7 +16,14 @@ ALL = ("",)  # every name begins so
 # Of the stages of `staged`: share of the epochs, factor of the learning rate, share of the blocks that learn.
 STAGED = ((0.25, 1.0, 0.0), (0.15, 0.3, 1 / 3), (0.15, 0.2, 2 / 3), (0.3, 0.1, 1.0), (0.15, 0.01, 1.0))
 # The released code: one switch at half time, and in each half a tenth of the rate at 1/2 and at 3/4 of it.
-RELEASED = ((0.25, 1.0, 0.0), (0.125, 0.1, 0.0), (0.125, 0.01, 0.0), (0.25, 1.0, 1.0), (0.125, 0.1, 1.0), (0.125, 0.01, 1.0))
+RELEASED = (
+    (0.25, 1.0, 0.0),
+    (0.125, 0.1, 0.0),
+    (0.125, 0.01, 0.0),
+    (0.25, 1.0, 1.0),
+    (0.125, 0.1, 1.0),
+    (0.125, 0.01, 1.0),
+)
 
 
 def parse(words: Sequence[str]) -> list[tuple[int, float, tuple[str, ...]]]:

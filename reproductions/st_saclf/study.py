@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -64,6 +65,8 @@ class Study(cli.Study):
     """Side of the square input in pixels."""
     resize: Literal["squash", "squash_nearest", "crop", "pad"] = "squash"
     """How a picture becomes square."""
+    augmentation: Literal["none", "flip"] = "none"
+    """flip: half of the training images mirrored left to right."""
     frozen_bn: Literal["inference", "batch"] = "inference"
     """In training, frozen batch normalisation takes moving averages (Keras 3), or the batch's own (PyTorch)."""
     bn_momentum: float = 0.0
@@ -86,6 +89,9 @@ class Study(cli.Study):
     """Training steps of the decoder."""
     decoder_rate: float = 1e-4
     """Its learning rate."""
+    decoder: str | None = None
+    """The directory of a trained decoder of this store, instead of one trained on this choice of images. Its own train
+    split must hold no test image of this one."""
     alpha: float = 1.0
     """Share of the style in a stylised image, in [0, 1]."""
     preserve_colour: bool = False
@@ -131,6 +137,7 @@ class Run(study_.ClassifierRun):
     drop: str = "dropout"
     regularizer: str = "l2"
     weight_decay: float = 4e-4
+    augmentation: str = "none"
     stages: str = ""
     p1: float = 0.0
     p2: float = 0.0
@@ -139,8 +146,8 @@ class Run(study_.ClassifierRun):
 
 
 COPIED = (
-    "tap_scale", "gamma", "focal_alpha", "dropout", "drop", "regularizer", "weight_decay", "preprocessing",
-    "image_size", "resize", "frozen_bn", "bn_momentum", "learning_rate", "batch_size", "epochs", "precision",
+    "tap_scale", "augmentation", "gamma", "focal_alpha", "dropout", "drop", "regularizer", "weight_decay",
+    "preprocessing", "image_size", "resize", "frozen_bn", "bn_momentum", "learning_rate", "batch_size", "epochs", "precision",
 )  # fmt: skip
 
 
@@ -200,14 +207,18 @@ def makers(study: Study, choice: Choice) -> tuple[Decoder, Stylised] | None:
     """The decoder and the stylised set of a study, where any of its runs takes some."""
     if not any((*study.p1, *study.p2)):
         return None
-    decoder = Decoder(
-        collection=choice.key,
-        image_size=study.decoder_size or study.image_size,
-        resize=study.resize,
-        weights=study_.named(study.encoder_weights),
-        learning_rate=study.decoder_rate,
-        iterations=study.decoder_iterations,
-        checkpoint_every=next(n for n in (500, 100, 50, 20, 10, 1) if study.decoder_iterations % n == 0),
+    decoder = (
+        _given(study.decoder)
+        if study.decoder
+        else Decoder(
+            collection=choice.key,
+            image_size=study.decoder_size or study.image_size,
+            resize=study.resize,
+            weights=study_.named(study.encoder_weights),
+            learning_rate=study.decoder_rate,
+            iterations=study.decoder_iterations,
+            checkpoint_every=next(n for n in (500, 100, 50, 20, 10, 1) if study.decoder_iterations % n == 0),
+        )
     )
     stylised = Stylised(
         collection=choice.key,
@@ -219,6 +230,18 @@ def makers(study: Study, choice: Choice) -> tuple[Decoder, Stylised] | None:
         preserve_colour=study.preserve_colour,
     )
     return decoder, stylised
+
+
+def _given(folder: str) -> Decoder:
+    """The decoder that lies in a directory.
+
+    Raises:
+        UserError: none does.
+    """
+    config = Path(folder) / "config.json"
+    if not (config.parent / "decoder.keras").is_file():
+        raise UserError(f"{folder} holds no decoder.keras: name a finished run below STORE/{Decoder.paper}/")
+    return Decoder(**json.loads(config.read_text()))
 
 
 def runs_of(study: Study, chosen: dict[str, tuple[Any, Choice]]) -> list[Run]:
@@ -252,7 +275,9 @@ def runs_of(study: Study, chosen: dict[str, tuple[Any, Choice]]) -> list[Run]:
                     common, mode=mode, attention=attention, loss=loss, p1=p1, p2=p2, seed=seed,
                     stylised=runs.digest(made[1]) if made and (p1 or p2) else "",
                 )  # fmt: skip
-                if mode != "staged":
+                if study.stages and mode == "staged":
+                    run = dataclasses.replace(run, epochs=sum(epochs for epochs, _, _ in parse(study.stages)))
+                elif study.stages:
                     run = dataclasses.replace(run, stages="")
                 grid[run] = None
     return list(grid)

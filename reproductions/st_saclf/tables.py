@@ -68,7 +68,8 @@ def protocol(run: Run) -> str:
         same = all(
             getattr(run, field.name) == getattr(preset, field.name)
             for field in dataclasses.fields(Run)
-            if field.name in PRESETS["study"].__dict__ and field.name not in ("p1", "p2", "taps", "stages", "rare", "target")
+            if field.name in PRESETS["study"].__dict__
+            and field.name not in ("p1", "p2", "taps", "stages", "rare", "target")
         )
         shares = run.p1 in preset.p1 and run.p2 in preset.p2
         if same and shares and run.mode in preset.modes and run.weights == "imagenet":
@@ -107,9 +108,7 @@ def table(store: runs.Store, only: Sequence[Run] | None = None) -> list[tuple[Pa
         for score, key in SCORES.items():
             value = None if found[key] is None else 100 * found[key]
             n_test = found["n_test"] if score == "accuracy" else None
-            rows["st_saclf"].append(
-                {**row, "score": score, "value": value, "comparable": comparable, "n_test": n_test}
-            )
+            rows["st_saclf"].append({**row, "score": score, "value": value, "comparable": comparable, "n_test": n_test})
     return [(paper, compare(paper, pd.DataFrame(rows[paper.name]))) for paper in (BASELINES, PUBLISHED)]
 
 

@@ -1,7 +1,8 @@
-"""One classifier from pixels to test predictions; and the stylised set that some of them take images from."""
+"""One classifier, from pixels and stylised images to test predictions."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import time
@@ -14,9 +15,8 @@ import keras
 import numpy as np
 import pandas as pd
 
-from keras_art import attention, mixing, staged, tasks, training, transfer
-from keras_art.adain.config import Decoder, Stylised
-from keras_art.adain.stylising import stylise_classes
+from keras_art import attention, mixing, staged, tap_features, tasks, training, transfer
+from keras_art.adain.config import Stylised
 from keras_art.backbones import Backbone
 from keras_art.focal import FocalLoss
 from keras_art.image_store import ImageStore
@@ -27,31 +27,6 @@ from reproductions.st_saclf.stages import stages_of
 from reproductions.st_saclf.study import Run, rare_of
 
 Tell = Callable[[str, float], None]
-
-
-def make_stylised(store: Store, config: Stylised, folder: Path, tell: Tell) -> dict[str, Any]:
-    """Stylises the train split of a collection, and no other image, class by class."""
-    started = time.monotonic()
-    ready = tasks.load(store, config.collection, config.image_size, config.resize)
-    train = ready.part("train")
-    of_decoder = next((store.root / Decoder.paper).glob(f"*-{config.decoder}"))
-    encoder, decoder = (
-        keras.saving.load_model(of_decoder / f"{name}.keras", compile=False) for name in ("encoder", "decoder")
-    )
-    provenance = stylise_classes(
-        encoder,
-        decoder,
-        ready.pixels[ready.rows[train]],
-        ready.task.table["id"].iloc[train].tolist(),
-        ready.task.table["label"].to_numpy()[train],
-        ready.task.classes,
-        folder,
-        alpha=config.alpha,
-        preserve_colour=config.preserve_colour,
-        seed=config.seed,
-        progress=lambda done, all: tell(f"stylised {done:,} of {all:,} images", done / all),
-    )
-    return {"status": "ok", "n": len(provenance), "seconds": round(time.monotonic() - started, 2)}
 
 
 @dataclass(frozen=True)
@@ -102,7 +77,7 @@ def load_data(store: Store, run: Run) -> Data:
             store.root / "cache" / "images" / f"{run.image_size}-{run.resize}", run.image_size, run.resize
         )
         scan = images.scan([str(folder / output) for output in taken["output"]])
-        of_class = taken["class"].map({name: i for i, name in enumerate(classes)}).to_numpy()
+        of_class = np.array([classes.index(name) for name in taken["class"]], np.int64)
         of_id = dict(zip(ready.task.table["id"], ready.rows, strict=True))
         stylised = scan["row"].to_numpy(np.int64)
         pixels = images.pixels()
@@ -120,6 +95,7 @@ def build(run: Run, backbone: Backbone, classes: int) -> keras.Model:
         backbone,
         taps,
         classes,
+        augmentation=keras.layers.RandomFlip("horizontal") if run.augmentation == "flip" else None,
         scale=run.tap_scale,
         dropout=run.dropout,
         drop=run.drop,
@@ -146,19 +122,45 @@ def fit(
     """
     backbone = transfer.load_network(store, run)
     model = build(run, backbone, len(data.ready.task.classes))
-    reader = model.get_layer(backbone.model.name)
+    reader, head = model.get_layer(backbone.model.name), model.get_layer("head")
+    stages = stages_of(run, reader)
+    train, val = data.split("train", run.batch_size, run.seed), data.split("val", run.batch_size)
+    trained, cache = model, tap_cache(store, run)
+    never_thaws = not any(stage.unfrozen for stage in stages)
+    same_every_time = run.augmentation == "none" and run.frozen_bn == "inference"
+    if never_thaws and same_every_time and tap_features.pays(reader, head, len(train.rows) + len(val.rows), cache):
+        trained = tap_features.head_on_taps(head)
+        train, val = (_on_taps(cache, model, batches) for batches in (train, val))
     history, finite = staged.fit(
-        model,
+        trained,
         reader,
-        data.split("train", run.batch_size, run.seed),
-        data.split("val", run.batch_size),
+        train,
+        val,
         folder=folder,
-        stages=stages_of(run, reader),
-        compile_at=lambda rate: compile_at(model, run, rate),
+        stages=stages,
+        compile_at=lambda rate: compile_at(trained, run, rate),
         monitor="val_accuracy",
         on_epoch=on_epoch,
     )
     return model, history, finite
+
+
+def tap_cache(store: Store, run: Run) -> Path:
+    """Where the taps of a run's frozen network are kept."""
+    what = [
+        run.network, run.weights, run.preprocessing, run.image_size, run.resize, run.precision, run.taps, run.attention,
+    ]  # fmt: skip
+    if run.weights == "none":
+        what.append(str(run.seed))
+    name = hashlib.sha256(json.dumps(what).encode()).hexdigest()[:8]
+    return store.root / "cache" / "taps" / f"{Path(run.network).stem}-{name}"
+
+
+def _on_taps(cache: Path, model: keras.Model, batches: Batches) -> Batches:
+    """The same batches, of cached taps in the place of pixels; an image is known by its pixels."""
+    sha256 = [hashlib.sha256(batches.inputs[row].tobytes()).hexdigest() for row in batches.rows]
+    inputs, rows = tap_features.cached_taps(cache, model, batches.inputs, batches.rows, sha256)
+    return Batches(inputs, rows, batches.labels, batches.batch_size, batches.seed)
 
 
 def carry_out(store: Store, run: Run, folder: Path, tell: Tell) -> dict[str, Any]:

@@ -1,0 +1,68 @@
+"""A collection stylised class by class: each image encoded once, against content and style encoded for every output.
+
+    python -m benchmarks.stylising [--images 48] [--image_size 64] [--rounds 3]
+
+The same networks, pairs and files; the outputs are compared.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+
+import keras
+import numpy as np
+from keras import ops
+
+from benchmarks import interleaved, report
+from keras_art.adain import networks, stylising
+from keras_art.images import decode
+
+
+def main() -> None:
+    """Prints the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--images", type=int, default=48)
+    parser.add_argument("--classes", type=int, default=2)
+    parser.add_argument("--image_size", type=int, default=64)
+    parser.add_argument("--rounds", type=int, default=3)
+    asked = parser.parse_args()
+    size = asked.image_size
+    vgg = keras.applications.VGG19(include_top=False, weights=None, input_shape=(size, size, 3))
+    encoder, decoder = networks.make_encoder(vgg), networks.make_decoder()
+    deep = keras.Model(encoder.input, encoder.outputs[-1])
+    pixels = np.random.default_rng(0).integers(0, 256, (asked.images, size, size, 3), dtype=np.uint8)
+    pairs = stylising.draw_pairs(np.arange(asked.images) % asked.classes, seed=0)
+    with tempfile.TemporaryDirectory() as temporary:
+        folders = {name: Path(temporary) / name.replace(" ", "_") for name in ("encoded once", "encoded every time")}
+        paths = {name: [folder / f"{i:05d}.jpg" for i in range(len(pairs))] for name, folder in folders.items()}
+
+        def once() -> None:
+            for path in paths["encoded once"]:
+                path.unlink(missing_ok=True)
+            stylising.stylise_pairs(encoder, decoder, pixels, pairs, paths["encoded once"])
+
+        def every_time() -> None:
+            for start in range(0, len(pairs), 8):
+                batch = pairs.iloc[start : start + 8]
+                contents, styles = (deep.predict_on_batch(pixels[batch[role]]) for role in ("content", "style"))
+                target = ops.convert_to_numpy(networks.adain(contents, networks.statistics(styles)))
+                outputs = np.rint(np.clip(decoder.predict_on_batch(target), 0, 255)).astype(np.uint8)
+                for path, picture in zip(paths["encoded every time"][start : start + 8], outputs, strict=True):
+                    stylising.save(picture, path)
+
+        ways = {"encoded once": once, "encoded every time": every_time}
+        interleaved(ways, 1)  # traces the networks
+        times = interleaved(ways, asked.rounds)
+        gaps = [
+            np.abs(decode(a, size)[0].astype(int) - decode(b, size)[0]).max()
+            for a, b in zip(*paths.values(), strict=True)
+        ]
+    print(f"{asked.images} images of {size} pixels in {asked.classes} classes\n")
+    report(times, [("encoded every time", "encoded once")], asked.images)
+    print(f"\nlargest difference between the outputs: {max(gaps)} of 255")
+
+
+if __name__ == "__main__":
+    main()
