@@ -83,8 +83,8 @@ def normalise(encoder: keras.Model, images: np.ndarray, batch_size: int = 8) -> 
     """Scales an encoder's filters so that each has the mean activation 1 over some images.
 
     What Gatys et al. 2016 did to VGG and Huang and Belongie's encoder went through: ReLU lets a factor pass, so the
-    next layer takes it back and the network says the same in other units. With it the weight of the style loss means
-    the same for any encoder. A filter that hardly ever acts is taken to act a tenth as much as its layer's mean, for its
+    next layer takes it back and the network says the same in other units, in which the weight of the style loss means the
+    same for any encoder. A filter that hardly ever acts is taken to act a tenth as much as its layer's mean, for its
     few large values would rule the losses.
 
     Args:

@@ -147,7 +147,8 @@ class Run(study_.ClassifierRun):
 
 COPIED = (
     "tap_scale", "augmentation", "gamma", "focal_alpha", "dropout", "drop", "regularizer", "weight_decay",
-    "preprocessing", "image_size", "resize", "frozen_bn", "bn_momentum", "learning_rate", "batch_size", "epochs", "precision",
+    "preprocessing", "image_size", "resize", "frozen_bn", "bn_momentum", "learning_rate", "batch_size", "epochs",
+    "precision",
 )  # fmt: skip
 
 
