@@ -1,6 +1,6 @@
-"""A collection stylised class by class: each image encoded once, against content and style encoded for every output.
+"""A collection stylised class by class: each image encoded once, or content and style anew for every output.
 
-    python -m benchmarks.stylising [--images 48] [--image_size 64] [--rounds 3]
+    python -m benchmarks.stylising [--images 96] [--image_size 64] [--rounds 3]
 
 The same networks, pairs and files; the outputs are compared.
 """
@@ -23,7 +23,7 @@ from keras_art.images import decode
 def main() -> None:
     """Prints the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--images", type=int, default=48)
+    parser.add_argument("--images", type=int, default=96)
     parser.add_argument("--classes", type=int, default=2)
     parser.add_argument("--image_size", type=int, default=64)
     parser.add_argument("--rounds", type=int, default=3)
@@ -31,7 +31,6 @@ def main() -> None:
     size = asked.image_size
     vgg = keras.applications.VGG19(include_top=False, weights=None, input_shape=(size, size, 3))
     encoder, decoder = networks.make_encoder(vgg), networks.make_decoder()
-    deep = keras.Model(encoder.input, encoder.outputs[-1])
     pixels = np.random.default_rng(0).integers(0, 256, (asked.images, size, size, 3), dtype=np.uint8)
     pairs = stylising.draw_pairs(np.arange(asked.images) % asked.classes, seed=0)
     with tempfile.TemporaryDirectory() as temporary:
@@ -44,6 +43,7 @@ def main() -> None:
             stylising.stylise_pairs(encoder, decoder, pixels, pairs, paths["encoded once"])
 
         def every_time() -> None:
+            deep = keras.Model(encoder.input, encoder.outputs[-1])
             for start in range(0, len(pairs), 8):
                 batch = pairs.iloc[start : start + 8]
                 contents, styles = (deep.predict_on_batch(pixels[batch[role]]) for role in ("content", "style"))
@@ -53,7 +53,7 @@ def main() -> None:
                     stylising.save(picture, path)
 
         ways = {"encoded once": once, "encoded every time": every_time}
-        interleaved(ways, 1)  # traces the networks
+        interleaved(ways, 1)
         times = interleaved(ways, asked.rounds)
         gaps = [
             np.abs(decode(a, size)[0].astype(int) - decode(b, size)[0]).max()

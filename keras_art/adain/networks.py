@@ -1,7 +1,8 @@
 """The networks of adaptive instance normalisation: encoder, AdaIN, decoder and their losses.
 
 Huang and Belongie 2017, "Arbitrary Style Transfer in Real-time with Adaptive Instance Normalization", as their code has
-them; the encoder's padding is Keras's, zeros, because its weights were trained with it.
+them: with reflection padding in the encoder, too. VGG19's own zeros would tell the decoder where it is in the image, on
+small images louder than what the image shows.
 """
 
 from __future__ import annotations
@@ -35,8 +36,8 @@ class ReflectionPadding(keras.layers.Layer):
 def make_encoder(vgg: keras.Model) -> keras.Model:
     """VGG19 without its top -> its first nine convolutions, on images of any size.
 
-    3,505,728 parameters. Takes RGB (batch, height, width, 3) in [0, 255], sides of at least 16; gives the
-    maps of `TAPS`, with 64, 128, 256 and 512 channels at 1, 1/2, 1/4 and 1/8 of the size.
+    3,505,728 parameters, reflection padding. Takes RGB (batch, height, width, 3) in [0, 255], sides of at least 16; gives
+    the maps of `TAPS`, with 64, 128, 256 and 512 channels at 1, 1/2, 1/4 and 1/8 of the size.
 
     Raises:
         ValueError: `vgg` lacks a tap.
@@ -49,7 +50,10 @@ def make_encoder(vgg: keras.Model) -> keras.Model:
     x = Preprocessing("caffe", name="preprocessing")(pixels)
     taps = []
     for layer in vgg.layers[1 : last + 1]:
-        copy = type(layer).from_config(layer.get_config())
+        config = layer.get_config()
+        if isinstance(layer, keras.layers.Conv2D):
+            x, config["padding"] = ReflectionPadding()(x), "valid"
+        copy = type(layer).from_config(config)
         x = copy(x)
         copy.set_weights(layer.get_weights())
         if layer.name in TAPS:
@@ -71,7 +75,7 @@ def calibrate(encoder: keras.Model, images: np.ndarray) -> None:
     x = encoder.get_layer("preprocessing")(images)
     for layer in encoder.layers[2:]:
         if isinstance(layer, keras.layers.Conv2D):
-            outputs = ops.conv(x, layer.kernel, padding="same")
+            outputs = ops.conv(x, layer.kernel, padding="valid")
             mean, variance = ops.moments(outputs, axes=(0, 1, 2))
             deviation = ops.sqrt(variance) + EPSILON
             layer.kernel.assign(layer.kernel / deviation)
@@ -82,10 +86,10 @@ def calibrate(encoder: keras.Model, images: np.ndarray) -> None:
 def normalise(encoder: keras.Model, images: np.ndarray, batch_size: int = 8) -> None:
     """Scales an encoder's filters so that each has the mean activation 1 over some images.
 
-    What Gatys et al. 2016 did to VGG and Huang and Belongie's encoder went through: ReLU lets a factor pass, so the
-    next layer takes it back and the network says the same in other units, in which the weight of the style loss means the
-    same for any encoder. A filter that hardly ever acts is taken to act a tenth as much as its layer's mean, for its
-    few large values would rule the losses.
+    What Gatys et al. 2016 did to VGG, and Huang and Belongie's encoder went through: ReLU lets a factor pass, so the
+    next layer takes it back, and the network says the same in other units, in which the weight of the style loss means
+    the same for any encoder. A filter that hardly ever acts is taken to act a tenth as much as its layer's mean, for
+    its few large values would rule the losses.
 
     Args:
         images: (n, height, width, 3) in [0, 255].
