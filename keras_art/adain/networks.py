@@ -36,8 +36,8 @@ class ReflectionPadding(keras.layers.Layer):
 def make_encoder(vgg: keras.Model) -> keras.Model:
     """VGG19 without its top -> its first nine convolutions, on images of any size.
 
-    3,505,728 parameters, reflection padding. Takes RGB (batch, height, width, 3) in [0, 255], sides of at least 16; gives
-    the maps of `TAPS`, with 64, 128, 256 and 512 channels at 1, 1/2, 1/4 and 1/8 of the size.
+    3,505,728 parameters, reflection padding. Takes RGB (batch, height, width, 3) in [0, 255], sides of at least 16;
+    gives the maps of `TAPS`, with 64, 128, 256 and 512 channels at 1, 1/2, 1/4 and 1/8 of the size.
 
     Raises:
         ValueError: `vgg` lacks a tap.
