@@ -28,20 +28,20 @@ NORMALISING, CALIBRATING = 256, 32  # images on which the encoder's scale is mea
 
 @dataclass(frozen=True)
 class Pairs(Batches):
-    """Contents and styles drawn with replacement, `steps` batches to an epoch; another draw in every epoch.
+    """Contents and styles drawn with replacement, `length` batches to an epoch; another draw in every epoch.
 
     A batch holds its contents and then its styles, (2 batch_size, height, width, 3).
     """
 
-    steps: int = 1
+    length: int = 1
 
     def __len__(self) -> int:
-        return self.steps
+        return self.length
 
     def order(self, epoch: int) -> np.ndarray:
         """Each pair as one number, content * n + style."""
         n = len(self.rows)
-        return np.random.default_rng((self.seed or 0, int(epoch))).integers(n * n, size=self.steps * self.batch_size)
+        return np.random.default_rng((self.seed or 0, int(epoch))).integers(n * n, size=self.length * self.batch_size)
 
     def gather(self, samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         both = np.concatenate(np.divmod(samples, len(self.rows)))
@@ -122,7 +122,7 @@ def train(store: Store, config: Decoder, folder: Path, tell: Tell = lambda line,
     epochs = config.iterations // config.checkpoint_every
 
     def pairs(rows: np.ndarray, steps: int, seed: int) -> Pairs:
-        return Pairs(ready.pixels, rows, np.zeros_like(rows), config.batch_size, seed, steps=steps)
+        return Pairs(ready.pixels, rows, np.zeros_like(rows), config.batch_size, seed, length=steps)
 
     val = pairs(ready.rows[ready.part("val")], -(-VALIDATION_PAIRS // config.batch_size), config.seed)
     shown, _ = val.gather(val.order(0)[:SHOWN])

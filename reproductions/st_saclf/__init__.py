@@ -9,7 +9,7 @@ attention at four depths, and staged fine-tuning give 87.24% on KaoKore's status
     python -m reproductions.st_saclf --data PATH/kaokore --target status --ablation --dry_run
     python -m reproductions.st_saclf --data FOLDER_OR_CSV --target artist --p1 0 0.5 --p2 0 0.5 1
     python -m reproductions.st_saclf search --data FOLDER_OR_CSV --target artist --trials 30
-    python -m reproductions.st_saclf --preset released --data kaokore --target status
+    python -m reproductions.st_saclf --preset released --data kaokore-1.2 --target status
 
 Departures, and what the sources leave open (`--preset paper` follows the text, `released` the code):
 1. Taps: the paper reads feature maps as they come (`--tap_scale none`). On a frozen network their sizes then rule the

@@ -107,9 +107,9 @@ PRESETS = {
         decoder_rate=1e-3, ablation=False, p1=(0.0,), p2=(1.0,),
     ),
     "study": Study(preset="study"),
-    "paper": Study(preset="paper", data="kaokore", target="status", tap_scale="none", preprocessing="unit"),
+    "paper": Study(preset="paper", data="kaokore-1.2", target="status", tap_scale="none", preprocessing="unit"),
     "released": Study(
-        preset="released", data="kaokore", target="status", tap_scale="none", preprocessing="unit",
+        preset="released", data="kaokore-1.2", target="status", tap_scale="none", preprocessing="unit",
         frozen_bn="batch", modes=("released",), learning_rate=8e-4, batch_size=16, regularizer="none",
         p1=(0.8,), p2=(0.2,),
     ),

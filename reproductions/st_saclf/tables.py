@@ -153,7 +153,8 @@ def print_tables(store: runs.Store, format: str, only: Sequence[Run] | None = No
     """Prints our runs side by side, then the published tables beside them."""
     ours = comparison(store, only)
     if format == "csv":
-        print(render(ours, "csv"), end="")
+        if len(ours):
+            print(render(ours, "csv"), end="")
         return
     if len(ours):
         print(TITLES[format].format("Ours: per cent of the test split, means over n seeds") + render(ours, format))
