@@ -150,7 +150,8 @@ def adain(content: Any, style: tuple[Any, Any], alpha: float = 1.0) -> Any:
     """
     content = ops.cast(content, "float32")
     mean, deviation = statistics(content)
-    target = style[1] * (content - mean) / deviation + style[0]
+    style_mean, style_deviation = (ops.cast(part, "float32") for part in style)
+    target = style_deviation * (content - mean) / deviation + style_mean
     return alpha * target + (1.0 - alpha) * content
 
 
