@@ -69,7 +69,8 @@ def cached_taps(
             for start in range(0, len(names), CHUNK):
                 chunk = todo[start : start + CHUNK]
                 maps = reader.predict(Batches(pixels, chunk, np.zeros_like(chunk), batch_size).epochs(), verbose=0)
-                flat = np.concatenate([part.reshape(len(chunk), -1) for part in maps], axis=1)
+                # A head without attention takes one vector, and Keras then gives no list.
+                flat = np.concatenate([part.reshape(len(chunk), -1) for part in keras.tree.flatten(maps)], axis=1)
                 # What a killed extraction wrote beyond its index is overwritten.
                 file.seek(2 * width * len(index))
                 file.write(np.clip(flat, -65504, 65504).astype(np.float16).tobytes())

@@ -32,6 +32,14 @@ def test_the_head_on_cached_taps_says_what_the_classifier_says(model: keras.Mode
     np.testing.assert_allclose(found, model.predict_on_batch(pixels[[4, 2, 0]]), atol=5e-3)
 
 
+def test_a_head_without_attention_reads_its_one_vector(model: keras.Model, tmp_path: Path):
+    plain = attention_classifier(backbones.load_backbone("VGG16", image_size=32, weights=None), [], 3)
+    stored, places = tap_features.cached_taps(tmp_path, plain, images(3), np.arange(3), list("abc"))
+    assert stored.shape == (3, 512)
+    found = tap_features.head_on_taps(plain.get_layer("head")).predict_on_batch(np.asarray(stored[places]))
+    np.testing.assert_allclose(found, plain.predict_on_batch(images(3)), atol=5e-3)
+
+
 def test_only_what_is_missing_is_extracted(model: keras.Model, tmp_path: Path, monkeypatch):
     pixels = images(4)
     tap_features.cached_taps(tmp_path, model, pixels, np.array([0, 1]), ["a", "b"])
