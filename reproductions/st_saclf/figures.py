@@ -38,7 +38,9 @@ def draw(store: runs.Store, configs: Sequence[Run], stylised: Stylised | None) -
             title = f"{key.rsplit('-', 1)[0]}, {any_run.target}"
             figures.save(figures.learning_curves(curves, title=title), folder / f"{key}-curves.png")
         found = comparison(store, [run for run in configs if run.collection == key])
-        if len(found) and found["p1"].nunique() * found["p2"].nunique() > 1:
+        # An ablation varies p1 and p2 along with its other parts: no map of them alone.
+        alone = len(found) and len(found[["network", "mode", "attention", "loss"]].drop_duplicates()) == 1
+        if alone and found["p1"].nunique() * found["p2"].nunique() > 1:
             for score in ("accuracy", "rare"):
                 path = folder / f"{key}-p1-p2-{score}.png"
                 figures.save(heat_map(found, score, f"{score}, % of test"), path)
