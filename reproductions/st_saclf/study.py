@@ -89,6 +89,8 @@ class Study(cli.Study):
     """Training steps of the decoder."""
     decoder_rate: float = 1e-4
     """Its learning rate."""
+    style_weight: float = 10.0
+    """Of the style loss in the decoder's training; random filters ask for less."""
     decoder: str | None = None
     """The directory of a trained decoder of this store, instead of one trained on this choice of images. Its own train
     split must hold no test image of this one."""
@@ -103,8 +105,8 @@ class Study(cli.Study):
 PRESETS = {
     "demo": Study(
         preset="demo", target="artist", networks=("MobileNetV2",), weights=("demo",), image_size=64, bn_momentum=0.9,
-        epochs=12, batch_size=16, split="stratified", encoder_weights="none", decoder_size=32, decoder_iterations=60,
-        decoder_rate=1e-3, ablation=False, p1=(0.0,), p2=(1.0,),
+        epochs=12, batch_size=16, split="stratified", encoder_weights="none", decoder_size=32, decoder_iterations=300,
+        decoder_rate=3e-4, style_weight=1.0, p1=(0.0,), p2=(1.0,),
     ),
     "study": Study(preset="study"),
     "paper": Study(preset="paper", data="kaokore-1.2", target="status", tap_scale="none", preprocessing="unit"),
@@ -216,6 +218,7 @@ def makers(study: Study, choice: Choice) -> tuple[Decoder, Stylised] | None:
             image_size=study.decoder_size or study.image_size,
             resize=study.resize,
             weights=study_.named(study.encoder_weights),
+            style_weight=study.style_weight,
             learning_rate=study.decoder_rate,
             iterations=study.decoder_iterations,
             checkpoint_every=next(n for n in (500, 100, 50, 20, 10, 1) if study.decoder_iterations % n == 0),
