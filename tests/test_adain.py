@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from keras_art import UserError
-from keras_art.adain import networks, stylising
+from keras_art.adain import networks, stylising, training
 from keras_art.adain.stylising import draw_pairs, lonely, recolour, stylise, stylise_classes, stylise_pairs
 from keras_art.images import decode
 
@@ -148,6 +148,40 @@ def test_calibrated_filters_tell_images_apart():
     np.testing.assert_allclose(outputs.mean((0, 1, 2)), 0, atol=1e-3)
     np.testing.assert_allclose(outputs.std((0, 1, 2)), 1, rtol=1e-2)
     assert likeness() < before - 0.1
+
+
+def test_a_calibrated_decoder_tells_positions_apart_and_begins_grey():
+    keras.utils.set_random_seed(1)
+    decoder, maps = networks.make_decoder(), np.random.default_rng(0).uniform(0, 2, (4, 4, 4, 512)).astype("float32")
+    convolutions = [layer for layer in decoder.layers if isinstance(layer, keras.layers.Conv2D)]
+    deep = keras.Model(decoder.input, convolutions[-2].output)
+
+    def likeness() -> float:
+        positions = deep.predict_on_batch(maps).reshape(-1, 64)
+        return float(np.corrcoef(positions).mean())
+
+    before, last = likeness(), convolutions[-1].get_weights()
+    networks.calibrate(decoder, maps)
+    assert likeness() < before - 0.1
+    for old, new in zip(last, convolutions[-1].get_weights(), strict=True):
+        np.testing.assert_array_equal(new, old)
+    np.testing.assert_allclose(decoder.predict_on_batch(maps), 127.5, atol=25)
+
+
+def test_identity_loss_is_the_mean_square_in_units_of_the_range():
+    a, b = (rng.uniform(0, 255, (2, 4, 4, 3)).astype("float32") for rng in map(np.random.default_rng, (0, 1)))
+    np.testing.assert_allclose(float(networks.identity_loss(a, b)), np.mean(((a - b) / 255) ** 2), rtol=1e-5)
+
+
+def test_the_sum_of_losses_is_weighted_and_identity_is_left_out_without_a_weight(transfer):
+    two = np.concatenate([pictures(2), pictures(2, seed=1)])
+    with_identity = training.StyleTransfer(*transfer, {"content": 1.0, "style": 0.1, "identity": 1000.0})
+    losses = with_identity(two)
+    expected = losses["content"] + 0.1 * losses["style"] + 1000 * losses["identity"]
+    np.testing.assert_allclose(float(with_identity.compute_loss(y_pred=losses)), float(expected), rtol=1e-6)
+    own = transfer[1].predict_on_batch(transfer[0].predict_on_batch(two[:2])[-1])
+    np.testing.assert_allclose(float(losses["identity"]), np.mean(((own - two[:2]) / 255.0) ** 2), rtol=1e-4)
+    assert set(training.StyleTransfer(*transfer, {"content": 1.0, "style": 10.0})(two)) == {"content", "style"}
 
 
 def test_both_networks_round_trip(transfer, tmp_path: Path):

@@ -67,6 +67,9 @@ class Train(Source):
     """Of Adam at the beginning."""
     style_weight: float = 10.0
     """Of the style loss; the content loss has 1."""
+    identity_weight: float = 0.0
+    """Of a loss that asks of an image styled by itself its own pixels (Park and Lee 2019); an encoder without ImageNet
+    weights asks for 1000, and for a style weight of 0.1."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +116,7 @@ def train(asked: Train) -> int:
         image_size=asked.image_size,
         weights=study_.named(asked.weights),
         style_weight=asked.style_weight,
+        identity_weight=asked.identity_weight,
         learning_rate=asked.learning_rate,
         batch_size=asked.batch_size,
         iterations=asked.iterations,

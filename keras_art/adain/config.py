@@ -24,6 +24,7 @@ class Decoder:
     resize: str = "squash"
     weights: str = "imagenet"  # of VGG19; or none (He-uniform), or a file of the store's cache/weights
     style_weight: float = 10.0
+    identity_weight: float = 0.0
     learning_rate: float = 1e-4
     decay: float = 5e-5  # learning_rate / (1 + decay * iteration)
     batch_size: int = 8  # pairs

@@ -63,18 +63,20 @@ def make_encoder(vgg: keras.Model) -> keras.Model:
     return encoder
 
 
-def calibrate(encoder: keras.Model, images: np.ndarray) -> None:
-    """Gives each filter, before its ReLU, the mean 0 and the variance 1 over some images: for filters drawn at random.
+def calibrate(network: keras.Model, inputs: Any) -> None:
+    """Gives each filter, before its ReLU, the mean 0 and the variance 1 over some inputs: for filters drawn at random.
 
     Data-dependent initialisation after Krähenbühl et al. 2016. Drawn and left alone, nine layers with ReLU say nearly
-    the same of every image, and a decoder finds little to decode.
+    the same of every image: the encoder leaves little to decode, and the decoder takes thousands of steps to tell one
+    position from another.
 
     Args:
-        images: (n, height, width, 3) in [0, 255]; taken as one batch.
+        network: an encoder or a decoder, layer after layer; what has no ReLU is left as it is.
+        inputs: what it takes, as one batch.
     """
-    x = encoder.get_layer("preprocessing")(images)
-    for layer in encoder.layers[2:]:
-        if isinstance(layer, keras.layers.Conv2D):
+    x = inputs
+    for layer in network.layers[1:]:
+        if isinstance(layer, keras.layers.Conv2D) and layer.activation is keras.activations.relu:
             outputs = ops.conv(x, layer.kernel, padding="valid")
             mean, variance = ops.moments(outputs, axes=(0, 1, 2))
             deviation = ops.sqrt(variance) + EPSILON
@@ -158,6 +160,15 @@ def adain(content: Any, style: tuple[Any, Any], alpha: float = 1.0) -> Any:
 def content_loss(produced: Any, target: Any) -> Any:
     """Equation 12 as the code has it: the mean square of relu4_1 of the output minus the AdaIN target."""
     return ops.mean(ops.square(ops.cast(produced, "float32") - target))
+
+
+def identity_loss(produced: Any, image: Any) -> Any:
+    """The mean square, in units of the pixels' range, of an image styled by itself minus the image.
+
+    Equation 7 of Park and Lee 2019, "Arbitrary Style Transfer with Style-Attentional Networks", its first term. Where
+    the encoder is not worth much, what it says of the output is a poor guide to pixels.
+    """
+    return ops.mean(ops.square((ops.cast(produced, "float32") - image) / 255.0))
 
 
 def style_loss(produced: Sequence[Any], style: Sequence[Any]) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,27 +49,34 @@ class Pairs(Batches):
 
 
 class StyleTransfer(keras.Model):
-    """Contents and styles (2n, h, w, 3) -> {"content": loss, "style": loss}; only the decoder learns."""
+    """Contents and styles (2n, h, w, 3) -> the losses by the names of `weights`; only the decoder learns.
 
-    def __init__(self, encoder: keras.Model, decoder: keras.Model, style_weight: float) -> None:
+    Args:
+        weights: of the losses: `content`, `style`, and where wanted `identity`.
+    """
+
+    def __init__(self, encoder: keras.Model, decoder: keras.Model, weights: Mapping[str, float]) -> None:
         super().__init__(name="style_transfer")
-        self.encoder, self.decoder, self.style_weight = encoder, decoder, style_weight
-        self.trackers = {name: keras.metrics.Mean(f"{name}_loss") for name in ("content", "style")}
+        self.encoder, self.decoder, self.weights_of = encoder, decoder, dict(weights)
+        self.trackers = {name: keras.metrics.Mean(f"{name}_loss") for name in weights}
 
     def call(self, inputs: Any, training: bool = False) -> dict[str, Any]:
         contents, styles = ops.split(ops.cast(inputs, "float32"), 2)
-        theirs = self.encoder(styles)
-        target = networks.adain(self.encoder(contents)[-1], networks.statistics(theirs[-1]))
+        theirs, maps = self.encoder(styles), self.encoder(contents)[-1]
+        target = networks.adain(maps, networks.statistics(theirs[-1]))
         produced = self.encoder(self.decoder(target, training=training))
-        return {
+        losses = {
             "content": networks.content_loss(produced[-1], target),
             "style": networks.style_loss(produced, theirs),
         }
+        if "identity" in self.weights_of:
+            losses["identity"] = networks.identity_loss(self.decoder(maps, training=training), contents)
+        return losses
 
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
     ) -> Any:
-        return y_pred["content"] + self.style_weight * y_pred["style"]
+        return sum(weight * y_pred[name] for name, weight in self.weights_of.items())
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
         for name, tracker in self.trackers.items():
@@ -116,7 +123,11 @@ def train(store: Store, config: Decoder, folder: Path, tell: Tell = lambda line,
     if config.weights == "none":
         networks.calibrate(encoder, images[:CALIBRATING])
     networks.normalise(encoder, images)
-    model = StyleTransfer(encoder, decoder, config.style_weight)
+    networks.calibrate(decoder, encoder(images[:CALIBRATING])[-1])
+    weights = {"content": 1.0, "style": config.style_weight}
+    if config.identity_weight:
+        weights["identity"] = config.identity_weight
+    model = StyleTransfer(encoder, decoder, weights)
     rate = keras.optimizers.schedules.InverseTimeDecay(config.learning_rate, 1, config.decay)
     model.compile(keras.optimizers.Adam(rate))
     epochs = config.iterations // config.checkpoint_every
@@ -147,7 +158,7 @@ def train(store: Store, config: Decoder, folder: Path, tell: Tell = lambda line,
         network.save(part)
         os.replace(part, folder / f"{network.name}.keras")
     last = history.iloc[-1]
-    losses = {f"val_{name}": float(last[f"val_{name}"]) for name in ("loss", "content_loss", "style_loss")}
+    losses = {name: float(last[name]) for name in ("val_loss", *(f"val_{name}_loss" for name in weights))}
     return {
         "status": "ok" if finite else "diverged",
         **(losses if finite else dict.fromkeys(losses)),

@@ -20,7 +20,7 @@ NATIVE_SIZE = {"Xception": 299, "InceptionV3": 299, "InceptionResNetV2": 299, "N
 
 # How the demo's own weights are trained: more and smaller steps than the paper's, because there are few images.
 PRETRAINING: dict[str, Any] = {
-    "mode": "pretraining", "weights": "none", "learning_rate": 0.0, "batch_size": 16, "epochs": 4, "patience": 4,
+    "mode": "pretraining", "weights": "none", "learning_rate": 3e-4, "batch_size": 16, "epochs": 4, "patience": 4,
     "keep": "last",
 }  # fmt: skip
 

@@ -90,7 +90,10 @@ class Study(cli.Study):
     decoder_rate: float = 1e-4
     """Its learning rate."""
     style_weight: float = 10.0
-    """Of the style loss in the decoder's training; random filters ask for less."""
+    """Of the style loss in the decoder's training; an encoder without ImageNet weights asks for 0.1."""
+    identity_weight: float = 0.0
+    """Of a loss that asks of an image styled by itself its own pixels; an encoder without ImageNet weights asks for
+    1000."""
     decoder: str | None = None
     """The directory of a trained decoder of this store, instead of one trained on this choice of images. Its own train
     split must hold no test image of this one."""
@@ -105,8 +108,8 @@ class Study(cli.Study):
 PRESETS = {
     "demo": Study(
         preset="demo", target="artist", networks=("MobileNetV2",), weights=("demo",), image_size=64, bn_momentum=0.9,
-        epochs=12, batch_size=16, split="stratified", encoder_weights="none", decoder_size=32, decoder_iterations=300,
-        decoder_rate=3e-4, style_weight=1.0, p1=(0.0,), p2=(1.0,),
+        epochs=12, batch_size=16, split="stratified", encoder_weights="none", decoder_size=48, decoder_iterations=300,
+        decoder_rate=3e-4, style_weight=0.1, identity_weight=1000.0, p1=(0.0,), p2=(1.0,),
     ),
     "study": Study(preset="study"),
     "paper": Study(preset="paper", data="kaokore-1.2", target="status", tap_scale="none", preprocessing="unit"),
@@ -219,6 +222,7 @@ def makers(study: Study, choice: Choice) -> tuple[Decoder, Stylised] | None:
             resize=study.resize,
             weights=study_.named(study.encoder_weights),
             style_weight=study.style_weight,
+            identity_weight=study.identity_weight,
             learning_rate=study.decoder_rate,
             iterations=study.decoder_iterations,
             checkpoint_every=next(n for n in (500, 100, 50, 20, 10, 1) if study.decoder_iterations % n == 0),
