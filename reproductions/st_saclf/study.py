@@ -108,7 +108,7 @@ class Study(cli.Study):
 PRESETS = {
     "demo": Study(
         preset="demo", target="artist", networks=("MobileNetV2",), weights=("demo",), image_size=64, bn_momentum=0.9,
-        epochs=12, batch_size=16, split="stratified", encoder_weights="none", decoder_size=48, decoder_iterations=300,
+        epochs=12, batch_size=16, split="stratified", encoder_weights="none", decoder_size=48, decoder_iterations=200,
         decoder_rate=3e-4, style_weight=0.1, identity_weight=1000.0, p1=(0.0,), p2=(1.0,),
     ),
     "study": Study(preset="study"),
