@@ -14,7 +14,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from keras_art import UserError
 from keras_art.writing import write as write
@@ -35,6 +35,9 @@ class RunConfig(Protocol):
     paper: ClassVar[str]
     words: ClassVar[tuple[str, ...]]
     __dataclass_fields__: ClassVar[dict[str, Any]]
+
+
+AnyRun = TypeVar("AnyRun", bound=RunConfig)
 
 
 def digest(config: RunConfig) -> str:
@@ -117,6 +120,15 @@ class Store:
                 f"move it away, or use another folder with --store"
             )
         return json.loads((folder / "metrics.json").read_text())
+
+    def finished(self, kind: type[AnyRun]) -> list[tuple[AnyRun, dict[str, Any]]]:
+        """Every finished run of a kind with its metrics, by directory name."""
+        found = []
+        for path in sorted((self.root / kind.paper).glob("*/metrics.json")):
+            run = kind(**json.loads((path.parent / "config.json").read_text()))
+            if (metrics := self.metrics(run)) is not None:
+                found.append((run, metrics))
+        return found
 
     def begin(self, config: RunConfig) -> Path:
         """Makes a run's directory and writes what it is and what it runs on."""

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import json
 import os
 import shutil
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 
 from keras_art import UserError, cli
 from keras_art.runs import Store, execute
@@ -49,7 +48,6 @@ class ClassifierRun:
         return f"{self.network} {self.mode}, seed {self.seed}"
 
 
-AnyRun = TypeVar("AnyRun", bound=ClassifierRun)
 # The fields that a study gives all its runs alike: how they are trained.
 TRAINING = (
     "preprocessing", "resize", "frozen_bn", "optimizer", "learning_rate", "batch_size", "epochs", "patience", "keep",
@@ -96,16 +94,6 @@ def keep_files(store: Store, files: Iterable[str]) -> None:
             os.replace(folder / f"{name}.part", folder / name)
 
 
-def finished(store: Store, kind: type[AnyRun]) -> list[tuple[AnyRun, dict[str, Any]]]:
-    """Every finished run of a paper with its metrics, by directory name."""
-    found = []
-    for path in sorted((store.root / kind.paper).glob("*/metrics.json")):
-        run = kind(**json.loads((path.parent / "config.json").read_text()))
-        if (metrics := store.metrics(run)) is not None:
-            found.append((run, metrics))
-    return found
-
-
 class Estimate:
     """What runs cost, by the store's own experience of this machine where it has any.
 
@@ -123,7 +111,7 @@ class Estimate:
         """10^9 multiply-accumulates and seconds of the finished runs that trained a whole network."""
         return [
             (self.gigamacs(run, found["n_images"], found["epochs"]), found["seconds"])
-            for run, found in finished(self.store, self.kind)
+            for run, found in self.store.finished(self.kind)
             if run.mode != "off_the_shelf" and found["status"] == "ok"
         ]
 

@@ -29,7 +29,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from keras_art import cli, exported, runs
-from keras_art import study as study_
 from keras_art.tables import PaperTable, compare, render
 from reproductions import multitask
 from reproductions.multitask.study import PRESETS as SEVEN
@@ -73,7 +72,7 @@ def table(store: runs.Store, only: Sequence[Run] | None = None) -> list[tuple[Pa
             "n_test": found.get(f"test_{run.target}_n"),
             "note": f"{found['parameters']:,} parameters",
         }
-        for run, found in study_.finished(store, Run)
+        for run, found in store.finished(Run)
         if run.mode == "gram" and (only is None or run in only)
     ]
     return [(GRAM, compare(GRAM, pd.DataFrame(rows)))]

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, TypeVar
+from typing import ClassVar
 
 from keras_art import cli
 from keras_art.runs import Store
@@ -51,19 +50,6 @@ class ClusterRun:
     preprocessing: str = "imagenet"
 
 
-AnyRun = TypeVar("AnyRun", bound=ClusterRun)
-
-
-def finished(store: Store, kind: type[AnyRun]) -> list[tuple[AnyRun, dict[str, Any]]]:
-    """Every finished run of a paper with its metrics, by directory name."""
-    found = []
-    for path in sorted((store.root / kind.paper).glob("*/metrics.json")):
-        run = kind(**json.loads((path.parent / "config.json").read_text()))
-        if (metrics := store.metrics(run)) is not None:
-            found.append((run, metrics))
-    return found
-
-
 def gigamacs(run: ClusterRun) -> tuple[float, float]:
     """10^9 multiply-accumulates of one image: of a training step, and of one pass of the encoder."""
     s, c = run.image_size, run.channels
@@ -88,7 +74,7 @@ class Estimate:
         self.basis = "no run of this store to go by: a guess"
         known = [
             (self.work(run, found["n_images"], found["steps"]), found["training_seconds"])
-            for run, found in finished(store, kind)
+            for run, found in store.finished(kind)
             if found["status"] == "ok" and found["training_seconds"] > 1
         ]
         if known:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from keras_art import runs
-from keras_art.clustering import plan
 from keras_art.tables import PaperTable, compare, grid, render
 from reproductions.dcec_paint.study import Run, protocol
 
@@ -145,7 +144,7 @@ class Clustering:
 
 def clusterings(store: runs.Store, only: Sequence[Run] | None = None) -> list[Clustering]:
     """Every finished clustering of a store, or those among some of its runs."""
-    every = plan.finished(store, Run)
+    every = store.finished(Run)
     sources = {f"run:{runs.digest(run)}": run for run, _ in every if run.mode == "pretraining"}
     chosen = [(run, found) for run, found in every if run.weights in sources and (only is None or run in only)]
     settings = {run: _settings(run, sources[run.weights]) for run, _ in chosen}

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from keras_art import runs
-from keras_art import study as study_
 from keras_art.tables import PaperTable, compare, render
 from reproductions.multitask.study import Run
 
@@ -43,7 +42,7 @@ def table(store: runs.Store, only: Sequence[Run] | None = None) -> list[tuple[Pa
     import pandas as pd
 
     scores, defense = [], []
-    for run, found in study_.finished(store, Run):
+    for run, found in store.finished(Run):
         if only is not None and run not in only:
             continue
         name = run.collection.rsplit("-", 1)[0]
@@ -68,7 +67,7 @@ def table(store: runs.Store, only: Sequence[Run] | None = None) -> list[tuple[Pa
 
 def variant(run: Run, store: runs.Store, only: Sequence[Run] | None = None) -> str:
     """The fields, other than its seed, in which a run differs from others that would stand in the same cell."""
-    others = only if only is not None else [other for other, _ in study_.finished(store, Run)]
+    others = only if only is not None else [other for other, _ in store.finished(Run)]
     name = run.collection.rsplit("-", 1)[0]
     rivals = [
         r
@@ -138,7 +137,7 @@ def print_tables(store: runs.Store, format: str, only: Sequence[Run] | None = No
 
     from keras_art import labels
 
-    done = [run for run, _ in study_.finished(store, Run) if only is None or run in only]
+    done = [run for run, _ in store.finished(Run) if only is None or run in only]
     if format == "csv":
         print(render(pd.concat([frame for _, frame in table(store, only)]), "csv"), end="")
         return

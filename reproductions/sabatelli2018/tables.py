@@ -104,7 +104,7 @@ def table(store: runs.Store, only: Sequence[Run] | None = None) -> list[tuple[Pa
     """
     import pandas as pd
 
-    every = study_.finished(store, Run)
+    every = store.finished(Run)
     everything = [run for run, _ in every]
     done = [(run, found) for run, found in every if only is None or run in only]
     carried = {run.collection for run, _ in done if is_carried(run, everything)}

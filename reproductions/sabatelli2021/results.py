@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from keras_art import runs
 from keras_art.pruning import ticket
 from keras_art.pruning.grid import TicketRun
-from keras_art.study import finished
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,7 +30,7 @@ def rows(store: runs.Store, only: Sequence[TicketRun] | None = None) -> pd.DataF
     """
     import pandas as pd
 
-    every = finished(store, TicketRun)
+    every = store.finished(TicketRun)
     origins = {runs.digest(run): place(run) for run, _ in every if run.mode == "find"}
     shown = [(run, found) for run, found in every if only is None or run in only]
     lines = []

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from keras_art import runs
-from keras_art import study as study_
 from keras_art.tables import PaperTable, compare, grid, render
 from reproductions.st_saclf.study import PRESETS, Run
 
@@ -86,7 +85,7 @@ def done(store: runs.Store, only: Sequence[Run] | None = None) -> list[tuple[Run
     """The finished classifiers of a store, or those of some runs."""
     return [
         (run, found)
-        for run, found in study_.finished(store, Run)
+        for run, found in store.finished(Run)
         if run.mode != "pretraining" and (only is None or run in only)
     ]
 
