@@ -107,7 +107,7 @@ def compare(table: PaperTable, ours: pd.DataFrame) -> pd.DataFrame:
     joint = [*table.keys, "comparable"]
     runs = _summarise(table, ours)
     # Outer, for the union; sorted back into printed order, with what the paper lacks last.
-    frame = cells.merge(runs, how="outer", on=joint).sort_values("order", kind="stable", ignore_index=True)
+    frame = cells.merge(runs, how="outer", on=joint).sort_values(["order", *table.keys], key=_natural, ignore_index=True)
     frame["delta"] = frame["ours"] - frame["paper"]
     frame["note"] = [
         "; ".join(filter(None, notes)) for notes in frame[["mark_note", "note"]].fillna("").itertuples(index=False)
@@ -117,6 +117,13 @@ def compare(table: PaperTable, ours: pd.DataFrame) -> pd.DataFrame:
     return frame[
         ["table", *table.keys, "paper", "ours", "std", "n", "delta", "protocol", "note", "n_test", "low", "high"]
     ]
+
+
+def _natural(column: pd.Series) -> pd.Series:
+    """Words in the order in which a person counts: k = 10 after k = 9."""
+    if not pd.api.types.is_string_dtype(column):
+        return column
+    return column.str.replace(r"\d+", lambda digits: digits[0].zfill(9), regex=True)
 
 
 def _summarise(table: PaperTable, ours: pd.DataFrame) -> pd.DataFrame:

@@ -129,6 +129,11 @@ def test_cells_the_paper_lacks_come_after_its_own():
     assert math.isnan(frame.iloc[-1]["delta"])
 
 
+def test_cells_the_paper_lacks_are_ordered_as_a_person_counts():
+    frame = compared(*(run(50.0, ("type", f"ours k={k}", "off_the_shelf")) for k in (10, 2, 9)))
+    assert frame["network"].tolist()[-3:] == ["ours k=2", "ours k=9", "ours k=10"]
+
+
 @pytest.mark.parametrize("protocol", ["demo", "study", "paper", "released"])
 def test_a_run_which_is_not_comparable_never_fills_paper_or_delta(protocol):
     theirs, ours = rows(compared(run(50.0, comparable=False, protocol=protocol))).itertuples()
