@@ -107,7 +107,9 @@ def compare(table: PaperTable, ours: pd.DataFrame) -> pd.DataFrame:
     joint = [*table.keys, "comparable"]
     runs = _summarise(table, ours)
     # Outer, for the union; sorted back into printed order, with what the paper lacks last.
-    frame = cells.merge(runs, how="outer", on=joint).sort_values(["order", *table.keys], key=_natural, ignore_index=True)
+    frame = cells.merge(runs, how="outer", on=joint).sort_values(
+        ["order", *table.keys], key=_natural, ignore_index=True
+    )
     frame["delta"] = frame["ours"] - frame["paper"]
     frame["note"] = [
         "; ".join(filter(None, notes)) for notes in frame[["mark_note", "note"]].fillna("").itertuples(index=False)
