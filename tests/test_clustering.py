@@ -122,6 +122,7 @@ def test_tibshiranis_rule_takes_the_first_k_and_none_where_the_gap_only_rises():
 def test_contingency_counts_pairs():
     counts = scores.contingency(np.array([0, 0, 1, 1]), np.array([0, 2, 2, 2]))
     assert counts.tolist() == [[1, 0, 1], [0, 0, 2]]
+    assert scores.contingency(np.array([0, 1]), np.array([0, 0]), 3, 2).tolist() == [[1, 0], [1, 0], [0, 0]]
 
 
 def test_stability_is_one_for_renamed_clusters_and_unknown_for_one_seed():

@@ -104,6 +104,19 @@ def test_a_study_leaves_what_a_person_wants_to_see(whole):
     assert drawn == {"scores.png", "maps.png", "labels.png", "evolution.png", "contingency.png", "gap.png"}
 
 
+def test_a_clustering_with_empty_clusters_is_not_the_best_where_another_is_sound(tmp_path):
+    store, found = runs.Store(tmp_path), []
+    for k, silhouette, notes in ((2, 0.4, []), (3, 0.3, []), (6, 0.6, ["4 of 6 clusters are empty: 2, 3, 5, 6"])):
+        run = study.Run(collection="c", mode="dcec", k=k)
+        store.begin(run)
+        table = pd.DataFrame({"method": ["dcec", "kmeans_pca"], "silhouette_learned": [silhouette, 0.9]})
+        table.to_csv(store.directory(run) / "scores.csv", index=False)
+        store.finish(run, {"status": "ok", "notes": notes})
+        found.append(run)
+    assert page._best(store, found, "silhouette_learned") == 2
+    assert page._best(store, found[2:], "silhouette_learned") == 6
+
+
 def test_the_same_command_again_does_nothing_but_print(whole, capsys):
     arguments, folder = whole
     before = {path: path.stat().st_mtime_ns for path in (folder / "store/dcec_paint").rglob("*") if path.is_file()}

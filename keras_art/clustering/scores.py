@@ -16,9 +16,9 @@ from keras_art.clustering.spaces import kmeans
 MOST_FOR_SILHOUETTE = 20_000  # above, a seeded sample of so many points: the silhouette is quadratic
 
 
-def contingency(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Counts, (max(first) + 1, max(second) + 1): row = cluster in `first`, column = cluster in `second`."""
-    counts = np.zeros((int(first.max()) + 1, int(second.max()) + 1), np.int64)
+def contingency(first: np.ndarray, second: np.ndarray, rows: int = 0, columns: int = 0) -> np.ndarray:
+    """Counts, row = cluster in `first`, column = cluster in `second`; at least (rows, columns), where some are empty."""
+    counts = np.zeros((max(rows, int(first.max()) + 1), max(columns, int(second.max()) + 1)), np.int64)
     np.add.at(counts, (first, second), 1)
     return counts
 
