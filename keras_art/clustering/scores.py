@@ -17,7 +17,7 @@ MOST_FOR_SILHOUETTE = 20_000  # above, a seeded sample of so many points: the si
 
 
 def contingency(first: np.ndarray, second: np.ndarray, rows: int = 0, columns: int = 0) -> np.ndarray:
-    """Counts, row = cluster in `first`, column = cluster in `second`; at least (rows, columns), where some are empty."""
+    """Counts: row = cluster in `first`, column = cluster in `second`; at least (rows, columns), some being empty."""
     counts = np.zeros((max(rows, int(first.max()) + 1), max(columns, int(second.max()) + 1)), np.int64)
     np.add.at(counts, (first, second), 1)
     return counts
