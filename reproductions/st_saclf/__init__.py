@@ -25,7 +25,8 @@ Departures, and what the sources leave open (`--preset paper` follows the text, 
 6. p1 and p2: the text gives no final values, the code 0.8 and 0.2 (the representative classes get more). study: 0.5
    and 1.
 7. AdaIN: the released code's taps and padding differ from those of the AdaIN paper, which are taken here; the encoder
-   is Keras's VGG19, its filters normalised on the train images. The decoder sees the train split only.
+   is Keras's VGG19, its filters normalised on the train images. The decoder begins calibrated on them, sees the train
+   split only, and with `--identity_weight` (the demo, whose encoder is random) is also asked for an image's own pixels.
 8. Pixels: the code feeds [0, 1] without mean; study: each network's own preprocessing.
 9. 87.24% is of no whole number of version 1.2's 845 test images. KaoKore's own baselines are on version 1.0.
 """
