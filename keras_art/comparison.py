@@ -124,7 +124,7 @@ def differences(frame: pd.DataFrame, title: str, unit: str = "F1") -> Figure:
     axes.set_yticks(range(len(frame)), texts, fontproperties=font(7))
     axes.set_xlabel(f"difference in {unit}; filled: its interval over seeds leaves out 0", fontproperties=font(8))
     axes.tick_params(labelsize=7)
-    axes.set_title(label(title, 9, 6), fontproperties=font(9))
+    figure.suptitle(label(title, 9, 6), fontproperties=font(9))  # wider than the axes
     axes.spines[["top", "right"]].set_visible(False)
     return figure
 

@@ -115,7 +115,7 @@ def _compare(page: comparison.Page, store: Store, models: dict[str, dict[int, Ru
                 {seed: _table(store, run, task) for seed, run in models[name].items()} for name in (base, other)
             )
             classes = evaluation.per_class_differences(one, two)
-            page.figure(comparison.differences(classes, f"{other} - {base}, F1 of each {task}"))
+            page.figure(comparison.differences(classes, f"F1 of each {task}: {other} - {base}"))
     page.text("Of classes that do not differ at all, one in twenty is filled by chance.")
 
 
