@@ -84,6 +84,35 @@ def named(file: str) -> str:
     return f"{path.name.removesuffix(suffix)}-{hashlib.sha256(path.read_bytes()).hexdigest()[:8]}{suffix}"
 
 
+def split_weights(networks: Sequence[str], weights: Sequence[str]) -> tuple[dict[str, str], str]:
+    """What `--weights` says: the files of single networks, and what holds for the others.
+
+    Raises:
+        UserError: two of them hold for the others, or a network is named that is not asked for.
+    """
+    files = dict(item.split("=", 1) for item in weights if "=" in item)
+    plain = [item for item in weights if "=" not in item]
+    if len(plain) > 1:
+        raise UserError(f"--weights takes one of {' '.join(plain)}, and NETWORK=FILE for single networks")
+    if unknown := set(files) - set(networks):
+        raise UserError(f"--weights names {', '.join(sorted(unknown))}, which --networks does not")
+    return files, plain[0] if plain else "imagenet"
+
+
+def starting_weights(network: str, networks: Sequence[str], weights: Sequence[str]) -> str:
+    """What `--weights` says of one network, in the store's names.
+
+    Raises:
+        UserError: as `split_weights`, or a file does not exist.
+    """
+    files, plain = split_weights(networks, weights)
+    if network in files:
+        return named(files[network])
+    if network.endswith(".keras") and plain in ("imagenet", "demo"):
+        return "own"
+    return plain if plain in ("imagenet", "none", "demo") else named(plain)
+
+
 def keep_files(store: Store, files: Iterable[str]) -> None:
     """Copies the user's network and weights files into the store, so that a run needs nothing else."""
     folder = store.root / "cache" / "weights"

@@ -6,7 +6,8 @@ import json
 import math
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,16 @@ def make_deterministic(seed: int) -> None:
         # The graph optimizer orders its rewrites by hashes that differ from process to process: InceptionV3's second
         # loss took five values in ten runs. Without it steps are as fast and graphs are traced sooner.
         tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+
+
+@contextmanager
+def precision(policy: str) -> Iterator[None]:
+    """Layers made inside compute by a dtype policy; after it they compute in float32 again."""
+    keras.config.set_dtype_policy(policy)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy("float32")
 
 
 def compile_classifier(model: keras.Model, optimizer: keras.optimizers.Optimizer) -> None:

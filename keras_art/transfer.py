@@ -73,11 +73,8 @@ def carry_out(store: Store, config: ClassifierRun, folder: Path, tell: Tell) -> 
     Returns:
         What `metrics.json` holds: fractions, counts, seconds; nulls and "diverged" where training diverged.
     """
-    keras.config.set_dtype_policy(config.precision)
-    try:
+    with training.precision(config.precision):
         return _carry_out(store, config, folder, tell)
-    finally:
-        keras.config.set_dtype_policy("float32")
 
 
 def _carry_out(store: Store, config: ClassifierRun, folder: Path, tell: Tell) -> dict[str, Any]:

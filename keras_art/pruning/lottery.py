@@ -34,11 +34,8 @@ def carry_out(store: Store, run: TicketRun, folder: Path, tell: Tell) -> dict[st
         What `metrics.json` holds. `sparsity` is that of the `prunable` weights, `kept` of which are left; `emptied`
         names kernels that have none.
     """
-    keras.config.set_dtype_policy(run.precision)
-    try:
+    with training.precision(run.precision):
         return _carry_out(store, run, folder, tell)
-    finally:
-        keras.config.set_dtype_policy("float32")
 
 
 def _carry_out(store: Store, run: TicketRun, folder: Path, tell: Tell) -> dict[str, Any]:

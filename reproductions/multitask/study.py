@@ -219,13 +219,8 @@ def weights_files(study: Study) -> list[str]:
 
 def starting_weights(network: str, study: Study, store: runs.Store) -> str:
     """What `--weights` says of one network: imagenet, none, own, a file, or a preset, in the store's names."""
-    files = dict(item.split("=", 1) for item in study.weights if "=" in item)
-    plain = [item for item in study.weights if "=" not in item]
-    if len(plain) > 1:
-        raise UserError(f"--weights takes one of {' '.join(plain)}, and NETWORK=FILE for single networks")
-    if unknown := set(files) - set(study.networks):
-        raise UserError(f"--weights names {', '.join(sorted(unknown))}, which --networks does not")
-    weights = files.get(network, plain[0] if plain else "imagenet")
+    files, plain = study_.split_weights(study.networks, study.weights)
+    weights = files.get(network, plain)
     if network.endswith(".keras"):
         return "own" if weights == "imagenet" else weights if weights == "none" else study_.named(weights)
     if weights in ("imagenet", "none"):

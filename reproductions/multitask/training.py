@@ -84,11 +84,8 @@ def carry_out(store: Store, run: Run, folder: Path, tell: Tell) -> dict[str, Any
     Returns:
         What `metrics.json` holds: fractions, counts, seconds; nulls and "diverged" where training diverged.
     """
-    keras.config.set_dtype_policy(run.precision)
-    try:
+    with training.precision(run.precision):
         return _carry_out(store, run, folder, tell)
-    finally:
-        keras.config.set_dtype_policy("float32")
 
 
 def _carry_out(store: Store, run: Run, folder: Path, tell: Tell) -> dict[str, Any]:

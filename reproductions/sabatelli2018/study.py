@@ -166,7 +166,7 @@ def runs_of(study: Study, chosen: dict[str, tuple[Any, Choice]]) -> list[Run]:
     target = chosen["target"][1]
     grid: dict[Run, None] = {}
     for network in study.networks:
-        name, weights = study_.named(network), starting_weights(network, study)
+        name, weights = study_.named(network), study_.starting_weights(network, study.networks, study.weights)
         common = Run(
             collection=target.key,
             target=target.target,
@@ -198,19 +198,3 @@ def runs_of(study: Study, chosen: dict[str, tuple[Any, Choice]]) -> list[Run]:
                     grid[theta_r] = None
                     grid[dataclasses.replace(run, weights=f"run:{runs.digest(theta_r)}")] = None
     return list(grid)
-
-
-def starting_weights(network: str, study: Study) -> str:
-    """What `--weights` says of one network."""
-    files = dict(item.split("=", 1) for item in study.weights if "=" in item)
-    plain = [item for item in study.weights if "=" not in item]
-    if len(plain) > 1:
-        raise UserError(f"--weights takes one of {' '.join(plain)}, and NETWORK=FILE for single networks")
-    if unknown := set(files) - set(study.networks):
-        raise UserError(f"--weights names {', '.join(sorted(unknown))}, which --networks does not")
-    if network in files:
-        return study_.named(files[network])
-    weights = plain[0] if plain else "imagenet"
-    if network.endswith(".keras") and weights in ("imagenet", "demo"):
-        return "own"
-    return weights if weights in ("imagenet", "none", "demo") else study_.named(weights)

@@ -258,7 +258,7 @@ def runs_of(study: Study, chosen: dict[str, tuple[Any, Choice]]) -> list[Run]:
     made = makers(study, target)
     grid: dict[Run, None] = {}
     for network in study.networks:
-        weights = starting_weights(network, study)
+        weights = study_.starting_weights(network, study.networks, study.weights)
         common = Run(
             collection=target.key,
             target=target.target,
@@ -305,19 +305,3 @@ def _settings(study: Study) -> list[tuple[str, str, str, tuple[float, float]]]:
 def rare_of(run: Run, counts: list[int], classes: list[str]) -> list[str]:
     """The rare classes of a run's target."""
     return mixing.rare_classes(counts, classes, run.rare.split("\t") if run.rare else ())
-
-
-def starting_weights(network: str, study: Study) -> str:
-    """What `--weights` says of one network."""
-    files = dict(item.split("=", 1) for item in study.weights if "=" in item)
-    plain = [item for item in study.weights if "=" not in item]
-    if len(plain) > 1:
-        raise UserError(f"--weights takes one of {' '.join(plain)}, and NETWORK=FILE for single networks")
-    if unknown := set(files) - set(study.networks):
-        raise UserError(f"--weights names {', '.join(sorted(unknown))}, which --networks does not")
-    if network in files:
-        return study_.named(files[network])
-    weights = plain[0] if plain else "imagenet"
-    if network.endswith(".keras") and weights in ("imagenet", "demo"):
-        return "own"
-    return weights if weights in ("imagenet", "none", "demo") else study_.named(weights)
