@@ -159,6 +159,19 @@ def _summarise(table: PaperTable, ours: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def beside(paper: PaperTable, frame: pd.DataFrame, format: str) -> str:
+    """What `compare` returns, under its title: a grid on the terminal, else as `render` has it."""
+    if format == "text":
+        return grid(paper, frame)
+    return titled(f"{paper.source}: {paper.metric}", render(frame, format, paper.digits), format)
+
+
+def titled(title: str, text: str, format: str) -> str:
+    """A rendered table under a line of words; CSV has none."""
+    lines = {"text": "{}\n", "csv": "", "markdown": "**{}**\n\n", "latex": "% {}\n", "html": "<h3>{}</h3>\n"}
+    return lines[format].format(title) + text
+
+
 def render(frame: pd.DataFrame, format: str, digits: int = 2) -> str:
     """A table as text: what `compare` returns, or any frame of words and numbers.
 

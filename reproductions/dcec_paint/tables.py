@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from keras_art import runs
-from keras_art.tables import PaperTable, compare, grid, render
+from keras_art.tables import PaperTable, beside, compare, render, titled
 from reproductions.dcec_paint.study import Run, protocol
 
 if TYPE_CHECKING:
@@ -258,18 +258,10 @@ def print_tables(store: runs.Store, format: str, only: Sequence[Run] | None = No
     frames = table(store, only)
     filled = [(paper, frame) for paper, frame in frames if (frame["n"] > 0).any()]
     for paper, frame in filled or frames:
-        title = study_title(format, f"{paper.source}: {paper.metric}")
-        print(grid(paper, frame) if format == "text" else title + render(frame, format, paper.digits))
+        print(beside(paper, frame, format))
     ours = overview(store, only, target)
     if len(ours):
         words = (
             "DCEC and its baselines; AS: silhouette in the learned space, and in two that were not trained to cluster"
         )
-        print(study_title(format, words) + render(ours, format, 3))
-
-
-def study_title(format: str, words: str) -> str:
-    """A line above a table."""
-    return {"text": "{}\n\n", "csv": "", "markdown": "**{}**\n\n", "latex": "% {}\n", "html": "<h3>{}</h3>\n"}[
-        format
-    ].format(words)
+        print(titled(words + "\n" * (format == "text"), render(ours, format, 3), format))

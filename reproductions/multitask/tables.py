@@ -7,13 +7,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from keras_art import runs
-from keras_art.tables import PaperTable, compare, render
+from keras_art.tables import PaperTable, compare, render, titled
 from reproductions.multitask.study import Run
 
 if TYPE_CHECKING:
     import pandas as pd
 
-TITLES = {"text": "{}\n", "markdown": "**{}**\n\n", "latex": "% {}\n", "html": "<h3>{}</h3>\n"}
 
 SCORES = PaperTable(
     name="seven",
@@ -145,7 +144,7 @@ def print_tables(store: runs.Store, format: str, only: Sequence[Run] | None = No
         mine = [run for run in done if run.collection == key]
         title = f"{key}: test scores in per cent, means over seeds"
         shown = render(summary(store, mine, labels.facts(store, key)), format)
-        print(TITLES[format].format(title) + shown)
+        print(titled(title, shown, format))
     defense = table(store, only)[1][1]
     if not done or (defense["n"] > 0).any():
-        print(TITLES[format].format(f"{DEFENSE.source}: {DEFENSE.metric}") + render(defense, format))
+        print(titled(f"{DEFENSE.source}: {DEFENSE.metric}", render(defense, format), format))

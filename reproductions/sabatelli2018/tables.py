@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from keras_art import runs
 from keras_art import study as study_
-from keras_art.tables import PaperTable, compare, grid, render
+from keras_art.tables import PaperTable, beside, compare, render
 from reproductions.sabatelli2018.study import NATIVE_SIZE, PRESETS, Run
 
 if TYPE_CHECKING:
     import pandas as pd
 
-TITLES = {"text": "{}\n", "markdown": "**{}**\n\n", "latex": "% {}\n", "html": "<h3>{}</h3>\n"}
 
 TABLE_1 = PaperTable(
     name="table_1",
@@ -251,5 +250,4 @@ def print_tables(store: runs.Store, format: str, only: Sequence[Run] | None = No
         return
     filled = [(paper, frame) for paper, frame in frames if (frame["n"] > 0).any()]
     for paper, frame in filled or frames:
-        title = TITLES[format].format(f"{paper.source}: {paper.metric}")
-        print(grid(paper, frame) if format == "text" else title + render(frame, format))
+        print(beside(paper, frame, format))

@@ -7,14 +7,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from keras_art import runs
-from keras_art.tables import PaperTable, compare, grid, render
+from keras_art.tables import PaperTable, beside, compare, render
 from reproductions.sabatelli2021 import results
 from reproductions.sabatelli2021.study import PRESETS, SHARED, Run
 
 if TYPE_CHECKING:
     import pandas as pd
 
-TITLES = {"text": "{}\n", "markdown": "**{}**\n\n", "latex": "% {}\n", "html": "<h3>{}</h3>\n"}
 
 TABLE_4 = PaperTable(
     name="table_4",
@@ -151,5 +150,4 @@ def print_tables(store: runs.Store, format: str, only: Sequence[Run] | None = No
         return
     filled = [(paper, frame) for paper, frame in frames if (frame["n"] > 0).any()]
     for paper, frame in filled or frames:
-        title = TITLES[format].format(f"{paper.source}: {paper.metric}")
-        print(grid(paper, frame) if format == "text" else title + render(frame, format))
+        print(beside(paper, frame, format))

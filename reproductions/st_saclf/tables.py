@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from keras_art import runs
-from keras_art.tables import PaperTable, compare, grid, render
+from keras_art.tables import PaperTable, beside, compare, render, titled
 from reproductions.st_saclf.study import PRESETS, Run
 
 if TYPE_CHECKING:
     import pandas as pd
 
-TITLES = {"text": "{}\n", "markdown": "**{}**\n\n", "latex": "% {}\n", "html": "<h3>{}</h3>\n"}
 VERSIONS = {5298: "1.0", 8215: "1.1", 8446: "1.2", 9257: "1.3"}  # labelled images -> version of KaoKore
 
 BASELINES = PaperTable(
@@ -156,7 +155,6 @@ def print_tables(store: runs.Store, format: str, only: Sequence[Run] | None = No
             print(render(ours, "csv"), end="")
         return
     if len(ours):
-        print(TITLES[format].format("Ours: per cent of the test split, means over n seeds") + render(ours, format))
+        print(titled("Ours: per cent of the test split, means over n seeds", render(ours, format), format))
     for paper, frame in table(store, only):
-        title = TITLES[format].format(f"{paper.source}: {paper.metric}")
-        print(grid(paper, frame) if format == "text" else title + render(frame, format))
+        print(beside(paper, frame, format))
