@@ -15,8 +15,6 @@ import json
 import subprocess
 import sys
 import tempfile
-import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,6 +22,7 @@ import keras
 import numpy as np
 
 from benchmarks import interleaved, report
+from benchmarks.memory import peaks_of
 from keras_art.clustering import dcec
 from keras_art.clustering.network import autoencoder
 from keras_art.pipeline import Batches
@@ -80,31 +79,6 @@ def updates(images: np.ndarray, batch_size: int, size: int) -> dict[str, Callabl
     }
 
 
-def peak(images: int, size: int) -> dict[str, float]:
-    """Joint training on synthetic pixels on disk; returns peaks in GB."""
-    peaks = {"RssAnon": 0.0, "RssFile": 0.0}
-
-    def watch() -> None:
-        while True:
-            for line in Path("/proc/self/status").read_text().splitlines():
-                name = line.split(":")[0]
-                if name in peaks:
-                    peaks[name] = max(peaks[name], int(line.split()[1]) / 1e6)
-            time.sleep(0.02)
-
-    with tempfile.TemporaryDirectory() as folder:
-        shape = (images, size, size, 3)
-        written = np.memmap(Path(folder) / "pixels.u8", np.uint8, "w+", shape=shape)
-        for row in range(images):
-            written[row] = row % 256
-        written.flush()
-        del written
-        pixels = np.memmap(Path(folder) / "pixels.u8", np.uint8, "r", shape=shape)
-        threading.Thread(target=watch, daemon=True).start()
-        ours(pixels, 32, 4, 2, size)()
-    return peaks
-
-
 def main() -> None:
     """Prints the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -118,7 +92,8 @@ def main() -> None:
     parser.add_argument("--measure", type=int, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.measure:
-        print(json.dumps(peak(asked.measure, asked.image_size[0])))
+        side = asked.image_size[0]
+        print(json.dumps(peaks_of(lambda pixels: ours(pixels, 32, 4, 2, side)(), asked.measure, side)))
     elif asked.memory:
         print("| images | pixels, GB | anonymous, GB | mapped, GB |\n|---|---|---|---|")
         for images in (asked.images, 4 * asked.images, 16 * asked.images):

@@ -15,16 +15,14 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 
-def measured(images: int, image_size: int) -> dict[str, float]:
-    """Trains a small network for one epoch on synthetic pixels on disk; returns peaks in GB."""
-    import keras
-    import numpy as np
 
-    from keras_art.pipeline import Batches
-
+def peaks_of(train: Callable[[np.ndarray], object], images: int, image_size: int) -> dict[str, float]:
+    """Runs a training on synthetic pixels (images, size, size, 3) uint8 on disk; returns peaks in GB."""
     peaks = {"RssAnon": 0.0, "RssFile": 0.0}
 
     def watch() -> None:
@@ -43,13 +41,22 @@ def measured(images: int, image_size: int) -> dict[str, float]:
         written.flush()
         del written
         pixels = np.memmap(Path(folder) / "pixels.u8", np.uint8, "r", shape=shape)
-        layers = [keras.Input(shape[1:]), keras.layers.Conv2D(8, 3, 4), keras.layers.GlobalAveragePooling2D()]
-        model = keras.Sequential([*layers, keras.layers.Dense(2, "softmax")])
-        model.compile("sgd", "sparse_categorical_crossentropy")
-        batches = Batches(pixels, np.arange(images), np.arange(images) % 2, 32, seed=0)
         threading.Thread(target=watch, daemon=True).start()
-        model.fit(batches.epochs(), steps_per_epoch=len(batches), shuffle=False, verbose=0)
+        train(pixels)
     return peaks
+
+
+def one_epoch(pixels: np.ndarray) -> None:
+    """Trains a small network."""
+    import keras
+
+    from keras_art.pipeline import Batches
+
+    layers = [keras.Input(pixels.shape[1:]), keras.layers.Conv2D(8, 3, 4), keras.layers.GlobalAveragePooling2D()]
+    model = keras.Sequential([*layers, keras.layers.Dense(2, "softmax")])
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    batches = Batches(pixels, np.arange(len(pixels)), np.arange(len(pixels)) % 2, 32, seed=0)
+    model.fit(batches.epochs(), steps_per_epoch=len(batches), shuffle=False, verbose=0)
 
 
 def main() -> None:
@@ -60,7 +67,7 @@ def main() -> None:
     parser.add_argument("--measure", type=int, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.measure:
-        print(json.dumps(measured(asked.measure, asked.image_size)))
+        print(json.dumps(peaks_of(one_epoch, asked.measure, asked.image_size)))
         return
     print("| images | pixels, GB | anonymous, GB | mapped, GB |\n|---|---|---|---|")
     for images in asked.images:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import tyro
 
 from keras_art import UserError, cli
-from keras_art.runs import write
+from keras_art.predict import hand_over
 
 if TYPE_CHECKING:
     import keras
@@ -94,13 +94,7 @@ def command(asked: Predict) -> int:
     cli.start_backend()
     with cli.bar("classifying", "images") as progress:
         found, unreadable = predict(path, asked.folder, asked.saliency, progress)
-    write(asked.out, found.to_csv(index=False))
-    cli.say(f"{len(found)} pictures in {asked.out}")
-    if len(unreadable):
-        quarantine = asked.out.with_name(f"{asked.out.stem}_quarantine.csv")
-        write(quarantine, unreadable.to_csv(index=False))
-        cli.say(f"{len(unreadable)} could not be read, see {quarantine}")
-    return 0 if len(found) else 1
+    return hand_over(found, unreadable, asked.out)
 
 
 def predict(path: Path, folder: Path, saliency: Path | None, progress: Any) -> tuple[pd.DataFrame, pd.DataFrame]:

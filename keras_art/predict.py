@@ -53,10 +53,15 @@ def command(asked: Predict, kind: type[Any], how: Callable[..., Any] | None = No
     with cli.bar("reading pictures", "images") as progress:
         run = kind(**json.loads(config.read_text()))
         found, unreadable = (how or predict)(asked.run, run, asked.folder, progress)
-    write(asked.out, found.to_csv(index=False))
-    cli.say(f"{len(found)} pictures in {asked.out}")
+    return hand_over(found, unreadable, asked.out)
+
+
+def hand_over(found: pd.DataFrame, unreadable: pd.DataFrame, out: Path) -> int:
+    """Writes what was found, and beside it what could not be read; returns the exit status."""
+    write(out, found.to_csv(index=False))
+    cli.say(f"{len(found)} pictures in {out}")
     if len(unreadable):
-        quarantine = asked.out.with_name(f"{asked.out.stem}_quarantine.csv")
+        quarantine = out.with_name(f"{out.stem}_quarantine.csv")
         write(quarantine, unreadable.to_csv(index=False))
         cli.say(f"{len(unreadable)} could not be read, see {quarantine}")
     return 0 if len(found) else 1
