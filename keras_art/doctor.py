@@ -54,10 +54,11 @@ def check(asked: Check) -> int:
     """Writes the report and prints its sentences; 1 if no image can be used."""
     from keras_art import duplicates
     from keras_art.collection import load_collection
-    from keras_art.image_store import ImageStore
+    from keras_art.decoding import stored_images
+    from keras_art.runs import Store
 
     collection = load_collection(asked.data, asked.root)
-    store = ImageStore(Path(asked.store) / "cache" / "images" / f"{STORED}-squash", STORED)
+    store = stored_images(Store(asked.store), STORED, "squash")
     with cli.bar("opening images", "images") as progress:
         scan = store.scan(collection.table["path"].tolist(), progress)
     images, quarantine = examine(collection, scan)

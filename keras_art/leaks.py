@@ -89,14 +89,15 @@ def look(asked: Leaks) -> int:
 
     from keras_art import duplicates, splits
     from keras_art.collection import load_collection
-    from keras_art.image_store import ImageStore
+    from keras_art.decoding import stored_images
+    from keras_art.runs import Store
 
     collection = load_collection(asked.data, asked.root, need_images=asked.images == "yes")
     choice = splits.choose(collection, asked.target, rule=asked.split, split_seed=asked.split_seed, class_filter=False)
     table, sha256, alike = choice.table, None, None
     readable = [True] * len(table)
     if asked.images == "yes":
-        images = ImageStore(Path(asked.store) / "cache" / "images" / f"{STORED}-squash", STORED)
+        images = stored_images(Store(asked.store), STORED, "squash")
         with cli.bar("reading pictures", "images") as progress:
             scan = images.scan(table["path"].tolist(), progress)
         readable = (scan["row"] >= 0).tolist()

@@ -88,7 +88,7 @@ def predict(
 
     from keras_art import metrics, transfer
     from keras_art.collection import list_images
-    from keras_art.image_store import ImageStore
+    from keras_art.decoding import stored_images
     from keras_art.pipeline import Batches
 
     store = Store(folder.resolve().parents[1])
@@ -96,9 +96,7 @@ def predict(
     if kept is None:
         raise StoreError(f"{folder} holds no model: the run is unfinished, diverged, or has a random-forest head")
     paths = list_images(pictures)
-    images = ImageStore(
-        store.root / "cache" / "images" / f"{config.image_size}-{config.resize}", config.image_size, config.resize
-    )
+    images = stored_images(store, config.image_size, config.resize)
     scan = images.scan(paths, progress)
     scan["id"] = [path.relative_to(pictures).as_posix() for path in paths]
     readable = scan[scan["row"] >= 0]

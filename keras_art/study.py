@@ -6,10 +6,10 @@ import functools
 import hashlib
 import os
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 from keras_art import UserError, cli
 from keras_art.runs import Store, execute
@@ -195,12 +195,30 @@ class Estimate:
         return int(4e6 * parameters) if run.mode != "off_the_shelf" else 4 * 2048 * self.images[run.collection]
 
 
-def plan(store: Store, configs: Sequence[ClassifierRun], estimate: Estimate) -> str:
+class Cost(Protocol):
+    """What a list of runs costs: `Estimate`, or a method's own."""
+
+    @property
+    def images(self) -> Mapping[str, int]:
+        """How many of each collection, by its key."""
+
+    @property
+    def basis(self) -> str:
+        """How the speed is known, for people."""
+
+    def seconds(self, run: Any, /) -> float:
+        """At most."""
+
+    def bytes(self, run: Any, /) -> int:
+        """On disk."""
+
+
+def plan(store: Store, configs: Sequence[Any], estimate: Cost) -> str:
     """The list of runs, done or to do, with the time and the disk they take."""
     lines, seconds, size = [], 0.0, 0
     for config in configs:
         done = store.metrics(config) is not None
-        begun = (store.directory(config) / "checkpoint" / "epoch.npz").exists()
+        begun = any((store.directory(config) / "checkpoint").glob("*"))
         state = "done" if done else "begun" if begun else "to do"
         if not done:
             seconds, size = seconds + estimate.seconds(config), size + estimate.bytes(config)
@@ -210,7 +228,7 @@ def plan(store: Store, configs: Sequence[ClassifierRun], estimate: Estimate) -> 
     pixels = {(c.collection, c.image_size): 3 * c.image_size**2 * estimate.images[c.collection] for c in configs}
     lines.append(
         f"{len(configs)} runs, {missing} to do: at most {cli.duration(seconds)} ({estimate.basis}), "
-        f"about {size / 1e9:.1f} GB for models and features, {sum(pixels.values()) / 1e9:.1f} GB for decoded images"
+        f"about {size / 1e9:.2f} GB for models and features, {sum(pixels.values()) / 1e9:.2f} GB for decoded images"
     )
     return "\n".join(lines)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,14 +10,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from keras_art import duplicates, leaks, splits
-from keras_art.collection import BadCollection, Collection
+from keras_art.collection import Collection
+from keras_art.decoding import Progress, decode, decoded, stored_images
 from keras_art.image_store import ImageStore
 from keras_art.runs import Store, StoreError, write
 
 if TYPE_CHECKING:
     import pandas as pd
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -56,18 +54,10 @@ def prepare(
     """
     import pandas as pd
 
-    images = ImageStore(store.root / "cache" / "images" / f"{image_size}-{resize}", image_size, resize)
-    scan = images.scan(choice.table["path"].tolist(), progress)
-    readable = (scan["row"] >= 0).to_numpy()
-    unreadable = choice.table.loc[~readable, ["id", "path"]].assign(reason=scan.loc[~readable, "reason"].to_numpy())
-    quarantine = pd.concat([collection.quarantine, unreadable])
     folder = store.root / "collections" / choice.key
-    folder.mkdir(parents=True, exist_ok=True)
-    write(folder / "quarantine.csv", quarantine.to_csv(index=False))
-    if not readable.any():
-        raise BadCollection(
-            f"none of the {len(scan)} images of {collection.name} can be read; {folder / 'quarantine.csv'} says why"
-        )
+    images = stored_images(store, image_size, resize)
+    scan, quarantine = decode(images, collection, choice.table, folder, progress)
+    readable = (scan["row"] >= 0).to_numpy()
     rows = scan["row"].to_numpy()[readable]
     alike = duplicates.near_groups(duplicates.hashes(images)[rows])
     task = splits.split(choice, readable, alike)
@@ -108,14 +98,8 @@ def load(store: Store, key: str, image_size: int, resize: str) -> Ready:
     facts = json.loads((folder / "task.json").read_text(encoding="utf-8"))
     table = _table(folder)
     task = splits.Task(key, facts["target"], table, facts["classes"], facts["dropped_classes"])
-    images = ImageStore(store.root / "cache" / "images" / f"{image_size}-{resize}", image_size, resize)
-    scan = images.scan(table["path"].tolist())
-    if (gone := scan[scan["row"] < 0]).size:
-        raise StoreError(
-            f"{len(gone)} image{'s' * (len(gone) > 1)} of {key} can no longer be read, first {gone['path'].iloc[0]} "
-            f"({gone['reason'].iloc[0]}): put them back, or start the study anew to leave them out"
-        )
-    return _ready(task, images, scan.set_index(table["id"]))
+    images = stored_images(store, image_size, resize)
+    return _ready(task, images, decoded(images, table, key).set_index(table["id"]))
 
 
 def _table(folder: Path) -> pd.DataFrame:

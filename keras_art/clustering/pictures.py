@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from keras_art.collection import OWN_COLUMNS, BadCollection, Collection, list_images, load_collection
-from keras_art.image_store import ImageStore
+from keras_art.collection import OWN_COLUMNS, Collection, list_images, load_collection
+from keras_art.decoding import Progress, decode, decoded, stored_images
 from keras_art.runs import Store, StoreError, write
 
 if TYPE_CHECKING:
     import pandas as pd
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -87,20 +84,10 @@ def prepare(store: Store, collection: Collection, image_size: int, resize: str, 
         BadCollection: no picture can be read.
         StoreError: the store has prepared this collection before, when other images could be read.
     """
-    import pandas as pd
-
-    images = ImageStore(store.root / "cache" / "images" / f"{image_size}-{resize}", image_size, resize)
-    scan = images.scan(collection.table["path"].tolist(), progress)
-    readable = (scan["row"] >= 0).to_numpy()
-    unreadable = collection.table.loc[~readable, ["id", "path"]].assign(reason=scan.loc[~readable, "reason"].to_numpy())
     folder = store.root / "collections" / key_of(collection)
-    folder.mkdir(parents=True, exist_ok=True)
-    quarantine = pd.concat([collection.quarantine, unreadable])
-    write(folder / "quarantine.csv", quarantine.to_csv(index=False))
-    if not readable.any():
-        raise BadCollection(
-            f"none of the {len(scan)} images of {collection.name} can be read; {folder / 'quarantine.csv'} says why"
-        )
+    images = stored_images(store, image_size, resize)
+    scan, quarantine = decode(images, collection, collection.table, folder, progress)
+    readable = (scan["row"] >= 0).to_numpy()
     table = collection.table[readable].drop(columns=["bytes", "split"])
     if (folder / "pictures.csv").exists() and list(_table(folder)["id"]) != list(table["id"]):
         raise StoreError(
@@ -123,13 +110,8 @@ def load(store: Store, key: str, image_size: int, resize: str) -> Pictures:
     if not (folder / "pictures.csv").exists():
         raise StoreError(f"{folder} is not there: start the study that made it, with its --data, and it will be")
     table = _table(folder)
-    images = ImageStore(store.root / "cache" / "images" / f"{image_size}-{resize}", image_size, resize)
-    scan = images.scan(table["path"].tolist())
-    if (gone := scan[scan["row"] < 0]).size:
-        raise StoreError(
-            f"{len(gone)} image{'s' * (len(gone) > 1)} of {key} can no longer be read, first {gone['path'].iloc[0]} "
-            f"({gone['reason'].iloc[0]}): put them back, or start the study anew to leave them out"
-        )
+    images = stored_images(store, image_size, resize)
+    scan = decoded(images, table, key)
     return Pictures(key, table, images.pixels(), scan["row"].to_numpy(np.int64), scan["sha256"].to_list())
 
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from keras_art import cli
 from keras_art.runs import Store
 from keras_art.study import GIGAMACS_PER_CPU_SECOND
 
@@ -95,22 +94,6 @@ class Estimate:
         around = 0.004 * images * run.gap_references / 10 if run.mode != "dcec" else 3e-7 * images**2
         return self.work(run, images, steps) / self.speed + around + 10
 
-    def plan(self, store: Store, runs: Sequence[ClusterRun]) -> str:
-        """The list of runs, done or to do, with the time and the disk they take."""
-        lines, left = [], 0.0
-        for run in runs:
-            folder = store.directory(run)
-            state = "done" if store.metrics(run) else "begun" if (folder / "checkpoint").exists() else "to do"
-            left += 0 if state == "done" else self.seconds(run)
-            cost = "" if state == "done" else f"at most {cli.duration(self.seconds(run))}"
-            lines.append(f"{state:6} {cost:18} {folder}")
-        missing = sum(not line.startswith("done") for line in lines)
-        pixels = {(run.collection, run.image_size): self.images[run.collection] * 3 * run.image_size**2 for run in runs}
-        models = sum(8 * (run.image_size / 8) ** 2 * 128 * run.embedding + 1.5e6 for run in runs)
-        return "\n".join(
-            [
-                *lines,
-                f"{len(runs)} runs, {missing} to do: at most {cli.duration(left)} ({self.basis}); "
-                f"{models / 1e9:.2f} GB for models, {sum(pixels.values()) / 1e9:.2f} GB for decoded images",
-            ]
-        )
+    def bytes(self, run: ClusterRun) -> int:
+        """Of the model, on disk."""
+        return int(8 * (run.image_size / 8) ** 2 * 128 * run.embedding + 1.5e6)

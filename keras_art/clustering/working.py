@@ -21,7 +21,7 @@ from keras_art.clustering.network import autoencoder
 from keras_art.clustering.pictures import Pictures
 from keras_art.clustering.plan import ClusterRun
 from keras_art.collection import list_images
-from keras_art.image_store import ImageStore
+from keras_art.decoding import stored_images
 from keras_art.pipeline import Batches
 from keras_art.runs import Store, StoreError, write
 
@@ -277,8 +277,7 @@ def predict(
     if not (folder / "model.keras").exists():
         raise StoreError(f"{folder} holds no clustering: the run is unfinished, diverged, or a pretraining")
     paths = list_images(where)
-    cache = folder.resolve().parents[1] / "cache" / "images" / f"{run.image_size}-{run.resize}"
-    images = ImageStore(cache, run.image_size, run.resize)
+    images = stored_images(Store(folder.resolve().parents[1]), run.image_size, run.resize)
     scan = images.scan(paths, progress)
     scan["id"] = [path.relative_to(where).as_posix() for path in paths]
     readable = scan[scan["row"] >= 0].reset_index(drop=True)

@@ -73,10 +73,10 @@ def carry_out(study: Study) -> int:
     configs = runs_of(study, pictures.key_of(found))
     estimate = plan.Estimate(store, Run, {configs[0].collection: len(found.table)})
     if study.dry_run:
-        print(estimate.plan(store, configs))
+        print(study_.plan(store, configs, estimate))
         return 0
     if missing := [run for run in configs if store.metrics(run) is None]:
-        cli.say(estimate.plan(store, configs))
+        cli.say(study_.plan(store, configs, estimate))
         prepare(study, store, found)
         train(study, store, missing, estimate)
     from keras_art.clustering import page

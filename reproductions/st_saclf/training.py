@@ -18,8 +18,8 @@ import pandas as pd
 from keras_art import attention, mixing, staged, tap_features, tasks, training, transfer
 from keras_art.adain.config import Stylised
 from keras_art.backbones import Backbone
+from keras_art.decoding import stored_images
 from keras_art.focal import FocalLoss
-from keras_art.image_store import ImageStore
 from keras_art.pipeline import Batches
 from keras_art.runs import Store, write
 from reproductions.st_saclf import evaluation
@@ -73,9 +73,7 @@ def load_data(store: Store, run: Run) -> Data:
         provenance = pd.read_csv(folder / "provenance.csv", dtype={"class": str, "content": str, "style": str})
         own = dict(zip(classes, counts.tolist(), strict=True))
         taken = provenance.iloc[mixing.mix(provenance, own, rare, run.p1, run.p2, run.seed)]
-        images = ImageStore(
-            store.root / "cache" / "images" / f"{run.image_size}-{run.resize}", run.image_size, run.resize
-        )
+        images = stored_images(store, run.image_size, run.resize)
         scan = images.scan([str(folder / output) for output in taken["output"]])
         of_class = np.array([classes.index(name) for name in taken["class"]], np.int64)
         of_id = dict(zip(ready.task.table["id"], ready.rows, strict=True))
