@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from keras_art.lettering import font, label
-from keras_art.runs import write
 from keras_art.tables import render
+from keras_art.writing import write
 
 if TYPE_CHECKING:
     import pandas as pd

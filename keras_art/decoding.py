@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from keras_art.collection import BadCollection, Collection
 from keras_art.image_store import ImageStore
-from keras_art.runs import Store, StoreError, write
+from keras_art.runs import Store, StoreError
+from keras_art.writing import write
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,7 +12,7 @@ import pandas as pd
 
 from keras_art import figures, metrics
 from keras_art.labels import Labels
-from keras_art.runs import write
+from keras_art.writing import write
 
 
 def report(

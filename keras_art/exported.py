@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import tyro
 
 from keras_art import UserError, cli
 from keras_art.predict import hand_over
+from keras_art.writing import replacing
 
 if TYPE_CHECKING:
     import keras
@@ -43,13 +43,12 @@ def save(
         resize: how pictures became square.
         metrics: what it measured.
     """
-    part = path.with_name(f"part-{path.name}")  # Keras goes by the suffix
-    model.save(part)
     card = {"classes": {task: list(names) for task, names in classes.items()}, "preprocessing": preprocessing}
     card |= {"resize": resize, "image_size": model.input.shape[1], "metrics": dict(metrics)}
-    with zipfile.ZipFile(part, "a") as archive:
-        archive.writestr(CARD, json.dumps(card, indent=1, ensure_ascii=False))
-    os.replace(part, path)
+    with replacing(path, ".keras") as part:
+        model.save(part)
+        with zipfile.ZipFile(part, "a") as archive:
+            archive.writestr(CARD, json.dumps(card, indent=1, ensure_ascii=False))
 
 
 def read_card(path: Path) -> dict[str, Any]:
@@ -171,8 +170,5 @@ def _overlay(maps: Any, paths: Sequence[Path], ids: Sequence[str], folder: Path)
     from keras_art.saliency import overlay
 
     for path, id_, shown in zip(paths, ids, maps, strict=True):
-        target = folder / f"{id_}.png"
-        target.parent.mkdir(parents=True, exist_ok=True)
-        part = target.with_name(f"part-{target.name}")
-        Image.fromarray(overlay(load_photo(path, 512), shown)).save(part)
-        os.replace(part, target)
+        with replacing(folder / f"{id_}.png") as part:
+            Image.fromarray(overlay(load_photo(path, 512), shown)).save(part, "PNG")

@@ -12,7 +12,7 @@ from filelock import FileLock
 from keras_art.backbones import Backbone
 from keras_art.heads import feature_extractor
 from keras_art.pipeline import Batches
-from keras_art.runs import write
+from keras_art.writing import write
 
 CHUNK = 1024  # images between two savings
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from keras_art.lettering import COLUMN, PAGE, font, label, width_of
+from keras_art.writing import replacing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -217,11 +218,8 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> None:
     metadata = {".png": {"Software": None}, ".svg": {"Date": None, "Creator": None}}
     if path.suffix not in metadata:
         raise ValueError(f"{path}: a figure is saved as .png or .svg")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    with matplotlib.rc_context({"svg.hashsalt": "keras_art"}):
+    with replacing(path) as part, matplotlib.rc_context({"svg.hashsalt": "keras_art"}):
         figure.savefig(part, format=path.suffix[1:], dpi=150, metadata=metadata[path.suffix])
-    os.replace(part, path)
 
 
 def _require(table: pd.DataFrame, columns: Sequence[str], what: str) -> None:

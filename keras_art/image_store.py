@@ -27,6 +27,7 @@ import numpy as np
 
 from keras_art.image_workers import decode_chunks
 from keras_art.images import RESIZE, in_words
+from keras_art.writing import write_bytes
 
 if TYPE_CHECKING:
     import pandas
@@ -245,6 +246,4 @@ def _rows(index: dict[str, _Entry]) -> int:
 
 
 def _write(path: Path, text: str) -> None:
-    part = path.with_name(path.name + ".part")
-    part.write_text(text, encoding="utf-8", errors="surrogateescape", newline="")
-    os.replace(part, path)
+    write_bytes(path, text.encode("utf-8", "surrogateescape"))

@@ -14,9 +14,10 @@ import numpy as np
 
 from keras_art import leaks
 from keras_art.collection import BadCollection, Collection
-from keras_art.runs import Store, write
+from keras_art.runs import Store
 from keras_art.splits import Choice, choose, unnamed
 from keras_art.tasks import Ready
+from keras_art.writing import write
 
 if TYPE_CHECKING:
     import pandas as pd

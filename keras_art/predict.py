@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 import tyro
 
 from keras_art import UserError, cli
-from keras_art.runs import Store, StoreError, write
+from keras_art.runs import Store, StoreError
 from keras_art.study import ClassifierRun
+from keras_art.writing import write
 
 if TYPE_CHECKING:
     import pandas as pd

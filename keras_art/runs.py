@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeVar
 
 from keras_art import UserError
-from keras_art.writing import write as write
+from keras_art.writing import write
 
 FORMAT = 1
 

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Protocol
 
 from keras_art import UserError, cli
 from keras_art.runs import Store, execute
+from keras_art.writing import replacing
 
 
 @dataclass(frozen=True)
@@ -116,11 +117,10 @@ def starting_weights(network: str, networks: Sequence[str], weights: Sequence[st
 def keep_files(store: Store, files: Iterable[str]) -> None:
     """Copies the user's network and weights files into the store, so that a run needs nothing else."""
     folder = store.root / "cache" / "weights"
-    folder.mkdir(parents=True, exist_ok=True)
     for file in files:
         if (name := named(file)) != file and not (folder / name).exists():
-            shutil.copyfile(Path(file).expanduser(), folder / f"{name}.part")
-            os.replace(folder / f"{name}.part", folder / name)
+            with replacing(folder / name) as part:
+                shutil.copyfile(Path(file).expanduser(), part)
 
 
 class Estimate:

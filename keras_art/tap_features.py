@@ -14,7 +14,7 @@ from filelock import FileLock
 
 from keras_art.backbones import gigamacs
 from keras_art.pipeline import Batches
-from keras_art.runs import write
+from keras_art.writing import write
 
 CHUNK = 256  # images between two savings
 # Multiply-accumulates of the backbone to one value of its taps from which on reading is faster than computing. VGG16

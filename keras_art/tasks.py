@@ -13,7 +13,8 @@ from keras_art import duplicates, leaks, splits
 from keras_art.collection import Collection
 from keras_art.decoding import Progress, decode, decoded, stored_images
 from keras_art.image_store import ImageStore
-from keras_art.runs import Store, StoreError, write
+from keras_art.runs import Store, StoreError
+from keras_art.writing import write
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,7 +9,6 @@ A ticket's file is enough to carry it elsewhere: `python -m reproductions.sabate
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from typing import Any
 import tyro
 
 from keras_art import UserError, cli
+from keras_art.writing import write_model
 
 
 @dataclass(frozen=True)
@@ -137,9 +137,7 @@ def export(asked: Export) -> int:
     files = asked.file.resolve().parents[1] / "cache" / "weights"  # of the store the ticket stands in
     model = heads.softmax_classifier(load_network(run, files), len(found.facts["classes"]))
     put(model, {**found.theta, **{path: found.theta[path] * mask for path, mask in kept.items()}}, head=True)
-    part = asked.out.with_name(f"part-{asked.out.name}")
-    model.save(part)
-    os.replace(part, asked.out)
+    write_model(asked.out, model)
     cli.say(
         f"{asked.out}: raw pixels ({run.side} x {run.side}, RGB, 0 to 255) -> {len(found.facts['classes'])} classes"
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from keras_art.pipeline import Batches
-from keras_art.runs import write
+from keras_art.writing import write, write_arrays
 
 # Section 3.3 of Sabatelli et al. 2018, and what their released code passes to Keras. Keras 3 adds RMSprop's epsilon
 # inside the square root, the Keras of 2018 outside, so that no value of it is an exact match.
@@ -168,7 +167,7 @@ class Keeper(keras.callbacks.Callback):
         improved = not self.diverged and best is last
         if improved:
             self.best_epoch = epoch + 1
-            self._write_arrays(self._best_file, {f"{i}": v for i, v in enumerate(self.model.get_weights())})
+            write_arrays(self._best_file, {f"{i}": v for i, v in enumerate(self.model.get_weights())})
         waited = epoch + 1 - self.best_epoch
         self.stopped = self.diverged or (not improved and waited >= self.patience)
         write(self.folder / "history.csv", pd.DataFrame(self.history).to_csv(index=False))
@@ -176,7 +175,7 @@ class Keeper(keras.callbacks.Callback):
         arrays = {f"{i}": keras.ops.convert_to_numpy(variable) for i, variable in enumerate(self._state)}
         if torch_random := _torch_random():
             arrays["torch"] = torch_random.get_rng_state().numpy()
-        self._write_arrays(self.checkpoint / "epoch.npz", {**arrays, "keeper": np.array(json.dumps(keeper))})
+        write_arrays(self.checkpoint / "epoch.npz", {**arrays, "keeper": np.array(json.dumps(keeper))})
         for stale in set(self.checkpoint.glob("best-*.npz")) - {self._best_file}:
             stale.unlink()
         self.model.stop_training = self.stopped
@@ -192,14 +191,6 @@ class Keeper(keras.callbacks.Callback):
     def _best_file(self) -> Path:
         # Named by its epoch: after a kill between the two files the older pair is still whole.
         return self.checkpoint / f"best-{self.best_epoch}.npz"
-
-    @staticmethod
-    def _write_arrays(path: Path, arrays: dict[str, Any]) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(path.name + ".part")
-        with part.open("wb") as file:
-            np.savez(file, **arrays)
-        os.replace(part, path)
 
 
 def _torch_random() -> Any:

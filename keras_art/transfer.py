@@ -6,7 +6,6 @@ import dataclasses
 import functools
 import hashlib
 import json
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -19,9 +18,10 @@ import pandas as pd
 from keras_art import backbones, features, figures, heads, metrics, tasks, training
 from keras_art.collection.table import described_by
 from keras_art.pipeline import Batches
-from keras_art.runs import Store, write
+from keras_art.runs import Store
 from keras_art.saliency import visual_backprop
 from keras_art.study import ClassifierRun
+from keras_art.writing import write, write_network
 
 Tell = Callable[[str, float], None]
 
@@ -106,7 +106,7 @@ def _carry_out(store: Store, config: ClassifierRun, folder: Path, tell: Tell) ->
             facts["best_epoch"] = int(history.loc[history["val_loss"].idxmin(), "epoch"])
             facts["val_accuracy"] = float(history["val_accuracy"][history["val_loss"].idxmin()])
         if model is not None:
-            _save(model, folder / ("head.keras" if len(model.input.shape) == 2 else "model.keras"))
+            write_network(folder / ("head.keras" if len(model.input.shape) == 2 else "model.keras"), model)
     return {**facts, "seconds": round(time.monotonic() - started, 2)}
 
 
@@ -299,13 +299,6 @@ def softmax(margins: np.ndarray) -> np.ndarray:
     """Margins (n, classes) as shares that sum to one: an order of the classes, no probabilities."""
     exponentials = np.exp(margins - margins.max(1, keepdims=True))
     return exponentials / exponentials.sum(1, keepdims=True)
-
-
-def _save(model: keras.Model, path: Path) -> None:
-    part = path.with_name(f"part-{path.name}")  # Keras goes by the suffix.
-    # As a model that was never compiled: the optimizer's state would double or triple the file.
-    keras.Model(model.input, model.output, name=model.name).save(part)
-    os.replace(part, path)
 
 
 def saliency(store: Store, config: ClassifierRun, folder: Path, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -3,22 +3,59 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import keras
+
+
+@contextmanager
+def replacing(path: Path, suffix: str = "") -> Iterator[Path]:
+    """Where a block writes what becomes `path` when it ends well, and goes when it does not; the folder is made.
+
+    Args:
+        suffix: how the name of that place must end, for writers that go by it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{path.name}.{os.getpid()}.part{suffix}")  # two processes may write the same file
+    try:
+        yield part
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def write(path: Path, text: str) -> None:
     """Writes a text file, UTF-8, line ends as they are on this system."""
-    part = _part(path)
-    part.write_text(text, encoding="utf-8")
-    os.replace(part, path)
+    with replacing(path) as part:
+        part.write_text(text, encoding="utf-8")
 
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Writes any other file."""
-    part = _part(path)
-    part.write_bytes(content)
-    os.replace(part, path)
+    with replacing(path) as part:
+        part.write_bytes(content)
 
 
-def _part(path: Path) -> Path:
-    return path.with_name(f"{path.name}.{os.getpid()}.part")  # two processes may write the same file
+def write_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
+    """Writes an `.npz` file."""
+    import numpy as np
+
+    with replacing(path) as part, part.open("wb") as file:  # by its name, NumPy would put `.npz` behind it
+        np.savez(file, **arrays)
+
+
+def write_model(path: Path, model: keras.Model) -> None:
+    """Writes a `.keras` file, with the optimizer's state where the model was compiled."""
+    with replacing(path, ".keras") as part:
+        model.save(part)
+
+
+def write_network(path: Path, model: keras.Model) -> None:
+    """Writes a functional model as one that was never compiled: the optimizer's state would triple the file."""
+    import keras
+
+    write_model(path, keras.Model(model.input, model.output, name=model.name))

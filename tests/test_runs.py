@@ -262,18 +262,6 @@ def test_execute_waits_for_a_run_that_another_process_holds(store, tmp_path):
     assert process.communicate(timeout=60)[0].strip() == "1"
 
 
-def test_many_writers_of_one_file_leave_one_of_their_texts(tmp_path):
-    program = "import sys; from pathlib import Path; from keras_art.runs import write\n"
-    program += "for _ in range(300): write(Path(sys.argv[1]), sys.argv[2] * 5000)"
-    writers = [
-        subprocess.Popen([sys.executable, "-c", program, str(tmp_path / "file"), letter], cwd=Path(__file__).parents[1])
-        for letter in "ab"
-    ]
-    assert [writer.wait(timeout=60) for writer in writers] == [0, 0]
-    assert (tmp_path / "file").read_text() in ("a" * 5000, "b" * 5000)
-    assert [path.name for path in tmp_path.iterdir()] == ["file"]
-
-
 # --- what went wrong, and on what
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -18,7 +17,8 @@ from PIL import Image
 from keras_art import UserError, cli, tasks
 from keras_art.adain import networks
 from keras_art.adain.config import MINIMUM_SIZE, STRIDE, Decoder, Stylised
-from keras_art.runs import Store, write
+from keras_art.runs import Store
+from keras_art.writing import replacing, write
 
 JPEG_QUALITY = 95
 
@@ -168,10 +168,8 @@ def _statistics(maps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def save(picture: np.ndarray, path: Path) -> None:
     """Writes a picture as a JPEG, by rename."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    Image.fromarray(picture).save(part, "JPEG", quality=JPEG_QUALITY)
-    os.replace(part, path)
+    with replacing(path) as part:
+        Image.fromarray(picture).save(part, "JPEG", quality=JPEG_QUALITY)
 
 
 def stylise_classes(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from keras_art.adain.config import Decoder, check_size
 from keras_art.adain.stylising import stylise
 from keras_art.pipeline import Batches
 from keras_art.runs import Store
+from keras_art.writing import write_model
 
 Tell = Callable[[str, float], None]
 VALIDATION_PAIRS = 64
@@ -154,9 +154,7 @@ def train(store: Store, config: Decoder, folder: Path, tell: Tell = lambda line,
         on_epoch=on_epoch,
     )
     for network in (encoder, decoder):
-        part = folder / f"part-{network.name}.keras"
-        network.save(part)
-        os.replace(part, folder / f"{network.name}.keras")
+        write_model(folder / f"{network.name}.keras", network)
     last = history.iloc[-1]
     losses = {name: float(last[name]) for name in ("val_loss", *(f"val_{name}_loss" for name in weights))}
     return {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from keras_art.atelier.paintings import MATERIALS, painting
 from keras_art.atelier.photographs import OBJECTS, photograph
 from keras_art.atelier.pixels import Rng, eight_bit
 from keras_art.atelier.scenes import TYPES
+from keras_art.writing import replacing
 
 HALVES = {"target": ("artist", "style", "type", "material"), "source": ("object",)}
 
@@ -75,8 +75,7 @@ def make_atelier(
     if table.exists():
         return folder
     (folder / "images").mkdir(parents=True, exist_ok=True)
-    part = folder / "labels.csv.part"
-    with part.open("w", newline="") as file:
+    with replacing(table) as part, part.open("w", newline="") as file:
         writer = csv.DictWriter(file, columns, lineterminator="\n")
         writer.writeheader()
         for index in range(images):
@@ -84,7 +83,6 @@ def make_atelier(
             name = f"images/{index:05d}.png"
             Image.fromarray(picture).save(folder / name, compress_level=1)
             writer.writerow({"image": name, **labels})
-    os.replace(part, table)
     return folder
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,14 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
-
-def write_arrays(path: Path, **arrays: Any) -> None:
-    """Writes an `.npz` file by rename; its folder is made."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.part")
-    with part.open("wb") as file:
-        np.savez(file, **arrays)
-    os.replace(part, path)
+from keras_art.writing import write_arrays
 
 
 class Checkpoint:
@@ -35,7 +27,7 @@ class Checkpoint:
     def save(self, facts: dict[str, Any], **arrays: np.ndarray) -> None:
         """Writes the variables as they are, what JSON can hold, and some arrays."""
         values = {f"{i}": keras.ops.convert_to_numpy(variable) for i, variable in enumerate(self.variables)}
-        write_arrays(self.path, facts=np.array(json.dumps(facts)), **values, **arrays)
+        write_arrays(self.path, {"facts": np.array(json.dumps(facts)), **values, **arrays})
 
     def load(self) -> tuple[dict[str, Any], dict[str, np.ndarray]] | None:
         """Gives the variables their stored values; returns the facts and the arrays, None where there is no file."""

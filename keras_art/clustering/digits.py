@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import csv
-import os
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
+
+from keras_art.writing import replacing
 
 
 def make_digits(folder: Path) -> Path:
@@ -19,13 +20,11 @@ def make_digits(folder: Path) -> Path:
         return folder
     (folder / "images").mkdir(parents=True, exist_ok=True)
     digits = load_digits()
-    part = folder / "labels.csv.part"
-    with part.open("w", newline="") as file:
+    with replacing(table) as part, part.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["image", "digit"])
         for i, (picture, digit) in enumerate(zip(digits.images, digits.target, strict=True)):
             name = f"images/{i:04d}.png"
             Image.fromarray(np.uint8(picture * 255 / 16)).save(folder / name)
             writer.writerow([name, digit])
-    os.replace(part, table)
     return folder

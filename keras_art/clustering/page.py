@@ -16,7 +16,8 @@ import pandas as pd
 from keras_art import cli, figures, sheets
 from keras_art.clustering import colours, pictures, plots, scores
 from keras_art.clustering.plan import ClusterRun
-from keras_art.runs import Store, digest, write
+from keras_art.runs import Store, digest
+from keras_art.writing import write
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -12,7 +12,8 @@ import numpy as np
 
 from keras_art.collection import OWN_COLUMNS, Collection, list_images, load_collection
 from keras_art.decoding import Progress, decode, decoded, stored_images
-from keras_art.runs import Store, StoreError, write
+from keras_art.runs import Store, StoreError
+from keras_art.writing import write
 
 if TYPE_CHECKING:
     import pandas as pd

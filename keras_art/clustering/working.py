@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import json
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,14 +15,14 @@ import pandas as pd
 
 from keras_art import UserError, backbones, features, training
 from keras_art.clustering import dcec, pictures, scores, spaces
-from keras_art.clustering.checkpoints import write_arrays
 from keras_art.clustering.network import autoencoder
 from keras_art.clustering.pictures import Pictures
 from keras_art.clustering.plan import ClusterRun
 from keras_art.collection import list_images
 from keras_art.decoding import stored_images
 from keras_art.pipeline import Batches
-from keras_art.runs import Store, StoreError, write
+from keras_art.runs import Store, StoreError
+from keras_art.writing import write, write_arrays, write_model
 
 Tell = Callable[[str, float], None]
 
@@ -101,8 +100,8 @@ def _pretraining(
     in_order = Batches(ready.pixels, ready.rows, images.labels, run.batch_size)
     embedding = model.encoder.predict(in_order.epochs(), verbose=0)
     pca = spaces.principal_components(spaces.thumbnails(ready.pixels, ready.rows), run.embedding, run.seed)
-    write_arrays(folder / "spaces.npz", embedding=embedding, pca=pca)
-    _save(dcec.Autoencoder(model.encoder, model.decoder), folder / "autoencoder.keras")
+    write_arrays(folder / "spaces.npz", {"embedding": embedding, "pca": pca})
+    write_model(folder / "autoencoder.keras", dcec.Autoencoder(model.encoder, model.decoder))
     if run.gap_references:
         gap = scores.gap_statistic(
             embedding,
@@ -135,7 +134,7 @@ def _clustering(
         number = update.iteration // run.update_interval
         if number & (number - 1) == 0:  # 0, 1, 2, 4, 8 ...: a film of a few pictures
             path = folder / "checkpoint" / f"update-{update.iteration}.npz"
-            write_arrays(path, z=update.z, clusters=update.q.argmax(axis=1))
+            write_arrays(path, {"z": update.z, "clusters": update.q.argmax(axis=1)})
         losses = "".join(f", {name.removesuffix('_loss')} {value:.5f}" for name, value in update.losses.items())
         share = 0.05 + 0.95 * update.iteration / run.max_iterations  # the baselines come first
         tell(f"iteration {update.iteration}, {update.changed:.2%} changed{losses}", share)
@@ -169,13 +168,13 @@ def _clustering(
     write(folder / "baselines.csv", pd.DataFrame({"id": ready.table["id"], **baselines}).to_csv(index=False))
     films = sorted((folder / "checkpoint").glob("update-*.npz"), key=lambda path: int(path.stem.split("-")[1]))
     films = [path for path in films if int(path.stem.split("-")[1]) < ended.iterations]
-    write_arrays(
-        folder / "embeddings.npz",
-        iterations=np.array([*(int(path.stem.split("-")[1]) for path in films), ended.iterations]),
-        z=np.stack([*(np.load(path)["z"] for path in films), ended.z]),
-        clusters=np.stack([*(np.load(path)["clusters"] for path in films), clusters]),
-        q=ended.q,
-    )
+    arrays = {
+        "iterations": np.array([*(int(path.stem.split("-")[1]) for path in films), ended.iterations]),
+        "z": np.stack([*(np.load(path)["z"] for path in films), ended.z]),
+        "clusters": np.stack([*(np.load(path)["clusters"] for path in films), clusters]),
+        "q": ended.q,
+    }
+    write_arrays(folder / "embeddings.npz", arrays)
     fixed = {"embedding": embedding, "pca": pca}
     table = score_table(ready, {"dcec": clusters, **baselines}, {"learned": ended.z, **fixed})
     write(folder / "scores.csv", table.to_csv(index=False))
@@ -294,11 +293,4 @@ def _save_clustering(model: dcec.DCEC, path: Path) -> None:
         model.encoder, model.decoder, model.clustering.clusters, model.lambda_r, model.lambda_c, model.clustering.alpha
     )
     kept.clustering.centroids.assign(model.clustering.centroids)
-    _save(kept, path)
-
-
-def _save(model: keras.Model, path: Path) -> None:
-    """Saves by rename a model that was never compiled: the optimizer's state would triple the file."""
-    part = path.with_name(f"part-{path.name}")  # Keras goes by the suffix
-    model.save(part)
-    os.replace(part, path)
+    write_model(path, kept)

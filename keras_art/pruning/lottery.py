@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import shutil
 import time
 from collections.abc import Callable
@@ -18,7 +17,8 @@ from keras_art import cli, metrics, runs, training
 from keras_art.pruning import masks, ticket
 from keras_art.pruning.grid import TicketRun, before
 from keras_art.pruning.network import Task, reset, values
-from keras_art.runs import Store, StoreError, write
+from keras_art.runs import Store, StoreError
+from keras_art.writing import write, write_network
 
 Tell = Callable[[str, float], None]
 ANOTHER_SEED = 1000  # added to the seed of weights that must not be theta_0
@@ -80,7 +80,7 @@ def _carry_out(store: Store, run: TicketRun, folder: Path, tell: Tell) -> dict[s
         best = history["val_loss"].idxmin()
         facts |= {"status": "ok", "best_epoch": int(best) + 1, "val_accuracy": float(history["val_accuracy"][best])}
         facts |= _tested(task, model, folder)
-        _save(model, folder / "model.keras")
+        write_network(folder / "model.keras", model)
     return {**facts, "seconds": round(time.monotonic() - started, 2)}
 
 
@@ -228,10 +228,3 @@ def _tested(task: Task, model: keras.Model, folder: Path) -> dict[str, Any]:
         "test_loss": measured["loss"],
         "test_macro_f1": measured["macro_f1"],
     }
-
-
-def _save(model: keras.Model, path: Path) -> None:
-    """Without the optimizer, whose state would triple the file; pruned weights are zeros in it."""
-    part = path.with_name(f"part-{path.name}")  # Keras goes by the suffix.
-    keras.Model(model.input, model.output, name=model.name).save(part)
-    os.replace(part, path)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from keras_art import UserError
+from keras_art.writing import write_arrays
 
 FORMAT = 1
 DAMAGE = (ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile, zlib.error)
@@ -67,11 +67,7 @@ def write(path: Path, ticket: Ticket) -> None:
     """Writes a ticket by rename."""
     facts = {"format": FORMAT, "stages": ticket.stages, **ticket.facts}
     arrays = {f"theta/{p}": a for p, a in ticket.theta.items()} | {f"last/{p}": a for p, a in ticket.last_stage.items()}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    with part.open("wb") as file:
-        np.savez(file, ticket=np.array(json.dumps(facts)), **arrays)  # type: ignore[arg-type]
-    os.replace(part, path)
+    write_arrays(path, {"ticket": np.array(json.dumps(facts)), **arrays})
 
 
 def read(path: Path) -> Ticket:

@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 
 from keras_art import comparison, evaluation, figures, labels, metrics, tasks
-from keras_art.runs import Store, write
+from keras_art.runs import Store
 from keras_art.tables import render
+from keras_art.writing import write
 from reproductions.multitask.study import PAPER, Run
 from reproductions.multitask.tables import summary, variant
 

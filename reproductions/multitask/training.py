@@ -17,6 +17,7 @@ from keras_art.multitask import MultiTask, Term
 from keras_art.networks import VITS
 from keras_art.pipeline import Batches
 from keras_art.runs import Store
+from keras_art.writing import write_arrays
 from reproductions.multitask.study import Run
 
 Tell = Callable[[str, float], None]
@@ -137,7 +138,7 @@ def _carry_out(store: Store, run: Run, folder: Path, tell: Tell) -> dict[str, An
     if finite:
         reader = keras.Model(model.input, {**model.output, "": model.get_layer("shared").output})
         found = reader.predict(batches("test").epochs(), verbose=0)
-        np.savez(folder / "shared.npz", features=found.pop(""), rows=test)
+        write_arrays(folder / "shared.npz", {"features": found.pop(""), "rows": test})
         ids = ready.task.table["id"].iloc[test].tolist()
         tested = labels.Labels(known.classes, known.index[test], known.left_out)
         facts |= evaluation.report(folder, ids, tested, found, title=run.model_name)

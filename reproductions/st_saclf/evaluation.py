@@ -12,8 +12,8 @@ import pandas as pd
 
 from keras_art import attention, figures, metrics, sheets
 from keras_art.images import load_photo
-from keras_art.runs import write
 from keras_art.saliency import overlay
+from keras_art.writing import write
 from reproductions.st_saclf.study import Run
 
 if TYPE_CHECKING:

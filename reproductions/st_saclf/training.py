@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,7 +20,8 @@ from keras_art.backbones import Backbone
 from keras_art.decoding import stored_images
 from keras_art.focal import FocalLoss
 from keras_art.pipeline import Batches
-from keras_art.runs import Store, write
+from keras_art.runs import Store
+from keras_art.writing import write, write_network
 from reproductions.st_saclf import evaluation
 from reproductions.st_saclf.stages import stages_of
 from reproductions.st_saclf.study import Run, rare_of
@@ -202,8 +202,5 @@ def _carry_out(store: Store, run: Run, folder: Path, tell: Tell) -> dict[str, An
         facts |= evaluation.report(run, folder, data, model)
         facts |= {"best_epoch": int(history.loc[history["val_accuracy"].idxmax(), "epoch"])}
         facts |= {"val_accuracy": float(history["val_accuracy"].max())}
-        part = folder / "part-model.keras"
-        # As a model that was never compiled: the optimizer's state would triple the file.
-        keras.Model(model.input, model.output, name=model.name).save(part)
-        os.replace(part, folder / "model.keras")
+        write_network(folder / "model.keras", model)
     return {**facts, "seconds": round(time.monotonic() - started, 2)}

@@ -1,0 +1,71 @@
+"""Files that nobody ever reads half of."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from keras_art.writing import replacing, write, write_arrays, write_bytes, write_model, write_network
+
+
+def compiled() -> keras.Model:
+    inputs = keras.Input((4,), name="pixels")
+    model = keras.Model(inputs, keras.layers.Dense(64, name="head")(inputs), name="small")
+    model.compile("adam", "mse")
+    model.fit(np.ones((2, 4), "float32"), np.ones((2, 64), "float32"), verbose=0)
+    return model
+
+
+def test_many_writers_of_one_file_leave_one_of_their_texts(tmp_path):
+    program = "import sys; from pathlib import Path; from keras_art.writing import write\n"
+    program += "for _ in range(300): write(Path(sys.argv[1]), sys.argv[2] * 5000)"
+    writers = [
+        subprocess.Popen([sys.executable, "-c", program, str(tmp_path / "file"), letter], cwd=Path(__file__).parents[1])
+        for letter in "ab"
+    ]
+    assert [writer.wait(timeout=60) for writer in writers] == [0, 0]
+    assert (tmp_path / "file").read_text() in ("a" * 5000, "b" * 5000)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("error", [OSError, KeyboardInterrupt])
+def test_what_fails_leaves_the_old_file_and_nothing_else(tmp_path, error):
+    write(tmp_path / "file", "old")
+
+    def half() -> None:
+        with replacing(tmp_path / "file") as part:
+            part.write_text("half")
+            raise error
+
+    with pytest.raises(error):
+        half()
+    assert (tmp_path / "file").read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_folders_are_made_and_contents_kept(tmp_path):
+    write(tmp_path / "a" / "b" / "text", "grün")
+    write_bytes(tmp_path / "c" / "bytes", b"\xff\r\n")
+    write_arrays(tmp_path / "d" / "arrays.npz", {"theta/head/kernel": np.arange(3), "last": np.ones(2)})
+    assert (tmp_path / "a" / "b" / "text").read_bytes() == "grün".encode()
+    assert (tmp_path / "c" / "bytes").read_bytes() == b"\xff\r\n"
+    with np.load(tmp_path / "d" / "arrays.npz") as stored:
+        np.testing.assert_array_equal(stored["theta/head/kernel"], np.arange(3))
+    assert [path.name for path in (tmp_path / "d").iterdir()] == ["arrays.npz"]
+
+
+def test_a_network_is_written_without_its_optimizer(tmp_path):
+    model = compiled()
+    write_model(tmp_path / "model.keras", model)
+    write_network(tmp_path / "network.keras", model)
+    whole, bare = (keras.saving.load_model(tmp_path / name) for name in ("model.keras", "network.keras"))
+    assert whole.compiled and not bare.compiled
+    assert bare.name == "small" and [layer.name for layer in bare.layers] == ["pixels", "head"]
+    for found, expected in zip(bare.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(found, expected)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["model.keras", "network.keras"]
