@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import csv
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +33,22 @@ def write_csv(path: Path, rows: list[list[str]], encoding: str = "utf-8", separa
     with path.open("w", newline="", encoding=encoding) as file:
         csv.writer(file, delimiter=separator).writerows(rows)
     return path
+
+
+def kill_at(kept: str, paper: str, arguments: list[str], store: Path) -> None:
+    """Runs a reproduction until one of its runs has written a checkpoint of that name, then kills it."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", f"reproductions.{paper}", *arguments],
+        cwd=Path(__file__).parents[1],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 300
+    checkpoints = (store / paper).glob
+    while not list(checkpoints(f"*/checkpoint/{kept}")) and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
 
 
 @pytest.fixture

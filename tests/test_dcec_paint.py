@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import COLOURS, paint, write_csv
+from conftest import COLOURS, kill_at, paint, write_csv
 
 from keras_art import runs
 from keras_art.clustering import page
@@ -201,15 +196,7 @@ def test_a_backbone_is_one_more_baseline(arguments, tmp_path):
 
 def test_a_killed_study_goes_on_and_ends_with_the_same_numbers(arguments, tmp_path):
     arguments = [*arguments, "--k", "2", "--max_iterations", "60", "--tol", "0"]
-    command = [sys.executable, "-m", "reproductions.dcec_paint", *arguments]
-    here, quiet = Path(__file__).parents[1], {"stderr": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}
-    process = subprocess.Popen(command, cwd=here, **quiet)
-    deadline = time.monotonic() + 300
-    kept = (tmp_path / "store/dcec_paint").glob
-    while not list(kept("*/checkpoint/update.npz")) and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.01)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
+    kill_at("update.npz", "dcec_paint", arguments, tmp_path / "store")
     assert len(metrics(tmp_path / "store")) == 1, "the clustering was over before it could be killed, or not begun"
     assert paper.main(arguments) == 0
     assert paper.main([*arguments, "--store", str(tmp_path / "whole")]) == 0

@@ -5,18 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import keras
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import kill_at
 
 from keras_art import runs
 from keras_art.tables import DIVERGED
@@ -209,28 +205,11 @@ def test_predict_names_classes_for_new_pictures_and_quarantines_the_rest(argumen
 
 
 def test_a_killed_study_goes_on_and_ends_with_the_same_numbers(arguments, tmp_path):
-    command = [
-        sys.executable,
-        "-m",
-        "reproductions.sabatelli2018",
-        *arguments,
-        "--modes",
-        "fine_tuning",
-        "--epochs",
-        "6",
-    ]
-    whole = [*command[3:], "--store", str(tmp_path / "whole")]
-    assert main(whole) == 0
-    here = Path(__file__).parents[1]
-    process = subprocess.Popen(command, cwd=here, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-    checkpoints = (tmp_path / "store/sabatelli2018").glob
-    deadline = time.monotonic() + 120
-    while not list(checkpoints("*/checkpoint/epoch.npz")) and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.01)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
+    longer = [*arguments, "--modes", "fine_tuning", "--epochs", "6"]
+    assert main([*longer, "--store", str(tmp_path / "whole")]) == 0
+    kill_at("epoch.npz", "sabatelli2018", longer, tmp_path / "store")
     assert not metrics(tmp_path / "store"), "the study was over before it could be killed"
-    assert main(command[3:]) == 0
+    assert main(longer) == 0
     whole_run, resumed = (metrics(tmp_path / store)[0] for store in ("whole", "store"))
     assert {**whole_run, "seconds": 0} == {**resumed, "seconds": 0}
 

@@ -5,17 +5,12 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import paint
+from conftest import kill_at, paint
 from test_pruning_network import save_tiny
 
 from keras_art import cli, runs
@@ -95,15 +90,7 @@ def test_a_study_finds_carries_prints_and_is_not_run_again(arguments, capsys, tm
 def test_a_killed_study_goes_on_and_ends_with_the_same_numbers(arguments, tmp_path):
     small = [*arguments, "--controls", "scratch", "--stages", "2", "--transfer_stages", "1", "--epochs", "4"]
     assert main([*small, "--store", str(tmp_path / "whole")]) == 0
-    command = [sys.executable, "-m", "reproductions.sabatelli2021", *small]
-    here = Path(__file__).parents[1]
-    process = subprocess.Popen(command, cwd=here, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-    checkpoints = (tmp_path / "store/sabatelli2021").glob
-    deadline = time.monotonic() + 120
-    while not list(checkpoints("*/checkpoint/epoch.npz")) and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.01)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
+    kill_at("epoch.npz", "sabatelli2021", small, tmp_path / "store")
     assert len(measured(tmp_path / "store")) < 4, "the study was over before it could be killed"
     assert main(small) == 0
     whole, resumed = measured(tmp_path / "whole"), measured(tmp_path / "store")
