@@ -145,6 +145,7 @@ def test_the_ablation_is_the_method_one_part_off_in_turn_and_all_off():
         ({"dropout": 1.0}, "--dropout lies in"),
         ({"image_size": 15}, "15 pixels are too small for AdaIN's encoder: it needs 16"),
         ({"stages": ("5",)}, "EPOCHS@RATE"),
+        ({"stages": ("5@1e-3",), "learning_rate": 2e-3}, "--stages names the learning rates"),
     ],
 )
 def test_bad_settings_are_refused_before_anything_is_read(fields: dict, message: str):
@@ -244,7 +245,8 @@ def test_the_search_goes_on_in_its_file_and_never_sees_test(
     assert st_saclf.main([*asked, "--trials", "0"]) == 0
     assert st_saclf.main([*asked, "--trials", "2"]) == 0
     assert seen == {"train", "val"}
-    assert "--learning_rate" in capsys.readouterr().out
+    printed = capsys.readouterr()
+    assert "--p1" in printed.out and "learning_rate" in printed.err
     (file,) = (tmp_path / "store" / "st_saclf" / "search").glob("*.db")
     assert {
         name: len(optuna.load_study(study_name=name, storage=f"sqlite:///{file}").trials) for name in ("grid", "bayes")
@@ -254,6 +256,53 @@ def test_the_search_goes_on_in_its_file_and_never_sees_test(
     }
     assert (file.with_suffix("") / "p1-p2.png").exists()
     assert st_saclf.main([*asked[:-1], "0.5", "--trials", "2"]) == 1  # another grid
+
+
+def test_the_search_proposes_no_rate_where_the_stages_name_theirs(
+    picture_folder: Path, backbone_file: Path, tmp_path: Path, capsys
+):
+    asked = arguments(picture_folder, backbone_file, tmp_path / "store", "--stages", "1@1e-3", "1@1e-4:all")
+    assert st_saclf.main(["search", *asked, "--p1", "0", "--p2", "0", "--trials", "1", "--dry_run"]) == 0
+    assert "1 trials on the grid, then 1, of 2 epochs each" in capsys.readouterr().out
+    assert st_saclf.main(["search", *asked, "--p1", "0", "--p2", "0", "--trials", "1"]) == 0
+    printed = capsys.readouterr()
+    assert "bayes, of 1: trial 1: dropout" in printed.err
+    assert "learning_rate" not in printed.err + printed.out
+    asked = arguments(picture_folder, backbone_file, tmp_path / "store", "--stages", "2@1e30:all")
+    assert st_saclf.main(["search", *asked, "--p1", "0", "--p2", "0", "--trials", "1"]) == 1
+    printed = capsys.readouterr().err
+    assert ", diverged" in printed and "all cells of the grid diverged" in printed
+
+
+def stages_with(grid: list[float], bayes: list[float], given_up: list[float]):
+    """Optuna studies whose trials ended like this."""
+    import optuna
+
+    found = []
+    for values, lost, name in ((grid, [], "p1"), (bayes, given_up, "dropout")):
+        stage = optuna.create_study(direction="maximize")
+        place = optuna.distributions.FloatDistribution(0, 1)
+        for i, value in enumerate([*values, *lost]):
+            trial = stage.ask({name: place})
+            trial.report(value, 1)
+            stage.tell(trial, value) if i < len(values) else stage.tell(trial, state=optuna.trial.TrialState.PRUNED)
+        found.append(stage)
+    return found
+
+
+def test_the_best_settings_are_those_that_had_the_best_accuracy():
+    from reproductions.st_saclf.search import best_of, parameters
+
+    grid, bayes = stages_with([0.5, 0.7], [0.6, 0.8], [])
+    assert best_of(grid, bayes) == (0.8, {**grid.best_params, **bayes.best_params})
+    grid, bayes = stages_with([0.5, 0.7], [0.6, 0.65], [0.9])
+    assert best_of(grid, bayes) == (0.7, grid.best_params)
+    grid, bayes = stages_with([0.7], [], [0.9])  # Optuna gives a trial that was given up a value, and calls it no best
+    assert best_of(grid, bayes) == (0.7, grid.best_params)
+
+    _, bayes = stages_with([0.7], [0.6, 0.65], [0.9])
+    dots = parameters(bayes).axes[0].collections[0]
+    assert [face[3] for face in dots.get_facecolors()] == [1, 1, 0]
 
 
 def test_a_killed_trial_is_tried_again(tmp_path: Path):

@@ -1,13 +1,15 @@
 """The two-stage search: a grid over p1 and p2, then a Bayesian search over what trains; the test split is not touched.
 
 Both stages are studies of one Optuna file, `<store>/st_saclf/search/NAME-DIGEST.db`, and go on where they were
-stopped. Trials are judged by the best validation accuracy and given up when they fall behind the median of the others.
-Fields in the plural give the first value of a trial; --epochs is a trial's.
+stopped. Trials are judged by the best validation accuracy; those of the second stage are given up when they fall behind
+the median of the others. Fields in the plural give the first value of a trial; --epochs is a trial's. Where --stages
+names the learning rates, none is searched.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
 import shutil
@@ -17,6 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from keras_art import UserError, cli, runs
+from keras_art import study as studies
+from reproductions import st_saclf
 from reproductions.st_saclf import study as study_
 from reproductions.st_saclf.study import PAPER, Run, Study
 
@@ -46,18 +50,27 @@ def command(asked: Search) -> int:
     if made:
         run = dataclasses.replace(run, stylised=runs.digest(made[1]))
     folder = store.root / PAPER / "search"
+    st_saclf.keep_files(asked, store)
     cells = len(asked.p1) * len(asked.p2)
+    estimate = studies.Estimate(store, Run, {choice.key: len(choice.table) for _, choice in chosen.values()})
+    plan = (
+        f"{cells} trials on the grid, then {asked.trials}, of {run.epochs} epochs each, into {folder}: at most "
+        f"{cli.duration((cells + asked.trials) * estimate.seconds(run))} ({estimate.basis}), without what comes first"
+    )
     if asked.dry_run:
-        print(f"{cells} trials on the grid, then {asked.trials}, of {asked.epochs} epochs each, into {folder}")
+        print(plan)
         return 0
-    begin(asked, store, chosen)
+    cli.say(plan)
+    begin(asked, store, chosen, estimate)
     file = folder / f"{run.collection}-{_digest(run)}.db"
     folder.mkdir(parents=True, exist_ok=True)
     with store.lock(file):
         grid, bayes = search(store, run, file, asked)
         figures_of(grid, bayes, file.with_suffix(""))
-    best = {**grid.best_params, **bayes.best_params} if asked.trials else grid.best_params
-    cli.say(f"best validation accuracy {max(s.best_value for s in (grid, bayes) if s.best_trials):.1%}; test it with")
+    accuracy, best = best_of(grid, bayes)
+    if asked.trials and best == grid.best_params:
+        cli.say("nothing the second stage tried was better than the best cell of the grid")
+    cli.say(f"best validation accuracy {accuracy:.1%}; test it by the same command without the word search, and with")
     print(
         " ".join(
             f"--{name} {value:.4g}" if isinstance(value, float) else f"--{name} {value}" for name, value in best.items()
@@ -66,15 +79,9 @@ def command(asked: Search) -> int:
     return 0
 
 
-def begin(asked: Search, store: runs.Store, chosen: dict[str, Any]) -> None:
+def begin(asked: Search, store: runs.Store, chosen: dict[str, Any], estimate: studies.Estimate) -> None:
     """What comes before any trial: pretraining, the decoder, the stylised set."""
-    import functools
-
-    from keras_art import study as studies
-    from reproductions import st_saclf
-
     missing = [run for run in study_.runs_of(asked, chosen) if store.metrics(run) is None]
-    st_saclf.keep_files(asked, store)
     st_saclf.prepare(asked, store, chosen, missing or study_.runs_of(asked, chosen))
     made = study_.makers(asked, chosen["target"][1])
     if made:
@@ -82,8 +89,7 @@ def begin(asked: Search, store: runs.Store, chosen: dict[str, Any]) -> None:
     from reproductions.st_saclf import training
 
     first = [run for run in missing if run.mode == "pretraining"]
-    sizes = {choice.key: len(choice.table) for _, choice in chosen.values()}
-    studies.carry_out(store, first, studies.Estimate(store, Run, sizes), functools.partial(training.carry_out, store))
+    studies.carry_out(store, first, estimate, functools.partial(training.carry_out, store))
 
 
 def _digest(run: Run) -> str:
@@ -103,14 +109,15 @@ def search(store: runs.Store, run: Run, file: Path, asked: Search) -> tuple[optu
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     storage = f"sqlite:///{file}"
-    pruner = optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=max(1, asked.epochs // 4))
     space = {"p1": list(asked.p1), "p2": list(asked.p2)}
     samplers = optuna.samplers.GridSampler(space, seed=0), optuna.samplers.TPESampler(seed=0)
+    median = optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=max(1, run.epochs // 4))
+    pruners = optuna.pruners.NopPruner(), median  # a heat map needs cells that were trained alike
     grid, bayes = (
         optuna.create_study(
             storage=storage, study_name=name, sampler=sampler, pruner=pruner, direction="maximize", load_if_exists=True
         )
-        for name, sampler in zip(STAGES, samplers, strict=True)
+        for name, sampler, pruner in zip(STAGES, samplers, pruners, strict=True)
     )
     if grid.user_attrs.setdefault("space", space) != space:
         raise UserError(f"{file} holds a search over {grid.user_attrs['space']}: ask for the same --p1 and --p2 again")
@@ -123,12 +130,15 @@ def search(store: runs.Store, run: Run, file: Path, asked: Search) -> tuple[optu
 
     def settings(trial: optuna.Trial) -> Run:
         # The paper's ranges; rates and decays on a logarithmic scale.
+        rate: dict[str, Any] = {}
+        if not run.stages:
+            rate["learning_rate"] = trial.suggest_float("learning_rate", 1e-4, 1e-2, log=True)
         return dataclasses.replace(
             run,
             **grid.best_params,
+            **rate,
             dropout=trial.suggest_float("dropout", 0.0, 0.5),
             weight_decay=trial.suggest_float("weight_decay", 1e-6, 1e-3, log=True),
-            learning_rate=trial.suggest_float("learning_rate", 1e-4, 1e-2, log=True),
             loss=trial.suggest_categorical("losses", ("cross_entropy", "focal")),
             regularizer=trial.suggest_categorical("regularizer", ("l1", "l2")),
         )
@@ -138,7 +148,23 @@ def search(store: runs.Store, run: Run, file: Path, asked: Search) -> tuple[optu
         left = wanted - sum(trial.state.is_finished() and trial.state.name != "FAIL" for trial in stage.trials)
         if left > 0:
             stage.optimize(_objective(store, proposed, file.with_suffix(""), f"{stage.study_name}, of {wanted}"), left)
+        if stage is grid and not completed(grid):
+            raise UserError("all cells of the grid diverged: give a lower --learning_rate, or lower --stages")
     return grid, bayes
+
+
+def completed(stage: optuna.Study) -> list[optuna.trial.FrozenTrial]:
+    """The trials that were neither given up nor diverged: Optuna gives those, too, a value."""
+    import optuna
+
+    return stage.get_trials(states=(optuna.trial.TrialState.COMPLETE,))
+
+
+def best_of(grid: optuna.Study, bayes: optuna.Study) -> tuple[float, dict[str, Any]]:
+    """The best validation accuracy, and the settings that had it: those of the grid's cell where no later one did."""
+    if completed(bayes) and bayes.best_value > grid.best_value:
+        return bayes.best_value, {**grid.best_params, **bayes.best_params}
+    return grid.best_value, grid.best_params
 
 
 def _forget_killed(stage: optuna.Study) -> None:
@@ -162,7 +188,7 @@ def _objective(
 
     def objective(trial: optuna.Trial) -> float:
         run = proposed(trial)
-        best = 0.0
+        best, ended = 0.0, ", stopped"
 
         def on_epoch(epoch: int, logs: dict[str, float]) -> None:
             nonlocal best
@@ -177,12 +203,16 @@ def _objective(
         place.mkdir(parents=True)
         try:
             _, _, finite = training.fit(store, run, place, training.load_data(store, run), on_epoch)
+            ended = "" if finite else ", diverged"
+        except optuna.TrialPruned:
+            ended = ", given up"
+            raise
         finally:
             shutil.rmtree(place / "checkpoint", ignore_errors=True)
             told = ", ".join(
                 f"{name} {value:.3g}" if isinstance(value, float) else value for name, value in trial.params.items()
             )
-            cli.say(f"{words}: trial {trial.number + 1}: {told}: {best:.1%}")
+            cli.say(f"{words}: trial {trial.number + 1}: {told}: {best:.1%}{ended}")
         if not finite:
             raise optuna.TrialPruned
         return best
@@ -197,18 +227,20 @@ def figures_of(grid: optuna.Study, bayes: optuna.Study, folder: Path) -> None:
     from keras_art import figures
     from reproductions.st_saclf.figures import heat_map
 
-    done = [trial for trial in grid.trials if trial.values]
-    frame = pd.DataFrame([{**trial.params, "accuracy": 100 * trial.values[0]} for trial in done])
-    if len(frame):
-        figures.save(heat_map(frame, "accuracy", "validation accuracy, %"), folder / "p1-p2.png")
-    if len([trial for trial in bayes.trials if trial.values]) > 1:
+    frame = pd.DataFrame([{**trial.params, "accuracy": 100 * trial.values[0]} for trial in completed(grid)])
+    figures.save(heat_map(frame, "accuracy", "validation accuracy, %"), folder / "p1-p2.png")
+    if len(completed(bayes)) > 1:
         figures.save(parameters(bayes), folder / "parameters.png")
 
 
 def parameters(stage: optuna.Study) -> Figure:
-    """Validation accuracy of the finished trials, by number and against each parameter; a line is the best so far."""
+    """Validation accuracy of trials, by number and against each parameter; a line is the best so far.
+
+    Hollow are trials that were given up or diverged, at the best they had reached.
+    """
     import numpy as np
     from matplotlib.figure import Figure
+    from optuna.distributions import FloatDistribution
 
     from keras_art.lettering import font
 
@@ -216,15 +248,21 @@ def parameters(stage: optuna.Study) -> Figure:
     values = [100 * trial.values[0] for trial in trials]
     columns = {"trial": [trial.number + 1 for trial in trials]}
     columns |= {name: [trial.params[name] for trial in trials] for name in trials[0].params}
+    whole = [trial.state.name == "COMPLETE" for trial in trials]
     figure = Figure(figsize=(2.2 * len(columns), 2.4), layout="constrained")
     for ax, (name, places) in zip(
         np.atleast_1d(figure.subplots(1, len(columns), sharey=True)), columns.items(), strict=True
     ):
-        ax.scatter(places, values, s=12)
+        ax.scatter(places, values, s=12, facecolors=["C0" if done else "none" for done in whole], edgecolors="C0")
         if name == "trial":
-            ax.step(places, np.maximum.accumulate(values), where="post")
+            so_far = np.maximum.accumulate([value if done else 0 for value, done in zip(values, whole, strict=True)])
+            ax.step(np.array(places)[so_far > 0], so_far[so_far > 0], where="post")
             ax.set_ylabel("validation accuracy, %", fontproperties=font(8))
-        if name in ("weight_decay", "learning_rate"):
-            ax.set_xscale("log")
+        range_ = trials[0].distributions.get(name)
+        if isinstance(range_, FloatDistribution):
+            ax.set_xscale("log" if range_.log else "linear")
+            ax.set_xlim(range_.low, range_.high)
+        elif range_:
+            ax.margins(x=0.6)  # room for the words below
         ax.set_xlabel(name, fontproperties=font(8))
     return figure

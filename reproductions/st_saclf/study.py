@@ -184,6 +184,9 @@ def check(study: Study) -> None:
         check_size(min(study.image_size, study.decoder_size or study.image_size))
     if study.stages:
         parse(study.stages)
+        alone = study.modes == ("staged",) and not study.ablation
+        if alone and study.learning_rate != PRESETS[study.preset].learning_rate:
+            raise UserError("--stages names the learning rates: leave --learning_rate out")
 
 
 def choices(study: Study, store: runs.Store) -> dict[str, tuple[Any, Choice]]:
