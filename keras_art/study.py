@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
-from keras_art import UserError, cli
-from keras_art.runs import Store, execute
-from keras_art.writing import replacing
+from keras_art import UserError, __version__, cli
+from keras_art.runs import Store, digest, execute
+from keras_art.writing import replacing, write
 
 
 @dataclass(frozen=True)
@@ -250,3 +250,15 @@ def carry_out(
         return metrics
 
     return execute(store, missing, one, lambda config: cli.say(f"waiting for another process: {config}"))
+
+
+def draw_once(store: Store, configs: Sequence[Any], draw: Callable[[], object]) -> None:
+    """Draws the figures of finished runs, unless the last ones drawn in their paper's `figures/` are of the same runs.
+
+    So runs that came of several commands have figures in common, and a study asked for again is answered at once.
+    """
+    drawn = store.root / configs[0].paper / "figures" / "drawn.txt"
+    what = "\n".join([__version__, *sorted(digest(config) for config in configs)])
+    if not drawn.exists() or drawn.read_text() != what:
+        draw()
+        write(drawn, what)

@@ -118,3 +118,19 @@ def test_errors_a_person_can_mend_are_one_line_and_others_are_not_hidden(capsys)
     assert cli.guarded(stopped, "prog") == 130
     with pytest.raises(ZeroDivisionError):
         cli.guarded(defect, "prog")
+
+
+def test_figures_are_drawn_once_of_the_same_runs(tmp_path):
+    store, drawn = Store(tmp_path), []
+    one, two = Run(collection="a-1", seed=0), Run(collection="a-1", seed=1)
+    for asked in ([one], [one], [one, two], [two, one], [one]):
+        study.draw_once(store, asked, lambda asked=asked: drawn.append(len(asked)))
+    assert drawn == [1, 2, 1]
+
+    def fails():
+        raise UserError("stopped")
+
+    with pytest.raises(UserError, match="stopped"):
+        study.draw_once(store, [two], fails)
+    study.draw_once(store, [two], lambda: drawn.append(0))
+    assert drawn[-1] == 0

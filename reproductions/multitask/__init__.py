@@ -68,11 +68,17 @@ def carry_out(study: Study) -> int:
         from reproductions.multitask import training
 
         study_.carry_out(store, missing, estimate, functools.partial(training.carry_out, store))
-        from reproductions.multitask.page import draw
-
-        cli.say(f"the comparison is in {draw(store, configs)}")
+    study_.draw_once(store, configs, functools.partial(draw, store, configs))
     print_tables(store, study.format, configs)
     return 0
+
+
+def draw(store: runs.Store, configs: Sequence[Run]) -> None:
+    """`page.draw`, imported when it is needed."""
+    cli.start_backend()
+    from reproductions.multitask import page
+
+    cli.say(f"the comparison is in {page.draw(store, configs)}")
 
 
 def prepare(study: Study, store: runs.Store, collection: Any, chosen: Any, missing: Sequence[Run]) -> None:

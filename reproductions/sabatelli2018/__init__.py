@@ -66,7 +66,7 @@ def carry_out(study: Study) -> int:
         from keras_art import transfer
 
         study_.carry_out(store, missing, estimate, functools.partial(transfer.carry_out, store))
-        draw(store, configs)
+    study_.draw_once(store, configs, functools.partial(draw, store, configs))
     print_tables(store, study.format, configs)
     return 0
 

@@ -20,6 +20,7 @@ def draw(store: runs.Store, configs: Sequence[Run]) -> None:
     Samples (figure 1), validation curves (figures 2 and 3, the paper's own behind ours where the collection is the
     paper's), and VisualBackProp of the frozen and the fine-tuned network side by side (figure 4).
     """
+    cli.start_backend()
     import pandas as pd
 
     from keras_art import figures, sheets, tasks

@@ -72,6 +72,7 @@ TABLE_6 = PaperTable(
     name="table_6",
     source="Sabatelli et al. 2021, Table 6",
     metric="fraction of the prunable weights that the best ticket has lost",
+    digits=3,
     notes={"†": "no stage has it: 0.866, stage 9, is meant", "‡": "no stage has it: 0.965, stage 15, is meant"},
     text="""
     challenge                network   cifar10  cifar100  fmnist  target_ticket

@@ -42,6 +42,7 @@ from typing import TYPE_CHECKING, Any
 from keras_art import cli, predict, runs
 from keras_art import study as study_
 from keras_art.adain.config import Decoder, Stylised
+from reproductions.st_saclf.figures import draw
 from reproductions.st_saclf.study import PAPER, PRESETS, Run, Study, check, choices, makers, runs_of
 from reproductions.st_saclf.tables import print_tables, table
 
@@ -78,10 +79,9 @@ def carry_out(study: Study) -> int:
         if made and any(run.stylised for run in missing):
             make(store, made)
         from reproductions.st_saclf import training
-        from reproductions.st_saclf.figures import draw
 
         study_.carry_out(store, missing, estimate, functools.partial(training.carry_out, store))
-        draw(store, configs, made[1] if made else None)
+    study_.draw_once(store, configs, functools.partial(draw, store, configs, made[1] if made else None))
     print_tables(store, study.format, configs)
     if study.second:
         from reproductions.st_saclf.second import print_second
