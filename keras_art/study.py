@@ -257,7 +257,7 @@ def draw_once(store: Store, configs: Sequence[Any], draw: Callable[[], object]) 
 
     So runs that came of several commands have figures in common, and a study asked for again is answered at once.
     """
-    drawn = store.root / configs[0].paper / "figures" / "drawn.txt"
+    drawn = store.root / configs[0].paper / "figures" / ".drawn"
     what = "\n".join([__version__, *sorted(digest(config) for config in configs)])
     if not drawn.exists() or drawn.read_text() != what:
         draw()

@@ -195,7 +195,7 @@ def test_a_study_from_pictures_to_tables(picture_folder: Path, backbone_file: Pa
     for name in ("model.keras", "predictions.csv", "per_class.csv", "mixture.csv", "attention.png", "confidence.png"):
         assert (folder / name).exists(), name
     assert len(found["attention_agreement"]) == 2  # the little network has maps of two sizes
-    figures = {path.name.split("-", 2)[2] for path in (store.root / "st_saclf" / "figures").iterdir()}
+    figures = {path.name.split("-", 2)[2] for path in (store.root / "st_saclf" / "figures").glob("*.png")}
     assert figures == {"curves.png", "stylised.png"}
     mixture = pd.read_csv(folder / "mixture.csv").set_index("class")
     splits = pd.read_csv(store.root / "collections" / run.collection / "splits.csv", dtype=str)
