@@ -19,6 +19,7 @@ import pandas as pd
 
 from keras_art import UserError, cli, runs
 from keras_art.tables import render
+from keras_art.writing import write
 
 PAPERS = ("sabatelli2018", "dcec_paint", "sabatelli2021", "multitask", "gram_style", "st_saclf")
 MEASURED = Path(__file__).with_name("measured.csv")
@@ -44,9 +45,10 @@ def measured_rows(store: runs.Store) -> pd.DataFrame:
     """The cells in which something of ours stands, of all papers, as words."""
     cells = []
     for paper in PAPERS:
-        for _, frame in importlib.import_module(f"reproductions.{paper}").table(store):
+        for table, frame in importlib.import_module(f"reproductions.{paper}").table(store):
             if "mode" in frame:
-                words = pd.read_csv(io.StringIO(render(frame[frame["n"] > 0], "csv")), dtype=str, keep_default_na=False)
+                text = render(frame[frame["n"] > 0], "csv", table.digits)
+                words = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False)
                 cells.append(words.assign(paper_name=paper))
     return pd.concat(cells) if cells else pd.DataFrame()
 
@@ -66,7 +68,7 @@ def run(asked: Tables) -> int:
         rows = measured_rows(store)
         if rows.empty:
             raise UserError(f"the store {asked.store} holds no finished runs")
-        runs.write(MEASURED, rows.to_csv(index=False))
+        write(MEASURED, rows.to_csv(index=False))
     if asked.write or asked.check:
         text = README.read_text(encoding="utf-8")
         before, _, after = text.partition(BEGIN)
@@ -75,7 +77,7 @@ def run(asked: Tables) -> int:
             raise UserError(f"{MEASURED} is absent: run python -m reproductions --write")
         wanted = section(pd.read_csv(MEASURED, dtype=str, keep_default_na=False))
         if asked.write:
-            runs.write(README, f"{before}{BEGIN}{wanted}{END}{after}")
+            write(README, f"{before}{BEGIN}{wanted}{END}{after}")
         elif current != wanted:
             raise UserError("the README's table is not what measured.csv says: run python -m reproductions --write")
         return 0
