@@ -5,6 +5,7 @@ Every function returns a `matplotlib.figure.Figure` of its own, without pyplot; 
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -25,6 +26,7 @@ COLOURS = {"Xception": "#0072B2", "ResNet50": "#CC1F2F", "InceptionV3": "#000000
 SCRATCH_COLOUR = "#E69F00"
 OTHER_COLOURS = ("#AA4499", "#56B4E9", "#7A4B1E", "#888888", "#3D2C8D", "#B5BD4C")
 LINESTYLES = {"fine_tuning": "--", "off_the_shelf": "-.", "scratch": "-"}
+OTHER_LINESTYLES = (":", (0, (8, 2)), (0, (3, 1, 1, 1, 1, 1)), (0, (1, 4)), (0, (8, 2, 1, 2)))
 PAPER_LINE: dict[str, Any] = {"linewidth": 0.8, "alpha": 0.45}
 
 
@@ -40,7 +42,8 @@ def learning_curves(
     Args:
         curves: `curves[network][mode]` has the columns `epoch` (from 1), `metric` and, where there are several runs,
             `seed`: the line is then the mean of the runs still training at that epoch, in a band from min to max.
-            Modes are those of `LINESTYLES`; others are dotted. `scratch` is orange, unless several networks have it.
+            Modes are those of `LINESTYLES`; others take `OTHER_LINESTYLES` in the order they come, and colours tell
+            them apart, too, where there is one network. `scratch` is orange, unless several networks have it.
         title: Printed above.
         paper: Published curves, thinner and paler behind ours: columns `network`, `mode`, `epoch`, `metric`.
         metric: The column drawn.
@@ -65,10 +68,15 @@ def learning_curves(
     others = [network for network in networks if network not in COLOURS]
     colours = COLOURS | {name: OTHER_COLOURS[i % len(OTHER_COLOURS)] for i, name in enumerate(others)}
     scratch = [key for key in keys if key[1] == "scratch"]
+    other_modes = list(dict.fromkeys(mode for _, mode in keys if mode not in LINESTYLES))
+    strokes = LINESTYLES | dict(zip(other_modes, itertools.cycle(OTHER_LINESTYLES), strict=False))
+    by_mode = len(networks) == 1 and other_modes
+    palette = itertools.cycle((*COLOURS.values(), *OTHER_COLOURS))
+    mode_colours = dict(zip(dict.fromkeys(mode for _, mode in keys), palette, strict=False))
 
     def style(network: str, mode: str) -> dict[str, Any]:
-        colour = SCRATCH_COLOUR if scratch == [(network, mode)] else colours[network]
-        return {"color": colour, "linestyle": LINESTYLES.get(mode, ":")}
+        colour = mode_colours[mode] if by_mode else colours[network]
+        return {"color": SCRATCH_COLOUR if scratch == [(network, mode)] else colour, "linestyle": strokes[mode]}
 
     figure = Figure(figsize=(COLUMN, 3.6), layout="constrained")
     axes = figure.add_subplot()
@@ -88,11 +96,11 @@ def learning_curves(
     entries: dict[str, dict[str, Any]] = {}
     for network, mode in keys:
         if scratch != [(network, mode)]:
-            entries[network] = {"color": colours[network]}
+            entries[network] = {"color": "none" if by_mode else colours[network]}
     if len(scratch) == 1:
         entries[f"{scratch[0][0]}, scratch"] = style(*scratch[0])
     for mode in dict.fromkeys(mode for network, mode in keys if scratch != [(network, mode)]):
-        entries[mode.replace("_", " ")] = {"color": "0.3", "linestyle": LINESTYLES.get(mode, ":")}
+        entries[mode.replace("_", " ")] = style(networks[0], mode) | ({} if by_mode else {"color": "0.3"})
     if published:
         entries["paper"] = {"color": "0.3", **PAPER_LINE}
     beside = 0.65  # inches of a column that its text does not have: a stroke and space

@@ -71,6 +71,21 @@ def test_two_networks_from_scratch_stay_apart():
     assert lines == {"InceptionV3, scratch": (BLACK, "-"), "VGG19, scratch": (GREEN, "-")}
 
 
+def test_modes_that_are_not_the_papers_stay_apart():
+    modes = ["off_the_shelf", "off_the_shelf, carried over", "fine_tuning, carried over", "staged, p1=0.5"]
+    two = {name: {mode: curve([0.1, 0.2]) for mode in modes} for name in ("VGG19", "ResNet50")}
+    figure = figures.learning_curves(two, title="")
+    strokes = {(line.get_color(), str(line._unscaled_dash_pattern)) for line in figure.axes[0].lines}  # no public name
+    assert len(strokes) == 8
+    assert {colour for colour, _ in lines_of(figure).values()} == {GREEN, RED}
+    one = figures.learning_curves({"VGG19": two["VGG19"]}, title="")
+    colours = [line.get_color() for line in one.axes[0].lines]
+    assert len(set(colours)) == 4
+    entries = one.legends[0].legend_handles
+    assert [entry.get_color() for entry in entries] == ["none", *colours]
+    assert [entry.get_label() for entry in entries] == ["VGG19", *(mode.replace("_", " ") for mode in modes)]
+
+
 def test_the_paper_is_thinner_paler_and_behind():
     paper = curve([0.3, 0.4, 0.5], network="VGG19", mode="fine_tuning")
     figure = figures.learning_curves({"VGG19": {"fine_tuning": curve([0.2, 0.3])}}, title="", paper=paper)
