@@ -325,7 +325,7 @@ def test_configs_and_weights_come_back_with_alpha(tmp_path):
 
 
 def test_a_checkpoint_gives_back_variables_facts_and_arrays(tmp_path):
-    variables = [keras.Variable([1.0, 2.0]), keras.Variable([[3]], dtype="int32")]
+    variables = [keras.Variable([1.0, 2.0]), keras.Variable([[3]], dtype="int32", trainable=False)]
     kept = Checkpoint(tmp_path / "deep" / "c.npz", variables)
     assert kept.load() is None
     kept.save({"epoch": 3}, labels=np.arange(4))

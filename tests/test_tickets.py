@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
@@ -51,6 +55,18 @@ def test_show_prints_the_ladder_and_its_denominator(file, capsys, tmp_path):
     assert "270,256 prunable weights: kernels of convolutions and dense layers, the head's excepted" in printed
     assert printed.splitlines()[-1].split()[:4] == ["2", "0.750000", "0.750000", "67,564"]
     assert (tmp_path / "map.png").exists()
+
+
+def test_a_ticket_is_looked_at_without_keras(file):
+    code = f"""
+import sys
+from keras_art import tickets
+assert tickets.main(["list", {str(file.parents[1])!r}]) == tickets.main(["show", {str(file)!r}]) == 0
+assert "keras" not in sys.modules
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[1], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "museum-12345678.npz" in done.stdout and not done.stderr
 
 
 def test_export_writes_theta_k_under_a_mask_as_a_model(file, tmp_path):

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
-import keras
 import numpy as np
 
 from keras_art import UserError
+
+if TYPE_CHECKING:
+    import keras
 
 Weights = Mapping[str, np.ndarray]
 Masks = dict[str, np.ndarray]

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import keras
 import numpy as np
 import pandas as pd
 
@@ -17,6 +16,8 @@ from keras_art.writing import write
 from reproductions.st_saclf.study import Run
 
 if TYPE_CHECKING:
+    import keras
+
     from reproductions.st_saclf.training import Data
 
 SCORES = (
