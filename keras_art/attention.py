@@ -58,7 +58,8 @@ class SpatialAttention(keras.layers.Layer):
         positions = ops.reshape(local, (-1, height * width, channels))
         direction = self.attention if self.projection is None else ops.matmul(self.projection, self.attention)
         scores = ops.matmul(positions, direction)[..., 0] + ops.matmul(whole, self.attention)  # (batch, positions)
-        shares = ops.softmax(scores, axis=-1)
+        # Of one position the share is 1; Keras warns of a softmax that can say nothing else.
+        shares = ops.softmax(scores, axis=-1) if height * width > 1 else ops.ones_like(scores)
         vector = ops.matmul(shares[:, None, :], positions)[:, 0]
         if self.projection is not None:
             vector = ops.matmul(vector, self.projection)

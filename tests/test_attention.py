@@ -82,6 +82,13 @@ def test_trainable_parameters_are_the_released_codes():
     assert model.count_params() - 1_151_492 == 14_714_688
 
 
+def test_attention_to_a_single_place_is_all_there_is():
+    head = attention_head([(1, 1, 3)], 8, 2)
+    local, whole = np.ones((2, 1, 1, 3), "float32"), np.ones((2, 8), "float32")
+    shares = keras.Model(head.input, head.get_layer("attention_1").output[1]).predict_on_batch([local, whole])
+    np.testing.assert_array_equal(shares, np.ones((2, 1, 1)))
+
+
 @pytest.mark.slow
 def test_trainable_parameters_on_resnet50_are_the_released_codes():
     resnet = backbones.load_backbone("ResNet50", image_size=32, weights=None)
