@@ -61,7 +61,6 @@ class Page:
     def save(self, path: Path) -> None:
         """Writes the page, by rename."""
         head = f'<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>{html.escape(self.title)}</title>\n'
-        path.parent.mkdir(parents=True, exist_ok=True)
         write(path, f"{head}<style>{STYLE}</style>\n{''.join(self.parts)}</html>\n")
 
 

@@ -147,7 +147,6 @@ def run(asked: Curation) -> int:
     own = own.drop(columns="bytes").rename(columns={"path": "image"})
     text = own.to_csv(index=False, lineterminator="\n")
     digest = hashlib.sha256(own[["id", "split"]].to_csv(index=False, lineterminator="\n").encode()).hexdigest()
-    asked.out.mkdir(parents=True, exist_ok=True)
     write(asked.out / "labels.csv", text)
     write(asked.out / "report.csv", report.to_csv(index=False))
     flags = {

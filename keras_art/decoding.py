@@ -41,7 +41,6 @@ def decode(
     quarantine = pd.concat(
         [collection.quarantine, table.loc[unreadable.to_numpy(), ["id", "path"]].assign(reason=reasons)]
     )
-    folder.mkdir(parents=True, exist_ok=True)
     write(folder / "quarantine.csv", quarantine.to_csv(index=False))
     if unreadable.all():
         raise BadCollection(

@@ -66,7 +66,6 @@ def check(asked: Check) -> int:
     images["alike"] = duplicates.near_groups(duplicates.hashes(store)[usable])
     twins = images[images.duplicated("alike", keep=False)].sort_values(["alike", "id"])
     findings = report(collection, images, quarantine)
-    asked.out.mkdir(parents=True, exist_ok=True)
     write(asked.out / "quarantine.csv", quarantine.to_csv(index=False))
     write(asked.out / "images.csv", images.to_csv(index=False))
     write(asked.out / "duplicates.csv", twins.to_csv(index=False))

@@ -68,11 +68,11 @@ def learning_curves(
     others = [network for network in networks if network not in COLOURS]
     colours = COLOURS | {name: OTHER_COLOURS[i % len(OTHER_COLOURS)] for i, name in enumerate(others)}
     scratch = [key for key in keys if key[1] == "scratch"]
-    other_modes = list(dict.fromkeys(mode for _, mode in keys if mode not in LINESTYLES))
+    modes = list(dict.fromkeys(mode for _, mode in keys))
+    other_modes = [mode for mode in modes if mode not in LINESTYLES]
     strokes = LINESTYLES | dict(zip(other_modes, itertools.cycle(OTHER_LINESTYLES), strict=False))
-    by_mode = len(networks) == 1 and other_modes
-    palette = itertools.cycle((*COLOURS.values(), *OTHER_COLOURS))
-    mode_colours = dict(zip(dict.fromkeys(mode for _, mode in keys), palette, strict=False))
+    by_mode = len(networks) == 1 and bool(other_modes)
+    mode_colours = dict(zip(modes, itertools.cycle((*COLOURS.values(), *OTHER_COLOURS)), strict=False))
 
     def style(network: str, mode: str) -> dict[str, Any]:
         colour = mode_colours[mode] if by_mode else colours[network]

@@ -27,7 +27,7 @@ import numpy as np
 
 from keras_art.image_workers import decode_chunks
 from keras_art.images import RESIZE, in_words
-from keras_art.writing import write_bytes
+from keras_art.writing import write, write_bytes
 
 if TYPE_CHECKING:
     import pandas
@@ -88,7 +88,7 @@ class ImageStore:
         settings = {"version": VERSION, "image_size": image_size, "resize": resize}
         about = self.directory / "store.json"
         if not about.exists():
-            _write(about, json.dumps(settings))
+            write(about, json.dumps(settings))
         if (stored := json.loads(about.read_text())) != settings:
             raise ValueError(
                 f"{self.directory} holds pictures stored as {stored}, asked for were {settings}: "
@@ -164,7 +164,7 @@ class ImageStore:
             os.fsync(file.fileno())
         text = io.StringIO(newline="")
         csv.writer(text).writerows([COLUMNS, *map(attrgetter(*COLUMNS), index.values())])
-        _write(self.directory / "index.csv", text.getvalue())
+        write_bytes(self.directory / "index.csv", text.getvalue().encode("utf-8", "surrogateescape"))
 
     def _store(
         self,
@@ -243,7 +243,3 @@ def _entry(line: list[str]) -> _Entry:
 
 def _rows(index: dict[str, _Entry]) -> int:
     return 1 + max((entry.row for entry in index.values()), default=-1)
-
-
-def _write(path: Path, text: str) -> None:
-    write_bytes(path, text.encode("utf-8", "surrogateescape"))

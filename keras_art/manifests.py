@@ -57,7 +57,6 @@ def write_manifest(table: pd.DataFrame, path: Path) -> None:
         UserError: another suffix, more rows than a spreadsheet holds, or characters it can not hold.
     """
     suffix = path.suffix.lower()
-    path.parent.mkdir(parents=True, exist_ok=True)
     if suffix == ".csv":
         write(path, table.to_csv(index=False, lineterminator="\n"))
     elif suffix == ".parquet":

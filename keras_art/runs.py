@@ -133,7 +133,6 @@ class Store:
     def begin(self, config: RunConfig) -> Path:
         """Makes a run's directory and writes what it is and what it runs on."""
         folder = self.directory(config)
-        folder.mkdir(parents=True, exist_ok=True)
         write(folder / "config.json", json.dumps(dataclasses.asdict(config), indent=1))
         write(folder / "environment.json", json.dumps(environment(), indent=1))
         return folder

@@ -167,7 +167,6 @@ def train(store: Store, config: Decoder, folder: Path, tell: Tell = lambda line,
 
 
 def _draw(encoder: keras.Model, decoder: keras.Model, shown: np.ndarray, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
     rows: list[tuple[str, Sequence[np.ndarray]]] = []
     for content, style in zip(*np.split(shown, 2), strict=True):
         produced = [stylise(encoder, decoder, content, style, alpha=alpha) for alpha in (1.0, 0.0)]

@@ -27,7 +27,6 @@ def draw(store: Store, configs: Sequence[Run]) -> Path:
     key = configs[0].collection
     done = [run for run in configs if (found := store.metrics(run)) and found["status"] == "ok"]
     folder = store.root / PAPER / "figures"
-    folder.mkdir(parents=True, exist_ok=True)
     facts = labels.facts(store, key)
     page = comparison.Page(f"{key.rsplit('-', 1)[0]}: {', '.join(facts)}")
     for line in f"{tasks.describe(store, key)}\n{labels.describe(store, key)}".splitlines():
