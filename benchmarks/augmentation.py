@@ -17,9 +17,10 @@ import numpy as np
 import tensorflow as tf
 
 from benchmarks import interleaved, report, spread
-from keras_art import augmentation, backbones, heads
-from keras_art.multitask import MultiTask, Term
-from keras_art.pipeline import Batches
+from keras_art.networks import backbones, heads
+from keras_art.networks.joint import MultiTask, Term
+from keras_art.pictures import augmentation
+from keras_art.pictures.pipeline import Batches
 
 
 class _Steps(keras.callbacks.Callback):

@@ -13,10 +13,11 @@ import keras
 import numpy as np
 
 from benchmarks import interleaved, report
-from keras_art import backbones, heads, training
 from keras_art.atelier import make_atelier
-from keras_art.image_store import ImageStore
-from keras_art.pipeline import Batches
+from keras_art.learning import training
+from keras_art.networks import backbones, heads
+from keras_art.pictures.decoded import ImageStore
+from keras_art.pictures.pipeline import Batches
 
 
 def main() -> None:

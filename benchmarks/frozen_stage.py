@@ -15,8 +15,9 @@ import keras
 import numpy as np
 
 from benchmarks import interleaved, report, seconds
-from keras_art import attention, backbones, tap_features
-from keras_art.pipeline import Batches
+from keras_art.learning import tap_features
+from keras_art.networks import attention, backbones
+from keras_art.pictures.pipeline import Batches
 
 
 def main() -> None:

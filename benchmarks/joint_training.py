@@ -23,9 +23,9 @@ import numpy as np
 
 from benchmarks import interleaved, report
 from benchmarks.memory import peaks_of
-from keras_art.clustering import dcec
-from keras_art.clustering.network import autoencoder
-from keras_art.pipeline import Batches
+from keras_art.methods.dcec import joint
+from keras_art.methods.dcec.network import autoencoder
+from keras_art.pictures.pipeline import Batches
 
 CLUSTERS = 10
 
@@ -33,7 +33,7 @@ CLUSTERS = 10
 def published(images: np.ndarray, batch_size: int, iterations: int, interval: int, size: int) -> Callable[[], None]:
     """The loop of DCEC.py, its reset at the end of the data included, its empty batch mended."""
     encoder, decoder = autoencoder(size)
-    clustering = dcec.ClusteringLayer(CLUSTERS, name="clustering")
+    clustering = joint.ClusteringLayer(CLUSTERS, name="clustering")
     model = keras.Model(encoder.input, [clustering(encoder.output), decoder(encoder.output)])
     model.compile(keras.optimizers.Adam(1e-3), loss=["kld", "mse"], loss_weights=[0.9, 0.1])
     x = images.astype("float32") / 255
@@ -43,7 +43,7 @@ def published(images: np.ndarray, batch_size: int, iterations: int, interval: in
         for iteration in range(iterations):
             if iteration % interval == 0:
                 q, _ = model.predict(images, batch_size=batch_size, verbose=0)
-                p = dcec.target_distribution(q)
+                p = joint.target_distribution(q)
             rows = slice(index * batch_size, (index + 1) * batch_size)
             model.train_on_batch(images[rows], [p[rows], x[rows]])
             index = 0 if (index + 1) * batch_size >= len(images) else index + 1
@@ -53,7 +53,7 @@ def published(images: np.ndarray, batch_size: int, iterations: int, interval: in
 
 def ours(images: np.ndarray, batch_size: int, iterations: int, interval: int, size: int) -> Callable[[], None]:
     """`DCEC.cluster`, from centroids that are there already."""
-    model = dcec.DCEC(*autoencoder(size), CLUSTERS)
+    model = joint.DCEC(*autoencoder(size), CLUSTERS)
     model.compile(keras.optimizers.Adam(1e-3))
     batches = Batches(images, np.arange(len(images)), np.zeros(len(images), np.int32), batch_size, 0)
     centroids = np.random.default_rng(0).normal(size=(CLUSTERS, 32)).astype("float32")
@@ -70,10 +70,10 @@ def ours(images: np.ndarray, batch_size: int, iterations: int, interval: int, si
 
 def updates(images: np.ndarray, batch_size: int, size: int) -> dict[str, Callable[[], object]]:
     """The whole collection's q by the encoder alone, by encoder and decoder, and the plain pass of the encoder."""
-    model = dcec.DCEC(*autoencoder(size), CLUSTERS)
+    model = joint.DCEC(*autoencoder(size), CLUSTERS)
     batches = Batches(images, np.arange(len(images)), np.zeros(len(images), np.int32), batch_size)
     return {
-        "update: ours": lambda: dcec.target_distribution(model.assign(batches)[1]),
+        "update: ours": lambda: joint.target_distribution(model.assign(batches)[1]),
         "update: predict of both outputs": lambda: model.predict(images, batch_size=batch_size, verbose=0),
         "encoder alone": lambda: model.encoder.predict(images, batch_size=batch_size, verbose=0),
     }

@@ -39,9 +39,9 @@ def make(path: Path, rows: int) -> None:
 
 def ours(path: Path) -> None:
     """What a study does before it opens images, by style and by artist."""
-    from keras_art.collection import load_collection
-    from keras_art.leaks import leak_report
-    from keras_art.splits import choose, split
+    from keras_art.data.leaks import leak_report
+    from keras_art.data.sources import load_collection
+    from keras_art.data.splits import choose, split
 
     collection = load_collection(path, need_images=False)
     for target in ("style", "artist"):
@@ -53,8 +53,8 @@ def ours(path: Path) -> None:
 
 def by_artist(path: Path) -> None:
     """The split that keeps artists apart."""
-    from keras_art.collection import load_collection
-    from keras_art.splits import choose, split
+    from keras_art.data.sources import load_collection
+    from keras_art.data.splits import choose, split
 
     choice = choose(load_collection(path, need_images=False), "style", rule="artist_disjoint")
     task = split(choice, np.ones(len(choice.table), bool).tolist())
@@ -75,7 +75,7 @@ def plain(path: Path) -> None:
 
 def look_alikes(path: Path, count: int = 100_000) -> None:
     """Random hashes, a tenth of them copies with up to four bits changed."""
-    from keras_art.duplicates import near_groups
+    from keras_art.pictures.lookalikes import near_groups
 
     rng = np.random.default_rng(0)
     values = rng.integers(0, 2**64, count, dtype=np.uint64)

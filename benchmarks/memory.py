@@ -50,7 +50,7 @@ def one_epoch(pixels: np.ndarray) -> None:
     """Trains a small network."""
     import keras
 
-    from keras_art.pipeline import Batches
+    from keras_art.pictures.pipeline import Batches
 
     layers = [keras.Input(pixels.shape[1:]), keras.layers.Conv2D(8, 3, 4), keras.layers.GlobalAveragePooling2D()]
     model = keras.Sequential([*layers, keras.layers.Dense(2, "softmax")])

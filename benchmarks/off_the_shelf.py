@@ -16,10 +16,12 @@ import keras
 import numpy as np
 
 from benchmarks import interleaved, report
-from keras_art import backbones, collection, features, heads, splits, tasks, training
 from keras_art.atelier import make_atelier
-from keras_art.pipeline import Batches
-from keras_art.runs import Store
+from keras_art.data import sources, splits, tasks
+from keras_art.learning import features, training
+from keras_art.networks import backbones, heads
+from keras_art.pictures.pipeline import Batches
+from keras_art.store.runs import Store
 
 
 def main() -> None:
@@ -37,7 +39,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         store = Store(Path(temporary))
         data = asked.data or make_atelier(store.root / "atelier", images=asked.images)
-        read = collection.load_collection(data)
+        read = sources.load_collection(data)
         choice = splits.choose(read, asked.target, limit=asked.images)
         ready = tasks.prepare(store, read, choice, asked.image_size, "squash", lambda done, all: None)
         labels, classes = ready.task.table["label"].to_numpy(), len(ready.task.classes)

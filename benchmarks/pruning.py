@@ -17,11 +17,11 @@ import keras
 import numpy as np
 
 from benchmarks import interleaved, report
-from keras_art import heads
-from keras_art.pruning import masks, ticket
-from keras_art.pruning.grid import TicketRun
-from keras_art.pruning.network import load_network, values
-from keras_art.pruning.optimizer import MaskedSGD
+from keras_art.methods.tickets import masks, ticket
+from keras_art.methods.tickets.kinds import TicketRun
+from keras_art.methods.tickets.network import load_network, values
+from keras_art.methods.tickets.optimizer import MaskedSGD
+from keras_art.networks import heads
 
 
 def step(run: TicketRun, optimizer: keras.optimizers.Optimizer, sparsity: float) -> Callable[[], object]:
@@ -79,7 +79,7 @@ def main() -> None:
         "keras.ops sort": lambda: by_keras_ops(weights, 0.9),
     }
     if keras.config.backend() == "tensorflow":
-        from keras_art.pruning import with_tfmot
+        from keras_art.methods.tickets import with_tfmot
 
         with_tfmot.magnitude_masks({"k": np.ones(4, "float32")}, {"k": np.ones(4, bool)}, 0.5, "global")  # imports it
         computed["tensorflow-model-optimization"] = lambda: with_tfmot.magnitude_masks(weights, whole, 0.9, "global")

@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image
 
 from benchmarks import report, seconds
-from keras_art.image_store import ImageStore
+from keras_art.pictures.decoded import ImageStore
 
 
 def make_pictures(folder: Path, count: int) -> list[Path]:

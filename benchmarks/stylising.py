@@ -16,8 +16,8 @@ import numpy as np
 from keras import ops
 
 from benchmarks import interleaved, report
-from keras_art.adain import networks, stylising
-from keras_art.images import decode
+from keras_art.methods.adain import networks, stylising
+from keras_art.pictures.images import decode
 
 
 def main() -> None:

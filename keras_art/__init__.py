@@ -1,7 +1,3 @@
 """keras_art: deep-learning studies of art, reproduced in Keras 3."""
 
-__version__ = "0.1.0"
-
-
-class UserError(Exception):
-    """What a person can mend; the message names the remedy."""
+from keras_art.version import __version__ as __version__

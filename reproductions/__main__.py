@@ -17,8 +17,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from keras_art import UserError, cli, runs
-from keras_art.tables import render
+from keras_art import terminal
+from keras_art.errors import UserError
+from keras_art.report.tables import render
+from keras_art.store import runs
 from keras_art.writing import write
 
 PAPERS = ("sabatelli2018", "dcec_paint", "sabatelli2021", "multitask", "gram_style", "st_saclf")
@@ -33,7 +35,7 @@ class Tables:
 
     store: str = "runs"
     """Folder of the runs."""
-    format: cli.Format = "text"
+    format: terminal.Format = "text"
     """Of the tables."""
     write: bool = False
     """Write what the store measured into measured.csv and the README."""
@@ -91,8 +93,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit status."""
     prog = "python -m reproductions"
     words = sys.argv[1:] if argv is None else argv
-    asked = cli.read(Tables, words, prog=prog, description=__doc__ or "")
-    return cli.guarded(lambda: run(asked), prog)
+    asked = terminal.read(Tables, words, prog=prog, description=__doc__ or "")
+    return terminal.guarded(lambda: run(asked), prog)
 
 
 if __name__ == "__main__":

@@ -28,8 +28,10 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from keras_art import cli, exported, runs
-from keras_art.tables import PaperTable, compare, render
+from keras_art import terminal
+from keras_art.networks import loading
+from keras_art.report.tables import PaperTable, compare, render
+from keras_art.store import runs
 from reproductions import multitask
 from reproductions.multitask.study import PRESETS as SEVEN
 from reproductions.multitask.study import Run, Study
@@ -89,11 +91,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv = list(sys.argv[1:] if argv is None else argv)
     prog = "python -m reproductions.gram_style"
     if argv[:1] == ["predict"]:
-        kind = exported.Predict
-        asked = cli.read(kind, argv[1:], prog=f"{prog} predict", description=kind.__doc__ or "")
-        return cli.guarded(lambda: exported.command(asked), prog)
-    study = cli.parse(Study, PRESETS, argv, prog=prog, description=__doc__ or "")
-    return cli.guarded(lambda: multitask.carry_out(study), prog)
+        kind = loading.Predict
+        asked = terminal.read(kind, argv[1:], prog=f"{prog} predict", description=kind.__doc__ or "")
+        return terminal.guarded(lambda: loading.command(asked), prog)
+    study = terminal.parse(Study, PRESETS, argv, prog=prog, description=__doc__ or "")
+    return terminal.guarded(lambda: multitask.carry_out(study), prog)
 
 
 if __name__ == "__main__":

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from keras_art import cards
-from keras_art.collection import READERS
+from keras_art.data import cards
+from keras_art.data.sources import READERS
 
 ROOT = Path(__file__).parents[1]
 ROOMS = sorted((ROOT / "keras_art").rglob("*.py"))

@@ -42,14 +42,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from keras_art import UserError, cli, predict, runs
-from keras_art import study as study_
-from keras_art.clustering import plan
+from keras_art import terminal
+from keras_art.commands import predict
+from keras_art.errors import UserError
+from keras_art.methods.dcec import kinds
+from keras_art.store import runs
+from keras_art.study import plan as study_
 from reproductions.dcec_paint.study import PAPER, PRESETS, Run, Study, check, collection, runs_of
 from reproductions.dcec_paint.tables import print_tables, recovered, table
 
 if TYPE_CHECKING:
-    from keras_art.collection import Collection
+    from keras_art.data.sources import Collection
 
 __all__ = ["main", "print_tables", "table"]
 
@@ -63,7 +66,7 @@ def carry_out(study: Study) -> int:
         return 0
     check(study)
     store.create()
-    from keras_art.clustering import pictures
+    from keras_art.data import pictures
 
     found = collection(study, store)
     if study.target and study.target not in found.targets:
@@ -71,61 +74,62 @@ def carry_out(study: Study) -> int:
             f"{found.name} has no label column {study.target!r}; it has {', '.join(found.targets) or 'none'}"
         )
     configs = runs_of(study, pictures.key_of(found))
-    estimate = plan.Estimate(store, Run, {configs[0].collection: len(found.table)})
+    estimate = kinds.Estimate(store, Run, {configs[0].collection: len(found.table)})
     if study.dry_run:
         print(study_.plan(store, configs, estimate))
         return 0
     if missing := [run for run in configs if store.metrics(run) is None]:
-        cli.say(study_.plan(store, configs, estimate))
+        terminal.say(study_.plan(store, configs, estimate))
         prepare(study, store, found)
         train(study, store, missing, estimate)
-    from keras_art.clustering import page
+    from keras_art.methods.dcec import page
 
     page.draw(store, configs, study.target)
     print_tables(store, study.format, configs, study.target)
     if study.target:
-        cli.say(recovered(store, configs, study.target, found.table[study.target].nunique()))
+        terminal.say(recovered(store, configs, study.target, found.table[study.target].nunique()))
     return 0
 
 
 def prepare(study: Study, store: runs.Store, found: Collection) -> None:
     """Everything that can go wrong before training does so here: pictures, network, backbone."""
-    cli.start_backend()
-    from keras_art.clustering import pictures, working
+    terminal.start_backend()
+    from keras_art.data import pictures
+    from keras_art.methods.dcec import clustering
 
-    with cli.bar(f"reading {found.name} at {study.image_size} pixels", "images") as progress:
+    with terminal.bar(f"reading {found.name} at {study.image_size} pixels", "images") as progress:
         ready = pictures.prepare(store, found, study.image_size, study.resize, progress)
     folder = store.root / "collections" / ready.key
     facts = json.loads((folder / "pictures.json").read_text())
     if facts["quarantined"]:
-        cli.say(f"in quarantine: {facts['quarantined']}, see {folder / 'quarantine.csv'}")
-    working.check(ready, max(study.k))
+        terminal.say(f"in quarantine: {facts['quarantined']}, see {folder / 'quarantine.csv'}")
+    clustering.check(ready, max(study.k))
     if study.backbone:
         study_.keep_files(store, [study.backbone])
-        working.load_backbone(store, study_.named(study.backbone), study.preprocessing, study.image_size)
+        clustering.load_backbone(store, study_.named(study.backbone), study.preprocessing, study.image_size)
 
 
-def train(study: Study, store: runs.Store, missing: Sequence[Run], estimate: plan.Estimate) -> None:
+def train(study: Study, store: runs.Store, missing: Sequence[Run], estimate: kinds.Estimate) -> None:
     """Runs what is missing, telling how far the study is, which weights the losses have, and what looks wrong."""
-    from keras_art.clustering import dcec, working
+    from keras_art.methods.dcec import clustering, joint
 
-    lambda_r, lambda_c = dcec.loss_weights(study.gamma, study.convention)
-    cli.say(
+    lambda_r, lambda_c = joint.loss_weights(study.gamma, study.convention)
+    terminal.say(
         f"loss = {lambda_r:g} * L_r (squared error, mean over pixels and images) "
         f"+ {lambda_c:g} * L_c (KL divergence, sum over clusters, mean over images)"
     )
-    clock = cli.Clock([estimate.seconds(run) for run in missing])
+    clock = terminal.Clock([estimate.seconds(run) for run in missing])
 
     def one(run: Run, folder: Path) -> dict[str, Any]:
         words = "autoencoder" if run.mode == "pretraining" else f"k = {run.k}"
         words += f", seed {run.seed}"
-        metrics = working.carry_out(store, run, folder, lambda line, share: clock.tell(f"{words}: {line}", share))
+        metrics = clustering.carry_out(store, run, folder, lambda line, share: clock.tell(f"{words}: {line}", share))
         clock.next(f"{words}: {summary(run, metrics)}")
         for note in metrics.get("notes", []):
-            cli.say(f"  {words}: {note}")
+            terminal.say(f"  {words}: {note}")
         return metrics
 
-    runs.execute(store, list(missing), one, lambda run: cli.say(f"waiting for another process: {run}"))
+    runs.execute(store, list(missing), one, lambda run: terminal.say(f"waiting for another process: {run}"))
 
 
 def summary(run: Run, metrics: dict[str, Any]) -> str:
@@ -140,10 +144,10 @@ def summary(run: Run, metrics: dict[str, Any]) -> str:
 
 
 def assign(*arguments: Any) -> Any:
-    """`working.predict`, imported when it is needed."""
-    from keras_art.clustering import working
+    """`clustering.predict`, imported when it is needed."""
+    from keras_art.methods.dcec import clustering
 
-    return working.predict(*arguments)
+    return clustering.predict(*arguments)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -151,7 +155,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv = list(sys.argv[1:] if argv is None else argv)
     prog = f"python -m reproductions.{PAPER}"
     if argv[:1] == ["predict"]:
-        asked = cli.read(predict.Predict, argv[1:], prog=f"{prog} predict", description=predict.Predict.__doc__ or "")
-        return cli.guarded(lambda: predict.command(asked, Run, assign), prog)
-    study = cli.parse(Study, PRESETS, argv, prog=prog, description=__doc__ or "")
-    return cli.guarded(lambda: carry_out(study), prog)
+        asked = terminal.read(
+            predict.Predict, argv[1:], prog=f"{prog} predict", description=predict.Predict.__doc__ or ""
+        )
+        return terminal.guarded(lambda: predict.command(asked, Run, assign), prog)
+    study = terminal.parse(Study, PRESETS, argv, prog=prog, description=__doc__ or "")
+    return terminal.guarded(lambda: carry_out(study), prog)

@@ -6,18 +6,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from keras_art import UserError, __version__, cli, runs
-from keras_art import study as study_
-from keras_art.clustering.plan import ClusterRun
+from keras_art import terminal
+from keras_art.errors import UserError
+from keras_art.methods.dcec.kinds import ClusterRun
+from keras_art.store import runs
+from keras_art.study import plan as study_
+from keras_art.version import __version__
 
 if TYPE_CHECKING:
-    from keras_art.collection import Collection
+    from keras_art.data.sources import Collection
 
 PAPER = "dcec_paint"
 
 
 @dataclass(frozen=True)
-class Study(cli.Study):
+class Study(terminal.Study):
     """What a person asks for; it expands into Runs."""
 
     preset: Literal["demo", "study", "paint", "guo", "west"] = "demo"  # type: ignore[assignment]  # has its own
@@ -94,7 +97,8 @@ class Run(ClusterRun):
 def collection(study: Study, store: runs.Store) -> Collection:
     """The pictures of a study, read but not yet opened."""
     from keras_art.atelier import make_atelier
-    from keras_art.clustering import digits, pictures
+    from keras_art.data import pictures
+    from keras_art.methods.dcec import digits
 
     data: str | Path | None = study.data
     if data is None and study.preset in ("paint", "west"):

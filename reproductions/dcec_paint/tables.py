@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from keras_art import runs
-from keras_art.tables import PaperTable, beside, compare, render, titled
+from keras_art.report.tables import PaperTable, beside, compare, render, titled
+from keras_art.store import runs
 from reproductions.dcec_paint.study import Run, protocol
 
 if TYPE_CHECKING:
@@ -211,7 +211,7 @@ def overview(store: runs.Store, only: Sequence[Run] | None = None, target: str |
     """
     import pandas as pd
 
-    from keras_art.clustering.scores import stability
+    from keras_art.methods.dcec.scores import stability
 
     rows = []
     for each in clusterings(store, only):

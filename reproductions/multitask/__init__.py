@@ -8,7 +8,7 @@ Claim to be looked at: tasks that share a network help each other, and texture s
 
     python -m reproductions.multitask                                 # the embedded atelier, no download
     python -m reproductions.multitask --data FOLDER_OR_CSV --targets style artist --dry_run
-    python -m keras_art.curation wikiart --root FOLDER --out curated     # 12 styles of 500 images, 100 artists of 50
+    python -m keras_art curate wikiart --root FOLDER --out curated     # 12 styles of 500 images, 100 artists of 50
     python -m reproductions.multitask --data curated --precision mixed_float16
     python -m reproductions.multitask --data rijksmuseum --targets material type artist --tasks multitask
     python -m reproductions.multitask --data curated --networks resnet --device 0     # and in another terminal:
@@ -36,8 +36,10 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from keras_art import cli, exported, runs
-from keras_art import study as study_
+from keras_art import terminal
+from keras_art.networks import loading
+from keras_art.store import runs
+from keras_art.study import plan as study_
 from reproductions.multitask.study import PAPER, PRESETS, Run, Study, check, choice, runs_of, weights_files
 from reproductions.multitask.tables import print_tables, table
 
@@ -63,7 +65,7 @@ def carry_out(study: Study) -> int:
         print(study_.plan(store, configs, estimate))
         return 0
     if missing := [config for config in configs if store.metrics(config) is None]:
-        cli.say(study_.plan(store, configs, estimate))
+        terminal.say(study_.plan(store, configs, estimate))
         prepare(study, store, collection, chosen, missing)
         from reproductions.multitask import training
 
@@ -75,22 +77,22 @@ def carry_out(study: Study) -> int:
 
 def draw(store: runs.Store, configs: Sequence[Run]) -> None:
     """`page.draw`, imported when it is needed."""
-    cli.start_backend()
+    terminal.start_backend()
     from reproductions.multitask import page
 
-    cli.say(f"the comparison is in {page.draw(store, configs)}")
+    terminal.say(f"the comparison is in {page.draw(store, configs)}")
 
 
 def prepare(study: Study, store: runs.Store, collection: Any, chosen: Any, missing: Sequence[Run]) -> None:
     """Everything that can go wrong before training does so here: weights, images, splits, labels, the Gram tap."""
-    cli.start_backend()
-    from keras_art import labels, tasks
+    terminal.start_backend()
+    from keras_art.data import labels, tasks
     from reproductions.multitask import training
 
-    with cli.bar(f"reading {chosen.name} at {study.image_size} pixels", "images") as progress:
+    with terminal.bar(f"reading {chosen.name} at {study.image_size} pixels", "images") as progress:
         ready = tasks.prepare(store, collection, chosen, study.image_size, study.resize, progress)
     found = labels.prepare(store, ready, study.targets)
-    cli.say(f"{tasks.describe(store, chosen.key)}\n{labels.describe(store, chosen.key)}")
+    terminal.say(f"{tasks.describe(store, chosen.key)}\n{labels.describe(store, chosen.key)}")
     built = set()
     for run in missing:
         what = (run.network, run.weights, run.mode, run.gram_tap, run.gram_channels, run.gram_description)
@@ -105,8 +107,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv = list(sys.argv[1:] if argv is None else argv)
     prog = f"python -m reproductions.{PAPER}"
     if argv[:1] == ["predict"]:
-        kind = exported.Predict
-        asked = cli.read(kind, argv[1:], prog=f"{prog} predict", description=kind.__doc__ or "")
-        return cli.guarded(lambda: exported.command(asked), prog)
-    study = cli.parse(Study, PRESETS, argv, prog=prog, description=__doc__ or "")
-    return cli.guarded(lambda: carry_out(study), prog)
+        kind = loading.Predict
+        asked = terminal.read(kind, argv[1:], prog=f"{prog} predict", description=kind.__doc__ or "")
+        return terminal.guarded(lambda: loading.command(asked), prog)
+    study = terminal.parse(Study, PRESETS, argv, prog=prog, description=__doc__ or "")
+    return terminal.guarded(lambda: carry_out(study), prog)

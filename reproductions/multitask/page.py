@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from keras_art import comparison, evaluation, figures, labels, metrics, tasks
-from keras_art.runs import Store
-from keras_art.tables import render
+from keras_art.data import labels, tasks
+from keras_art.report import evaluation, figures, metrics, pages
+from keras_art.report.tables import render
+from keras_art.store.runs import Store
 from keras_art.writing import write
 from reproductions.multitask.study import PAPER, Run
 from reproductions.multitask.tables import summary, variant
@@ -28,7 +29,7 @@ def draw(store: Store, configs: Sequence[Run]) -> Path:
     done = [run for run in configs if (found := store.metrics(run)) and found["status"] == "ok"]
     folder = store.root / PAPER / "figures"
     facts = labels.facts(store, key)
-    page = comparison.Page(f"{key.rsplit('-', 1)[0]}: {', '.join(facts)}")
+    page = pages.Page(f"{key.rsplit('-', 1)[0]}: {', '.join(facts)}")
     for line in f"{tasks.describe(store, key)}\n{labels.describe(store, key)}".splitlines():
         page.text(line.strip())
     if diverged := [run for run in configs if (found := store.metrics(run)) and found["status"] == "diverged"]:
@@ -98,7 +99,7 @@ def differences_table(store: Store, models: dict[str, dict[int, Run]]) -> pd.Dat
     return pd.DataFrame(rows)
 
 
-def _compare(page: comparison.Page, store: Store, models: dict[str, dict[int, Run]], csv: Path) -> None:
+def _compare(page: pages.Page, store: Store, models: dict[str, dict[int, Run]], csv: Path) -> None:
     frame = differences_table(store, models)
     if frame.empty:
         return
@@ -115,11 +116,11 @@ def _compare(page: comparison.Page, store: Store, models: dict[str, dict[int, Ru
                 {seed: _table(store, run, task) for seed, run in models[name].items()} for name in (base, other)
             )
             classes = evaluation.per_class_differences(one, two)
-            page.figure(comparison.differences(classes, f"F1 of each {task}: {other} - {base}"))
+            page.figure(pages.differences(classes, f"F1 of each {task}: {other} - {base}"))
     page.text("Of classes that do not differ at all, one in twenty is filled by chance.")
 
 
-def _curves(page: comparison.Page, store: Store, models: dict[str, dict[int, Run]]) -> None:
+def _curves(page: pages.Page, store: Store, models: dict[str, dict[int, Run]]) -> None:
     page.heading("Learning curves")
     page.text("Mean over seeds, in a band from the smallest to the largest; the dot is the last epoch.")
     tasks_ = dict.fromkeys(task for runs in models.values() for run in runs.values() for task in run.targets)
@@ -136,7 +137,7 @@ def _curves(page: comparison.Page, store: Store, models: dict[str, dict[int, Run
         page.figure(figures.learning_curves(curves, title=f"{task}", metric=f"val_{task}_accuracy"))
 
 
-def _one_model(page: comparison.Page, store: Store, name: str, run: Run) -> None:
+def _one_model(page: pages.Page, store: Store, name: str, run: Run) -> None:
     """Per-class scores, confusion matrices, and t-SNE of the shared layer coloured by every label column there is."""
     page.text(name)
     for task in run.targets:
@@ -156,15 +157,15 @@ def _one_model(page: comparison.Page, store: Store, name: str, run: Run) -> None
     table = tasks.load(store, run.collection, run.image_size, run.resize).task.table
     for column in labels.facts(store, run.collection):
         names = table[column].iloc[rows].tolist()
-        page.figure(comparison.scatter(points, names, f"{name}: shared layer by {column}"))
+        page.figure(pages.scatter(points, names, f"{name}: shared layer by {column}"))
 
 
 def gram_findings(store: Store, run: Run) -> tuple[dict[str, np.ndarray], np.ndarray, list[str]]:
     """What a Gram run's test images say: style -> mean Gram matrix minus the mean of all; contributions; classes."""
     import keras
 
-    from keras_art import gram
-    from keras_art.pipeline import Batches
+    from keras_art.networks import gram
+    from keras_art.pictures.pipeline import Batches
 
     ready = tasks.load(store, run.collection, run.image_size, run.resize)
     known = labels.read_labels(ready.task.table, run.targets)
@@ -193,7 +194,7 @@ def strongest(contributions: np.ndarray, classes: Sequence[str], top: int = 3) -
     return pd.DataFrame(rows, columns=["style", "channels", "adds to the logit"])
 
 
-def _gram(page: comparison.Page, store: Store, name: str, run: Run) -> None:
+def _gram(page: pages.Page, store: Store, name: str, run: Run) -> None:
     page.heading(f"Gram matrices of {name}")
     page.text(
         f"Channels against channels: the mean matrix of a style's test images minus that of all, for styles with "
@@ -202,5 +203,5 @@ def _gram(page: comparison.Page, store: Store, name: str, run: Run) -> None:
     )
     shown, weights, classes = gram_findings(store, run)
     if shown:
-        page.figure(comparison.matrices(shown, f"{name}: what sets each {run.target}'s Gram matrix apart"))
+        page.figure(pages.matrices(shown, f"{name}: what sets each {run.target}'s Gram matrix apart"))
     page.table(strongest(weights, classes))

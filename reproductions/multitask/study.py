@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from keras_art import UserError, __version__, cli, runs
-from keras_art import study as study_
-from keras_art.networks import VITS
+from keras_art import terminal
+from keras_art.errors import UserError
+from keras_art.networks.known import VITS
+from keras_art.store import runs
+from keras_art.study import plan as study_
+from keras_art.version import __version__
 
 if TYPE_CHECKING:
-    from keras_art.collection import Collection
-    from keras_art.splits import Choice
+    from keras_art.data.sources import Collection
+    from keras_art.data.splits import Choice
 
 PAPER = "multitask"
 ALIASES = {"resnet": "ResNet50", "vit": "ViTB16"}
@@ -21,7 +24,7 @@ SHARED = {"ResNet50": 1024, "ViTB16": 768, "ViTTi16": 192}  # of the design note
 
 
 @dataclass(frozen=True)
-class Study(cli.Study):
+class Study(terminal.Study):
     """What a person asks for; it expands into Runs."""
 
     targets: tuple[str, ...] = ("style", "artist")
@@ -200,8 +203,8 @@ def choice(study: Study, store: runs.Store) -> tuple[Collection, Choice]:
         BadCollection: it can not be read, or a column can not be used.
     """
     from keras_art.atelier import make_atelier
-    from keras_art.collection import load_collection
-    from keras_art.labels import choose_columns
+    from keras_art.data.labels import choose_columns
+    from keras_art.data.sources import load_collection
 
     data = study.data or make_atelier(store.root / "cache" / __version__ / "atelier-target", half="target")
     collection = load_collection(data, study.root)
@@ -228,7 +231,7 @@ def starting_weights(network: str, study: Study, store: runs.Store) -> str:
     if ALIASES.get(network, network) in VITS:
         if "/" not in weights:
             return weights  # the name of a keras-hub preset
-        from keras_art import vit
+        from keras_art.networks import vit
 
         return vit.keep_preset(Path(weights).expanduser(), store.root / "cache" / "weights")
     return study_.named(weights)

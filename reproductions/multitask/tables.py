@@ -6,8 +6,8 @@ import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from keras_art import runs
-from keras_art.tables import PaperTable, compare, render, titled
+from keras_art.report.tables import PaperTable, compare, render, titled
+from keras_art.store import runs
 from reproductions.multitask.study import Run
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def print_tables(store: runs.Store, format: str, only: Sequence[Run] | None = No
     """Prints our scores with the rules beside them, a table per collection; the defence's where it has been run."""
     import pandas as pd
 
-    from keras_art import labels
+    from keras_art.data import labels
 
     done = [run for run, _ in store.finished(Run) if only is None or run in only]
     if format == "csv":

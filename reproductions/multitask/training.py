@@ -11,12 +11,16 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_art import augmentation, evaluation, exported, gram, heads, labels, staged, tasks, training, transfer, vit
-from keras_art.backbones import Backbone
-from keras_art.multitask import MultiTask, Term
-from keras_art.networks import VITS
-from keras_art.pipeline import Batches
-from keras_art.runs import Store
+from keras_art.data import labels, tasks
+from keras_art.learning import classifier, staged, training
+from keras_art.networks import gram, heads, loading, vit
+from keras_art.networks.backbones import Backbone
+from keras_art.networks.joint import MultiTask, Term
+from keras_art.networks.known import VITS
+from keras_art.pictures import augmentation
+from keras_art.pictures.pipeline import Batches
+from keras_art.report import evaluation
+from keras_art.store.runs import Store
 from keras_art.writing import write_arrays
 from reproductions.multitask.study import Run
 
@@ -30,7 +34,7 @@ def load_network(store: Store, run: Run) -> Backbone:
         BadBackbone: the network or its weights can not be used.
     """
     if run.network not in VITS:
-        return transfer.load_network(store, run)
+        return classifier.load_network(store, run)
     kept = store.root / "cache" / "weights" / run.weights
     return vit.load_vit(
         run.network,
@@ -148,7 +152,7 @@ def _carry_out(store: Store, run: Run, folder: Path, tell: Tell) -> dict[str, An
             "best_epoch": int(best["epoch"]),
             **{f"val_{task}_accuracy": float(best[f"val_{task}_accuracy"]) for task in known.classes},
         }
-        exported.save(
+        loading.save(
             keras.Model(model.input, {task: model.output[task] for task in known.classes}, name="classifier"),
             folder / "model.keras",
             classes=known.classes, preprocessing=backbone.preprocessing, resize=run.resize, metrics=facts,

@@ -32,14 +32,16 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from keras_art import cli, predict, runs
-from keras_art import study as study_
+from keras_art import terminal
+from keras_art.commands import predict
+from keras_art.store import runs
+from keras_art.study import plan as study_
 from reproductions.sabatelli2018.figures import draw
 from reproductions.sabatelli2018.study import PAPER, PRESETS, Run, Study, check, choices, runs_of
 from reproductions.sabatelli2018.tables import print_tables, table
 
 if TYPE_CHECKING:
-    from keras_art.splits import Choice
+    from keras_art.data.splits import Choice
 
 __all__ = ["main", "print_tables", "table"]
 
@@ -61,11 +63,11 @@ def carry_out(study: Study) -> int:
         print(study_.plan(store, configs, estimate))
         return 0
     if missing := [config for config in configs if store.metrics(config) is None]:
-        cli.say(study_.plan(store, configs, estimate))
+        terminal.say(study_.plan(store, configs, estimate))
         prepare(study, store, chosen, missing)
-        from keras_art import transfer
+        from keras_art.learning import classifier
 
-        study_.carry_out(store, missing, estimate, functools.partial(transfer.carry_out, store))
+        study_.carry_out(store, missing, estimate, functools.partial(classifier.carry_out, store))
     study_.draw_once(store, configs, functools.partial(draw, store, configs))
     print_tables(store, study.format, configs)
     return 0
@@ -73,21 +75,22 @@ def carry_out(study: Study) -> int:
 
 def prepare(study: Study, store: runs.Store, chosen: dict[str, tuple[Any, Choice]], missing: Sequence[Run]) -> None:
     """Everything that can go wrong before training does so here: networks, weights, images, splits."""
-    cli.start_backend()
-    from keras_art import tasks, transfer
+    terminal.start_backend()
+    from keras_art.data import tasks
+    from keras_art.learning import classifier
 
     built = set()
     for run in missing:
         what = (run.network, run.image_size, run.weights)
         if what not in built and not run.weights.startswith("run:"):
-            transfer.load_network(store, run)
+            classifier.load_network(store, run)
             built.add(what)
     for collection, choice in chosen.values():
         for size in sorted({run.image_size for run in missing if run.collection == choice.key}):
-            with cli.bar(f"reading {choice.name} at {size} pixels", "images") as progress:
+            with terminal.bar(f"reading {choice.name} at {size} pixels", "images") as progress:
                 tasks.prepare(store, collection, choice, size, study.resize, progress)
         if (store.root / "collections" / choice.key).exists():
-            cli.say(tasks.describe(store, choice.key))
+            terminal.say(tasks.describe(store, choice.key))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -95,7 +98,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv = list(sys.argv[1:] if argv is None else argv)
     prog = f"python -m reproductions.{PAPER}"
     if argv[:1] == ["predict"]:
-        asked = cli.read(predict.Predict, argv[1:], prog=f"{prog} predict", description=predict.Predict.__doc__ or "")
-        return cli.guarded(lambda: predict.command(asked, Run), prog)
-    study = cli.parse(Study, PRESETS, argv, prog=prog, description=__doc__ or "")
-    return cli.guarded(lambda: carry_out(study), prog)
+        asked = terminal.read(
+            predict.Predict, argv[1:], prog=f"{prog} predict", description=predict.Predict.__doc__ or ""
+        )
+        return terminal.guarded(lambda: predict.command(asked, Run), prog)
+    study = terminal.parse(Study, PRESETS, argv, prog=prog, description=__doc__ or "")
+    return terminal.guarded(lambda: carry_out(study), prog)

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from keras_art import cli, runs
+from keras_art import terminal
+from keras_art.store import runs
 from reproductions.sabatelli2018.study import PAPER, Run
 from reproductions.sabatelli2018.tables import is_carried, label
 
@@ -20,11 +21,12 @@ def draw(store: runs.Store, configs: Sequence[Run]) -> None:
     Samples (figure 1), validation curves (figures 2 and 3, the paper's own behind ours where the collection is the
     paper's), and VisualBackProp of the frozen and the fine-tuned network side by side (figure 4).
     """
-    cli.start_backend()
+    terminal.start_backend()
     import pandas as pd
 
-    from keras_art import figures, sheets, tasks
-    from keras_art.images import load_photo
+    from keras_art.data import tasks
+    from keras_art.pictures.images import load_photo
+    from keras_art.report import figures, mosaics
 
     folder = store.root / PAPER / "figures"
     targets = {run.collection: run for run in configs if run.mode != "pretraining"}
@@ -34,7 +36,7 @@ def draw(store: runs.Store, configs: Sequence[Run]) -> None:
         shown = table[table["split"] == "test"].drop_duplicates("label").head(18)
         pictures = [load_photo(path, 256) for path in shown["path"]]
         figures.save(
-            sheets.samples(pictures, [ready.task.classes[i] for i in shown["label"]]), folder / f"{key}-samples.png"
+            mosaics.samples(pictures, [ready.task.classes[i] for i in shown["label"]]), folder / f"{key}-samples.png"
         )
         curves: dict[str, dict[str, pd.DataFrame]] = {}
         for run in configs:
@@ -50,14 +52,14 @@ def draw(store: runs.Store, configs: Sequence[Run]) -> None:
             figure = figures.learning_curves(curves, title=title, paper=published(name, any_run.target))
             figures.save(figure, folder / f"{key}-curves.png")
         _draw_saliency(store, [run for run in configs if run.collection == key], shown, folder / f"{key}-saliency.png")
-    cli.say(f"figures are in {folder}")
+    terminal.say(f"figures are in {folder}")
 
 
 def published(name: str, target: str) -> pd.DataFrame | None:
     """The paper's own validation curves, for its own collection only."""
     import pandas as pd
 
-    from keras_art import figures
+    from keras_art.report import figures
 
     if name != "rijksmuseum":
         return None
@@ -71,9 +73,10 @@ def _draw_saliency(store: runs.Store, configs: Sequence[Run], shown: pd.DataFram
     """Figure 4 for one network, VGG19 where it was fine-tuned, because the paper shows VGG19."""
     import numpy as np
 
-    from keras_art import figures, sheets, transfer
-    from keras_art.images import decode, load_photo
-    from keras_art.saliency import overlay
+    from keras_art.learning import classifier
+    from keras_art.networks.saliency import overlay
+    from keras_art.pictures.images import decode, load_photo
+    from keras_art.report import figures, mosaics
 
     tuned = [run for run in configs if run.mode == "fine_tuning" and (store.directory(run) / "model.keras").exists()]
     if not tuned:
@@ -81,9 +84,9 @@ def _draw_saliency(store: runs.Store, configs: Sequence[Run], shown: pd.DataFram
     run = min(tuned, key=lambda run: run.network != "VGG19")
     photos = [load_photo(path, 512) for path in shown["path"].head(4)]
     pixels = np.stack([decode(path, run.image_size, run.resize)[0] for path in shown["path"].head(4)])
-    frozen, fine = transfer.saliency(store, run, store.directory(run), pixels)
+    frozen, fine = classifier.saliency(store, run, store.directory(run), pixels)
     rows = [
         (text, [photo, overlay(photo, before), overlay(photo, after)])
         for text, photo, before, after in zip(shown["id"], photos, frozen, fine, strict=False)
     ]
-    figures.save(sheets.saliency_sheet(rows, ["painting", "before", "fine-tuned"]), path)
+    figures.save(mosaics.saliency_sheet(rows, ["painting", "before", "fine-tuned"]), path)

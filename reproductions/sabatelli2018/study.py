@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from keras_art import UserError, __version__, cli, runs
-from keras_art import study as study_
+from keras_art import terminal
+from keras_art.errors import UserError
+from keras_art.store import runs
+from keras_art.study import plan as study_
+from keras_art.version import __version__
 
 if TYPE_CHECKING:
-    from keras_art.splits import Choice
+    from keras_art.data.splits import Choice
 
 PAPER = "sabatelli2018"
 NETWORKS = ("Xception", "InceptionV3", "ResNet50", "VGG19")
@@ -26,7 +29,7 @@ PRETRAINING: dict[str, Any] = {
 
 
 @dataclass(frozen=True)
-class Study(cli.Study):
+class Study(terminal.Study):
     """What a person asks for; it expands into Runs."""
 
     networks: tuple[str, ...] = NETWORKS
@@ -132,8 +135,8 @@ def check(study: Study) -> None:
 def choices(study: Study, store: runs.Store) -> dict[str, tuple[Any, Choice]]:
     """The collections of a study, read but not yet opened: "target", and "source" and "pretraining" where asked for."""
     from keras_art.atelier import make_atelier
-    from keras_art.collection import load_collection
-    from keras_art.splits import choose
+    from keras_art.data.sources import load_collection
+    from keras_art.data.splits import choose
 
     def atelier(half: str) -> Path:
         # By version: a painter who has learnt something since must not be taken for the old one.

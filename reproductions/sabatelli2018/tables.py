@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from keras_art import runs
-from keras_art import study as study_
-from keras_art.tables import PaperTable, beside, compare, render
+from keras_art.report.tables import PaperTable, beside, compare, render
+from keras_art.store import runs
+from keras_art.study import plan as study_
 from reproductions.sabatelli2018.study import NATIVE_SIZE, PRESETS, Run
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ def _collections(store: runs.Store, keys: set[str]) -> pd.DataFrame:
     """N_t and Q_t of the collections of some runs, and the labels two collections of one target share, in per cent."""
     import pandas as pd
 
-    from keras_art.splits import label_overlap
+    from keras_art.data.splits import label_overlap
 
     facts = {}
     for key in sorted(keys):
@@ -183,7 +183,7 @@ def matches_card(name: str, target: str, found: dict[str, Any]) -> bool:
 
     Not exactly, because the paper's filter depends on which rows its unpublished split put where.
     """
-    from keras_art import cards
+    from keras_art.data import cards
 
     if name not in ("rijksmuseum", "antwerp") or name not in cards.names():
         return False

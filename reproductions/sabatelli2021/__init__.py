@@ -10,7 +10,7 @@ scratch, even with a few per cent of their weights.
     python -m reproductions.sabatelli2021 --dry_run             # what would run, and what it costs
     python -m reproductions.sabatelli2021 --sources CIFAR10 --data PAINTINGS --target artist --more_targets OTHER:LABEL
     python -m reproductions.sabatelli2021 --preset paper --sources cifar10 cifar100 fmnist --data FOLDER --target artist
-    python -m keras_art.tickets list                            # the tickets found so far, as files
+    python -m keras_art tickets list                            # the tickets found so far, as files
 
 Departures from the paper (`--preset paper` follows its text where it speaks):
 1. What is pruned: the draft says the 20% of weights of smallest magnitude, the thesis' formula removes channels of
@@ -35,8 +35,9 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from keras_art import cli, runs
-from keras_art import study as study_
+from keras_art import terminal
+from keras_art.store import runs
+from keras_art.study import plan as study_
 from reproductions.sabatelli2021.figures import draw
 from reproductions.sabatelli2021.study import (
     PAPER,
@@ -75,9 +76,9 @@ def carry_out(study: Study) -> int:
         print(study_.plan(store, configs, estimate))
         return 0
     if missing := [config for config in configs if store.metrics(config) is None]:
-        cli.say(study_.plan(store, configs, estimate))
+        terminal.say(study_.plan(store, configs, estimate))
         prepare(study, store, chosen, missing)
-        from keras_art.pruning import lottery
+        from keras_art.methods.tickets import lottery
 
         study_.carry_out(store, missing, estimate, functools.partial(lottery.carry_out, store))
     study_.draw_once(store, configs, functools.partial(draw, store, configs))
@@ -87,10 +88,10 @@ def carry_out(study: Study) -> int:
 
 def prepare(study: Study, store: runs.Store, chosen: dict[str, Chosen], missing: Sequence[Run]) -> None:
     """Everything that can go wrong before training does so here: networks, stages, tickets, images, splits."""
-    cli.start_backend()
-    from keras_art import tasks
-    from keras_art.pruning import masks, ticket
-    from keras_art.pruning.network import load_network, misfit
+    terminal.start_backend()
+    from keras_art.data import tasks
+    from keras_art.methods.tickets import masks, ticket
+    from keras_art.methods.tickets.network import load_network, misfit
 
     deepest = max(carried_stages(study))
     for run in {run.network: run for run in missing}.values():
@@ -106,14 +107,14 @@ def prepare(study: Study, store: runs.Store, chosen: dict[str, Chosen], missing:
                 ticket.write(store.root / "tickets" / name, found)
     for role in chosen.values():
         for collection, choice in role.values():
-            with cli.bar(f"reading {choice.name} at {study.image_size} pixels", "images") as progress:
+            with terminal.bar(f"reading {choice.name} at {study.image_size} pixels", "images") as progress:
                 tasks.prepare(store, collection, choice, study.image_size, study.resize, progress)
-            cli.say(tasks.describe(store, choice.key))
+            terminal.say(tasks.describe(store, choice.key))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit status."""
     argv = list(sys.argv[1:] if argv is None else argv)
     prog = f"python -m reproductions.{PAPER}"
-    study = cli.parse(Study, PRESETS, argv, prog=prog, description=__doc__ or "")
-    return cli.guarded(lambda: carry_out(study), prog)
+    study = terminal.parse(Study, PRESETS, argv, prog=prog, description=__doc__ or "")
+    return terminal.guarded(lambda: carry_out(study), prog)

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from keras_art import cli, runs
+from keras_art import terminal
+from keras_art.store import runs
 from reproductions.sabatelli2021 import results
 from reproductions.sabatelli2021.study import PAPER, Run
 from reproductions.sabatelli2021.tables import protocol
@@ -14,7 +15,7 @@ from reproductions.sabatelli2021.tables import protocol
 if TYPE_CHECKING:
     import pandas as pd
 
-    from keras_art.pruning import curves
+    from keras_art.report import sparsity_figures
 
 PUBLISHED = Path(__file__).parents[1] / "published"
 # The series of each printed figure, and what the paper calls their plots.
@@ -44,8 +45,7 @@ BEHIND = {
 
 def draw(store: runs.Store, configs: Sequence[Run]) -> None:
     """Accuracy against the fraction pruned, of each collection of a study and of the paper's, into `figures/`."""
-    from keras_art import figures
-    from keras_art.pruning import curves
+    from keras_art.report import figures, sparsity_figures
 
     folder = store.root / PAPER / "figures"
     every = results.rows(store, configs)
@@ -53,16 +53,18 @@ def draw(store: runs.Store, configs: Sequence[Run]) -> None:
         panel = _panel(group, f"{challenge}, {network}")
         if panel.lines:
             shares = "-" + challenge.rsplit(", ", 1)[1].split("%")[0] if "% of train" in challenge else ""
-            figures.save(curves.sparsity_curves([panel]), folder / f"{key}{shares}-{network}-tickets.png")
+            figures.save(sparsity_figures.sparsity_curves([panel]), folder / f"{key}{shares}-{network}-tickets.png")
     for name, plots in PRINTED.items():
-        panels = [curves.published_panel(PUBLISHED / f"lth_{stem}.csv", title) for stem, title in plots.items()]
-        figures.save(curves.sparsity_curves(panels), folder / f"paper-{name}.png")
-    cli.say(f"figures are in {folder}")
+        panels = [
+            sparsity_figures.published_panel(PUBLISHED / f"lth_{stem}.csv", title) for stem, title in plots.items()
+        ]
+        figures.save(sparsity_figures.sparsity_curves(panels), folder / f"paper-{name}.png")
+    terminal.say(f"figures are in {folder}")
 
 
-def _panel(group: pd.DataFrame, title: str) -> curves.Panel:
+def _panel(group: pd.DataFrame, title: str) -> sparsity_figures.Panel:
     """The lines of one collection and network: means over seeds, in a band of one standard deviation."""
-    from keras_art.pruning.curves import Panel, published_panel
+    from keras_art.report.sparsity_figures import Panel, published_panel
 
     done = group[group["status"] == "ok"]
     unpruned = done["line"].str.startswith("scratch")

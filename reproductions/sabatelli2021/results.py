@@ -6,9 +6,9 @@ import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from keras_art import runs
-from keras_art.pruning import ticket
-from keras_art.pruning.grid import TicketRun
+from keras_art.methods.tickets import ticket
+from keras_art.methods.tickets.kinds import TicketRun
+from keras_art.store import runs
 
 if TYPE_CHECKING:
     import pandas as pd

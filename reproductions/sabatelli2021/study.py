@@ -9,13 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from keras_art import UserError, __version__, cli, runs
-from keras_art import study as study_
-from keras_art.pruning.grid import TicketRun as Run
-from keras_art.pruning.grid import chain
+from keras_art import terminal
+from keras_art.errors import UserError
+from keras_art.methods.tickets.kinds import TicketRun as Run
+from keras_art.methods.tickets.kinds import chain
+from keras_art.store import runs
+from keras_art.study import plan as study_
+from keras_art.version import __version__
 
 if TYPE_CHECKING:
-    from keras_art.splits import Choice
+    from keras_art.data.splits import Choice
 
     Chosen = dict[str, tuple[Any, Choice]]  # a flag's words -> the collection, and what is taken of it
 
@@ -23,7 +26,7 @@ PAPER = Run.paper
 
 
 @dataclass(frozen=True)
-class Study(cli.Study):
+class Study(terminal.Study):
     """What a person asks for; it expands into Runs."""
 
     sources: tuple[str, ...] = ()
@@ -101,8 +104,8 @@ SHARED = (
 def choices(study: Study, store: runs.Store) -> dict[str, Chosen]:
     """The collections of a study, read but not yet opened: "sources" and "targets", each by what the flag says."""
     from keras_art.atelier import make_atelier
-    from keras_art.collection import load_collection
-    from keras_art.splits import choose
+    from keras_art.data.sources import load_collection
+    from keras_art.data.splits import choose
 
     def atelier(half: str) -> str:
         # By version: a painter who has learnt something since must not be taken for the old one.

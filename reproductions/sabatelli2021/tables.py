@@ -6,8 +6,8 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from keras_art import runs
-from keras_art.tables import PaperTable, beside, compare, render
+from keras_art.report.tables import PaperTable, beside, compare, render
+from keras_art.store import runs
 from reproductions.sabatelli2021 import results
 from reproductions.sabatelli2021.study import PRESETS, SHARED, Run
 

@@ -39,15 +39,17 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from keras_art import cli, predict, runs
-from keras_art import study as study_
-from keras_art.adain.config import Decoder, Stylised
+from keras_art import terminal
+from keras_art.commands import predict
+from keras_art.methods.adain.kinds import Decoder, Stylised
+from keras_art.store import runs
+from keras_art.study import plan as study_
 from reproductions.st_saclf.figures import draw
 from reproductions.st_saclf.study import PAPER, PRESETS, Run, Study, check, choices, makers, runs_of
 from reproductions.st_saclf.tables import print_tables, table
 
 if TYPE_CHECKING:
-    from keras_art.splits import Choice
+    from keras_art.data.splits import Choice
 
 __all__ = ["main", "print_tables", "table"]
 
@@ -74,7 +76,7 @@ def carry_out(study: Study) -> int:
         return 0
     missing = [config for config in configs if store.metrics(config) is None]
     if missing:
-        cli.say(study_.plan(store, configs, estimate))
+        terminal.say(study_.plan(store, configs, estimate))
         prepare(study, store, chosen, missing)
         if made and any(run.stylised for run in missing):
             make(store, made)
@@ -98,9 +100,11 @@ def keep_files(study: Study, store: runs.Store) -> None:
 
 def prepare(study: Study, store: runs.Store, chosen: dict[str, tuple[Any, Choice]], missing: Sequence[Run]) -> None:
     """Everything that can go wrong before training does so here: networks, weights, taps, stages, images, classes."""
-    cli.start_backend()
-    from keras_art import attention, tasks, transfer
-    from keras_art.adain.training import load_encoder
+    terminal.start_backend()
+    from keras_art.data import tasks
+    from keras_art.learning import classifier
+    from keras_art.methods.adain.training import load_encoder
+    from keras_art.networks import attention
     from reproductions.st_saclf import stages
     from reproductions.st_saclf.study import rare_of
 
@@ -112,7 +116,7 @@ def prepare(study: Study, store: runs.Store, chosen: dict[str, tuple[Any, Choice
         what = (run.network, run.image_size, run.weights, run.taps, run.mode)
         if what not in built:
             weights = "none" if run.weights.startswith("run:") else run.weights
-            backbone = transfer.load_network(store, dataclasses.replace(run, weights=weights))
+            backbone = classifier.load_network(store, dataclasses.replace(run, weights=weights))
             if run.mode != "pretraining":
                 attention.find_taps(backbone, run.taps.split())
                 stages.stages_of(run, backbone.model)
@@ -123,28 +127,28 @@ def prepare(study: Study, store: runs.Store, chosen: dict[str, tuple[Any, Choice
             {study.image_size} if role == "second" else {made[0].image_size} if role == "target" and made else set()
         )
         for size in sorted(sizes):
-            with cli.bar(f"reading {choice.name} at {size} pixels", "images") as progress:
+            with terminal.bar(f"reading {choice.name} at {size} pixels", "images") as progress:
                 ready = tasks.prepare(store, collection, choice, size, study.resize, progress)
-        cli.say(tasks.describe(store, choice.key))
+        terminal.say(tasks.describe(store, choice.key))
         if role == "target":
             train, classes = ready.part("train"), ready.task.classes
             counts = ready.task.table["label"].iloc[train].value_counts().reindex(range(len(classes))).tolist()
-            cli.say(f"  rare: {', '.join(rare_of(missing[-1], counts, classes)) or 'none'}")
+            terminal.say(f"  rare: {', '.join(rare_of(missing[-1], counts, classes)) or 'none'}")
 
 
 def make(store: runs.Store, made: tuple[Decoder, Stylised]) -> None:
     """The decoder, then the stylised set, where they are missing."""
-    from keras_art.adain import stylising, training
+    from keras_art.methods.adain import stylising, training
 
     decoder, stylised = made
     if store.metrics(decoder) is None and decoder.weights == "none":
-        cli.say("the encoder has no trained weights: random filters (He-uniform), normalised on the train images")
+        terminal.say("the encoder has no trained weights: random filters (He-uniform), normalised on the train images")
     for config, how in ((decoder, training.train), (stylised, stylising.stylise_split)):
         if store.metrics(config) is None:
-            clock = cli.Clock([1.0])
+            clock = terminal.Clock([1.0])
             one = functools.partial(how, store, tell=clock.tell)
-            runs.execute(store, [config], one, lambda config: cli.say(f"waiting for another process: {config}"))
-            cli.say(f"done: {store.directory(config)}")
+            runs.execute(store, [config], one, lambda config: terminal.say(f"waiting for another process: {config}"))
+            terminal.say(f"done: {store.directory(config)}")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -152,16 +156,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv = list(sys.argv[1:] if argv is None else argv)
     prog = f"python -m reproductions.{PAPER}"
     if argv[:1] == ["predict"]:
-        asked = cli.read(predict.Predict, argv[1:], prog=f"{prog} predict", description=predict.Predict.__doc__ or "")
-        return cli.guarded(lambda: predict.command(asked, Run), prog)
+        asked = terminal.read(
+            predict.Predict, argv[1:], prog=f"{prog} predict", description=predict.Predict.__doc__ or ""
+        )
+        return terminal.guarded(lambda: predict.command(asked, Run), prog)
     if argv[:1] == ["search"]:
         from reproductions.st_saclf import search
 
         preset = PRESETS["study" if any(word.startswith("--data") for word in argv) else "demo"]
-        wanted = cli.read(
+        wanted = terminal.read(
             search.Search, argv[1:], prog=f"{prog} search", description=search.__doc__ or "",
             default=search.Search(**vars(preset)),
         )  # fmt: skip
-        return cli.guarded(lambda: search.command(wanted), prog)
-    study = cli.parse(Study, PRESETS, argv, prog=prog, description=__doc__ or "")
-    return cli.guarded(lambda: carry_out(study), prog)
+        return terminal.guarded(lambda: search.command(wanted), prog)
+    study = terminal.parse(Study, PRESETS, argv, prog=prog, description=__doc__ or "")
+    return terminal.guarded(lambda: carry_out(study), prog)

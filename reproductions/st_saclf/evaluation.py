@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from keras_art import attention, figures, metrics, sheets
-from keras_art.images import load_photo
-from keras_art.saliency import overlay
+from keras_art.networks import attention
+from keras_art.networks.saliency import overlay
+from keras_art.pictures.images import load_photo
+from keras_art.report import figures, metrics, mosaics
 from keras_art.writing import write
 from reproductions.st_saclf.study import Run
 
@@ -118,7 +119,7 @@ def _draw_attention(model: keras.Model, data: Data, test: pd.DataFrame, path: Pa
         overlays = [overlay(photo, (m[i] - m[i].min()) / max(np.ptp(m[i]), 1e-12)) for m in maps]
         lines.append((data.ready.task.classes[test["label"].iloc[place]], [photo, *overlays]))
     columns = ["image", *(f"depth {i}" for i in range(1, len(maps) + 1))]
-    figures.save(sheets.saliency_sheet(lines, columns), path)
+    figures.save(mosaics.saliency_sheet(lines, columns), path)
 
 
 def _draw_confidence(
@@ -134,4 +135,4 @@ def _draw_confidence(
         for i in shown
     ]
     pictures = [load_photo(test["path"].iloc[i], 256) for i in shown]
-    figures.save(sheets.samples(pictures, captions, columns=4), path)
+    figures.save(mosaics.samples(pictures, captions, columns=4), path)

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from keras_art import cli, runs
-from keras_art.adain.config import Stylised
+from keras_art import terminal
+from keras_art.methods.adain.kinds import Stylised
+from keras_art.store import runs
 from reproductions.st_saclf.study import PAPER, Run
 from reproductions.st_saclf.tables import comparison, label
 
@@ -21,7 +22,7 @@ def draw(store: runs.Store, configs: Sequence[Run], stylised: Stylised | None) -
     """Every figure of a study, into `figures/` beside its runs."""
     import pandas as pd
 
-    from keras_art import figures
+    from keras_art.report import figures
 
     folder = store.root / PAPER / "figures"
     targets = {run.collection: run for run in configs if run.mode != "pretraining"}
@@ -46,7 +47,7 @@ def draw(store: runs.Store, configs: Sequence[Run], stylised: Stylised | None) -
                 figures.save(heat_map(found, score, f"{score}, % of test"), path)
     if stylised:
         draw_stylised(store, stylised, folder)
-    cli.say(f"figures are in {folder}")
+    terminal.say(f"figures are in {folder}")
 
 
 def heat_map(frame: pd.DataFrame, value: str, title: str) -> Figure:
@@ -57,7 +58,7 @@ def heat_map(frame: pd.DataFrame, value: str, title: str) -> Figure:
     """
     from matplotlib.figure import Figure
 
-    from keras_art.lettering import font
+    from keras_art.report.lettering import font
 
     cells = frame.pivot_table(index="p1", columns="p2", values=value, aggfunc="mean").sort_index(ascending=False)
     values = cells.to_numpy()
@@ -82,8 +83,9 @@ def draw_stylised(store: runs.Store, stylised: Stylised, folder: object) -> None
     """Content, style and stylised image, a row for the first output of each class."""
     import pandas as pd
 
-    from keras_art import figures, sheets, tasks
-    from keras_art.images import decode, load_photo
+    from keras_art.data import tasks
+    from keras_art.pictures.images import decode, load_photo
+    from keras_art.report import figures, mosaics
 
     of = store.directory(stylised)
     if not (of / "provenance.csv").exists():
@@ -102,4 +104,4 @@ def draw_stylised(store: runs.Store, stylised: Stylised, folder: object) -> None
         for row in provenance.to_dict("records")
     ]
     name = f"{stylised.collection}-stylised.png"
-    figures.save(sheets.saliency_sheet(rows, ["content", "style", "stylised"]), store.root / PAPER / "figures" / name)
+    figures.save(mosaics.saliency_sheet(rows, ["content", "style", "stylised"]), store.root / PAPER / "figures" / name)

@@ -18,8 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from keras_art import UserError, cli, runs
-from keras_art import study as studies
+from keras_art import terminal
+from keras_art.errors import UserError
+from keras_art.store import runs
+from keras_art.study import plan as studies
 from reproductions import st_saclf
 from reproductions.st_saclf import study as study_
 from reproductions.st_saclf.study import PAPER, Run, Study
@@ -55,12 +57,13 @@ def command(asked: Search) -> int:
     estimate = studies.Estimate(store, Run, {choice.key: len(choice.table) for _, choice in chosen.values()})
     plan = (
         f"{cells} trials on the grid, then {asked.trials}, of {run.epochs} epochs each, into {folder}: at most "
-        f"{cli.duration((cells + asked.trials) * estimate.seconds(run))} ({estimate.basis}), without what comes first"
+        f"{terminal.duration((cells + asked.trials) * estimate.seconds(run))} ({estimate.basis}), "
+        "without what comes first"
     )
     if asked.dry_run:
         print(plan)
         return 0
-    cli.say(plan)
+    terminal.say(plan)
     begin(asked, store, chosen, estimate)
     file = folder / f"{run.collection}-{_digest(run)}.db"
     folder.mkdir(parents=True, exist_ok=True)
@@ -69,8 +72,10 @@ def command(asked: Search) -> int:
         figures_of(grid, bayes, file.with_suffix(""))
     accuracy, best = best_of(grid, bayes)
     if asked.trials and best == grid.best_params:
-        cli.say("nothing the second stage tried was better than the best cell of the grid")
-    cli.say(f"best validation accuracy {accuracy:.1%}; test it by the same command without the word search, and with")
+        terminal.say("nothing the second stage tried was better than the best cell of the grid")
+    terminal.say(
+        f"best validation accuracy {accuracy:.1%}; test it by the same command without the word search, and with"
+    )
     print(
         " ".join(
             f"--{name} {value:.4g}" if isinstance(value, float) else f"--{name} {value}" for name, value in best.items()
@@ -183,7 +188,7 @@ def _objective(
     """Trains a trial's run and returns its best validation accuracy."""
     import optuna
 
-    from keras_art import training as training_
+    from keras_art.learning import training as training_
     from reproductions.st_saclf import training
 
     def objective(trial: optuna.Trial) -> float:
@@ -212,7 +217,7 @@ def _objective(
             told = ", ".join(
                 f"{name} {value:.3g}" if isinstance(value, float) else value for name, value in trial.params.items()
             )
-            cli.say(f"{words}: trial {trial.number + 1}: {told}: {best:.1%}{ended}")
+            terminal.say(f"{words}: trial {trial.number + 1}: {told}: {best:.1%}{ended}")
         if not finite:
             raise optuna.TrialPruned
         return best
@@ -224,7 +229,7 @@ def figures_of(grid: optuna.Study, bayes: optuna.Study, folder: Path) -> None:
     """The grid as a heat map, the second stage's history, and each of its parameters against the accuracy."""
     import pandas as pd
 
-    from keras_art import figures
+    from keras_art.report import figures
     from reproductions.st_saclf.figures import heat_map
 
     frame = pd.DataFrame([{**trial.params, "accuracy": 100 * trial.values[0]} for trial in completed(grid)])
@@ -242,7 +247,7 @@ def parameters(stage: optuna.Study) -> Figure:
     from matplotlib.figure import Figure
     from optuna.distributions import FloatDistribution
 
-    from keras_art.lettering import font
+    from keras_art.report.lettering import font
 
     trials = [trial for trial in stage.trials if trial.values]
     values = [100 * trial.values[0] for trial in trials]

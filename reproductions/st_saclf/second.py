@@ -9,10 +9,12 @@ import keras
 import numpy as np
 import pandas as pd
 
-from keras_art import UserError, runs, tasks
-from keras_art.pipeline import Batches
-from keras_art.splits import Choice
-from keras_art.tables import render
+from keras_art.data import tasks
+from keras_art.data.splits import Choice
+from keras_art.errors import UserError
+from keras_art.pictures.pipeline import Batches
+from keras_art.report.tables import render
+from keras_art.store import runs
 from reproductions.st_saclf.evaluation import scores
 from reproductions.st_saclf.study import Run
 from reproductions.st_saclf.tables import SETTINGS, label

@@ -6,10 +6,10 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from keras_art import UserError
+from keras_art.errors import UserError
 
 if TYPE_CHECKING:
-    from keras_art.staged import Stage
+    from keras_art.learning.staged import Stage
     from reproductions.st_saclf.study import Run
 
 ALL = ("",)  # every name begins so
@@ -65,7 +65,7 @@ def stages_of(run: Run, backbone: Any) -> list[Stage]:
     Raises:
         UserError: the backbone's layers do not come in named blocks.
     """
-    from keras_art.staged import Stage
+    from keras_art.learning.staged import Stage
 
     if run.stages:
         return [Stage(*stage) for stage in parse(run.stages.split())]

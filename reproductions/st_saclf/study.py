@@ -9,19 +9,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from keras_art import UserError, __version__, cli, mixing, runs
-from keras_art import study as study_
-from keras_art.adain.config import Decoder, Stylised, check_size
+from keras_art import terminal
+from keras_art.data import mixing
+from keras_art.errors import UserError
+from keras_art.methods.adain.kinds import Decoder, Stylised, check_size
+from keras_art.store import runs
+from keras_art.study import plan as study_
+from keras_art.version import __version__
 from reproductions.st_saclf.stages import parse
 
 if TYPE_CHECKING:
-    from keras_art.splits import Choice
+    from keras_art.data.splits import Choice
 
 PAPER = "st_saclf"
 
 
 @dataclass(frozen=True)
-class Study(cli.Study):
+class Study(terminal.Study):
     """What a person asks for; fields in the plural form a grid of runs."""
 
     networks: tuple[str, ...] = ("ResNet50",)
@@ -192,8 +196,8 @@ def check(study: Study) -> None:
 def choices(study: Study, store: runs.Store) -> dict[str, tuple[Any, Choice]]:
     """The collections of a study, read but not yet opened: "target", and "second" and "pretraining" where asked for."""
     from keras_art.atelier import make_atelier
-    from keras_art.collection import load_collection
-    from keras_art.splits import choose
+    from keras_art.data.sources import load_collection
+    from keras_art.data.splits import choose
 
     def atelier(half: str) -> Path:
         return make_atelier(store.root / "cache" / __version__ / f"atelier-{half}", half=half)

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from keras_art import runs
-from keras_art.tables import PaperTable, beside, compare, render, titled
+from keras_art.report.tables import PaperTable, beside, compare, render, titled
+from keras_art.store import runs
 from reproductions.st_saclf.study import PRESETS, Run
 
 if TYPE_CHECKING:

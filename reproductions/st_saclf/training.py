@@ -14,13 +14,15 @@ import keras
 import numpy as np
 import pandas as pd
 
-from keras_art import attention, mixing, staged, tap_features, tasks, training, transfer
-from keras_art.adain.config import Stylised
-from keras_art.backbones import Backbone
-from keras_art.decoding import stored_images
-from keras_art.focal import FocalLoss
-from keras_art.pipeline import Batches
-from keras_art.runs import Store
+from keras_art.data import mixing, tasks
+from keras_art.data.decoding import stored_images
+from keras_art.learning import classifier, staged, tap_features, training
+from keras_art.methods.adain.kinds import Stylised
+from keras_art.networks import attention
+from keras_art.networks.backbones import Backbone
+from keras_art.networks.losses import FocalLoss
+from keras_art.pictures.pipeline import Batches
+from keras_art.store.runs import Store
 from keras_art.writing import write, write_network
 from reproductions.st_saclf import evaluation
 from reproductions.st_saclf.stages import stages_of
@@ -118,7 +120,7 @@ def fit(
     Returns:
         The model, the history, and whether training stayed finite.
     """
-    backbone = transfer.load_network(store, run)
+    backbone = classifier.load_network(store, run)
     model = build(run, backbone, len(data.ready.task.classes))
     reader, head = model.get_layer(backbone.model.name), model.get_layer("head")
     stages = stages_of(run, reader)
@@ -170,7 +172,7 @@ def carry_out(store: Store, run: Run, folder: Path, tell: Tell) -> dict[str, Any
         What `metrics.json` holds: fractions, counts, seconds; nulls and "diverged" where training diverged.
     """
     if run.mode == "pretraining":
-        return transfer.carry_out(store, run, folder, tell)
+        return classifier.carry_out(store, run, folder, tell)
     with training.precision(run.precision):
         return _carry_out(store, run, folder, tell)
 

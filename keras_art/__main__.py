@@ -1,0 +1,45 @@
+"""The toolkit's commands: python -m keras_art VERB ...
+
+    cards        published collections: what the papers used, and what of it is here
+    fetch        a collection, or the images of an IIIF manifest
+    doctor       what is wrong with a collection's images
+    leaks        what could be known of its labels without looking
+    curate       a balanced choice from a collection, with a split
+    manifests    a collection as .csv, .xlsx or .parquet
+    predict      what a finished run says of new pictures
+    adain        style transfer: train a decoder, stylise pictures
+    tickets      lottery tickets as files: list, show, export
+
+`python -m keras_art VERB --help` explains each.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import sys
+from collections.abc import Sequence
+
+# Of keras_art.commands.
+VERBS = {
+    "cards": "cards", "fetch": "fetch", "doctor": "doctor", "leaks": "leaks", "curate": "curation",
+    "manifests": "manifests", "predict": "predict", "adain": "adain", "tickets": "tickets",
+}  # fmt: skip
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command line; returns the exit status."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if not words or words[0] in ("--help", "-h"):
+        print(__doc__)
+        return 0 if words else 2
+    if words[0] not in VERBS:
+        near = difflib.get_close_matches(words[0], VERBS, n=1)
+        hint = f": did you mean {near[0]}?" if near else ""
+        print(f"python -m keras_art has no command {words[0]!r}{hint}\n\n{__doc__}", file=sys.stderr)
+        return 2
+    return importlib.import_module(f"keras_art.commands.{VERBS[words[0]]}").main(words[1:])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,160 @@
+"""The cards of published collections: what there is, what one says, and whether a folder is what its card says.
+
+python -m keras_art cards                                  # all of them, and which are present below --root
+python -m keras_art cards show kaokore
+python -m keras_art cards check kaokore --root FOLDER      # missing, extra, different; exit status 1 if anything is
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import tyro
+
+from keras_art import terminal
+from keras_art.data import cards
+
+if TYPE_CHECKING:
+    from keras_art.data.sources import Collection
+
+SHOWN = 10  # rows of a kind
+
+
+@dataclass(frozen=True)
+class List:
+    """Every card, and whether its files are present."""
+
+    root: str | None = None
+    """Folder that holds the collections. Default: $KERAS_ART_DATA."""
+
+
+@dataclass(frozen=True)
+class Show:
+    """What one card says."""
+
+    name: tyro.conf.Positional[str]
+    """A card's name, or NAME-VERSION."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """Compares a folder with a card: what is missing, extra or different."""
+
+    name: tyro.conf.Positional[str]
+    """A card's name, or NAME-VERSION."""
+    root: str | None = None
+    """Folder that holds the collection, or the collection's own. Default: $KERAS_ART_DATA."""
+
+
+def list_all(asked: List) -> int:
+    """Prints a line for each card."""
+    for name in cards.names():
+        card = cards.load_card(name)
+        try:
+            where = str(card.find(asked.root))
+            where = where if card.reader != "keras" or card.sign(card.find(asked.root)) else "downloaded by Keras"
+        except cards.DatasetNotFound:
+            where = "-"
+        sizes = [counts["images"] for counts in (card.expected or _newest(card)).values() if "images" in counts]
+        print(f"{name:22} {max(sizes, default=0) or '':>7}  {where:24}  {card.title}")
+    return 0
+
+
+def _newest(card: cards.DatasetCard) -> dict[str, dict[str, int]]:
+    return next(reversed(card.versions.values()))["expected"] if card.versions else {}
+
+
+def show(asked: Show) -> int:
+    """Prints a card as paragraphs."""
+    card = cards.load_card(asked.name)
+    lines = {
+        "title": card.title,
+        "source": card.source,
+        "DOI": card.doi,
+        "licence": card.licence,
+        "citation": card.citation,
+        "versions": ", ".join(card.versions),
+        "obtain": card.obtain.strip(),
+        "layout": card.layout.strip(),
+        "labels": ", ".join(card.targets),
+        "several values": card.multiple,
+        "split": ", ".join(f"{name} {value}" for name, value in card.split.items()),
+    }
+    for name, text in lines.items():
+        if text:
+            print(f"{name + ':':16}{text.replace(chr(10), chr(10) + ' ' * 16)}")
+    everything = {"": card.expected, **{version: fields["expected"] for version, fields in card.versions.items()}}
+    for version, expected in everything.items():
+        for target, counts in expected.items():
+            words = ", ".join(f"{name} {count:,}" for name, count in counts.items())
+            print(f"{'expected:':16}{version} {target}: {words}")
+    return 0
+
+
+def check(asked: Check) -> int:
+    """Prints what is not as the card says; returns how the command exits."""
+    from keras_art.data.sources import read_card
+
+    card = cards.load_card(asked.name)
+    collection = read_card(card, card.find(asked.root))
+    findings = differences(collection)
+    print(f"{collection.name}: {len(collection.table):,} images with labels in {card.find(asked.root)}")
+    for finding in findings:
+        print(f"  {finding}")
+    print("as its card says" if not findings else f"{len(findings)} findings; {card.source} is where it comes from")
+    return 1 if findings else 0
+
+
+def differences(collection: Collection) -> list[str]:
+    """What of a collection is not as its card says, in words, images first, then counts under the card's split rule."""
+    from keras_art.data.sources import BadCollection
+    from keras_art.data.splits import choose, split
+
+    card = collection.card
+    if card is None:
+        return ["no card describes these files: they are of no known version"]
+    findings = []
+    unknown = ~collection.quarantine["id"].isin(card.options.get("known", []))  # faults of the official files
+    for reason, rows in collection.quarantine[unknown].groupby("reason"):
+        named = ", ".join(rows["id"].head(SHOWN)) + (", ..." if len(rows) > SHOWN else "")
+        findings.append(f"{len(rows):,} x {reason}: {named}")
+    findings += [f"different: no label column {target}" for target in card.targets if target not in collection.targets]
+    for target, expected in card.expected.items():
+        if target not in collection.targets:
+            continue
+        rule = card.split.get("rule", "auto").replace("given", "auto")  # not every label has a split of its own
+        try:
+            chosen = choose(
+                collection,
+                target,
+                rule=rule,
+                split_seed=card.split.get("seed", 0),
+                class_filter=card.split.get("class_filter", False),
+            )
+            table, column = chosen.table, "target"
+            if chosen.class_filter:
+                table, column = split(chosen, [True] * len(table)).table, "label"
+        except BadCollection as error:
+            findings.append(f"different: {error}")
+            continue
+        found = {"images": len(table), "classes": table[column].nunique(), **table["split"].value_counts()}
+        findings += [
+            f"different: {target}, {name} {found.get(name, 0):,}, expected {count:,}"
+            for name, count in expected.items()
+            if found.get(name, 0) != count
+        ]
+    return findings
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command line; returns the exit status."""
+    argv = list(sys.argv[1:] if argv is None else argv)
+    verbs: dict[type, Callable[[Any], int]] = {List: list_all, Show: show, Check: check}
+    if not argv or (argv[0].startswith("--") and argv[0] not in ("--help", "-h")):
+        argv = ["list", *argv]
+    prog = "python -m keras_art cards"
+    asked = terminal.read(List | Show | Check, argv, prog=prog, description=__doc__ or "")
+    return terminal.guarded(lambda: verbs[type(asked)](asked), prog)

@@ -1,0 +1,207 @@
+r"""Chooses what is worth training on from a large collection, and says what was kept and why.
+
+    python -m keras_art curate wikiart --root FOLDER --out curated            # the multi-task study's choice
+    python -m keras_art curate paintings.csv --top_styles 0 --min_style 0 --top_artists 0 --min_artist 0 \
+        --min_artists 3 --split artist_disjoint --out curated
+
+writes `curated/labels.csv`, which `--data curated` takes, with the split; `report.csv`, what was kept of each style and
+artist and why; `curation.png`; `curation.json`, these flags and the digest of the split.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import tyro
+
+from keras_art import terminal
+from keras_art.writing import write
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from keras_art.data.sources import Collection
+
+SHOWN = 40  # bars of a chart
+
+
+@dataclass(frozen=True)
+class Curation:
+    """The flags of one choice, in the order they are applied; 0 switches a filter off."""
+
+    data: tyro.conf.Positional[str]
+    """A card's name, a table of images, or a folder."""
+    out: Path
+    """Folder for what is written."""
+    root: str | None = None
+    """Folder that holds the cards' collections. Default: $KERAS_ART_DATA."""
+    target: str = "style"
+    """The column of styles, or of whatever takes their place."""
+    artist: str = "artist"
+    """The column of artists."""
+    min_style: int = 500
+    """Images a style must have."""
+    top_styles: int = 12
+    """Keep so many styles, those with most images."""
+    min_artist: int = 50
+    """Images an artist must have in the styles kept."""
+    top_artists: int = 100
+    """Keep so many artists, those with most images."""
+    min_artists: int = 0
+    """Artists a style must have at last; an artist-disjoint split needs 3."""
+    cap_style: int = 0
+    """Balance: keep at most so many images of a style, chosen by seed."""
+    cap_artist: int = 0
+    """Balance: keep at most so many images of an artist, chosen by seed."""
+    split: Literal["stratified", "random", "artist_disjoint"] = "stratified"
+    """80/10/10, by style."""
+    split_seed: int = 0
+    """Moves the split and what the caps choose."""
+
+
+def curate(collection: Collection, asked: Curation) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Applies the filters and caps, one after the other.
+
+    Returns:
+        The rows kept, and a report: columns `column`, `value`, `images`, `kept`, `why` ("kept", or what it failed).
+
+    Raises:
+        BadCollection: a column is missing, or nothing is left; the message says after which filter.
+    """
+    import pandas as pd
+
+    from keras_art.data.sources import BadCollection
+    from keras_art.data.splits import unnamed
+
+    by_artist = bool(asked.min_artist or asked.top_artists or asked.min_artists or asked.cap_artist)
+    columns = [asked.target, asked.artist] if by_artist else [asked.target]
+    if missing := [column for column in columns if column not in collection.targets]:
+        raise BadCollection(
+            f"{collection.name} has no column {', '.join(missing)}; it has {', '.join(collection.targets)}: name them "
+            f"with --target and --artist"
+        )
+    table = collection.table
+    before = {column: table[column].value_counts() for column in columns}
+    why: dict[tuple[str, str], str] = {}
+
+    def keep(column: str, values: set[str], reason: str) -> None:
+        nonlocal table
+        gone = set(table[column]) - values
+        why.update({(column, value): reason for value in gone})
+        table = table[table[column].isin(values)]
+        if table.empty:
+            raise BadCollection(f"{collection.name}: nothing is left after {reason!r} was asked of every {column}")
+
+    def largest(column: str, least: int, top: int) -> None:
+        sizes = table[column].value_counts()
+        if least:
+            keep(column, set(sizes.index[sizes >= least]), f"fewer than {least} images")
+        if top:
+            sizes = table[column].value_counts()
+            keep(column, set(sorted(sizes.index, key=lambda v: (-sizes[v], v))[:top]), f"not among the {top} largest")
+
+    for column in columns:
+        keep(column, set(table[column][~unnamed(table[column])]), "no name")
+    largest(asked.target, asked.min_style, asked.top_styles)
+    if by_artist:
+        largest(asked.artist, asked.min_artist, asked.top_artists)
+    if asked.min_artists:
+        artists = table.groupby(asked.target)[asked.artist].nunique()
+        keep(asked.target, set(artists.index[artists >= asked.min_artists]), f"fewer than {asked.min_artists} artists")
+    for column, cap in ((asked.artist, asked.cap_artist), (asked.target, asked.cap_style)):
+        if cap:
+            shuffled = table.sample(frac=1, random_state=asked.split_seed)
+            table = shuffled[shuffled.groupby(column).cumcount() < cap].sort_values("id")
+    rows = []
+    for column in columns:
+        after = table[column].value_counts()
+        for value, count in before[column].items():
+            kept = int(after.get(value, 0))
+            reason = why.get((column, value), "kept" if kept else "none of its images is left")
+            if kept and column == asked.target and 0 < kept < asked.min_style:
+                reason = f"kept, with fewer than {asked.min_style} images once artists were chosen"
+            rows.append((column, value, int(count), kept, reason))
+    return table.reset_index(drop=True), pd.DataFrame(rows, columns=["column", "value", "images", "kept", "why"])
+
+
+def run(asked: Curation) -> int:
+    """Writes the choice and prints it in short."""
+    from keras_art.data.leaks import leak_report
+    from keras_art.data.sources import Collection, load_collection
+    from keras_art.data.splits import choose, split
+
+    collection = load_collection(asked.data, asked.root)
+    table, report = curate(collection, asked)
+    own = table.drop(columns=[column for column in table if column.startswith("split_")])
+    chosen = Collection(collection.name, own, collection.quarantine)
+    choice = choose(chosen, asked.target, rule=asked.split, split_seed=asked.split_seed)
+    task = split(choice, [True] * len(choice.table))
+    own = own.set_index("id").loc[task.table["id"]].reset_index().assign(split=task.table["split"].to_numpy())
+    own = own.drop(columns="bytes").rename(columns={"path": "image"})
+    text = own.to_csv(index=False, lineterminator="\n")
+    digest = hashlib.sha256(own[["id", "split"]].to_csv(index=False, lineterminator="\n").encode()).hexdigest()
+    write(asked.out / "labels.csv", text)
+    write(asked.out / "report.csv", report.to_csv(index=False))
+    flags = {
+        name: str(value) if isinstance(value, Path) else value for name, value in dataclasses.asdict(asked).items()
+    }
+    facts = {"collection": collection.name, "flags": flags, "images": len(own), "split_sha256": digest}
+    write(asked.out / "curation.json", json.dumps(facts, indent=1, ensure_ascii=False))
+    _draw(report, asked.out / "curation.png")
+    sizes = own["split"].value_counts()
+    print(f"{len(own):,} of {len(collection.table):,} images: " + ", ".join(f"{n} {k:,}" for n, k in sizes.items()))
+    for column, part in report.groupby("column", sort=False):
+        kept = part[part["kept"] > 0]
+        print(f"{column}: {len(kept):,} of {len(part):,} kept, {kept['kept'].min():,} to {kept['kept'].max():,} images")
+        for reason, count in part.loc[part["why"] != "kept", "why"].value_counts().items():
+            print(f"  {count:,} x {reason}")
+    if task.dropped_classes:
+        print(f"left out, not in all three splits: {', '.join(task.dropped_classes)}")
+    leak = leak_report(task.table, asked.target)
+    if "artist_rule" in leak:
+        print(f"no pixel seen: majority {leak['majority']:.1%}, the artist's majority label {leak['artist_rule']:.1%}")
+    print(f"split: sha256 {digest}")
+    terminal.say(f"train on it with --data {asked.out} --target {asked.target}; {asked.out / 'curation.png'} shows it")
+    return 0
+
+
+def _draw(report: pd.DataFrame, path: Path) -> None:
+    """What there was and what was kept, the largest of each column."""
+    from matplotlib.figure import Figure
+
+    from keras_art.report import figures
+
+    parts: list[tuple[Any, pd.DataFrame]] = [
+        (column, part.sort_values("images", ascending=False, kind="stable").head(SHOWN))
+        for column, part in report.groupby("column", sort=False)
+    ]
+    height = 0.9 + 0.16 * max(len(part) for _, part in parts)
+    figure = Figure(figsize=(4.6 * len(parts), height), layout="constrained")
+    for axes, (column, part) in zip(figure.subplots(1, len(parts), squeeze=False)[0], parts, strict=True):
+        places = range(len(part))
+        axes.barh(places, part["images"], color="#cccccc", label="in the collection")
+        axes.barh(places, part["kept"], color="#0072B2", label="kept")
+        axes.set_yticks(places, part["value"], fontsize=7)
+        axes.invert_yaxis()
+        axes.margins(y=0.01)
+        total = (report["column"] == column).sum()
+        axes.set_title(column if total == len(part) else f"{column}: the {len(part)} largest of {total:,}", fontsize=9)
+        axes.set_xlabel("images", fontsize=8)
+        axes.tick_params(axis="x", labelsize=7)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.legend(fontsize=7, frameon=False, loc="lower right")
+    figures.save(figure, path)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command line; returns the exit status."""
+    prog = "python -m keras_art curate"
+    asked = terminal.read(Curation, sys.argv[1:] if argv is None else argv, prog=prog, description=__doc__ or "")
+    return terminal.guarded(lambda: run(asked), prog)

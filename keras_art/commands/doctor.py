@@ -1,0 +1,176 @@
+"""What is wrong with a collection's images, told so that somebody can mend it.
+
+    python -m keras_art doctor check FOLDER --out report
+    python -m keras_art doctor check kaokore --root FOLDER
+
+writes `report/report.html` to look at, and as tables `images.csv` (every image and what is known of it),
+`quarantine.csv` (what can not be used, and why) and `lookalikes.csv` (copies, and images that look alike).
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import tyro
+
+from keras_art import terminal
+from keras_art.writing import write
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+    from keras_art.data.sources import Collection
+
+STORED = 64  # pixels a side of what look-alikes are found by
+SHOWN = 12  # rows of a list, groups of look-alikes
+RIGHTS = ("rights", "dc:rights", "dc_rights", "license", "licence")
+FACTS = ("width", "height", "mode", "format", "orientation", "sha256")
+
+
+@dataclass(frozen=True)
+class Check:
+    """Opens every image of a collection and reports on what it finds."""
+
+    data: tyro.conf.Positional[str]
+    """A card's name, a table of images, or a folder."""
+    root: str | None = None
+    """Folder that holds the cards' collections. Default: $KERAS_ART_DATA."""
+    out: Path = Path("doctor")
+    """Folder for the report."""
+    store: str = "runs"
+    """Folder for decoded images; what is there already is not decoded again."""
+
+
+def check(asked: Check) -> int:
+    """Writes the report and prints its sentences; 1 if no image can be used."""
+    from keras_art.data.decoding import stored_images
+    from keras_art.data.sources import load_collection
+    from keras_art.pictures import lookalikes
+    from keras_art.store.runs import Store
+
+    collection = load_collection(asked.data, asked.root)
+    store = stored_images(Store(asked.store), STORED, "squash")
+    with terminal.bar("opening images", "images") as progress:
+        scan = store.scan(collection.table["path"].tolist(), progress)
+    images, quarantine = examine(collection, scan)
+    usable = scan["row"].to_numpy()[scan["row"] >= 0]
+    images["alike"] = lookalikes.near_groups(lookalikes.hashes(store)[usable])
+    twins = images[images.duplicated("alike", keep=False)].sort_values(["alike", "id"])
+    findings = report(collection, images, quarantine)
+    write(asked.out / "quarantine.csv", quarantine.to_csv(index=False))
+    write(asked.out / "images.csv", images.to_csv(index=False))
+    write(asked.out / "duplicates.csv", twins.to_csv(index=False))
+    pictures = store.pixels()[usable] if len(twins) else store.pixels()[:0]
+    write(asked.out / "report.html", page(collection.name, findings, twins, pictures))
+    for title, lines in findings.items():
+        print(title)
+        for line in lines:
+            print(f"  {line}")
+    print(f"in full: {asked.out / 'report.html'}, and images.csv, quarantine.csv, lookalikes.csv beside it")
+    return 0 if len(images) else 1
+
+
+def examine(collection: Collection, scan: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The usable images with what a scan knows of them, numbered as the scan's usable rows; and the quarantine."""
+    import pandas as pd
+
+    usable = (scan["row"] >= 0).to_numpy()
+    unreadable = collection.table.loc[~usable, ["id", "path"]].assign(reason=scan.loc[~usable, "reason"].to_numpy())
+    images = collection.table[usable].reset_index(drop=True)
+    for fact in FACTS:
+        images[fact if fact not in collection.targets else f"{fact}_"] = scan.loc[usable, fact].to_numpy()
+    return images, pd.concat([collection.quarantine, unreadable], ignore_index=True)
+
+
+def report(collection: Collection, images: pd.DataFrame, quarantine: pd.DataFrame) -> dict[str, list[str]]:
+    """Title -> sentences, in the order a person should read them.
+
+    Args:
+        images: usable ones with the columns of `examine`, and `alike`, the group of look-alikes.
+    """
+    total = len(images) + len(quarantine)
+    found: dict[str, list[str]] = {}
+    found[f"{collection.name}: {len(images):,} images can be used, {len(quarantine):,} of {total:,} can not"] = []
+    problems = quarantine["reason"].map(lambda reason: re.split(r" \(|: |, the file", reason)[0])
+    kinds = problems.value_counts()
+    found["Problems"] = [
+        f"{count:,} x {kind}, first {quarantine['path'][problems == kind].iloc[0]}" for kind, count in kinds.items()
+    ] or ["none"]
+    same = images[images.duplicated("sha256", keep=False)]
+    alike = images[images.duplicated("alike", keep=False)]
+    found["Duplicates"] = [
+        f"{len(same):,} files are copies of another, byte for byte, in {same['sha256'].nunique():,} groups",
+        f"{len(alike):,} images look like another (these among them), in {alike['alike'].nunique():,} groups",
+    ]
+    for target in collection.targets:
+        if differing := int((same.groupby("sha256")[target].nunique() > 1).sum()):
+            found["Duplicates"].append(f"{differing:,} groups of copies are labelled differently as to {target}")
+    rights = next((column for column in images.columns if column.lower() in RIGHTS), None)
+    if rights:
+        said = images[rights].str.strip().value_counts()
+        found["Rights"] = [f"{count:,} x {text or 'nothing said'}" for text, count in said.head(SHOWN).items()]
+    else:
+        found["Rights"] = [f"no column says whether they may be shown; one called {RIGHTS[0]} would be kept"]
+    if len(images):
+        found["Formats and colours"] = [
+            ", ".join(f"{count:,} x {name}" for name, count in images[fact].value_counts().items())
+            for fact in ("format", "mode")
+        ]
+        turned = images[images["orientation"] > 1]
+        found["Turned by EXIF"] = [f"{len(turned):,} images are stored turned or mirrored; they are set upright here"]
+        by_size = images.assign(pixels=images["width"] * images["height"]).sort_values(["pixels", "id"])
+        for title, part in (("Smallest", by_size.head(5)), ("Largest", by_size.tail(5)[::-1])):
+            found[title] = [f"{row.width} x {row.height}, {row.bytes:,} bytes: {row.path}" for row in part.itertuples()]
+    return found
+
+
+def page(name: str, findings: dict[str, list[str]], twins: pd.DataFrame, pictures: np.ndarray) -> str:
+    """The report as one HTML file that can be mailed; look-alikes as pictures.
+
+    Args:
+        twins: images that have look-alikes, indexed by their row in `pictures`, by group.
+        pictures: (n, STORED, STORED, 3) uint8.
+    """
+    parts = [
+        f"<!doctype html><meta charset='utf-8'><title>{html.escape(name)}</title>",
+        "<style>body{font:15px/1.5 sans-serif;max-width:60em;margin:2em auto}figure{display:inline-block;margin:4px}"
+        "figcaption{font-size:11px;width:96px;overflow-wrap:anywhere}img{width:96px;height:96px}</style>",
+    ]
+    for i, (title, lines) in enumerate(findings.items()):
+        items = "".join(f"<li>{html.escape(line)}</li>" for line in lines)
+        parts.append(f"<h{1 + (i > 0)}>{html.escape(title)}</h{1 + (i > 0)}>" + (f"<ul>{items}</ul>" if items else ""))
+    groups = [group for _, group in twins.groupby("alike")]
+    if groups:
+        parts.append(f"<h2>Look-alikes{f', the first {SHOWN} groups' if len(groups) > SHOWN else ''}</h2>")
+    for group in groups[:SHOWN]:
+        figures = (
+            f"<figure><img src='{_data_uri(pictures[row])}'><figcaption>{html.escape(id_)}</figcaption></figure>"
+            for row, id_ in group["id"].head(SHOWN).items()
+        )
+        parts.append(f"<div>{''.join(figures)}</div>")
+    return "\n".join(parts)
+
+
+def _data_uri(picture: np.ndarray) -> str:
+    from PIL import Image
+
+    content = io.BytesIO()
+    Image.fromarray(picture).save(content, "JPEG", quality=85)
+    return f"data:image/jpeg;base64,{base64.b64encode(content.getvalue()).decode()}"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command line; returns the exit status."""
+    argv = list(sys.argv[1:] if argv is None else argv)
+    prog = "python -m keras_art doctor check"
+    asked = terminal.read(Check, argv[1:] if argv[:1] == ["check"] else argv, prog=prog, description=__doc__ or "")
+    return terminal.guarded(lambda: check(asked), prog)

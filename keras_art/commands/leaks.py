@@ -1,0 +1,113 @@
+"""What a classifier of a split could know without learning to see.
+
+python -m keras_art leaks DATA --target style                      # how nearly the label follows from the artist
+python -m keras_art leaks wikiart --root FOLDER --target style --images no     # of labels alone
+python -m keras_art leaks DATA --target style --split artist_disjoint --out splits.csv
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import tyro
+
+from keras_art import terminal
+from keras_art.errors import UserError
+from keras_art.writing import write
+
+STORED = 64  # pixels a side of what look-alikes are found by
+
+
+@dataclass(frozen=True)
+class Leaks:
+    """Splits a collection, says what leaks, and writes the split down."""
+
+    data: tyro.conf.Positional[str]
+    """A card's name, a table of images, or a folder."""
+    root: str | None = None
+    """Folder that holds the cards' collections. Default: $KERAS_ART_DATA."""
+    target: str | None = None
+    """The label column. May be left out when there is only one."""
+    split: Literal["auto", "given", "stratified", "random", "artist_disjoint", "duplicate_disjoint"] = "auto"
+    """As in a study; a given split is reported on as it is, without a validation set taken from train."""
+    split_seed: int = 0
+    """Moves the split."""
+    images: Literal["yes", "no"] = "yes"
+    """no: labels only, for lists without their images; look-alikes are then not looked for."""
+    out: Path | None = None
+    """A CSV for the split: id, split, label."""
+    store: str = "runs"
+    """Folder for decoded images."""
+
+
+def look(asked: Leaks) -> int:
+    """Prints the report of one collection."""
+    import pandas as pd
+
+    from keras_art.data import splits
+    from keras_art.data.decoding import stored_images
+    from keras_art.data.leaks import leak_report
+    from keras_art.data.sources import load_collection
+    from keras_art.pictures import lookalikes
+    from keras_art.store.runs import Store
+
+    collection = load_collection(asked.data, asked.root, need_images=asked.images == "yes")
+    choice = splits.choose(collection, asked.target, rule=asked.split, split_seed=asked.split_seed, class_filter=False)
+    table, sha256, alike = choice.table, None, None
+    readable = [True] * len(table)
+    if asked.images == "yes":
+        images = stored_images(Store(asked.store), STORED, "squash")
+        with terminal.bar("reading pictures", "images") as progress:
+            scan = images.scan(table["path"].tolist(), progress)
+        readable = (scan["row"] >= 0).tolist()
+        if not any(readable):
+            raise UserError(f"none of {len(table):,} pictures can be read; --images no looks at the labels alone")
+        scan = scan[scan["row"] >= 0]
+        sha256 = scan["sha256"].tolist()
+        alike = lookalikes.near_groups(lookalikes.hashes(images)[scan["row"].to_numpy()])
+    if choice.rule == "given":
+        table = table[readable].assign(label=table["target"])
+        if lacking := {"train", "test"} - set(table["split"]):
+            raise UserError(f"no readable picture in {' nor in '.join(sorted(lacking))}: no split to report on")
+    else:
+        table = splits.split(choice, readable, alike).table
+    report = leak_report(table, choice.target, sha256, alike)
+    whole = leak_report(pd.concat([table.assign(split=name) for name in ("train", "test")]), choice.target)
+    sizes = table["split"].value_counts()
+    print(
+        f"{choice.name}, {choice.target}: {len(table):,} images in {table['label'].nunique()} classes, {choice.rule} "
+        f"split, seed {asked.split_seed}: " + ", ".join(f"{name} {sizes.get(name, 0):,}" for name in splits.SPLIT_NAMES)
+    )
+    for name, words in WORDS.items():
+        if name in report:
+            in_sample = f" ({whole[name]:.2%} in sample, all images being both)" if name in IN_SAMPLE else ""
+            print(f"{report[name]:8.2%}  {words}{in_sample}")
+    if asked.out:
+        text = table[["id", "split", "label"]].to_csv(index=False, lineterminator="\n")
+        write(asked.out, text)
+        print(f"{asked.out}: sha256 {hashlib.sha256(text.encode()).hexdigest()}")
+    return 0
+
+
+WORDS = {
+    "majority": "of test images are of train's largest class",
+    "artist_in_train": "are by an artist of train",
+    "artist_rule": "are labelled rightly by their artist's majority label in train, no pixel seen",
+    "same_file": "stand, byte for byte, in train or val too",
+    "near_duplicate": "look like an image of train or val, or are a copy of one",
+}
+
+
+IN_SAMPLE = ("majority", "artist_rule")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command line; returns the exit status."""
+    prog = "python -m keras_art leaks"
+    asked = terminal.read(Leaks, sys.argv[1:] if argv is None else argv, prog=prog, description=__doc__ or "")
+    return terminal.guarded(lambda: look(asked), prog)

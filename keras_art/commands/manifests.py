@@ -1,0 +1,119 @@
+"""Any collection as one table to work on elsewhere and to read again: CSV, XLSX or Parquet.
+
+python -m keras_art manifests kaokore --root FOLDER --out kaokore.xlsx
+python -m reproductions.sabatelli2018 --data kaokore.xlsx --target status
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import tyro
+
+from keras_art import terminal
+from keras_art.errors import UserError
+from keras_art.writing import write, write_bytes
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from keras_art.data.sources import Collection
+
+MOST_ROWS = 1_048_575  # of a spreadsheet, below its header
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """Writes a collection as a table."""
+
+    data: tyro.conf.Positional[str]
+    """A card's name, a table of images, or a folder."""
+    out: Path
+    """The table: .csv, .xlsx or .parquet."""
+    root: str | None = None
+    """Folder that holds the cards' collections. Default: $KERAS_ART_DATA."""
+
+
+def manifest(collection: Collection, folder: Path) -> pd.DataFrame:
+    """A collection as its table: id, image, split and every column that it came with, all text.
+
+    Images below `folder`, where the table is to lie, are named relative to it, so that both can be moved together.
+    """
+    root = str(folder.resolve()) + os.sep
+    table = collection.table.drop(columns="bytes").rename(columns={"path": "image"})
+    table["image"] = table["image"].map(lambda path: path.removeprefix(root).replace(os.sep, "/"))
+    return table if (table["split"] != "").any() else table.drop(columns="split")
+
+
+def write_manifest(table: pd.DataFrame, path: Path) -> None:
+    """Writes a table by the suffix of its name; cells stay text, also `0007` and `=SUM`.
+
+    Raises:
+        UserError: another suffix, more rows than a spreadsheet holds, or characters it can not hold.
+    """
+    suffix = path.suffix.lower()
+    if suffix == ".csv":
+        write(path, table.to_csv(index=False, lineterminator="\n"))
+    elif suffix == ".parquet":
+        content = io.BytesIO()
+        table.to_parquet(content, index=False)
+        write_bytes(path, content.getvalue())
+    elif suffix == ".xlsx":
+        write_bytes(path, _xlsx(table, path))
+    else:
+        raise UserError(f"{path} is neither .csv nor .xlsx nor .parquet")
+
+
+def _xlsx(table: pd.DataFrame, path: Path) -> bytes:
+    from openpyxl import Workbook
+    from openpyxl.cell import WriteOnlyCell
+    from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
+
+    if len(table) > MOST_ROWS:
+        raise UserError(
+            f"{path}: a spreadsheet holds {MOST_ROWS:,} rows and not {len(table):,}: write .csv or .parquet"
+        )
+    for column in table:
+        if (odd := table[column].str.contains(ILLEGAL_CHARACTERS_RE)).any():
+            raise UserError(
+                f"{path}: the column {column} of {table.loc[odd, 'id'].iloc[0]!r} holds control characters, which a "
+                f"spreadsheet can not: write .csv or .parquet"
+            )
+    book = Workbook(write_only=True)
+    sheet = book.create_sheet("images")
+
+    def cell(value: str) -> WriteOnlyCell:
+        made = WriteOnlyCell(sheet, value)
+        made.data_type = "s"  # text that begins with = is no formula
+        return made
+
+    for row in (table.columns, *table.itertuples(index=False, name=None)):
+        sheet.append([cell(value) for value in row])
+    content = io.BytesIO()
+    book.save(content)
+    return content.getvalue()
+
+
+def run(asked: Manifest) -> int:
+    """Writes the table and says how many rows it has."""
+    from keras_art.data.sources import load_collection
+
+    collection = load_collection(asked.data, asked.root)
+    table = manifest(collection, asked.out.parent)
+    write_manifest(table, asked.out)
+    left = f"; {len(collection.quarantine):,} in quarantine are left out" if len(collection.quarantine) else ""
+    print(f"{asked.out}: {len(table):,} images, columns {', '.join(table.columns)}{left}")
+    return 0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command line; returns the exit status."""
+    prog = "python -m keras_art manifests"
+    asked = terminal.read(Manifest, sys.argv[1:] if argv is None else argv, prog=prog, description=__doc__ or "")
+    return terminal.guarded(lambda: run(asked), prog)

@@ -1,0 +1,164 @@
+"""Lottery tickets as files.
+
+python -m keras_art tickets list runs                                # the tickets found in a store
+python -m keras_art tickets show FILE --figure layers.png            # its stages, and which layers lost what when
+python -m keras_art tickets export FILE --stage 12 --out ticket.keras   # theta_k under one mask, as a Keras model
+
+A ticket's file is enough to carry it elsewhere: `python -m reproductions.sabatelli2021 --sources FILE --data ...`.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tyro
+
+from keras_art import terminal
+from keras_art.errors import UserError
+from keras_art.writing import write_model
+
+
+@dataclass(frozen=True)
+class List:
+    """The tickets found in a store."""
+
+    store: tyro.conf.Positional[Path] = Path("runs")
+    """Folder of the runs."""
+
+
+@dataclass(frozen=True)
+class Show:
+    """The stages of a ticket, and which layers lost what."""
+
+    file: tyro.conf.Positional[Path]
+    """The ticket."""
+    figure: Path | None = None
+    """Draw the share that each layer keeps at each stage into this file (.png or .svg)."""
+
+
+@dataclass(frozen=True)
+class Export:
+    """theta_k under the mask of one stage, as a Keras model with the head of the ticket's own collection."""
+
+    file: tyro.conf.Positional[Path]
+    """The ticket."""
+    stage: int
+    """Which mask."""
+    out: Path = Path("ticket.keras")
+    """The model; its pruned weights are zeros."""
+
+
+def list_tickets(asked: List) -> int:
+    """A line for each."""
+    import pandas as pd
+
+    from keras_art.methods.tickets import masks, ticket
+    from keras_art.report.tables import render
+
+    paths = sorted((asked.store / "tickets").glob("*.npz"))
+    if not paths:
+        raise UserError(f"{asked.store} holds no tickets: python -m reproductions.sabatelli2021 finds some")
+    lines = []
+    for path in paths:
+        found = ticket.read(path)
+        facts = found.facts["run"]
+        lines.append(
+            {
+                "file": path.name,
+                "found on": f"{facts['collection']} {facts['target']}",
+                "network": facts["network"],
+                "seed": facts["seed"],
+                "stages": found.stages,
+                "fraction pruned": f"{masks.measured(found.masks(found.stages - 1)):.4f}",
+                "scope": facts["scope"],
+                "MB": f"{path.stat().st_size / 1e6:.1f}",
+            }
+        )
+    print(render(pd.DataFrame(lines), "text"), end="")
+    return 0
+
+
+def show(asked: Show) -> int:
+    """Prints the ladder of a ticket, and draws its layers."""
+    import pandas as pd
+
+    from keras_art.methods.tickets import masks, ticket
+    from keras_art.report import figures, sparsity_figures
+    from keras_art.report.tables import render
+
+    found = ticket.read(asked.file)
+    facts = found.facts
+    run = facts["run"]
+    print(
+        f"{run['network']}, seed {run['seed']}, found on {run['collection']} {run['target']} "
+        f"({len(facts['classes'])} classes); {run['rate']:.0%} of the remaining weights a stage, {run['scope']} "
+        f"scope, back to epoch {run['late_resetting']}\n"
+        f"{facts['prunable']:,} prunable weights: {facts['of']}\n"
+    )
+    lines: list[dict[str, str]] = []
+    kept: dict[str, list[float]] = {path: [] for path in found.last_stage}
+    for stage in range(found.stages):
+        mask = found.masks(stage)
+        left, empty = sum(int(m.sum()) for m in mask.values()), masks.emptied(mask)
+        lines.append(
+            {
+                "stage": str(stage),
+                "pruned": f"{masks.measured(mask):.6f}",
+                "nominal": f"{masks.sparsity(stage, run['rate']):.6f}",
+                "kept": f"{left:,}",
+                "emptied kernels": ", ".join(path.removesuffix("/kernel") for path in empty) or "none",
+            }
+        )
+        for path, m in mask.items():
+            kept[path].append(float(m.mean()))
+    print(render(pd.DataFrame(lines), "text"), end="")
+    if asked.figure:
+        figures.save(sparsity_figures.survival_map(kept), asked.figure)
+    return 0
+
+
+def export(asked: Export) -> int:
+    """Writes `--out`, by rename."""
+    from keras_art.methods.tickets import ticket
+
+    found = ticket.read(asked.file)
+    kept = found.masks(asked.stage)
+    if asked.out.suffix != ".keras":
+        raise UserError(f"--out {asked.out} is a Keras model: call it something.keras")
+    terminal.start_backend()
+    from keras_art.methods.tickets.kinds import TicketRun
+    from keras_art.methods.tickets.network import load_network, put
+    from keras_art.networks import heads
+
+    run = TicketRun(**found.facts["run"])
+    files = asked.file.resolve().parents[1] / "cache" / "weights"  # of the store the ticket stands in
+    model = heads.softmax_classifier(load_network(run, files), len(found.facts["classes"]))
+    put(model, {**found.theta, **{path: found.theta[path] * mask for path, mask in kept.items()}}, head=True)
+    write_model(asked.out, model)
+    terminal.say(
+        f"{asked.out}: raw pixels ({run.side} x {run.side}, RGB, 0 to 255) -> {len(found.facts['classes'])} classes"
+    )
+    return 0
+
+
+VERBS: dict[str, tuple[type[Any], Callable[[Any], int]]] = {
+    "list": (List, list_tickets),
+    "show": (Show, show),
+    "export": (Export, export),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command line; returns the exit status."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    prog = "python -m keras_art tickets"
+    if not words or words[0] not in VERBS:
+        print(__doc__)
+        return 0 if words[:1] in (["--help"], ["-h"]) else 2
+    kind, command = VERBS[words[0]]
+    asked = terminal.read(kind, words[1:], prog=f"{prog} {words[0]}", description=kind.__doc__ or "")
+    return terminal.guarded(lambda: command(asked), prog)

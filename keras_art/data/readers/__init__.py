@@ -1,0 +1,1 @@
+"""One reader for every layout that a collection comes in; each returns a Collection."""

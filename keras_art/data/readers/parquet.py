@@ -1,0 +1,83 @@
+"""Parquet shards with images inside, as Hugging Face writes them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from keras_art.data import cards
+from keras_art.data.collection import BadCollection, Collection, collect
+from keras_art.writing import write, write_bytes
+
+MAGIC = {
+    b"\xff\xd8\xff": ".jpg",
+    b"\x89PNG": ".png",
+    b"GIF8": ".gif",
+    b"RIFF": ".webp",
+    b"II*\0": ".tif",
+    b"MM\0*": ".tif",
+}
+BATCH = 64  # images in memory at a time
+
+
+def read(card: cards.DatasetCard, folder: Path, need_images: bool) -> Collection:
+    """Takes the images out, once, into `images_of_parquet/` beside the shards; class numbers become names.
+
+    Raises:
+        BadCollection: a shard is damaged or lacks a column of the card's `options.parquet`.
+    """
+    wanted = card.options["parquet"]
+    columns: dict[str, list[str]] = {"id": [], "path": [], **{name: [] for name in wanted}}
+    for shard in sorted([*folder.glob("data/*.parquet"), *folder.glob("*.parquet")]):
+        names, labels = _labels(shard, ["image", *wanted] if need_images else wanted)
+        count = len(labels[wanted[0]])
+        columns["id"] += [f"{shard.stem}/{row:06d}" for row in range(count)]
+        columns["path"] += _take_out(shard, folder / "images_of_parquet") if need_images else [""] * count
+        for name in wanted:
+            columns[name] += [_name(value, names.get(name)) for value in labels[name]]
+    return collect(card.name, columns, (), card, need_images=need_images)
+
+
+def _labels(shard: Path, needed: list[str]) -> tuple[dict[str, list[str]], dict[str, list[Any]]]:
+    """The names of the classes by column, which stand in the file's metadata, and the columns without the images."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        schema = pq.read_schema(shard)
+        if missing := [name for name in needed if name not in schema.names]:
+            raise BadCollection(f"{shard} lacks the columns {', '.join(missing)}; it has {', '.join(schema.names)}")
+        table = pq.read_table(shard, columns=[name for name in needed if name != "image"])
+        info = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
+    except (pa.ArrowException, OSError, ValueError) as error:
+        if isinstance(error, BadCollection):
+            raise
+        raise BadCollection(f"{shard} is no Parquet file that can be read ({error}); download it anew") from error
+    features = info.get("info", {}).get("features", {})
+    names = {name: feature["names"] for name, feature in features.items() if "names" in feature}
+    return names, table.to_pydict()
+
+
+def _name(value: Any, names: list[str] | None) -> str:
+    if value is None or (isinstance(value, int) and value < 0):  # -1: no label
+        return ""
+    return names[value] if names and isinstance(value, int) and value < len(names) else str(value)
+
+
+def _take_out(shard: Path, folder: Path) -> list[str]:
+    """The shard's images as files; the list of them is written last."""
+    import pyarrow.parquet as pq
+
+    done = folder / f"{shard.stem}.txt"
+    if not done.exists():
+        (folder / shard.stem).mkdir(parents=True, exist_ok=True)
+        names: list[str] = []
+        for batch in pq.ParquetFile(shard).iter_batches(BATCH, columns=["image"]):
+            for image in batch.column("image").to_pylist():
+                content = (image or {}).get("bytes") or b""
+                suffix = next((suffix for magic, suffix in MAGIC.items() if content.startswith(magic)), ".jpg")
+                names.append(f"{len(names):06d}{suffix}")
+                write_bytes(folder / shard.stem / names[-1], content)
+        write(done, "\n".join(names))
+    return [str((folder / shard.stem / name).resolve()) for name in done.read_text().split("\n")]

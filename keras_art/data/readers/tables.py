@@ -1,0 +1,97 @@
+"""A collection from a table with one row per image."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from keras_art.data import cards
+from keras_art.data.collection import NO_LABEL, OWN_COLUMNS, SPLITS, BadCollection, Collection, collect
+from keras_art.data.readers.files import Finder
+from keras_art.data.readers.spreadsheets import read_table
+from keras_art.data.readers.text import unescape
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+IMAGE_COLUMNS = ("image", "file", "filename", "file_name", "path", "image_path", "imageid")
+SPLIT_COLUMNS = ("split", "set", "subset", "partition")
+
+
+def from_table(
+    path: Path,
+    name: str,
+    card: cards.DatasetCard | None = None,
+    *,
+    base: Path | None = None,
+    need_images: bool = True,
+) -> Collection:
+    """Reads a CSV, XLSX or Parquet file whose rows name images; see `load_collection`.
+
+    Args:
+        base: what paths and the card's `images` are relative to; without it the table's folder.
+    """
+    import pandas as pd
+
+    raw = read_table(path, latin=card is not None)
+    columns = card.columns if card else {}
+    if missing := [column for column in columns.values() if column not in raw.columns]:
+        raise BadCollection(
+            f"{path} lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)}; it has {', '.join(raw.columns)}"
+        )
+    folder = (base or path.parent).resolve()
+    images = next((folder / place for place in (card.images if card else ()) if (folder / place).is_dir()), folder)
+    finder = Finder(folder, images)
+    lower = {column.lower(): column for column in raw.columns}
+    image_column = columns.get("image") or _image_column(raw, finder, path, need_images=need_images)
+    id_column = columns.get("id") or lower.get("id") or image_column
+    split_column = columns.get("split") or next(
+        (lower[c] for c in SPLIT_COLUMNS if c in lower and set(raw[lower[c]].str.lower()) <= {*SPLITS, ""}),
+        None,
+    )
+    targets = {ours: theirs for ours, theirs in columns.items() if ours not in ("id", "image", "split")} or {
+        column: column
+        for column in raw.columns
+        if column not in (id_column, image_column, split_column) and not column.startswith("Unnamed:")
+    }
+    cells = raw[image_column].tolist()
+    paths = [finder.find(cell) for cell in cells]
+    if need_images and not any(paths):
+        raise BadCollection(f"none of the {len(raw)} images that {path} names exists below {images}")
+    problems = []
+    if need_images:
+        ids = raw[id_column].tolist()
+        absent = [i for i, found in enumerate(paths) if not found]
+        problems = [(ids[i], cells[i], finder.why_not(cells[i])) for i in absent]
+        raw = raw.drop(index=absent)
+    used = [found for found in paths if found]
+    # A table that lies elsewhere chooses from the images; one above them is meant to know them all.
+    below = [found for found in used if found.startswith(f"{folder}{os.sep}")]
+    problems += [(os.path.basename(found), found, NO_LABEL) for found in finder.unlabelled(below)]
+    split = raw[split_column].str.lower().map(SPLITS).fillna("") if split_column else pd.Series("", raw.index)
+    table = {"id": raw[id_column].tolist(), "path": used if need_images else paths, "split": split.tolist()}
+    for ours, theirs in targets.items():
+        label = raw[theirs].map(unescape).str.strip() if card else raw[theirs]
+        table[ours if ours not in OWN_COLUMNS else f"{ours}_"] = label.tolist()
+    return collect(name, table, problems, card, need_images=need_images)
+
+
+def _image_column(raw: pd.DataFrame, finder: Finder, path: Path, *, need_images: bool) -> str:
+    """The column that names the most files; well-known names win ties. Paths first: names need a walk of the disk."""
+    sample = raw.iloc[:: len(raw) // 500 + 1]
+
+    def images(column: str, find: Callable[[str], str]) -> tuple[int, bool]:
+        return len({*map(find, sample[column])} - {""}), column.lower() in IMAGE_COLUMNS
+
+    for find in (finder.by_path, finder.find):
+        found = {column: images(column, find) for column in raw.columns}
+        best = max(found, key=lambda column: found[column])
+        if found[best][0] or (found[best][1] and not need_images):
+            return best
+    raise BadCollection(
+        f"no column of {path} names images that exist below {path.parent} (first row: {dict(raw.iloc[0, :6])}). Put "
+        f"the images beside the CSV, or write paths relative to it, or absolute ones; a name that several images share "
+        f"counts for none of them."
+    )

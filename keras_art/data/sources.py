@@ -1,0 +1,78 @@
+"""A collection of images and what is said about them: one table, whatever it was read from.
+
+Labels join images on ids or file names, never by position.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from keras_art.data import cards
+from keras_art.data.collection import OWN_COLUMNS as OWN_COLUMNS
+from keras_art.data.collection import BadCollection as BadCollection
+from keras_art.data.collection import Collection as Collection
+from keras_art.data.readers import best_artworks, kaokore, keras_arrays, rijksmuseum, wikiart
+from keras_art.data.readers.files import IMAGE_SUFFIXES as IMAGE_SUFFIXES
+from keras_art.data.readers.files import list_images as list_images
+from keras_art.data.readers.folders import from_folders
+from keras_art.data.readers.spreadsheets import TABLES
+from keras_art.data.readers.tables import from_table
+
+
+def load_collection(data: str | Path, root: str | Path | None = None, *, need_images: bool = True) -> Collection:
+    """Reads a collection from a card's name, a CSV, XLSX or Parquet file, a folder with one, or a folder of images.
+
+    A folder whose class folders stand in `train/`, `val/` (or `dev/`) and `test/` brings its split along. A CSV may
+    be separated by `,` `;` or tabs; the column that names the images is found by looking for the files (absolute
+    paths, paths relative to the table, or file names with or without suffix anywhere below it). A column called split,
+    set, subset or partition gives the split.
+
+    Args:
+        root: folder that holds the cards' collections; without it `$KERAS_ART_DATA`.
+        need_images: False keeps rows whose image is not there, for what looks at labels only.
+
+    Raises:
+        BadCollection: nothing usable is there; the message names what was found and the remedy.
+        cards.DatasetNotFound: a card's collection whose files are absent.
+    """
+    path = Path(data).expanduser()
+    if path.is_dir():
+        if table := next((path / f"labels{suffix}" for suffix in TABLES if (path / f"labels{suffix}").is_file()), None):
+            return from_table(table, path.resolve().name, need_images=need_images)
+        return from_folders(path.resolve(), path.resolve().name)
+    if path.is_file():
+        if path.suffix.lower() == ".json":
+            raise BadCollection(
+                f"{path}: if that is an IIIF manifest, python -m keras_art fetch {path} --root FOLDER takes its images "
+                f"and makes a folder that can be given here"
+            )
+        return from_table(path, path.stem, need_images=need_images)
+    try:
+        card = cards.load_card(str(data))
+    except cards.CardNotFound as error:
+        raise BadCollection(f"{str(data)!r} is neither a folder nor a file, and {error}") from None
+    return read_card(card, card.find(root), need_images=need_images)
+
+
+def read_card(card: cards.DatasetCard, folder: Path, *, need_images: bool = True) -> Collection:
+    """Reads a card's collection from its own folder, by the reader of its official layout."""
+    return READERS[card.reader](card, folder, need_images)
+
+
+def _table_or_folders(card: cards.DatasetCard, folder: Path, need_images: bool) -> Collection:
+    sign = card.sign(folder)
+    if sign and sign.suffix.lower() in TABLES:
+        return from_table(sign, card.name, card, base=folder, need_images=need_images)
+    place = next((folder / name for name in card.images if (folder / name).is_dir()), folder)
+    return from_folders(place, card.name, card)
+
+
+READERS = {
+    "table": _table_or_folders,  # a table if one of the card's signs is there, else the folder of images alone
+    "rijksmuseum": rijksmuseum.read,
+    "wikiart": wikiart.read,
+    "recipe": wikiart.choose,
+    "kaokore": kaokore.read,
+    "best_artworks": best_artworks.read,
+    "keras": keras_arrays.read,
+}

@@ -1,0 +1,1 @@
+"""The network outside: downloads, archives, IIIF."""

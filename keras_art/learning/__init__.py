@@ -1,0 +1,1 @@
+"""Weights: training, frozen features, and classifiers from pixels to predictions."""

@@ -1,0 +1,202 @@
+"""Training that stops early, survives a kill, and ends with the same numbers as if nothing had happened."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+
+from keras_art.pictures.pipeline import Batches
+from keras_art.writing import write, write_arrays
+
+# Section 3.3 of Sabatelli et al. 2018, and what their released code passes to Keras. Keras 3 adds RMSprop's epsilon
+# inside the square root, the Keras of 2018 outside, so that no value of it is an exact match.
+OPTIMIZERS: dict[tuple[str, str], Callable[[], keras.optimizers.Optimizer]] = {
+    ("paper", "off_the_shelf"): lambda: keras.optimizers.RMSprop(1e-3, rho=0.9, epsilon=1e-8),
+    ("paper", "fine_tuning"): lambda: keras.optimizers.SGD(1e-3, momentum=0.9, nesterov=True),
+    ("released", "off_the_shelf"): lambda: keras.optimizers.RMSprop(),
+    ("released", "fine_tuning"): lambda: keras.optimizers.SGD(1e-4, momentum=0.9),
+    ("adam", "off_the_shelf"): lambda: keras.optimizers.Adam(1e-3),
+    ("adam", "fine_tuning"): lambda: keras.optimizers.Adam(1e-3),
+}
+
+
+def make_deterministic(seed: int) -> None:
+    """Seeds Python, NumPy and the backend, and asks TensorFlow for operations that repeat bit for bit."""
+    keras.utils.set_random_seed(seed)
+    if keras.config.backend() == "tensorflow":
+        import tensorflow as tf
+
+        tf.config.experimental.enable_op_determinism()
+        # The graph optimizer orders its rewrites by hashes that differ from process to process: InceptionV3's second
+        # loss took five values in ten runs. Without it steps are as fast and graphs are traced sooner.
+        tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+
+
+@contextmanager
+def precision(policy: str) -> Iterator[None]:
+    """Layers made inside compute by a dtype policy; after it they compute in float32 again."""
+    keras.config.set_dtype_policy(policy)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy("float32")
+
+
+def compile_classifier(model: keras.Model, optimizer: keras.optimizers.Optimizer) -> None:
+    """Cross-entropy on integer labels, accuracy beside it."""
+    model.compile(optimizer, keras.losses.SparseCategoricalCrossentropy(), metrics=["accuracy"])
+
+
+def fit(
+    model: keras.Model,
+    train: Batches,
+    val: Batches,
+    *,
+    folder: Path,
+    epochs: int,
+    patience: int,
+    restore_best: bool = True,
+    on_epoch: Callable[[int, dict[str, float]], None] = lambda epoch, logs: None,
+) -> tuple[pd.DataFrame, bool]:
+    """Trains a compiled model until the validation loss has not fallen for `patience` epochs.
+
+    After every epoch the whole state (weights, optimizer, seed generators, early stopping, history) goes into
+    `folder/checkpoint` by rename; called again after a kill, training goes on from the last whole epoch.
+
+    Args:
+        restore_best: end with the weights of the smallest validation loss (the paper) or the last ones (its code).
+        on_epoch: called with the number of epochs done and the epoch's logs.
+
+    Returns:
+        The history (epoch from 1, loss, accuracy, val_loss, val_accuracy), also written to `folder/history.csv`, and
+        whether training stayed finite.
+    """
+    model.optimizer.build(model.trainable_variables)
+    keeper = Keeper(model, folder, patience, restore_best, on_epoch)
+    first = keeper.resume()
+    if first < epochs and not keeper.stopped:
+        model.fit(
+            train.epochs(first, epochs),
+            steps_per_epoch=len(train),
+            initial_epoch=first,
+            epochs=epochs,
+            validation_data=val.epochs(),
+            callbacks=[keeper],
+            shuffle=False,  # the batches come in their order
+            verbose=0,
+        )
+    keeper.restore()
+    return pd.DataFrame(keeper.history), not keeper.diverged
+
+
+class Keeper(keras.callbacks.Callback):
+    """Keras's EarlyStopping and BackupAndRestore in one, because each forgets what the other needs after a kill."""
+
+    def __init__(
+        self,
+        model: keras.Model,
+        folder: Path,
+        patience: int,
+        restore_best: bool,
+        on_epoch: Callable[[int, dict[str, float]], None],
+        monitor: str = "val_loss",
+    ) -> None:
+        super().__init__()
+        self.set_model(model)
+        self.folder, self.checkpoint = folder, folder / "checkpoint"
+        self.patience, self.restore_best, self.on_epoch = patience, restore_best, on_epoch
+        self.monitor = monitor  # a loss, which falls, or an accuracy, which rises
+        self.history: list[dict[str, float]] = []
+        self.best_epoch, self.stopped, self.diverged = 0, False, False
+        self.torch_state: np.ndarray | None = None
+
+    @property
+    def _state(self) -> list[Any]:
+        # `variables`, not `weights`: the state of Dropout's and augmentation's seed generators is in it.
+        return [*self.model.variables, *self.model.optimizer.variables]
+
+    def epochs_done(self) -> int:
+        """Whole epochs that an earlier process has left behind."""
+        path = self.checkpoint / "epoch.npz"
+        if not path.exists():
+            return 0
+        with np.load(path) as stored:
+            return len(json.loads(str(stored["keeper"]))["history"])
+
+    def resume(self) -> int:
+        """Takes up the last whole epoch, if there is one; returns how many epochs are done."""
+        path = self.checkpoint / "epoch.npz"
+        if not path.exists():
+            shutil.rmtree(self.checkpoint, ignore_errors=True)
+            return 0
+        with np.load(path) as stored:
+            for i, variable in enumerate(self._state):
+                variable.assign(stored[f"{i}"])
+            self.torch_state = stored.get("torch")
+            kept = json.loads(str(stored["keeper"]))
+        self.history, self.best_epoch = kept["history"], kept["best_epoch"]
+        self.stopped, self.diverged = kept["stopped"], kept["diverged"]
+        return len(self.history)
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        # Only now: opening the data loader draws, too.
+        if self.torch_state is not None:
+            _torch_random().set_rng_state(keras.ops.convert_to_tensor(self.torch_state).cpu())
+            self.torch_state = None
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        # Now and then, not every batch: reading the loss waits for the device.
+        if batch % 50 == 49 and not math.isfinite(logs["loss"]):
+            self.model.stop_training = True
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        self.history.append({"epoch": epoch + 1, **{name: float(value) for name, value in (logs or {}).items()}})
+        last = self.history[-1]
+        self.diverged = not (math.isfinite(last["loss"]) and math.isfinite(last.get("val_loss", math.nan)))
+        sign = 1 if self.monitor.endswith("loss") else -1
+        best = min(self.history, key=lambda row: sign * row.get(self.monitor, sign * math.inf))
+        improved = not self.diverged and best is last
+        if improved:
+            self.best_epoch = epoch + 1
+            write_arrays(self._best_file, {f"{i}": v for i, v in enumerate(self.model.get_weights())})
+        waited = epoch + 1 - self.best_epoch
+        self.stopped = self.diverged or (not improved and waited >= self.patience)
+        write(self.folder / "history.csv", pd.DataFrame(self.history).to_csv(index=False))
+        keeper = {name: getattr(self, name) for name in ("history", "best_epoch", "stopped", "diverged")}
+        arrays = {f"{i}": keras.ops.convert_to_numpy(variable) for i, variable in enumerate(self._state)}
+        if torch_random := _torch_random():
+            arrays["torch"] = torch_random.get_rng_state().numpy()
+        write_arrays(self.checkpoint / "epoch.npz", {**arrays, "keeper": np.array(json.dumps(keeper))})
+        for stale in set(self.checkpoint.glob("best-*.npz")) - {self._best_file}:
+            stale.unlink()
+        self.model.stop_training = self.stopped
+        self.on_epoch(epoch + 1, last)
+
+    def restore(self) -> None:
+        """Gives the model the weights of its best epoch, where that is wanted."""
+        if self.restore_best and self.best_epoch and not self.diverged:
+            with np.load(self._best_file) as stored:
+                self.model.set_weights([stored[f"{i}"] for i in range(len(stored.files))])
+
+    @property
+    def _best_file(self) -> Path:
+        # Named by its epoch: after a kill between the two files the older pair is still whole.
+        return self.checkpoint / f"best-{self.best_epoch}.npz"
+
+
+def _torch_random() -> Any:
+    """PyTorch's own random state, from which Keras draws on that backend where a layer has no seed; else None."""
+    if keras.config.backend() != "torch":
+        return None
+    import torch
+
+    return torch.cuda if torch.cuda.is_available() else torch.random

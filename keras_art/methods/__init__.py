@@ -1,0 +1,1 @@
+"""Loops of their own: clustering, style transfer, lottery tickets."""

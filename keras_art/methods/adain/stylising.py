@@ -1,0 +1,269 @@
+"""Pictures in the style of others: one, or a whole train split class by class."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+from keras import ops
+from PIL import Image
+
+from keras_art import terminal
+from keras_art.data import tasks
+from keras_art.errors import UserError
+from keras_art.methods.adain import networks
+from keras_art.methods.adain.kinds import MINIMUM_SIZE, STRIDE, Decoder, Stylised
+from keras_art.store.runs import Store
+from keras_art.writing import replacing, write
+
+JPEG_QUALITY = 95
+
+
+def stylise(
+    encoder: keras.Model,
+    decoder: keras.Model,
+    content: np.ndarray,
+    style: np.ndarray,
+    *,
+    alpha: float = 1.0,
+    preserve_colour: bool = False,
+) -> np.ndarray:
+    """One picture in the style of another.
+
+    Args:
+        content: (height, width, 3) uint8.
+        style: (height, width, 3) uint8, of any other size.
+        alpha: share of the style, in [0, 1].
+        preserve_colour: give the style the content's colours first.
+
+    Returns:
+        (height, width, 3) uint8, of the content's size.
+
+    Raises:
+        UserError: a picture is smaller than the encoder's minimum, or alpha outside [0, 1].
+    """
+    if not 0 <= alpha <= 1:
+        raise UserError(f"alpha lies in [0, 1], not {alpha}")
+    for what, picture in (("content", content), ("style", style)):
+        if min(picture.shape[:2]) < MINIMUM_SIZE:
+            raise UserError(
+                f"the {what} of {picture.shape[0]} x {picture.shape[1]} pixels is too small for AdaIN's encoder, which "
+                f"needs {MINIMUM_SIZE} each way: take a larger picture"
+            )
+    if preserve_colour:
+        style = recolour(style, content)
+    height, width = content.shape[:2]
+    # What pooling would cut off is mirrored on and taken off again.
+    padding = [(0, -side % STRIDE) for side in (height, width)]
+    maps = encoder.predict_on_batch(np.pad(content, [*padding, (0, 0)], mode="reflect")[None])[-1]
+    target = networks.adain(maps, networks.statistics(encoder.predict_on_batch(style[None])[-1]), alpha)
+    return _pixels(decoder.predict_on_batch(ops.convert_to_numpy(target)))[0, :height, :width]
+
+
+def recolour(picture: np.ndarray, like: np.ndarray) -> np.ndarray:
+    """A picture whose colours have the mean and covariance of another's; both (height, width, 3) uint8.
+
+    The linear map of Gatys et al. 2017, "Controlling Perceptual Factors in Neural Style Transfer", section 5.1.
+    """
+    ours, theirs = (image.reshape(-1, 3) / 255.0 for image in (picture, like))
+    transform = _root(np.cov(theirs.T), 0.5) @ _root(np.cov(ours.T), -0.5)
+    matched = (ours - ours.mean(0)) @ transform.T + theirs.mean(0)
+    return _pixels(255.0 * matched.reshape(picture.shape))
+
+
+def _root(covariance: np.ndarray, power: float) -> np.ndarray:
+    values, vectors = np.linalg.eigh(covariance)
+    return (vectors * np.maximum(values, 1e-5) ** power) @ vectors.T  # a picture of one colour has no spread
+
+
+def _pixels(outputs: np.ndarray) -> np.ndarray:
+    return np.rint(np.clip(outputs, 0, 255)).astype(np.uint8)
+
+
+def draw_pairs(labels: Sequence[int] | np.ndarray, seed: int) -> pd.DataFrame:
+    """As many outputs as there are images of each class; content and style drawn within it, with replacement.
+
+    Args:
+        labels: class of each image.
+
+    Returns:
+        Columns `label`, `content` and `style` (positions in `labels`), by class.
+    """
+    parts = []
+    for label in np.unique(labels):
+        members = np.flatnonzero(np.asarray(labels) == label)
+        rng = np.random.default_rng((seed, int(label)))
+        content, style = rng.choice(members, (2, len(members)))
+        parts.append(pd.DataFrame({"label": label, "content": content, "style": style}))
+    return pd.concat(parts, ignore_index=True)
+
+
+def stylise_pairs(
+    encoder: keras.Model,
+    decoder: keras.Model,
+    pixels: np.ndarray,
+    pairs: pd.DataFrame,
+    paths: Sequence[Path],
+    *,
+    alpha: float = 1.0,
+    preserve_colour: bool = False,
+    batch_size: int = 8,
+    progress: Callable[[int, int], None] = lambda done, all: None,
+) -> None:
+    """Writes a JPEG for every pair whose file is not there yet.
+
+    Within a class every image is encoded once, whatever its roles and however often it was drawn; with
+    `preserve_colour` a style looks different to each content and is encoded for each.
+
+    Args:
+        pixels: (n, size, size, 3) uint8; `content` and `style` of `pairs` are its rows.
+        paths: one for each pair.
+    """
+    deep = keras.Model(encoder.input, encoder.outputs[-1])
+    todo = pairs.assign(path=[str(path) for path in paths])
+    todo = todo[[not Path(path).exists() for path in paths]]
+    done = len(pairs) - len(todo)
+    for _, group in todo.groupby("label", sort=False):
+        contents = np.unique(group["content"])
+        styles = np.unique(group["style"])
+        shape = (len(contents), pixels.shape[1] // STRIDE, pixels.shape[2] // STRIDE, 512)
+        means, deviations = np.empty((2, len(styles), 1, 1, 512), np.float32)
+        with tempfile.TemporaryFile() as file:  # as large as a class's maps, which memory may not be
+            maps = np.memmap(file, np.float32, "w+", shape=shape)
+            used = contents if preserve_colour else np.union1d(contents, styles)
+            for start in range(0, len(used), batch_size):
+                images = used[start : start + batch_size]
+                encoded = deep.predict_on_batch(pixels[images])
+                as_content, as_style = np.isin(images, contents), np.isin(images, styles)
+                maps[np.searchsorted(contents, images[as_content])] = encoded[as_content]
+                if not preserve_colour:
+                    places = np.searchsorted(styles, images[as_style])
+                    means[places], deviations[places] = _statistics(encoded[as_style])
+            for start in range(0, len(group), batch_size):
+                batch = group.iloc[start : start + batch_size]
+                if preserve_colour:
+                    looks = [
+                        recolour(pixels[s], pixels[c]) for c, s in zip(batch["content"], batch["style"], strict=True)
+                    ]
+                    style = _statistics(deep.predict_on_batch(np.stack(looks)))
+                else:
+                    places = np.searchsorted(styles, batch["style"])
+                    style = means[places], deviations[places]
+                content = maps[np.searchsorted(contents, batch["content"])]
+                target = ops.convert_to_numpy(networks.adain(content, style, alpha))
+                for path, picture in zip(batch["path"], _pixels(decoder.predict_on_batch(target)), strict=True):
+                    save(picture, Path(path))
+                done += len(batch)
+                progress(done, len(pairs))
+
+
+def _statistics(maps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    mean, deviation = networks.statistics(maps)
+    return ops.convert_to_numpy(mean), ops.convert_to_numpy(deviation)
+
+
+def save(picture: np.ndarray, path: Path) -> None:
+    """Writes a picture as a JPEG, by rename."""
+    with replacing(path) as part:
+        Image.fromarray(picture).save(part, "JPEG", quality=JPEG_QUALITY)
+
+
+def stylise_classes(
+    encoder: keras.Model,
+    decoder: keras.Model,
+    pixels: np.ndarray,
+    ids: Sequence[str],
+    labels: np.ndarray,
+    classes: Sequence[str],
+    folder: Path,
+    *,
+    alpha: float = 1.0,
+    preserve_colour: bool = False,
+    seed: int = 0,
+    progress: Callable[[int, int], None] = lambda done, all: None,
+) -> pd.DataFrame:
+    """Stylises images class by class into class folders, one output per image; goes on where it was stopped.
+
+    Args:
+        pixels: (n, size, size, 3) uint8, the images of a train split and no others.
+        ids: n ids.
+        labels: (n,) indices into `classes`.
+        folder: gets `NUMBER-CLASS/NUMBER.jpg` and, last, `provenance.csv`.
+
+    Returns:
+        The provenance: `output` (relative to `folder`), `class`, `content`, `style` (ids), `alpha`.
+    """
+    pairs = draw_pairs(labels, seed)
+    number = pairs.groupby("label").cumcount()
+    outputs = [f"{label:03d}/{n:05d}.jpg" for label, n in zip(pairs["label"], number, strict=True)]
+    stylise_pairs(
+        encoder,
+        decoder,
+        pixels,
+        pairs,
+        [folder / output for output in outputs],
+        alpha=alpha,
+        preserve_colour=preserve_colour,
+        progress=progress,
+    )
+    provenance = pd.DataFrame(
+        {
+            "output": outputs,
+            "class": [classes[label] for label in pairs["label"]],
+            "content": [ids[row] for row in pairs["content"]],
+            "style": [ids[row] for row in pairs["style"]],
+            "alpha": alpha,
+        }
+    )
+    write(folder / "provenance.csv", provenance.to_csv(index=False))
+    return provenance
+
+
+def load_networks(folder: Path) -> tuple[keras.Model, keras.Model]:
+    """Encoder and decoder of a trained decoder's directory.
+
+    Raises:
+        UserError: they are not there.
+    """
+    found = [folder / f"{name}.keras" for name in ("encoder", "decoder")]
+    if not all(path.is_file() for path in found):
+        raise UserError(
+            f"{folder} holds no encoder.keras and decoder.keras: train one with python -m keras_art adain train"
+        )
+    encoder, decoder = (keras.saving.load_model(path, compile=False) for path in found)
+    return encoder, decoder
+
+
+def stylise_split(store: Store, config: Stylised, folder: Path, tell: Callable[[str, float], None]) -> dict[str, Any]:
+    """Stylises the train split of a collection, and no other image, as `stylise_classes` does."""
+    started = time.monotonic()
+    ready = tasks.load(store, config.collection, config.image_size, config.resize)
+    train = ready.part("train")
+    labels = ready.task.table["label"].to_numpy()[train]
+    if alone := lonely(labels, ready.task.classes):
+        terminal.say(f"one train image each, which can only style itself: {', '.join(alone)}")
+    provenance = stylise_classes(
+        *load_networks(next((store.root / Decoder.paper).glob(f"*-{config.decoder}"))),
+        ready.pixels[ready.rows[train]],
+        ready.task.table["id"].iloc[train].tolist(),
+        labels,
+        ready.task.classes,
+        folder,
+        alpha=config.alpha,
+        preserve_colour=config.preserve_colour,
+        seed=config.seed,
+        progress=lambda done, all: tell(f"stylised {done:,} of {all:,} images", done / all),
+    )
+    return {"status": "ok", "n": len(provenance), "seconds": round(time.monotonic() - started, 2)}
+
+
+def lonely(labels: np.ndarray, classes: Sequence[str]) -> list[str]:
+    """The classes with one image, which can only style itself."""
+    counts = np.bincount(labels, minlength=len(classes))
+    return [name for name, count in zip(classes, counts, strict=True) if count == 1]

@@ -1,0 +1,178 @@
+"""Training the decoder on pairs of pictures drawn from the train split, whatever their classes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_art.data import tasks
+from keras_art.errors import UserError
+from keras_art.learning import training
+from keras_art.methods.adain import networks
+from keras_art.methods.adain.kinds import Decoder, check_size
+from keras_art.methods.adain.stylising import stylise
+from keras_art.networks import backbones
+from keras_art.pictures.pipeline import Batches
+from keras_art.report import figures, mosaics
+from keras_art.store.runs import Store
+from keras_art.writing import write_model
+
+Tell = Callable[[str, float], None]
+VALIDATION_PAIRS = 64
+SHOWN = 5  # pairs in a sample grid
+NORMALISING, CALIBRATING = 256, 32  # images on which the encoder's scale is measured
+
+
+@dataclass(frozen=True)
+class Pairs(Batches):
+    """Contents and styles drawn with replacement, `length` batches to an epoch; another draw in every epoch.
+
+    A batch holds its contents and then its styles, (2 batch_size, height, width, 3).
+    """
+
+    length: int = 1
+
+    def __len__(self) -> int:
+        return self.length
+
+    def order(self, epoch: int) -> np.ndarray:
+        """Each pair as one number, content * n + style."""
+        n = len(self.rows)
+        return np.random.default_rng((self.seed or 0, int(epoch))).integers(n * n, size=self.length * self.batch_size)
+
+    def gather(self, samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        both = np.concatenate(np.divmod(samples, len(self.rows)))
+        return np.asarray(self.inputs[self.rows[both]]), np.zeros(len(both), "int32")
+
+
+class StyleTransfer(keras.Model):
+    """Contents and styles (2n, h, w, 3) -> the losses by the names of `weights`; only the decoder learns.
+
+    Args:
+        weights: of the losses: `content`, `style`, and where wanted `identity`.
+    """
+
+    def __init__(self, encoder: keras.Model, decoder: keras.Model, weights: Mapping[str, float]) -> None:
+        super().__init__(name="style_transfer")
+        self.encoder, self.decoder, self.weights_of = encoder, decoder, dict(weights)
+        self.trackers = {name: keras.metrics.Mean(f"{name}_loss") for name in weights}
+
+    def call(self, inputs: Any, training: bool = False) -> dict[str, Any]:
+        contents, styles = ops.split(ops.cast(inputs, "float32"), 2)
+        theirs, maps = self.encoder(styles), self.encoder(contents)[-1]
+        target = networks.adain(maps, networks.statistics(theirs[-1]))
+        produced = self.encoder(self.decoder(target, training=training))
+        losses = {
+            "content": networks.content_loss(produced[-1], target),
+            "style": networks.style_loss(produced, theirs),
+        }
+        if "identity" in self.weights_of:
+            losses["identity"] = networks.identity_loss(self.decoder(maps, training=training), contents)
+        return losses
+
+    def compute_loss(
+        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
+    ) -> Any:
+        return sum(weight * y_pred[name] for name, weight in self.weights_of.items())
+
+    def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
+        for name, tracker in self.trackers.items():
+            tracker.update_state(y_pred[name])
+        return self.get_metrics_result()
+
+
+def load_encoder(store: Store, config: Decoder) -> keras.Model:
+    """VGG19 to relu4_1 with a decoder's weights, not yet normalised.
+
+    Raises:
+        BadBackbone: the weights can not be had; the message names the file and where it goes.
+    """
+    weights: str | Path | None = {"none": None, "imagenet": "imagenet"}.get(
+        config.weights, store.root / "cache" / "weights" / config.weights
+    )
+    size = max(config.image_size, 32)  # Keras builds no smaller VGG19; its convolutions take any size
+    vgg = backbones.load_backbone("VGG19", image_size=size, weights=weights, seed=config.seed)
+    return networks.make_encoder(vgg.model)
+
+
+def train(store: Store, config: Decoder, folder: Path, tell: Tell = lambda line, share: None) -> dict[str, Any]:
+    """Trains one decoder in its directory; the same call continues what was stopped.
+
+    Beside the history it writes `encoder.keras` (normalised), `decoder.keras` (of the smallest validation loss), and
+    at every checkpoint `samples/NUMBER.png`: content, style, stylised and alpha 0, of validation images.
+
+    Returns:
+        What `metrics.json` holds.
+
+    Raises:
+        UserError: the images are too small for the encoder, or the iterations no multiple of the checkpoints.
+    """
+    check_size(config.image_size)
+    if config.iterations % config.checkpoint_every:
+        raise UserError("the iterations must be a multiple of those between checkpoints")
+    started = time.monotonic()
+    training.make_deterministic(config.seed)
+    ready = tasks.load(store, config.collection, config.image_size, config.resize)
+    encoder, decoder = load_encoder(store, config), networks.make_decoder()
+    of_train = ready.rows[ready.part("train")]
+    sample = np.random.default_rng(config.seed).permutation(of_train)[:NORMALISING]
+    images = ready.pixels[np.sort(sample)]
+    if config.weights == "none":
+        networks.calibrate(encoder, images[:CALIBRATING])
+    networks.normalise(encoder, images)
+    networks.calibrate(decoder, encoder(images[:CALIBRATING])[-1])
+    weights = {"content": 1.0, "style": config.style_weight}
+    if config.identity_weight:
+        weights["identity"] = config.identity_weight
+    model = StyleTransfer(encoder, decoder, weights)
+    rate = keras.optimizers.schedules.InverseTimeDecay(config.learning_rate, 1, config.decay)
+    model.compile(keras.optimizers.Adam(rate))
+    epochs = config.iterations // config.checkpoint_every
+
+    def pairs(rows: np.ndarray, steps: int, seed: int) -> Pairs:
+        return Pairs(ready.pixels, rows, np.zeros_like(rows), config.batch_size, seed, length=steps)
+
+    val = pairs(ready.rows[ready.part("val")], -(-VALIDATION_PAIRS // config.batch_size), config.seed)
+    shown, _ = val.gather(val.order(0)[:SHOWN])
+
+    def on_epoch(epoch: int, logs: dict[str, float]) -> None:
+        done = epoch * config.checkpoint_every
+        _draw(encoder, decoder, shown, folder / "samples" / f"{done:06d}.png")
+        tell(f"{done:,} of {config.iterations:,} iterations, validation loss {logs['val_loss']:.2f}", epoch / epochs)
+
+    model(shown)  # builds it
+    history, finite = training.fit(
+        model,
+        pairs(of_train, config.checkpoint_every, config.seed + 1),
+        val,
+        folder=folder,
+        epochs=epochs,
+        patience=epochs,
+        on_epoch=on_epoch,
+    )
+    for network in (encoder, decoder):
+        write_model(folder / f"{network.name}.keras", network)
+    last = history.iloc[-1]
+    losses = {name: float(last[name]) for name in ("val_loss", *(f"val_{name}_loss" for name in weights))}
+    return {
+        "status": "ok" if finite else "diverged",
+        **(losses if finite else dict.fromkeys(losses)),
+        "iterations": config.iterations,
+        "n_train": len(of_train),
+        "seconds": round(time.monotonic() - started, 2),
+    }
+
+
+def _draw(encoder: keras.Model, decoder: keras.Model, shown: np.ndarray, path: Path) -> None:
+    rows: list[tuple[str, Sequence[np.ndarray]]] = []
+    for content, style in zip(*np.split(shown, 2), strict=True):
+        produced = [stylise(encoder, decoder, content, style, alpha=alpha) for alpha in (1.0, 0.0)]
+        rows.append(("", [content, style, *produced]))
+    figures.save(mosaics.saliency_sheet(rows, ["content", "style", "stylised", "alpha 0"]), path)

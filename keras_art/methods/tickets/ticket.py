@@ -1,0 +1,98 @@
+"""Lottery tickets as files: theta_k once, and for every prunable weight the last stage it survives.
+
+Masks nest, so one byte for each weight holds those of all stages, and a file is 1.25 times one float32 checkpoint. It
+is an .npz of plain arrays and one JSON text: no pickle, nothing in it is ever executed, and any backend opens it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from keras_art.errors import UserError
+from keras_art.writing import write_arrays
+
+FORMAT = 1
+DAMAGE = (ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile, zlib.error)
+
+
+class BadTicket(UserError, ValueError):
+    """The ticket can not be used; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Ticket:
+    """The tickets of one chain, from the unpruned stage 0 to the deepest.
+
+    Attributes:
+        theta: path -> every variable of the classifier at the end of epoch k: kernels, biases, gamma, beta, moving
+            statistics, and the head.
+        last_stage: path of a prunable kernel -> uint8 array of its shape, the last stage a weight survives; those
+            of the deepest mask have its number.
+        stages: how many masks there are, the full one of stage 0 included.
+        facts: provenance for people and for `export`: network, image size, class names, rate, scope, ...
+    """
+
+    theta: dict[str, np.ndarray]
+    last_stage: dict[str, np.ndarray]
+    stages: int
+    facts: dict[str, Any]
+
+    def masks(self, stage: int) -> dict[str, np.ndarray]:
+        """Path -> bool array, True where a weight is kept at a stage.
+
+        Raises:
+            BadTicket: there is no such stage.
+        """
+        if not 0 <= stage < self.stages:
+            raise BadTicket(f"this ticket has the stages 0 to {self.stages - 1}, not {stage}")
+        return {path: last >= stage for path, last in self.last_stage.items()}
+
+    def with_masks(self, masks: dict[str, np.ndarray]) -> Ticket:
+        """The same tickets and one more, of the next stage; `masks` lie within those of the last one."""
+        deeper = {path: np.where(masks[path], self.stages, last) for path, last in self.last_stage.items()}
+        return dataclasses.replace(
+            self, last_stage={p: a.astype(np.uint8) for p, a in deeper.items()}, stages=self.stages + 1
+        )
+
+
+def write(path: Path, ticket: Ticket) -> None:
+    """Writes a ticket by rename."""
+    facts = {"format": FORMAT, "stages": ticket.stages, **ticket.facts}
+    arrays = {f"theta/{p}": a for p, a in ticket.theta.items()} | {f"last/{p}": a for p, a in ticket.last_stage.items()}
+    write_arrays(path, {"ticket": np.array(json.dumps(facts)), **arrays})
+
+
+def read(path: Path) -> Ticket:
+    """Reads a ticket.
+
+    Raises:
+        BadTicket: the file is absent, cut off, damaged, or something else.
+    """
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+        facts = json.loads(str(arrays.pop("ticket")))
+        if facts.pop("format") != FORMAT:
+            raise BadTicket(f"{path} is a ticket of another version of keras_art: use that, or find the ticket anew")
+        stages = int(facts.pop("stages"))
+    except FileNotFoundError:
+        raise BadTicket(f"the ticket {path} does not exist") from None
+    except (*DAMAGE, OSError) as error:
+        if isinstance(error, BadTicket):
+            raise
+        raise BadTicket(f"{path} is no whole ticket ({error}): copy it again, or find it anew") from error
+    theta = {name.removeprefix("theta/"): array for name, array in arrays.items() if name.startswith("theta/")}
+    last = {name.removeprefix("last/"): array for name, array in arrays.items() if name.startswith("last/")}
+    if not last or any(
+        theta.get(p) is None or theta[p].shape != a.shape or a.dtype != np.uint8 for p, a in last.items()
+    ):
+        raise BadTicket(f"{path} is no ticket: its masks are not those of its weights")
+    return Ticket(theta, last, stages, facts)

@@ -1,0 +1,1 @@
+"""Models: backbones, heads, losses, and what a trained network looks at."""

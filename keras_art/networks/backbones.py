@@ -1,0 +1,323 @@
+"""A name or a `.keras` file -> a convolutional backbone with its input size, preprocessing, taps and weights."""
+
+from __future__ import annotations
+
+import difflib
+import math
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_art.errors import UserError
+
+# The md5 of the weights files without top of the paper's networks, as keras.applications checks them.
+IMAGENET_MD5 = {
+    "VGG19": "253f8cb515780f3b799900260a226db6",
+    "InceptionV3": "bcbd6486424b2319ff4ef7d526e38f63",
+    "Xception": "b0042744bf5b25fce3cb969f33bebb97",
+    "ResNet50": "4d473c1dd8becc155b73f8504c6f6626",
+}
+# What keras.applications' own preprocess_input does, by the beginning of the name; "none": the model rescales itself.
+PREPROCESSING = {
+    "VGG": "caffe", "ResNet50V2": "tf", "ResNet101V2": "tf", "ResNet152V2": "tf", "ResNet": "caffe",
+    "Inception": "tf", "Xception": "tf", "MobileNetV3": "none", "MobileNet": "tf", "NASNet": "tf",
+    "DenseNet": "torch", "EfficientNet": "none", "ConvNeXt": "none",
+}  # fmt: skip
+CAFFE_MEAN = (103.939, 116.779, 123.68)  # BGR
+TORCH_MEAN, TORCH_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # RGB, of pixels in [0, 1]
+
+
+class BadBackbone(UserError, ValueError):
+    """The network or its weights can not be used; the message says what to change."""
+
+
+@keras.saving.register_keras_serializable("keras_art")
+class Preprocessing(keras.layers.Layer):
+    """Pixels as they are decoded -> pixels as a network was trained on.
+
+    Input: (batch, height, width, 3) RGB in [0, 255], any dtype. Output: the same shape in the compute dtype.
+
+    Args:
+        mode: "unit" scales to [0, 1]; "tf" to [-1, 1]; "torch" to [0, 1], then ImageNet's mean and deviation;
+            "caffe" turns RGB into BGR and subtracts ImageNet's mean; "none" leaves [0, 255].
+    """
+
+    MODES = ("unit", "caffe", "tf", "torch", "none")
+
+    def __init__(self, mode: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if mode not in self.MODES:
+            raise ValueError(f"preprocessing {mode!r} is none of {', '.join(self.MODES)}")
+        self.mode = mode
+
+    def call(self, inputs: Any) -> Any:
+        x = ops.cast(inputs, "float32")  # rounded once, at the end, where the compute dtype is a half float
+        if self.mode == "unit":
+            x = x / 255.0
+        elif self.mode == "tf":
+            x = x / 127.5 - 1.0
+        elif self.mode == "torch":
+            x = (x / 255.0 - ops.array(TORCH_MEAN, "float32")) / ops.array(TORCH_STD, "float32")
+        elif self.mode == "caffe":
+            x = ops.flip(x, axis=-1) - ops.array(CAFFE_MEAN, "float32")
+        return ops.cast(x, self.compute_dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "mode": self.mode}
+
+
+@keras.saving.register_keras_serializable("keras_art")
+class BatchNormalization2018(keras.layers.BatchNormalization):
+    """Batch normalisation as Keras had it in 2018 when a layer was frozen.
+
+    Frozen or not, training normalises with the batch's own statistics and inference with the moving averages; a
+    frozen layer does not update them (keras pull request 9965). Keras 3 uses the moving averages throughout.
+    """
+
+    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+        if self.trainable or not training:
+            return super().call(inputs, training=training, mask=mask)
+        axes = [axis for axis in range(len(inputs.shape)) if axis != self.axis % len(inputs.shape)]
+        x = ops.cast(inputs, "float32")
+        mean, variance = ops.moments(x, axes=axes, synchronized=self.synchronized)
+        outputs = ops.batch_normalization(
+            x, mean, variance, axis=self.axis, offset=self.beta, scale=self.gamma, epsilon=self.epsilon
+        )
+        return ops.cast(outputs, self.compute_dtype)
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A network without its top.
+
+    Attributes:
+        model: preprocessed pixels (batch, size, size, 3) -> maps (batch, h, w, width).
+        preprocessing: the mode of the `Preprocessing` that stands in front of it.
+    """
+
+    model: keras.Model
+    preprocessing: str
+
+    @property
+    def width(self) -> int:
+        """X of the paper's Table 2: channels of the last map."""
+        return self.model.output.shape[-1]
+
+    @property
+    def has_batch_normalization(self) -> bool:
+        """Whether `frozen_bn` makes a difference."""
+        return any("moving_mean" in variable.path for variable in self.model.non_trainable_variables)
+
+
+def is_file(network: str) -> bool:
+    """Whether a network is meant as a file rather than as a name of keras.applications."""
+    return network.endswith(".keras") or "/" in network
+
+
+def check_name(network: str) -> None:
+    """Refuses what is neither a `.keras` file that exists nor a name of keras.applications.
+
+    Raises:
+        BadBackbone: naming the nearest names.
+    """
+    if is_file(network):
+        if not Path(network).expanduser().is_file():
+            raise BadBackbone(f"the network file {network} does not exist")
+    elif network not in (known := applications()):
+        near = difflib.get_close_matches(network, known, n=3, cutoff=0.5) or sorted(known)
+        raise BadBackbone(
+            f"no network is called {network!r}; did you mean {' or '.join(near)}? A .keras file works too."
+        )
+
+
+def applications() -> dict[str, Callable[..., keras.Model]]:
+    """The constructors of keras.applications by name."""
+    return {name: value for name, value in vars(keras.applications).items() if name[0].isupper() and callable(value)}
+
+
+def own_preprocessing(network: str) -> str:
+    """The mode a keras.applications network was trained with.
+
+    Raises:
+        BadBackbone: for a file, whose pixels nobody but its maker knows.
+    """
+    if is_file(network):
+        raise BadBackbone(
+            f"{network} does not say which pixels it takes: give --preprocessing {' or '.join(Preprocessing.MODES)}"
+        )
+    return next(mode for prefix, mode in PREPROCESSING.items() if network.startswith(prefix))
+
+
+def load_backbone(
+    network: str,
+    *,
+    image_size: int,
+    weights: str | Path | None,
+    preprocessing: str = "imagenet",
+    frozen_bn: str = "inference",
+    bn_momentum: float = 0.0,
+    seed: int = 0,
+) -> Backbone:
+    """Builds a backbone and gives it its weights.
+
+    Args:
+        network: a name of keras.applications, or a `.keras` file with an image input and a spatial output.
+        image_size: side of the square input in pixels.
+        weights: "imagenet"; a weights file for this network; None for He-uniform kernels, as the paper's scratch
+            network has; for a `.keras` file, "own" keeps what the file holds.
+        preprocessing: a mode of `Preprocessing`, or "imagenet" for the network's own.
+        frozen_bn: "inference", or "batch" for `BatchNormalization2018`.
+        bn_momentum: of batch normalisation's moving averages (0: the network's own).
+        seed: of the He-uniform kernels.
+
+    Raises:
+        BadBackbone: unknown name, unusable file, wrong weights, or ImageNet weights that can not be downloaded.
+    """
+    check_name(network)
+    mode = own_preprocessing(network) if preprocessing == "imagenet" else preprocessing
+    if is_file(network):
+        model = _load_file(Path(network).expanduser(), image_size, keep_weights=weights == "own")
+    else:
+        model = _build_application(network, image_size, imagenet=weights == "imagenet")
+    if frozen_bn == "batch" or bn_momentum:
+        model = _with_batch_normalization(model, frozen_bn, bn_momentum)
+    if weights is None:
+        he_uniform(model, seed)
+    elif weights not in ("imagenet", "own"):
+        load_weights(model, Path(weights))
+    return Backbone(model, mode)
+
+
+def _build_application(network: str, image_size: int, *, imagenet: bool) -> keras.Model:
+    try:
+        return applications()[network](
+            include_top=False, weights="imagenet" if imagenet else None, input_shape=(image_size, image_size, 3)
+        )
+    except Exception as error:
+        fetch = re.search(r"URL fetch failure on (\S+?):? ", str(error))
+        if fetch is None:
+            what = f"{network} with ImageNet weights" if imagenet else network
+            raise BadBackbone(f"{what} can not be built at {image_size} pixels: {_first_line(error)}") from error
+        home = os.environ.get("KERAS_HOME", "~/.keras")
+        md5 = f" (md5 {IMAGENET_MD5[network]})" if network in IMAGENET_MD5 else ""
+        raise BadBackbone(
+            f"the ImageNet weights of {network} can not be downloaded from here. Get\n  {fetch[1]}{md5}\n"
+            f"on a machine with network and put the file into {home}/models/ (a file there with another hash is "
+            f"deleted and downloaded again); or give --weights FILE, or --weights none."
+        ) from error
+
+
+def _load_file(path: Path, image_size: int, *, keep_weights: bool) -> keras.Model:
+    try:
+        model = keras.saving.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:
+        raise BadBackbone(f"{path} is not a Keras model that can be loaded: {_first_line(error)}") from error
+    inputs = getattr(model, "inputs", None) or []  # a model that was never built has none
+    if len(inputs) != 1 or len(inputs[0].shape) != 4:
+        raise BadBackbone(f"{path} does not take one batch of images")
+    if len(model.outputs) != 1 or len(model.outputs[0].shape) != 4:
+        raise BadBackbone(
+            f"{path} has no spatial output: {[tuple(output.shape) for output in model.outputs]} where one (batch, "
+            f"height, width, channels) is needed. Save it without its pooling and classifier layers."
+        )
+    height, width, channels = inputs[0].shape[1:]
+    if channels != 3 or height not in (None, image_size) or width not in (None, image_size):
+        raise BadBackbone(f"{path} takes images of {height} x {width} x {channels}: give --image_size {height or 224}")
+    try:
+        # Cloned onto an input of known size, every layer knows the size of its maps.
+        fixed = keras.models.clone_model(model, input_tensors=keras.Input((image_size, image_size, 3)))
+    except ValueError as error:
+        raise BadBackbone(f"{path} can not take images of {image_size} pixels: {_first_line(error)}") from error
+    if keep_weights:
+        fixed.set_weights(model.get_weights())
+    return keras.Model(fixed.inputs[0], fixed.outputs[0], name=model.name)  # a Sequential has no `input` of its own
+
+
+def _with_batch_normalization(model: keras.Model, frozen_bn: str, momentum: float) -> keras.Model:
+    def swap(layer: keras.Layer) -> keras.Layer:
+        if type(layer) is not keras.layers.BatchNormalization:
+            return type(layer).from_config(layer.get_config())
+        kind = BatchNormalization2018 if frozen_bn == "batch" else keras.layers.BatchNormalization
+        return kind.from_config({**layer.get_config(), "momentum": momentum or layer.momentum})
+
+    twin = keras.models.clone_model(model, clone_function=swap, recursive=True)
+    twin.set_weights(model.get_weights())
+    return twin
+
+
+def he_uniform(model: keras.Model, seed: int) -> None:
+    """Draws every kernel anew from He-uniform, as the paper's scratch network has it."""
+    rng = np.random.default_rng(seed)
+    for variable in model.weights:
+        if "kernel" in variable.name:
+            initializer = keras.initializers.HeUniform(seed=int(rng.integers(2**31)))
+            variable.assign(initializer(variable.shape, variable.dtype))
+
+
+def load_weights(model: keras.Model, path: Path) -> None:
+    """Gives a model the weights of a `.weights.h5` or legacy `.h5` file, or of a `.keras` file, all or none.
+
+    Raises:
+        BadBackbone: the file is absent, unreadable or belongs to another network.
+    """
+    if not path.is_file():
+        raise BadBackbone(f"the weights file {path} does not exist")
+    try:
+        if path.suffix == ".keras":
+            model.set_weights(keras.saving.load_model(path, compile=False, safe_mode=True).get_weights())
+        else:
+            model.load_weights(path)
+    except Exception as error:
+        raise BadBackbone(f"{path} holds no weights for {model.name}: {_first_line(error)}") from error
+
+
+def gigamacs(model: keras.Model) -> float:
+    """10^9 multiply-accumulates of one image: every weight of a kernel, once per position of its layer's output."""
+    return sum(
+        math.prod(variable.shape) * math.prod(layer.output.shape[1:-1]) / 1e9
+        for layer in model.layers
+        for variable in layer.weights
+        if "kernel" in variable.name
+    )
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().split("\n")[0][:300]
+
+
+def stage_taps(model: keras.Model) -> list[str]:
+    """The layers VisualBackProp reads, shallow to deep.
+
+    In a VGG every convolution has its ReLU inside, and all of them are read, as in the paper's figure. Elsewhere it is
+    the last activation, sum or concatenation at each size of map that everything passes through: a convolution before
+    its batch normalisation, a shortcut, or one branch of a block says little of what the network passes on. A network
+    whose blocks have no such layer (ConvNeXt) is read at its last map alone.
+    """
+    convolutions = [layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D)]
+    if model.name.startswith("vgg") and all(map(_activates, convolutions)):
+        return [layer.name for layer in convolutions]
+    kinds = (keras.layers.ReLU, keras.layers.Add, keras.layers.Concatenate)
+    nodes = model.operations  # the layers and the functions between them, in topological order
+    place = {id(tensor): i for i, node in enumerate(nodes) for tensor in keras.tree.flatten(node.output)}
+    last_use = [0] * len(nodes)
+    for i, node in enumerate(nodes):
+        for tensor in keras.tree.flatten(node.input):
+            last_use[place[id(tensor)]] = i
+    taps: dict[int, str] = {}
+    for i, node in enumerate(nodes):
+        bypassed = max(last_use[:i], default=0) > i
+        shape: tuple[int, ...] = getattr(node.output, "shape", ())
+        if not bypassed and len(shape) == 4 and (isinstance(node, kinds) or _activates(node)):
+            taps[shape[1]] = node.name
+    return [taps[size] for size in sorted(taps, reverse=True)] or [model.layers[-1].name]
+
+
+def _activates(layer: keras.Layer) -> bool:
+    return getattr(layer, "activation", None) not in (None, keras.activations.linear)

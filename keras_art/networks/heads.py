@@ -1,0 +1,80 @@
+"""What stands on a backbone: one softmax (Sabatelli et al. 2018), or a shared layer with a head for every task."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+
+from keras_art.networks.backbones import Backbone, Preprocessing
+
+
+def feature_extractor(backbone: Backbone) -> keras.Model:
+    """Pixels (batch, size, size, 3) RGB in [0, 255] -> globally averaged maps (batch, width)."""
+    pixels = keras.Input(backbone.model.input.shape[1:], name="pixels")
+    maps = backbone.model(Preprocessing(backbone.preprocessing, name="preprocessing")(pixels))
+    return keras.Model(pixels, pooled(maps), name="features")
+
+
+def pooled(outputs: Any) -> Any:
+    """One vector for an image: maps (batch, h, w, width) averaged, or of tokens (batch, n, width) the first."""
+    if len(outputs.shape) == 3:
+        return outputs[:, 0]  # the class token of a vision transformer
+    return keras.layers.GlobalAveragePooling2D(name="pooled")(outputs)
+
+
+def softmax_classifier(backbone: Backbone, classes: int, seed: int = 0) -> keras.Model:
+    """Pixels (batch, size, size, 3) RGB in [0, 255] -> class probabilities (batch, classes).
+
+    Backbone, global average pooling and one dense softmax layer, nothing hidden between (section 3.2 of the paper).
+    """
+    extractor = feature_extractor(backbone)
+    return keras.Model(extractor.input, _softmax(classes, seed)(extractor.output), name="classifier")
+
+
+def softmax_head(width: int, classes: int, seed: int = 0) -> keras.Model:
+    """Features (batch, width) -> class probabilities (batch, classes): the classifier without its backbone."""
+    features = keras.Input((width,), name="features")
+    return keras.Model(features, _softmax(classes, seed)(features), name="head")
+
+
+def _softmax(classes: int, seed: int) -> keras.layers.Dense:
+    # float32 under any precision: a half-float softmax over a thousand classes loses the rare ones.
+    initializer = keras.initializers.GlorotUniform(seed)
+    return keras.layers.Dense(classes, "softmax", kernel_initializer=initializer, dtype="float32", name="softmax")
+
+
+def multitask_classifier(
+    backbone: Backbone,
+    classes: Mapping[str, int],
+    *,
+    shared: int = 1024,
+    hidden: int = 512,
+    dropout: float = 0.4,
+    augmentation: keras.Layer | None = None,
+) -> keras.Model:
+    """Pixels (batch, size, size, 3) RGB in [0, 255] -> task -> class probabilities (batch, classes of the task).
+
+    Backbone, pooling, a dense layer that all tasks share, and for every task a dense layer, dropout and softmax. One
+    task is the same with one head. The layer `shared` holds what t-SNE shows.
+
+    Args:
+        classes: task -> how many classes it has.
+        shared: units of the shared layer; the design note has 1024 on ResNet and 768 on ViT.
+        hidden: units of a head's dense layer, which the design note leaves open.
+        augmentation: a layer that changes images in training only, (batch, size, size, 3) to the same.
+    """
+    pixels = keras.Input(backbone.model.input.shape[1:], name="pixels")
+    images = augmentation(pixels) if augmentation else pixels
+    maps = backbone.model(Preprocessing(backbone.preprocessing, name="preprocessing")(images))
+    features = keras.layers.Dense(shared, "relu", name="shared")(pooled(maps))
+    outputs = {}
+    for task, count in classes.items():
+        name = re.sub(r"\W", "_", task)  # a column may be called anything, a layer may not
+        x = keras.layers.Dense(hidden, "relu", name=f"{name}_hidden")(features)
+        x = keras.layers.Dropout(dropout, name=f"{name}_dropout")(x)
+        x = keras.layers.Dense(count, dtype="float32", name=f"{name}_logits")(x)
+        outputs[task] = keras.layers.Softmax(dtype="float32", name=f"{name}_softmax")(x)
+    return keras.Model(pixels, outputs, name="classifier")

@@ -1,0 +1,122 @@
+"""Vision transformers of keras-hub as backbones: a keras-hub preset's name, a preset folder, or random weights."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_art.networks.backbones import Backbone, BadBackbone
+from keras_art.networks.known import VITS
+
+PRESET = "vit_base_patch16_224_imagenet"  # what `imagenet` means for ViTB16
+PREPROCESSING = "tf"  # Dosovitskiy et al.'s checkpoints, and keras-hub's presets of them, take pixels in [-1, 1]
+
+
+def load_vit(
+    network: str, *, image_size: int, weights: str | Path | None, preprocessing: str = "imagenet", seed: int = 0
+) -> Backbone:
+    """Builds a vision transformer: preprocessed pixels (batch, size, size, 3) -> tokens (batch, 1 + patches, width).
+
+    The first token is the class token. A preset of another size gets its position embeddings interpolated.
+
+    Args:
+        network: a name in `networks.VITS`.
+        image_size: side of the square input in pixels, a multiple of the patch's 16.
+        weights: "imagenet", the name of a keras-hub preset, a preset folder, or None for random ones.
+        preprocessing: a mode of `backbones.Preprocessing`, or "imagenet" for that of the presets.
+        seed: of random weights.
+
+    Raises:
+        BadBackbone: the size does not divide into patches, the folder is no preset of a vision transformer, or the
+            preset can not be downloaded.
+    """
+    import keras_hub
+
+    plan = VITS[network]
+    if image_size % plan["patch_size"]:
+        raise BadBackbone(
+            f"{network} cuts images into patches of {plan['patch_size']} pixels: give --image_size a multiple of that, "
+            f"not {image_size}"
+        )
+    mode = PREPROCESSING if preprocessing == "imagenet" else preprocessing
+    shape = (image_size, image_size, 3)
+    if weights is None:
+        keras.utils.set_random_seed(seed)
+        return Backbone(keras_hub.models.ViTBackbone(image_shape=shape, name="vit", **plan), mode)
+    if isinstance(weights, Path):
+        check_preset(weights)
+    preset = PRESET if weights == "imagenet" else str(weights)
+    try:
+        source = keras_hub.models.ViTBackbone.from_preset(preset, name="vit")
+    except Exception as error:
+        raise BadBackbone(
+            f"the keras-hub preset {preset} can not be loaded ({str(error).splitlines()[0][:200]}). Where there is no "
+            f"network, save it elsewhere with keras_hub.models.ViTBackbone.from_preset({preset!r}).save_to_preset("
+            f"FOLDER) and give --weights {network}=FOLDER; or give --weights none"
+        ) from error
+    width = {key: getattr(source, key) for key in ("num_layers", "num_heads", "hidden_dim", "mlp_dim")}
+    if any(plan[key] != value for key, value in width.items()):
+        raise BadBackbone(f"{preset} is no {network}: it has {width}")
+    if tuple(source.image_shape) == shape:
+        return Backbone(source, mode)
+    config = source.get_config()
+    model = keras_hub.models.ViTBackbone.from_config({**config, "image_shape": shape})
+    for theirs, ours in zip(source.weights, model.weights, strict=True):
+        ours.assign(theirs if theirs.shape == ours.shape else _interpolated(theirs, ours.shape[0]))
+    return Backbone(model, mode)
+
+
+def _interpolated(embedding: Any, positions: int) -> Any:
+    """Position embeddings (1 + n * n, width) for another number of patches, the class token's kept as it is."""
+    table = ops.convert_to_numpy(embedding)
+    old, new = (round((count - 1) ** 0.5) for count in (len(table), positions))
+    grid = ops.image.resize(table[None, 1:].reshape(1, old, old, -1), (new, new), interpolation="bicubic")
+    return np.concatenate([table[:1], ops.convert_to_numpy(grid).reshape(new * new, -1)])
+
+
+def check_preset(folder: Path) -> None:
+    """Refuses a folder that is no keras-hub preset of a vision transformer.
+
+    Raises:
+        BadBackbone: naming what is missing.
+    """
+    try:
+        kind = json.loads((folder / "config.json").read_text(encoding="utf-8"))["registered_name"]
+    except (OSError, ValueError, KeyError, TypeError):
+        kind = None
+    if kind != "keras_hub>ViTBackbone" or not any(folder.glob("*.weights.h5")):
+        found = f"a preset of {kind}" if kind else "no config.json of a preset"
+        raise BadBackbone(
+            f"{folder} is no preset folder of a vision transformer ({found}): it needs config.json and "
+            f"model.weights.h5, as ViTBackbone.save_to_preset writes them"
+        )
+
+
+def keep_preset(folder: Path, into: Path) -> str:
+    """Copies a preset folder below `into` and returns its name there, `STEM-SHA8`.
+
+    Raises:
+        BadBackbone: the folder is no preset.
+    """
+    check_preset(folder)
+    files = sorted(path for path in folder.iterdir() if path.is_file())
+    sha = hashlib.sha256()
+    for path in files:
+        sha.update(path.read_bytes())
+    name = f"{folder.resolve().name}-{sha.hexdigest()[:8]}"
+    if not (into / name).exists():
+        part = into / f"{name}.part"
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(parents=True)
+        for path in files:
+            shutil.copyfile(path, part / path.name)
+        os.replace(part, into / name)
+    return name

@@ -1,0 +1,1 @@
+"""Pixels: files decoded once, stored, read in batches, augmented, compared."""

@@ -1,0 +1,166 @@
+"""Rows of a memory map, gathered batch by batch in an order that (seed, epoch) alone decides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_art.errors import UserError
+
+
+@dataclass(frozen=True)
+class Batches:
+    """Some rows of an array with their labels.
+
+    Attributes:
+        inputs: (stored rows, ...) pixels uint8 or features float32, in memory or memory-mapped.
+        rows: (n,) int, the rows of `inputs` that are meant.
+        labels: (n,) int class indices, (n, columns) int of several tasks, or (n, k) float targets.
+        seed: shuffles anew in every epoch; None keeps the order.
+        augment: changes a batch within tf.data: takes images (batch, ...) and a seed (2,) int, another for every batch
+            of a run and the same whenever that batch is made again; returns images of the same shape.
+    """
+
+    inputs: np.ndarray
+    rows: np.ndarray
+    labels: np.ndarray
+    batch_size: int
+    seed: int | None = None
+    augment: Callable[[Any, Any], Any] | None = None
+
+    def __len__(self) -> int:
+        """Batches in an epoch, the last and smaller one included."""
+        return -(-len(self.rows) // self.batch_size)
+
+    def order(self, epoch: int) -> np.ndarray:
+        """The order of the samples in an epoch, (n,) int64; the same in every process and on every backend."""
+        if self.seed is None:
+            return np.arange(len(self.rows))
+        return np.random.default_rng((self.seed, int(epoch))).permutation(len(self.rows))
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one sample, as it is gathered."""
+        return self.inputs.shape[1:]
+
+    def gather(self, samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """One batch: inputs (batch, ...) and labels (batch,) or (batch, columns) int32, or (batch, k) float32."""
+        return np.asarray(self.inputs[self.rows[samples]]), self.labels[samples].astype(self._label_dtype)
+
+    def step(self, step: int) -> tuple[np.ndarray, np.ndarray]:
+        """One batch by its number, counted through all epochs."""
+        epoch, batch = divmod(int(step), len(self))
+        start = batch * self.batch_size
+        return self.gather(self.order(epoch)[start : start + self.batch_size])
+
+    @property
+    def _label_dtype(self) -> str:
+        indices = self.labels.ndim == 1 or np.issubdtype(self.labels.dtype, np.integer)
+        return "int32" if indices else "float32"
+
+    def steps(self, first: int, last: int) -> Any:
+        """Batches [first, last), counted through all epochs: wherever a loop stands, it goes on from there."""
+        try:
+            import tensorflow as tf
+        except ImportError:
+            return self._without_tensorflow(first, last)
+
+        return self._pipeline(tf.data.Dataset.range(first, last), self.step, first, last - first)
+
+    def epochs(self, first: int = 0, last: int = 1) -> Any:
+        """Epochs [first, last), end to end: a tf.data pipeline, or a PyDataset where TensorFlow is not installed."""
+        try:
+            import tensorflow as tf
+        except ImportError:
+            return self._without_tensorflow(first * len(self), last * len(self))
+
+        def shuffled(epoch: Any) -> Any:
+            order = tf.ensure_shape(tf.numpy_function(self.order, [epoch], tf.int64), [None])
+            return tf.data.Dataset.from_tensor_slices(order).batch(self.batch_size)
+
+        samples = tf.data.Dataset.range(first, last).flat_map(shuffled)
+        return self._pipeline(samples, self.gather, first * len(self), len(self) * (last - first))
+
+    def _without_tensorflow(self, first: int, last: int) -> _Sequence:
+        if self.augment:
+            raise UserError("augmentation within tf.data needs TensorFlow: take --augmentation keras")
+        return _Sequence(self, first, last)
+
+    def _pipeline(
+        self, numbers: Any, gather: Callable[[Any], tuple[np.ndarray, np.ndarray]], first: int, batches: int
+    ) -> Any:
+        """What `gather` makes of each element of a tf.data pipeline, as one of so many batches from number `first`."""
+        import tensorflow as tf
+
+        def gathered(number: Any) -> Any:
+            types = (self.inputs.dtype, tf.as_dtype(self._label_dtype))
+            inputs, labels = tf.numpy_function(gather, [number], types)
+            shapes = [None, *self.shape], [None, *self.labels.shape[1:]]
+            return tf.ensure_shape(inputs, shapes[0]), tf.ensure_shape(labels, shapes[1])
+
+        dataset = numbers.map(gathered)
+        if augment := self.augment:
+            seed = tf.constant(self.seed or 0, tf.int64)
+            dataset = dataset.enumerate(first).map(
+                lambda step, batch: (augment(batch[0], tf.stack([seed, step])), batch[1])
+            )
+        dataset = dataset.apply(tf.data.experimental.assert_cardinality(batches)).prefetch(2)
+        # Nothing here is left to tune, and the tuner's thread, which sleeps 10 ms, 20 ms, 40 ms and so on, now and then
+        # misses the end of a dataset: `fit` then waits for it to wake up, as long again as it has trained.
+        options = tf.data.Options()
+        options.autotune.enabled = False
+        return dataset.with_options(options)
+
+
+@dataclass(frozen=True)
+class Crops(Batches):
+    """A square out of each image (height, width, channels): in another place in every epoch, without a seed the middle.
+
+    Attributes:
+        side: of the square, in pixels.
+    """
+
+    side: int = 0
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.side, self.side, *self.inputs.shape[3:]
+
+    @property
+    def _places(self) -> tuple[int, int]:
+        height, width = self.inputs.shape[1:3]
+        return height - self.side + 1, width - self.side + 1
+
+    def order(self, epoch: int) -> np.ndarray:
+        """As in `Batches`, each sample's index times the number of places, plus the place its square is cut from."""
+        order, (rows, columns) = super().order(epoch), self._places
+        if self.seed is None:
+            return order * (rows * columns) + (rows - 1) // 2 * columns + (columns - 1) // 2
+        return order * (rows * columns) + np.random.default_rng((self.seed, int(epoch), 1)).integers(
+            rows * columns, size=len(order)
+        )
+
+    def gather(self, samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        rows, columns = self._places
+        samples, places = np.divmod(samples, rows * columns)
+        images, labels = super().gather(samples)
+        corners = zip(images, *np.divmod(places, columns), strict=True)
+        return np.stack([image[y : y + self.side, x : x + self.side] for image, y, x in corners]), labels
+
+
+class _Sequence(keras.utils.PyDataset):
+    """The same batches for machines without TensorFlow."""
+
+    def __init__(self, batches: Batches, first: int, last: int) -> None:
+        super().__init__()
+        self._batches, self._first, self._last = batches, first, last
+
+    def __len__(self) -> int:
+        return self._last - self._first
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        return self._batches.step(self._first + index)

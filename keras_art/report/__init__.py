@@ -1,0 +1,1 @@
+"""Words, figures and pages: rooms that are handed numbers and compute no features."""

@@ -1,0 +1,235 @@
+"""Figures drawn from numbers, as the papers have them: learning curves and confusion matrices.
+
+Every function returns a `matplotlib.figure.Figure` of its own, without pyplot; `save` writes it, and those of `sheets`.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from keras_art.report.lettering import COLUMN, PAGE, font, label, width_of
+from keras_art.writing import replacing
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+# Blue, red, black, green and, for the network trained from scratch, orange are the colours of the 2018 study, in shades
+# that stay apart for colour-blind readers; other networks take OTHER_COLOURS in the order they come.
+COLOURS = {"Xception": "#0072B2", "ResNet50": "#CC1F2F", "InceptionV3": "#000000", "VGG19": "#009E73"}
+SCRATCH_COLOUR = "#E69F00"
+OTHER_COLOURS = ("#AA4499", "#56B4E9", "#7A4B1E", "#888888", "#3D2C8D", "#B5BD4C")
+LINESTYLES = {"fine_tuning": "--", "off_the_shelf": "-.", "scratch": "-"}
+OTHER_LINESTYLES = (":", (0, (8, 2)), (0, (3, 1, 1, 1, 1, 1)), (0, (1, 4)), (0, (8, 2, 1, 2)))
+PAPER_LINE: dict[str, Any] = {"linewidth": 0.8, "alpha": 0.45}
+
+
+def learning_curves(
+    curves: Mapping[str, Mapping[str, pd.DataFrame]],
+    *,
+    title: str,
+    paper: pd.DataFrame | None = None,
+    metric: str = "val_accuracy",
+) -> Figure:
+    """Figures 2 and 3 of the 2018 study: one line per network and mode, its last epoch marked by a dot.
+
+    Args:
+        curves: `curves[network][mode]` has the columns `epoch` (from 1), `metric` and, where there are several runs,
+            `seed`: the line is then the mean of the runs still training at that epoch, in a band from min to max.
+            Modes are those of `LINESTYLES`; others take `OTHER_LINESTYLES` in the order they come, and colours tell
+            them apart, too, where there is one network. `scratch` is orange, unless several networks have it.
+        title: Printed above.
+        paper: Published curves, thinner and paler behind ours: columns `network`, `mode`, `epoch`, `metric`.
+        metric: The column drawn.
+
+    Raises:
+        ValueError: There is nothing to draw, or a table lacks a column.
+    """
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+    from matplotlib.ticker import MaxNLocator
+
+    ours = {(network, mode): table for network, modes in curves.items() for mode, table in modes.items()}
+    published = {}
+    if paper is not None:
+        _require(paper, ["network", "mode", "epoch", metric], "the published curves")
+        published = {key: table for key, table in paper.groupby(["network", "mode"], sort=False)}
+    if not ours or any(table.empty for table in ours.values()):
+        raise ValueError(f"no epochs to draw for {title!r}: finish at least one run")
+
+    keys = list(dict.fromkeys([*ours, *published]))
+    networks = list(dict.fromkeys(network for network, _ in keys))
+    others = [network for network in networks if network not in COLOURS]
+    colours = COLOURS | {name: OTHER_COLOURS[i % len(OTHER_COLOURS)] for i, name in enumerate(others)}
+    scratch = [key for key in keys if key[1] == "scratch"]
+    modes = list(dict.fromkeys(mode for _, mode in keys))
+    other_modes = [mode for mode in modes if mode not in LINESTYLES]
+    strokes = LINESTYLES | dict(zip(other_modes, itertools.cycle(OTHER_LINESTYLES), strict=False))
+    by_mode = len(networks) == 1 and bool(other_modes)
+    mode_colours = dict(zip(modes, itertools.cycle((*COLOURS.values(), *OTHER_COLOURS)), strict=False))
+
+    def style(network: str, mode: str) -> dict[str, Any]:
+        colour = mode_colours[mode] if by_mode else colours[network]
+        return {"color": SCRATCH_COLOUR if scratch == [(network, mode)] else colour, "linestyle": strokes[mode]}
+
+    figure = Figure(figsize=(COLUMN, 3.6), layout="constrained")
+    axes = figure.add_subplot()
+    for (network, mode), table in published.items():
+        key = f"paper: {network}, {mode}"
+        axes.plot(table["epoch"], table[metric], **style(network, mode), **PAPER_LINE, label=key)
+    for (network, mode), table in ours.items():
+        _require(table, ["epoch", metric], f"the curve of {network}, {mode}")
+        epochs = table.groupby("epoch")[metric].agg(["mean", "min", "max"])
+        line = {**style(network, mode), "linewidth": 1.6, "marker": "o", "markersize": 3.5, "markevery": [-1]}
+        axes.plot(epochs.index, epochs["mean"], **line, label=f"{network}, {mode}")
+        if "seed" in table and table["seed"].nunique() > 1:
+            band = {"color": line["color"], "alpha": 0.15, "linewidth": 0}
+            axes.fill_between(epochs.index, epochs["min"], epochs["max"], **band)
+
+    # Colours and strokes are explained apart: eight lines of four networks need six entries.
+    entries: dict[str, dict[str, Any]] = {}
+    for network, mode in keys:
+        if scratch != [(network, mode)]:
+            entries[network] = {"color": "none" if by_mode else colours[network]}
+    if len(scratch) == 1:
+        entries[f"{scratch[0][0]}, scratch"] = style(*scratch[0])
+    for mode in dict.fromkeys(mode for network, mode in keys if scratch != [(network, mode)]):
+        entries[mode.replace("_", " ")] = style(networks[0], mode) | ({} if by_mode else {"color": "0.3"})
+    if published:
+        entries["paper"] = {"color": "0.3", **PAPER_LINE}
+    beside = 0.65  # inches of a column that its text does not have: a stroke and space
+    labels = [label(name, 8, COLUMN - beside) for name in entries]
+    widths = [width_of(text, 8) for text in labels]
+    columns = 3  # as many as fit; matplotlib divides the entries among them like array_split
+    while columns > 1 and sum(max(part, default=0) + beside for part in np.array_split(widths, columns)) > COLUMN:
+        columns -= 1
+    handles = [Line2D([], [], label=text, **line) for text, line in zip(labels, entries.values(), strict=True)]
+    place: dict[str, Any] = {"loc": "outside lower center", "ncols": columns, "frameon": False, "handlelength": 3}
+    figure.legend(handles=handles, prop=font(8), **place)
+    axes.set_title(label(title, 10, COLUMN), fontproperties=font(10))
+    axes.set_xlabel("epoch", fontproperties=font(9))
+    axes.set_ylabel(metric.replace("val_", "validation ").replace("_", " "), fontproperties=font(9))
+    axes.tick_params(labelsize=8)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.grid(color="0.9", linewidth=0.6)
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def published_curves(csv_path: str | os.PathLike[str]) -> pd.DataFrame:
+    """The curves of one `eccv_rijksmuseum_*.csv`, each cut where early stopping ended it.
+
+    The authors padded every series to the length of the longest with values it had before, constant or in turns; it is
+    cut after the last value that is new. Epochs are numbered as published, from 0.
+
+    Returns:
+        Columns `network`, `mode`, `epoch`, `val_accuracy` (a fraction), as `learning_curves` takes for `paper`.
+
+    Raises:
+        ValueError: The file has other columns than the networks of the study.
+    """
+    import pandas as pd
+
+    networks = {"V3": "InceptionV3", "ResNet": "ResNet50", "VGG19": "VGG19", "Xception": "Xception"}
+    scratch = {"ScratchV3": "InceptionV3", "RandomV3": "InceptionV3"}
+    trained = "off_the_shelf" if Path(csv_path).stem.endswith("only_softmax") else "fine_tuning"
+    curves = []
+    for column, accuracy in pd.read_csv(csv_path, index_col="epochs").items():
+        if column not in networks | scratch:
+            raise ValueError(f"{csv_path}: {column} is none of {', '.join(networks | scratch)}")
+        accuracy = accuracy.loc[: accuracy.drop_duplicates().index[-1]]
+        curve = accuracy.rename_axis("epoch").reset_index(name="val_accuracy")
+        curve.insert(0, "network", (networks | scratch)[column])
+        curve.insert(1, "mode", "scratch" if column in scratch else trained)
+        curves.append(curve)
+    return pd.concat(curves, ignore_index=True)
+
+
+def confusion_matrix(confusion: np.ndarray, names: Sequence[str], *, top: int = 25, title: str = "") -> Figure:
+    """Where the images of each class went, as shares of its row: the `top` most frequent classes, and the rest as one.
+
+    Rows are sorted by support, the number of images, printed beside each name. The cell where "rest" meets itself holds
+    every image of a rare class predicted as any rare class. Shares are printed, in per cent, where the cells have room.
+
+    Args:
+        confusion: (n, n) counts, true classes in rows, predicted classes in columns.
+        names: Of the n classes; long ones are cut with an ellipsis.
+        top: Classes that keep a row and column of their own.
+        title: Printed above.
+
+    Raises:
+        ValueError: `confusion` is not a square of counts, not all zero, with one name to a row, or `top` is below 1.
+    """
+    import matplotlib
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import PercentFormatter
+
+    confusion = np.asarray(confusion)
+    if confusion.shape != (len(names), len(names)):
+        raise ValueError(f"a confusion matrix of {len(names)} names must be square, not {confusion.shape}")
+    if top < 1 or not confusion.any() or confusion.min() < 0:
+        raise ValueError("a confusion matrix needs top >= 1 and counts >= 0 with one at least above")
+    order = np.argsort(-confusion.sum(axis=1), kind="stable")
+    starts = np.arange(min(len(order), top + 1))  # the last one begins the rest, where there is one
+    counts = np.add.reduceat(np.add.reduceat(confusion[np.ix_(order, order)], starts, axis=0), starts, axis=1)
+    support = counts.sum(axis=1)
+    shares = counts / np.where(support, support, np.nan)[:, None]
+    kept = [label(names[index], 7, 1.4) for index in order[:top]]
+    if len(order) > top:
+        rest = len(order) - top
+        kept.append(f"rest ({rest} {'class' if rest == 1 else 'classes'})")
+
+    # In inches, for the cells to be square and as large as the page allows.
+    rows = [f"{name}  {count:,.0f}" for name, count in zip(kept, support, strict=True)]
+    left, below = (max(width_of(text, 7) for text in texts) + 0.4 for texts in (rows, kept))
+    above, right = 0.3 if title else 0.1, 0.7
+    cell = min(max(0.32, 1.8 / len(kept)), (PAGE - left - right) / len(kept))
+    side = cell * len(kept)
+    width, height = left + side + right, below + side + above
+    figure = Figure(figsize=(width, height))
+    axes = figure.add_axes((left / width, below / height, side / width, side / height))
+    colours = matplotlib.colormaps["Blues"].with_extremes(bad="0.9")
+    image = axes.imshow(shares, cmap=colours, vmin=0, vmax=1)
+    ticks = range(len(kept))
+    axes.set_yticks(ticks, rows, fontproperties=font(7))
+    axes.set_xticks(ticks, kept, fontproperties=font(7), rotation=90)
+    axes.tick_params(length=0)
+    axes.set_xlabel("predicted class", fontproperties=font(8))
+    axes.set_ylabel("true class and its support", fontproperties=font(8))
+    axes.set_title(label(title, 9, width), fontproperties=font(9))
+    if cell >= 0.22:
+        for row, column in np.argwhere(shares >= 0.005):
+            share = shares[row, column]
+            colour = "white" if share > 0.5 else "black"
+            axes.text(column, row, f"{share:.0%}"[:-1], color=colour, ha="center", va="center", size=7)
+    bar = figure.add_axes(((left + side + 0.1) / width, below / height, 0.1 / width, side / height))
+    figure.colorbar(image, cax=bar, format=PercentFormatter(1))
+    bar.tick_params(labelsize=7)
+    return figure
+
+
+def save(figure: Figure, path: str | os.PathLike[str]) -> None:
+    """Write `figure` as PNG (150 dpi) or SVG, by rename; the same figure gives the same bytes.
+
+    Raises:
+        ValueError: `path` ends neither in .png nor in .svg.
+    """
+    import matplotlib
+
+    path = Path(path)
+    metadata = {".png": {"Software": None}, ".svg": {"Date": None, "Creator": None}}
+    if path.suffix not in metadata:
+        raise ValueError(f"{path}: a figure is saved as .png or .svg")
+    with replacing(path) as part, matplotlib.rc_context({"svg.hashsalt": "keras_art"}):
+        figure.savefig(part, format=path.suffix[1:], dpi=150, metadata=metadata[path.suffix])
+
+
+def _require(table: pd.DataFrame, columns: Sequence[str], what: str) -> None:
+    if missing := [column for column in columns if column not in table]:
+        raise ValueError(f"{what} lacks the column {', '.join(missing)}; it has {', '.join(map(str, table))}")

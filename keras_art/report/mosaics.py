@@ -1,0 +1,124 @@
+"""Figures made of pictures: samples of a collection, and what networks look at.
+
+Every function returns a `matplotlib.figure.Figure` of its own, without pyplot; `figures.save` writes it.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from keras_art.report.lettering import PAGE, font, label
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+def samples(pictures: Sequence[np.ndarray], captions: Sequence[str], columns: int = 6) -> Figure:
+    """Figure 1 of the 2018 study: rows of pictures, each at its own aspect ratio over its caption.
+
+    Args:
+        pictures: (height, width, 3) uint8 each.
+        captions: One for each picture; cut with an ellipsis where wider than its column.
+        columns: Pictures in a row.
+
+    Raises:
+        ValueError: There are no pictures, no columns, or not as many captions as pictures.
+    """
+    if not len(pictures) or len(pictures) != len(captions) or columns < 1:
+        raise ValueError(f"cannot lay out {len(pictures)} pictures, {len(captions)} captions, {columns} columns")
+    rows = [pictures[start : start + columns] for start in range(0, len(pictures), columns)]
+    figure, axes, width = _mosaic(rows, columns, left=0, above=0, below=0.16)
+    for ax, caption in zip(itertools.chain(*axes), captions, strict=True):
+        _note(ax, label(caption, 7, 0.97 * width), (0.5, 0), (0, -2), ha="center", va="top")
+    return figure
+
+
+def saliency_sheet(rows: Sequence[tuple[str, Sequence[np.ndarray]]], columns: Sequence[str]) -> Figure:
+    """Figure 4 of the 2018 study: a painting to a row, beside the overlays of what each network looks at.
+
+    Args:
+        rows: A caption, set upright at the left, and one picture (height, width, 3) uint8 for each of `columns`.
+        columns: The headers.
+
+    Raises:
+        ValueError: There are no rows or no columns, or a row has not one picture for each column.
+    """
+    if not rows or not columns:
+        raise ValueError("a saliency sheet needs at least one row and one column")
+    for caption, pictures in rows:
+        if len(pictures) != len(columns):
+            raise ValueError(f"the row {caption!r} has {len(pictures)} pictures for {len(columns)} columns")
+    pictures_of_rows = [pictures for _, pictures in rows]
+    figure, axes, width = _mosaic(pictures_of_rows, len(columns), left=0.2, above=0.22, below=0)
+    for ax, header in zip(axes[0], columns, strict=True):
+        _note(ax, label(header, 9, 0.97 * width), (0.5, 1), (0, 3), ha="center", va="bottom", size=9)
+    for (ax, *_), (caption, _) in zip(axes, rows, strict=True):
+        height = ax.get_position().height * figure.get_figheight()
+        _note(ax, label(caption, 8, height), (0, 0.5), (-3, 0), ha="right", va="center", size=8, rotation=90)
+    return figure
+
+
+def strips(rows: Sequence[tuple[str, Sequence[np.ndarray]]], left: float = 0.2) -> Figure:
+    """Rows of pictures, each with a caption set upright at the left: galleries, images over their reconstructions.
+
+    Args:
+        rows: A caption and pictures (height, width, 3) uint8; rows may differ in length.
+        left: Inches for the captions.
+
+    Raises:
+        ValueError: There is no row, or one without pictures.
+    """
+    if not rows or not all(len(pictures) for _, pictures in rows):
+        raise ValueError("strips need at least one row, and every row at least one picture")
+    pictures_of_rows = [pictures for _, pictures in rows]
+    columns = max(map(len, pictures_of_rows))
+    figure, axes, _ = _mosaic(pictures_of_rows, columns, left=left, above=0, below=0)
+    for (ax, *_), (caption, _) in zip(axes, rows, strict=True):
+        height = ax.get_position().height * figure.get_figheight()
+        _note(ax, label(caption, 7, height), (0, 0.5), (-3, 0), ha="right", va="center", size=7, rotation=90)
+    return figure
+
+
+def _mosaic(
+    rows: Sequence[Sequence[np.ndarray]], columns: int, left: float, above: float, below: float
+) -> tuple[Figure, list[list[Axes]], float]:
+    """A figure of rows of pictures, their axes, and the width of a column; all lengths in inches.
+
+    Pictures stand on the ground of their row, none higher than 5/4 of the width of its column.
+    """
+    from matplotlib.figure import Figure
+
+    gap = 0.08
+    column = (PAGE - left) / columns - gap
+    heights = [column * min(1.25, max(picture.shape[0] / picture.shape[1] for picture in row)) for row in rows]
+    width = left + max(map(len, rows)) * (column + gap)
+    height = above + sum(heights) + len(rows) * (below + gap)
+    figure = Figure(figsize=(width, height))
+    axes: list[list[Axes]] = []
+    ground = height - above
+    for row, row_height in zip(rows, heights, strict=True):
+        ground -= row_height
+        axes.append([])
+        for index, picture in enumerate(row):
+            tall = min(column * picture.shape[0] / picture.shape[1], row_height)
+            wide = tall * picture.shape[1] / picture.shape[0]
+            x = left + gap / 2 + index * (column + gap) + (column - wide) / 2
+            ax = figure.add_axes((x / width, ground / height, wide / width, tall / height))
+            ax.imshow(picture, aspect="auto")
+            ax.set_axis_off()
+            axes[-1].append(ax)
+        ground -= below + gap
+    return figure, axes, column
+
+
+def _note(
+    ax: Axes, text: str, at: tuple[float, float], shift: tuple[float, float], size: float = 7, **how: Any
+) -> None:
+    """Text beside a picture: `at` in fractions of it, moved by `shift` points."""
+    place: dict[str, Any] = {"xycoords": "axes fraction", "textcoords": "offset points", "annotation_clip": False}
+    ax.annotate(text, at, shift, fontproperties=font(size), **place, **how)

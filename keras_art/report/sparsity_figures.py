@@ -1,0 +1,154 @@
+"""Accuracy against the fraction of weights pruned, as the paper's figures 5, 8 and 9 have it; and where weights went.
+
+Every function returns a `matplotlib.figure.Figure` of its own, without pyplot; `figures.save` writes it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from keras_art.report.figures import OTHER_COLOURS, PAPER_LINE
+from keras_art.report.lettering import COLUMN, PAGE, font, label
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# The paper's black, blue, orange, green, red, purple and cyan, in shades that stay apart for colour-blind readers.
+COLOURS = {
+    "scratch": "#000000", "target_ticket": "#0072B2", "winning_ticket": "#0072B2", "ticket": "#0072B2",
+    "random_mask": "#E69F00", "random_weights": "#E69F00", "cifar10": "#009E73", "cifar100": "#CC1F2F",
+    "fashion_mnist": "#AA4499", "fmnist": "#AA4499", "similar_source": "#56B4E9",
+    "fine_tuned_pruned_model": "#7A4B1E", "shuffled_mask": "#7A4B1E",
+}  # fmt: skip
+TICKS = (0, 3, 6, 10, 14, 18, 22, 26, 30)  # stages of the paper whose fractions the axis names
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One plot.
+
+    Attributes:
+        title: printed above.
+        lines: name -> columns `pruned` (a fraction), `accuracy` (%) and, for a band around the line, `std`.
+        scratch: accuracy of the unpruned network trained from scratch, %, and its standard deviation or NaN.
+        paper: published lines, thinner and paler behind ours.
+        paper_title: what the paper calls that plot.
+    """
+
+    title: str
+    lines: Mapping[str, pd.DataFrame]
+    scratch: tuple[float, float] | None = None
+    paper: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    paper_title: str = ""
+
+
+def published_panel(path: Path, title: str) -> Panel:
+    """One of the authors' series, `lth_*.csv`: a column for each line, some with standard deviations."""
+    import pandas as pd
+
+    series = pd.read_csv(path)
+    lines = {}
+    for name in series.columns.drop(["stage", "sparsity_nominal", "baseline"]):
+        if not name.startswith("std"):
+            lines[name] = pd.DataFrame({"pruned": series["sparsity_nominal"], "accuracy": series[name]})
+    for column, name in (("std_ticket", "ticket"), ("std-mask", "random_mask")):
+        if column in series:
+            lines[name]["std"] = series[column]
+    return Panel(title, lines, (float(series["baseline"][0]), math.nan))
+
+
+def sparsity_curves(panels: Sequence[Panel]) -> Figure:
+    """Accuracy against the fraction pruned, a plot for each panel, two to a row.
+
+    The axis is logarithmic in what is left, so that the paper's stages, of 20% each, stand at equal distances and any
+    other rate falls where it belongs.
+
+    Raises:
+        ValueError: there is nothing to draw.
+    """
+    from matplotlib.figure import Figure
+
+    if not panels or not any(panel.lines for panel in panels):
+        raise ValueError("no stages to draw: finish at least one run")
+    columns = min(len(panels), 2)
+    rows = -(-len(panels) // columns)
+    width = COLUMN if columns == 1 else PAGE
+    figure = Figure(figsize=(width, (3.6 if columns == 1 else 2.9) * rows), layout="constrained")
+    for number, panel in enumerate(panels, 1):
+        _draw(figure.add_subplot(rows, columns, number), panel, width / columns, small=columns > 1)
+    return figure
+
+
+def _draw(axes: Axes, panel: Panel, width: float, small: bool) -> None:
+    names = list(dict.fromkeys([*panel.lines, *panel.paper]))
+    unknown = [name for name in names if name not in COLOURS]
+    colours = COLOURS | {name: OTHER_COLOURS[i % len(OTHER_COLOURS)] for i, name in enumerate(unknown)}
+    deepest = max((float(np.max(_place(line["pruned"]))) for line in panel.lines.values()), default=30.0)
+    for name, line in panel.paper.items():
+        line = line[_place(line["pruned"]) <= max(deepest, 3) + 0.8]  # what lies beyond would stretch the other axis
+        axes.plot(_place(line["pruned"]), line["accuracy"], color=colours[name], **PAPER_LINE)
+    if panel.paper:
+        axes.plot([], [], color="0.3", **PAPER_LINE, label=f"paper, {panel.paper_title}")
+    for name, line in panel.lines.items():
+        style: dict[str, Any] = {"color": colours[name], "marker": "x", "markersize": 4, "linewidth": 1.3}
+        axes.plot(_place(line["pruned"]), line["accuracy"], **style, label=name.replace("_", " "))
+        if "std" in line and line["std"].notna().any():
+            low, high = line["accuracy"] - line["std"].fillna(0), line["accuracy"] + line["std"].fillna(0)
+            axes.fill_between(_place(line["pruned"]), low, high, color=colours[name], alpha=0.15, linewidth=0)
+    if panel.scratch is not None:
+        accuracy, deviation = panel.scratch
+        axes.axhline(accuracy, color=COLOURS["scratch"], linewidth=1, label="scratch")
+        if math.isfinite(deviation):
+            axes.axhspan(accuracy - deviation, accuracy + deviation, color="0.5", alpha=0.15, linewidth=0)
+    size = 7 if small else 8
+    ticks = [tick for tick in TICKS if tick <= max(deepest, 3) + 0.5]
+    axes.set_xticks(ticks, [f"{1 - 0.8**tick:.3g}" for tick in ticks], rotation=60)
+    axes.set_xlim(-0.5, max(deepest, 3) + 0.8)
+    axes.set_title(label(panel.title, 9, 0.9 * width), fontproperties=font(9))
+    axes.set_xlabel("fraction of the prunable weights pruned", fontproperties=font(size))
+    axes.set_ylabel("test accuracy, %", fontproperties=font(size))
+    axes.tick_params(labelsize=size)
+    axes.grid(color="0.9", linewidth=0.6)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(prop=font(size - 1), frameon=False)
+
+
+def _place(pruned: pd.Series) -> np.ndarray:
+    """Stages of 20% that it takes to prune so much."""
+    return np.log(1 - pruned.to_numpy(float)) / np.log(0.8)
+
+
+def survival_map(kept: Mapping[str, Sequence[float]]) -> Figure:
+    """Which layers lost their weights when: a row for each kernel, a column for each stage.
+
+    Args:
+        kept: path of a kernel -> share of its weights kept at stage 0, 1, ...; where none is, the cell is red.
+    """
+    import matplotlib
+    from matplotlib.colors import LogNorm
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
+    shares = np.array([list(row) for row in kept.values()])
+    figure = Figure(figsize=(PAGE, 0.9 + 0.14 * len(shares)), layout="constrained")
+    axes = figure.add_subplot()
+    colours = matplotlib.colormaps["viridis"].with_extremes(bad="#CC1F2F")
+    norm = LogNorm(min(float(shares[shares > 0].min()), 0.1), 1.0)
+    image = axes.imshow(np.ma.masked_equal(shares, 0), aspect="auto", cmap=colours, norm=norm, interpolation="none")
+    axes.set_yticks(range(len(kept)), [label(path.removesuffix("/kernel"), 6, 1.8) for path in kept])
+    axes.tick_params(labelsize=6, length=0)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set_xlabel("stage", fontproperties=font(8))
+    axes.set_title("share of each kernel's weights that is kept; red: none", fontproperties=font(8))
+    bar = figure.colorbar(image, ax=axes, pad=0.01, ticks=[10.0**-power for power in range(5)], format="{x:.4g}")
+    bar.ax.minorticks_off()
+    bar.ax.tick_params(labelsize=6)
+    return figure

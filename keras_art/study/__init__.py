@@ -1,0 +1,1 @@
+"""Runs: what a study is made of, what it costs, and carrying it out."""

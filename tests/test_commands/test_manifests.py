@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from conftest import paint, write_csv
+
+from keras_art.commands import manifests
+from keras_art.data.collection import described_by
+from keras_art.data.sources import BadCollection, load_collection
+from keras_art.errors import UserError
+
+ROWS = [
+    ["id", "image", "set", "style", "dc:title", "rights", "inventory"],
+    ["SK-A-1", "1.png", "train", "Barok", 'De "Nachtwacht", 1642', "CC0", "0007"],
+    ["SK-A-2", "2.png", "dev", "", "=SUM(A1)", "", "1.50"],
+    ["SK-A-3", "3.png", "test", "Rokoko", "Zwaan\nEend", "© museum", "1e3"],
+]
+
+
+@pytest.fixture
+def museum(tmp_path: Path) -> Path:
+    for name in "123":
+        paint(tmp_path / "museum" / "images" / f"{name}.png", "a", int(name))
+    write_csv(tmp_path / "museum" / "labels.csv", ROWS)
+    return tmp_path / "museum"
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".xlsx", ".parquet"])
+@pytest.mark.parametrize("beside", [True, False])
+def test_a_collection_goes_out_and_comes_in_as_it_was(museum, tmp_path, suffix, beside):
+    out = (museum if beside else tmp_path / "elsewhere") / f"table{suffix}"
+    assert manifests.main([str(museum), "--out", str(out)]) == 0
+    before, after = load_collection(museum), load_collection(out)
+    pd.testing.assert_frame_equal(after.table, before.table)
+    assert after.quarantine.empty
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".xlsx", ".parquet"])
+def test_a_table_and_its_images_can_be_moved_together(museum, tmp_path, suffix):
+    manifests.main([str(museum), "--out", str(museum / f"labels{suffix}")])
+    if suffix != ".csv":
+        (museum / "labels.csv").unlink()
+    museum.rename(tmp_path / "moved")
+    table = load_collection(tmp_path / "moved").table
+    assert [Path(path).parent for path in table["path"]] == [tmp_path / "moved" / "images"] * 3
+
+
+def test_numbers_and_dates_of_a_spreadsheet_are_text_as_a_person_reads_them(museum):
+    import datetime
+
+    from openpyxl import Workbook
+
+    book = Workbook()
+    for row in (["image", "year", "height", None], ["1.png", 1642.0, 3.5], ["2.png", datetime.date(1642, 1, 2), None]):
+        book.active.append(row)
+    book.active.append([])
+    book.save(museum / "mine.xlsx")
+    table = load_collection(museum / "mine.xlsx").table
+    assert table["year"].tolist() == ["1642", "1642-01-02 00:00:00"]
+    assert table["height"].tolist() == ["3.5", ""]
+
+
+@pytest.mark.parametrize("content", [b"", b"PK not really", b"<html>"])
+@pytest.mark.parametrize("suffix", [".xlsx", ".parquet"])
+def test_what_is_no_table_is_one_message(tmp_path, content, suffix):
+    (tmp_path / f"x{suffix}").write_bytes(content)
+    with pytest.raises(BadCollection, match=r"is no (XLSX spreadsheet|Parquet file)"):
+        load_collection(tmp_path / f"x{suffix}")
+
+
+def test_a_spreadsheet_that_unpacks_to_more_than_it_should_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("keras_art.data.readers.spreadsheets.MOST_UNPACKED", 1000)
+    with zipfile.ZipFile(tmp_path / "x.xlsx", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("xl/worksheets/sheet1.xml", bytes(5000))
+    with pytest.raises(BadCollection, match="unpacks to 5,000 bytes"):
+        load_collection(tmp_path / "x.xlsx")
+
+
+def test_parquet_without_a_column_of_images_says_so(tmp_path):
+    pd.DataFrame({"artist": ["a"], "style": ["b"]}).to_parquet(tmp_path / "x.parquet")
+    with pytest.raises(BadCollection, match=r"no column of .* names images"):
+        load_collection(tmp_path / "x.parquet")
+
+
+def test_another_suffix_and_what_a_spreadsheet_can_not_hold_are_refused(tmp_path, monkeypatch):
+    table = pd.DataFrame({"id": ["\x01"]})
+    with pytest.raises(UserError, match=r"neither \.csv nor \.xlsx nor \.parquet"):
+        manifests.write_manifest(table, tmp_path / "x.ods")
+    with pytest.raises(UserError, match="holds control characters, which a spreadsheet can not"):
+        manifests.write_manifest(table, tmp_path / "x.xlsx")
+    monkeypatch.setattr(manifests, "MOST_ROWS", 0)
+    with pytest.raises(UserError, match="a spreadsheet holds 0 rows and not 1"):
+        manifests.write_manifest(table, tmp_path / "x.xlsx")
+    assert not list(tmp_path.iterdir())
+
+
+def test_dublin_core_and_rights_are_told_from_other_columns():
+    columns = ["id", "label", "dc:title", "dc_creator", "dcterms:date", "rights", "Licence", "style", "manifest", "url"]
+    assert described_by(columns) == ["dc:title", "dc_creator", "dcterms:date", "rights", "Licence", "manifest", "url"]
+
+
+def test_what_is_known_of_an_object_stands_beside_what_is_predicted_of_its_picture(museum):
+    from keras_art.commands.predict import _described
+
+    found = pd.DataFrame({"id": ["images/2.png", "images/other.png"], "predicted": ["Barok", "Rokoko"]})
+    described = _described(found, museum)
+    assert described.to_dict("list")["object"][0] == "SK-A-2"
+    assert described["dc:title"][0] == "=SUM(A1)"
+    assert described["rights"].isna().tolist() == [False, True]
+    assert described["predicted"].tolist() == ["Barok", "Rokoko"]
+    (museum / "labels.csv").unlink()
+    assert _described(found, museum) is found
+
+
+def test_predictions_of_a_run_keep_dublin_core_and_rights(museum, tmp_path):
+    import numpy as np
+
+    from keras_art.data.splits import choose
+    from keras_art.data.tasks import prepare
+    from keras_art.learning import classifier
+    from keras_art.store.runs import Store
+
+    for name in "456789":
+        paint(museum / "images" / f"{name}.png", "a", int(name))
+    rows = [[f"SK-{i}", f"{i}.png", ("train", "val", "test")[i % 3], "xy"[i // 4 % 2], f"T{i}", "CC0", str(i)]
+            for i in range(1, 10)]  # fmt: skip
+    write_csv(museum / "labels.csv", [ROWS[0], *rows])
+    collection = load_collection(museum)
+    choice = choose(collection, "style")
+    ready = prepare(Store(tmp_path / "store"), collection, choice, 16, "squash", lambda done, total: None)
+    classifier._report(tmp_path, ready, np.full((len(ready.part("test")), 2), 0.5), margins=False)
+    predictions = pd.read_csv(tmp_path / "predictions.csv")
+    assert predictions["dc:title"].tolist() == [f"T{id_.removeprefix('SK-')}" for id_ in predictions["id"]]
+    assert set(predictions["rights"]) == {"CC0"}
+    assert "inventory" not in predictions

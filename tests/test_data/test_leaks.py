@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import pandas as pd
+from test_sources import REAL, needs_real_data
+from test_splits import collection, cut
+
+from keras_art.commands import leaks
+from keras_art.data.leaks import leak_report
+from keras_art.data.splits import choose
+
+
+def test_the_leak_report_agrees_with_counting_by_hand():
+    # style, artist, split, file
+    rows = [
+        ("x", "A", "train", "1"),  # x 3 times in train: the majority
+        ("x", "A", "train", "2"),
+        ("y", "A", "train", "3"),  # A: twice x, once y -> x
+        ("y", "B", "train", "4"),
+        ("x", "C", "train", "5"),
+        ("y", "B", "val", "6"),
+        ("x", "D", "val", "6"),
+        ("x", "A", "test", "7"),  # rule x, right; majority right
+        ("x", "A", "test", "3"),  # rule x, right; majority right; the same file stands in train
+        ("y", "B", "test", "6"),  # rule y, right; majority wrong; the same file stands in val
+        ("y", "D", "test", "8"),  # D is not in train: majority x, wrong
+        ("x", "anoniem", "test", "9"),  # nobody: majority x, right
+    ]
+    styles, artists, given, files = map(list, zip(*rows, strict=True))
+    task = cut(choose(collection(styles, given, artist=artists), "style"))
+    report = leak_report(task.table, "style", files, [int(file) % 7 for file in files])
+    assert report == {
+        "near_duplicate": 4 / 5,  # 3 and 6, and 8 and 9, which look like 1 and 2
+        "majority": 3 / 5,
+        "same_file": 2 / 5,
+        "artist_in_train": 3 / 5,
+        "artist_rule": 4 / 5,
+    }
+
+
+def test_nobody_is_no_artist_who_stands_in_train():
+    given = ["train", "val", "test"] * 2
+    task = cut(choose(collection(list("xxxyyy"), given, artist=["anoniem"] * 6), "style"))
+    report = leak_report(task.table, "style")
+    assert report["artist_in_train"] == 0
+    assert report["artist_rule"] == report["majority"]
+
+
+def test_a_tie_goes_to_the_first_class():
+    styles, given = list("yyyxxx"), ["train", "val", "test"] * 2
+    task = cut(choose(collection(styles, given, artist=["A"] * 6), "style"))
+    test = task.table[task.table["split"] == "test"]
+    report = leak_report(task.table, "style")
+    assert report["majority"] == report["artist_rule"] == np.mean(test["label"] == 0)
+
+
+def test_without_artists_the_report_has_no_artist_rule():
+    task = cut(choose(collection(["x", "y"] * 20), "style"))
+    assert set(leak_report(task.table, "style", task.table["id"])) == {"majority", "same_file"}
+
+
+# --- the command
+
+
+def test_the_command_prints_the_report_and_writes_the_split_with_its_digest(picture_csv, tmp_path, capsys):
+    out = tmp_path / "splits.csv"
+    words = [str(picture_csv), "--target", "style", "--store", str(tmp_path / "runs"), "--out", str(out)]
+    assert leaks.main(words) == 0
+    printed = capsys.readouterr().out
+    assert "museum, style: 24 images in 2 classes, stratified split, seed 0: train 18, val 3, test 3" in printed
+    assert hashlib.sha256(out.read_bytes()).hexdigest() in printed
+    assert pd.read_csv(out)["split"].value_counts().to_dict() == {"train": 18, "val": 3, "test": 3}
+    assert leaks.main(words) == 0
+    assert capsys.readouterr().out == printed
+
+
+def test_labels_can_be_reported_on_without_their_images(picture_csv, tmp_path, capsys):
+    for path in (picture_csv / "images").iterdir():
+        path.unlink()
+    assert leaks.main([str(picture_csv), "--target", "style", "--images", "no"]) == 0
+    printed = capsys.readouterr().out
+    assert "their artist's majority label" in printed
+    assert "look like" not in printed
+
+
+def test_pictures_that_can_not_be_read_are_one_message(picture_csv, tmp_path, capsys):
+    for path in (picture_csv / "images").iterdir():
+        path.write_text("gone")
+    assert leaks.main([str(picture_csv), "--target", "style", "--store", str(tmp_path / "runs")]) == 1
+    assert "none of 24 pictures can be read; --images no" in capsys.readouterr().err
+
+
+@needs_real_data
+def test_style_nearly_follows_from_artist_in_paintings(tmp_path, capsys):
+    assert leaks.main([str(REAL / "paintings"), "--target", "style", "--images", "no"]) == 0
+    printed = capsys.readouterr().out
+    assert "(88.28% in sample" in printed
+    assert "(14.75% in sample" in printed

@@ -1,0 +1,432 @@
+from __future__ import annotations
+
+import os
+import random
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from conftest import paint, write_csv
+
+from keras_art.data import cards
+from keras_art.data.sources import IMAGE_SUFFIXES, BadCollection, list_images, load_collection
+from keras_art.pictures import images
+
+REAL = Path(__file__).parents[3] / "shared" / "data"
+needs_real_data = pytest.mark.skipif(not REAL.is_dir(), reason=f"the real collections are not in {REAL}")
+
+
+def museum(folder: Path, rows: list[list[str]], **how: str) -> Path:
+    """images/1.png (a), 2.png (b), 3.png (c) and a labels.csv."""
+    for name, colour in zip("123", "abc", strict=True):
+        paint(folder / "images" / f"{name}.png", colour)
+    return write_csv(folder / "labels.csv", rows, **how)
+
+
+def names(table: pd.DataFrame) -> list[str]:
+    return [os.path.basename(path) for path in table["path"]]
+
+
+# --- folders
+
+
+def test_class_folders_give_one_row_per_picture(picture_folder):
+    found = load_collection(picture_folder)
+    assert list(found.table.columns) == ["id", "path", "bytes", "split", "label"]
+    assert found.targets == ["label"]
+    assert found.name == "pictures"
+    assert found.table["label"].value_counts().to_dict() == {"a": 8, "b": 8, "c": 8}
+    assert set(found.table["split"]) == {""}
+    assert found.table["id"].is_monotonic_increasing
+    assert found.table["id"][0] == "a/a0.png"
+    for row in found.table.itertuples():
+        assert os.path.isabs(row.path)
+        assert os.path.getsize(row.path) == row.bytes
+        assert row.path.endswith(row.id)
+    assert found.quarantine.empty
+
+
+@pytest.mark.parametrize("val", ["val", "dev", "Validation"])
+def test_train_val_test_folders_bring_their_split(tmp_path, val):
+    for i, split in enumerate(["train", "train", val, "test"]):
+        for colour in "abc":
+            paint(tmp_path / split / colour / f"{i}.png", colour, i)
+    table = load_collection(tmp_path).table
+    assert table["split"].value_counts().to_dict() == {"train": 6, "val": 3, "test": 3}
+    assert set(table["label"]) == {"a", "b", "c"}
+
+
+def test_train_and_val_folders_without_test_are_splits_and_not_classes(tmp_path):
+    for split in ("train", "val"):
+        for colour in "ab":
+            paint(tmp_path / split / colour / "1.png", colour)
+    table = load_collection(tmp_path).table
+    assert set(table["label"]) == {"a", "b"}
+    assert table["split"].value_counts().to_dict() == {"train": 2, "val": 2}
+
+
+def test_a_single_folder_called_test_is_a_class(tmp_path):
+    paint(tmp_path / "test" / "1.png", "a")
+    paint(tmp_path / "other" / "1.png", "b")
+    assert set(load_collection(tmp_path).table["label"]) == {"test", "other"}
+
+
+def test_what_is_no_labelled_image_is_in_the_quarantine(picture_folder):
+    paint(picture_folder / "outside.png", "a")
+    (picture_folder / "a" / "notes.txt").touch()
+    (picture_folder / "README.md").touch()
+    (picture_folder / "a" / ".hidden.png").touch()
+    found = load_collection(picture_folder)
+    assert len(found.table) == 24
+    assert dict(zip(found.quarantine["id"], found.quarantine["reason"], strict=True)) == {
+        "outside.png": "stands outside the class folders",
+        "a/notes.txt": "not called like an image",
+    }
+
+
+def test_folders_beside_train_and_test_are_quarantined(tmp_path):
+    for split in ("train", "test", "unused"):
+        paint(tmp_path / split / "a" / "1.png", "a")
+    found = load_collection(tmp_path)
+    assert len(found.table) == 2
+    assert found.quarantine["reason"].tolist() == ["stands outside test, train"]
+
+
+def test_a_link_to_nothing_is_left_to_the_decoder(picture_folder):
+    (picture_folder / "a" / "gone.png").symlink_to(picture_folder / "nowhere.png")
+    table = load_collection(picture_folder).table.set_index("id")
+    assert table.loc["a/gone.png", "bytes"] == -1
+
+
+def test_a_name_that_is_not_utf8_is_quarantined(picture_folder):
+    odd = os.fsencode(picture_folder / "a") + b"/caf\xe9.png"
+    try:
+        shutil.copyfile(picture_folder / "a" / "a0.png", odd)
+    except OSError:
+        pytest.skip("this file system takes UTF-8 names only")
+    found = load_collection(picture_folder)
+    assert len(found.table) == 24
+    assert found.quarantine["id"].tolist() == ["a/caf?.png"]
+    found.quarantine.to_csv(picture_folder.parent / "quarantine.csv")
+
+
+def test_list_images_walks_in_depth_and_in_order(picture_folder):
+    paint(picture_folder / "b.png", "b")
+    paint(picture_folder / "a" / "deeper" / "1.png", "a")
+    found = list_images(picture_folder)
+    assert len(found) == 26
+    assert found == sorted(found)
+    with pytest.raises(BadCollection, match="holds no images"):
+        list_images(picture_folder.parent / "nothing")
+
+
+def test_every_suffix_that_can_be_decoded_is_taken():
+    assert set(images.EXTENSIONS) == IMAGE_SUFFIXES
+
+
+# --- CSV files
+
+
+def test_a_folder_with_labels_csv_is_read(picture_csv):
+    found = load_collection(picture_csv)
+    assert found.name == "museum"
+    assert found.targets == ["artist", "style"]
+    assert len(found.table) == 24
+    assert found.quarantine.empty
+    first = found.table.iloc[0]
+    assert (first["id"], first["artist"], first["style"]) == ("000.png", "Artist A", "warm")
+    assert first["path"] == str(picture_csv / "images" / "000.png")
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_separators_and_byte_order_marks(tmp_path, separator, encoding):
+    rows = [["maler, geb.", "bild"], ["Dürer, A.", "1.png"], ["x;y", "2.png"]]
+    path = museum(tmp_path, rows, separator=separator, encoding=encoding)
+    found = load_collection(path)
+    assert found.targets == ["maler, geb."]
+    assert found.table["id"].tolist() == ["1.png", "2.png"]
+    assert found.table["maler, geb."].tolist() == ["Dürer, A.", "x;y"]
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "{}.png",
+        "{}",
+        "images/{}.png",
+        "images/{}",
+        "./images/{}.png",
+        r"images\{}.png",
+        r"images\{}",
+        "ABSOLUTE/images/{}.png",
+    ],
+)
+def test_images_are_found_by_path_and_by_name(tmp_path, cell):
+    cells = [cell.format(name).replace("ABSOLUTE", str(tmp_path)) for name in "123"]
+    path = museum(tmp_path, [["style", "Datei"], *([f"style {i}", text] for i, text in enumerate(cells))])
+    found = load_collection(path)
+    assert names(found.table.sort_values("style")) == ["1.png", "2.png", "3.png"]
+    assert found.targets == ["style"]
+    assert found.quarantine.empty
+
+
+def test_a_csv_elsewhere_takes_absolute_paths(tmp_path, picture_folder):
+    rows = [["file", "colour"], *([str(path), path.parent.name] for path in list_images(picture_folder))]
+    table = load_collection(write_csv(tmp_path / "elsewhere" / "mine.csv", rows)).table
+    assert len(table) == 24
+    assert (table["path"] == table["id"]).all()
+
+
+def test_the_image_column_is_the_one_with_most_files_not_the_first(tmp_path):
+    # 1.png and 2.png exist, so the years "1" and "2" name files too.
+    path = museum(tmp_path, [["year", "picture"], ["1", "1"], ["1", "2"], ["2", "3"]])
+    assert load_collection(path).targets == ["year"]
+
+
+def test_a_header_may_hold_another_separator(tmp_path):
+    path = museum(tmp_path, [["image", "style; period"], ["1.png", "x"], ["2.png", "y"]])
+    assert load_collection(path).targets == ["style; period"]
+
+
+def test_quoted_fields_may_hold_separators_quotes_and_line_breaks(tmp_path):
+    odd = 'Rembrandt, "van Rijn"\nLeiden; 1606'
+    path = museum(tmp_path, [["image", "artist"], ["1.png", odd], ["2.png", "x"]])
+    assert load_collection(path).table["artist"].tolist() == [odd, "x"]
+
+
+def test_sabatellis_layout_with_an_index_column_and_leading_blanks(tmp_path):
+    museum(tmp_path, [["x"]])
+    (tmp_path / "labels.csv").write_text(
+        ",ImageId,dc_creator,dc_materiaal,dc_type\n"
+        '0,1, Rembrandt van Rijn, "papier, geschept", prent\n1,2, anoniem,papier,prent\n'
+        "2,3, Jan Steen,doek,schilderij\n"
+    )
+    found = load_collection(tmp_path)
+    assert found.targets == ["dc_creator", "dc_materiaal", "dc_type"]
+    assert found.table["dc_creator"].tolist() == ["Rembrandt van Rijn", "anoniem", "Jan Steen"]
+    assert found.table["dc_materiaal"][0] == "papier, geschept"
+    assert names(found.table) == ["1.png", "2.png", "3.png"]
+
+
+def test_kaokores_layout_gives_its_split_and_dev_is_val(tmp_path):
+    rows = [["image", "gender", "status", "set"], ["1.png", "0", "0", "dev"], ["2.png", "1", "3", "train"],
+            ["3.png", "1", "2", "test"]]  # fmt: skip
+    museum(tmp_path, rows)
+    found = load_collection(tmp_path)
+    assert found.table["split"].tolist() == ["val", "train", "test"]
+    assert found.targets == ["gender", "status"]
+
+
+def test_a_column_called_set_that_is_no_split_is_a_label(tmp_path):
+    path = museum(tmp_path, [["image", "set"], ["1.png", "porcelain"], ["2.png", "silver"]])
+    found = load_collection(path)
+    assert found.targets == ["set"]
+    assert set(found.table["split"]) == {""}
+
+
+def test_labels_join_on_names_whatever_the_order_of_rows(tmp_path, picture_csv):
+    before = load_collection(picture_csv).table
+    lines = (picture_csv / "labels.csv").read_text().splitlines()
+    rows = lines[1:]
+    random.Random(1).shuffle(rows)
+    assert rows != lines[1:]
+    (picture_csv / "labels.csv").write_text("\n".join([lines[0], *rows]))
+    pd.testing.assert_frame_equal(load_collection(picture_csv).table, before)
+
+
+def test_labels_without_images_and_images_without_labels_are_quarantined(picture_csv):
+    (picture_csv / "images" / "003.png").rename(picture_csv / "images" / "unknown.png")
+    (picture_csv / "images" / "notes.txt").touch()
+    found = load_collection(picture_csv)
+    assert len(found.table) == 23
+    assert "003.png" not in set(found.table["id"])
+    assert dict(zip(found.quarantine["id"], found.quarantine["reason"], strict=True)) == {
+        "003.png": "labelled, but no such image",
+        "unknown.png": "image without a label",
+    }
+
+
+def test_a_name_that_two_images_share_means_neither(tmp_path):
+    path = museum(tmp_path, [["image", "style"], ["1.png", "x"], ["2.png", "y"], ["3.png", "y"]])
+    paint(tmp_path / "thumbnails" / "1.png", "b")
+    found = load_collection(path)
+    assert found.table["id"].tolist() == ["2.png", "3.png"]
+    reasons = found.quarantine["reason"].tolist()
+    assert reasons == ["labelled, but several images are called so: write paths", "image without a label"]
+
+
+def test_a_label_column_may_be_called_like_one_of_ours(tmp_path):
+    found = load_collection(museum(tmp_path, [["image", "path"], ["1.png", "x"], ["2.png", "y"]]))
+    assert found.targets == ["path_"]
+    assert names(found.table) == ["1.png", "2.png"]
+
+
+def test_a_column_id_names_the_rows(tmp_path):
+    found = load_collection(
+        museum(tmp_path, [["ID", "image", "style"], ["SK-2", "1.png", "x"], ["SK-1", "2.png", "y"]])
+    )
+    assert found.table["id"].tolist() == ["SK-1", "SK-2"]
+    assert names(found.table) == ["2.png", "1.png"]
+    assert found.targets == ["style"]
+
+
+def test_a_file_of_another_suffix_is_read_as_csv_and_a_manifest_told_how_to_be_fetched(tmp_path):
+    museum(tmp_path, [["image", "style"], ["1.png", "x"], ["2.png", "y"]]).rename(tmp_path / "mine.txt")
+    assert load_collection(tmp_path / "mine.txt").targets == ["style"]
+    (tmp_path / "manifest.json").write_text("{}")
+    with pytest.raises(BadCollection, match=r"python -m keras_art fetch .*manifest\.json --root"):
+        load_collection(tmp_path / "manifest.json")
+
+
+def test_a_folder_of_images_alone_is_a_collection_without_labels(tmp_path):
+    for i in range(3):
+        paint(tmp_path / "heap" / f"{i}.png", "a", i)
+    found = load_collection(tmp_path / "heap")
+    assert (found.table["id"].tolist(), found.targets) == (["0.png", "1.png", "2.png"], [])
+    assert found.quarantine.empty
+
+
+# --- cards
+
+
+def test_a_cards_name_reads_its_columns_from_its_folder_of_images(tmp_path, monkeypatch):
+    monkeypatch.delenv("KERAS_ART_DATA", raising=False)
+    home = tmp_path / "data" / "rijksmuseum"
+    for i, colour in enumerate("abc"):
+        paint(home / "jpg2" / f"000{i}.png", colour)
+        paint(home / "thumbnails" / f"000{i}.png", colour)
+    rows = [[str(i), f"000{i}", f" A{i}", "m", "t"] for i in range(3)]
+    write_csv(home / "labels.csv", [["", "ImageId", "dc_creator", "dc_materiaal", "dc_type"], *rows])
+    found = load_collection("rijksmuseum", tmp_path / "data")
+    assert found.targets == ["artist", "material", "type"]
+    assert found.table["artist"].tolist() == ["A0", "A1", "A2"]
+    assert {Path(path).parent.name for path in found.table["path"]} == {"jpg2"}
+    assert found.card == cards.load_card("rijksmuseum")
+    monkeypatch.setenv("KERAS_ART_DATA", str(tmp_path / "data"))
+    pd.testing.assert_frame_equal(load_collection("rijksmuseum").table, found.table)
+
+
+def test_a_cards_csv_without_its_columns_is_refused(tmp_path):
+    museum(tmp_path, [["image", "gender"], ["1.png", "0"]])
+    with pytest.raises(BadCollection, match="lacks the columns set, status; it has image, gender"):
+        load_collection("kaokore", tmp_path)
+
+
+def test_a_card_without_files_says_how_to_obtain_them(tmp_path):
+    with pytest.raises(cards.DatasetNotFound, match=r"download\.py"):
+        load_collection("kaokore", tmp_path)
+
+
+# --- what can not be read
+
+
+def refuse(data: Path | str, message: str) -> None:
+    with pytest.raises(BadCollection, match=message):
+        load_collection(data)
+
+
+def test_an_unknown_name_suggests_the_nearest_card():
+    refuse("kaokor", "neither a folder nor a file.*did you mean 'kaokore'")
+
+
+def test_an_empty_folder_says_how_to_fill_it(tmp_path):
+    refuse(tmp_path, "no class folders with images and no labels.csv. Put the images into one folder per class")
+
+
+def test_a_folder_with_a_table_of_another_name_says_so(tmp_path):
+    museum(tmp_path / "x", [["image", "style"], ["1.png", "y"]]).rename(tmp_path / "paintings.csv")
+    shutil.rmtree(tmp_path / "x")
+    refuse(tmp_path, "If paintings.csv is that table")
+
+
+def test_duplicate_ids_are_named(tmp_path):
+    refuse(
+        museum(tmp_path, [["image", "style"], ["1.png", "x"], ["2.png", "x"], ["1.png", "y"]]),
+        "first '1.png'; ids must",
+    )
+
+
+def test_two_rows_without_a_file_name_are_no_duplicates(tmp_path):
+    found = load_collection(museum(tmp_path, [["image", "style"], ["1.png", "x"], ["", "y"], ["", "z"]]))
+    assert len(found.table) == 1
+    assert found.quarantine["reason"].value_counts()["labelled, but no such image"] == 2
+
+
+def test_labels_of_absent_images_only(tmp_path):
+    refuse(
+        museum(tmp_path, [["image", "style"], ["7.png", "x"], ["8.png", "y"]]),
+        "no column .* names images .*beside the CSV",
+    )
+
+
+def test_a_card_whose_images_are_all_absent(tmp_path):
+    museum(tmp_path, [["image", "gender", "status", "set"], ["7.png", "0", "1", "train"]])
+    with pytest.raises(BadCollection, match="none of the 1 images"):
+        load_collection("kaokore", tmp_path)
+
+
+def test_no_image_column(tmp_path):
+    refuse(museum(tmp_path, [["artist", "style"], ["Rembrandt", "x"], ["Vermeer", "y"]]), "first row: .*Rembrandt")
+
+
+def test_a_csv_that_is_not_utf8(tmp_path):
+    refuse(
+        museum(tmp_path, [["image", "style"], ["1.png", "Dürer"]], encoding="latin-1"),
+        "not UTF-8 .* save it as 'CSV UTF-8'",
+    )
+
+
+@pytest.mark.parametrize("text", ["", "\n", "image,style\n", "image,style\n,\n"])
+def test_an_empty_csv(tmp_path, text):
+    (tmp_path / "labels.csv").write_text(text)
+    refuse(tmp_path / "labels.csv", "no rows")
+
+
+@pytest.mark.parametrize("row", ["1.png", "1.png,x,y", "1.png,x,"])
+def test_rows_of_unequal_length_are_named_by_line(tmp_path, row):
+    path = museum(tmp_path, [["image", "style"], ["2.png", "x"]])
+    path.write_text(f"{path.read_text()}{row}\n")
+    refuse(path, r"line 3: \d cells, but the first line has 2.*double quotes")
+
+
+def test_every_row_longer_than_the_header_never_shifts_the_columns(tmp_path):
+    museum(tmp_path, [["x"]])
+    (tmp_path / "labels.csv").write_text("image,style\n1.png,x,\n2.png,y,\n")
+    refuse(tmp_path, "line 2: 3 cells")
+
+
+def test_a_quote_that_never_ends_does_not_swallow_the_rest(tmp_path):
+    path = museum(tmp_path, [["image", "style"], ["1.png", "x"]])
+    path.write_text(path.read_text() + '2.png,"half\n3.png,y\n')
+    refuse(path, "double quote")
+
+
+def test_two_columns_of_one_name(tmp_path):
+    refuse(museum(tmp_path, [["image", "style", "style"], ["1.png", "x", "y"]]), "several columns called style")
+
+
+# --- real collections
+
+
+@needs_real_data
+def test_kaokore_has_its_published_split_and_counts():
+    found = load_collection("kaokore", REAL)
+    assert found.table["split"].value_counts().to_dict() == {"train": 6753, "val": 845, "test": 845}
+    test = found.table[found.table["split"] == "test"]
+    assert test["status"].value_counts().sort_index().to_dict() == {"0": 384, "1": 300, "2": 84, "3": 77}
+    assert found.quarantine.empty
+
+
+@needs_real_data
+def test_kaokores_three_absent_faces_are_quarantined():
+    found = load_collection(REAL / "kaokore" / "labels_v1.2.csv")
+    assert sorted(found.quarantine["id"]) == ["00008063.jpg", "00008799.jpg", "00008810.jpg"]
+    assert len(found.table) == 8443
+
+
+@needs_real_data
+def test_paintings_has_its_artists_and_styles():
+    table = load_collection(REAL / "paintings").table
+    assert (len(table), table["artist"].nunique(), table["style"].nunique()) == (1254, 19, 23)

@@ -1,0 +1,188 @@
+from __future__ import annotations
+
+import errno
+import io
+import os
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from test_images import picture
+
+from keras_art.pictures import decoded, workers
+from keras_art.pictures.decoded import ImageStore
+from keras_art.pictures.images import decode
+
+
+def file_bytes(image: Image.Image, format: str, **save) -> bytes:
+    stream = io.BytesIO()
+    image.save(stream, format, **save)
+    return stream.getvalue()
+
+
+def corrupt(folder: Path) -> dict[Path, str]:
+    """Ten files, one of each kind, and a word of the reason each must get."""
+    sound = picture(folder / "sound.png", (64, 64)).read_bytes()
+    jpeg = picture(folder / "sound.jpg", (64, 64)).read_bytes()
+    huge = bytearray(sound)
+    huge[16:24] = (60_000).to_bytes(4, "big") * 2
+    huge[29:33] = zlib.crc32(bytes(huge[12:29])).to_bytes(4, "big")
+    none = file_bytes(Image.new("RGB", (1, 1)), "BMP")
+    contents = {
+        "empty.jpg": (b"", "empty"),
+        "text.jpg": (b"<html>404 Not Found</html>", "not an image"),
+        "cut.jpg": (jpeg[: len(jpeg) // 2], "truncated"),
+        "cut.png": (sound[: len(sound) // 2], "truncated"),
+        "head.jpg": (jpeg[:30], "truncated"),
+        "lying.jpg": (sound, "extension says JPEG, content is PNG"),
+        "huge.png": (bytes(huge), "too large"),
+        "flipped.png": (sound[:60] + bytes(200) + sound[260:], "damaged"),
+        "no_pixels.bmp": (none[:18] + bytes(8) + none[26:], ""),
+    }
+    files = {}
+    for name, (content, word) in contents.items():
+        (folder / name).write_bytes(content)
+        files[folder / name] = word
+    (folder / "folder.jpg").mkdir()
+    return files | {folder / "folder.jpg": "a folder", folder / "absent.jpg": "missing"}
+
+
+def test_corrupt_files_get_a_row_with_a_reason_each(tmp_path):
+    wrong = corrupt(tmp_path)
+    table = ImageStore(tmp_path / "store", 8).scan([*wrong, tmp_path / "sound.png"])
+    assert list(table["path"]) == [*map(str, wrong), str(tmp_path / "sound.png")]
+    assert list(table["row"]) == [-1] * len(wrong) + [0]
+    for told, word in zip(table["reason"], wrong.values(), strict=False):
+        assert told
+        assert word in told
+    assert table["reason"].iloc[-1] == ""
+
+
+def test_permission_denied_is_told_and_not_remembered(tmp_path, monkeypatch):
+    path = picture(tmp_path / "a.png")
+    store = ImageStore(tmp_path / "store", 8)
+    with monkeypatch.context() as patch:
+        patch.setattr("builtins.open", refuse(path))
+        assert store.scan([path])["reason"].item() == "permission denied"
+    assert store.scan([path])["row"].item() == 0
+
+
+def refuse(path: Path):
+    def opened(file, *arguments, _open=open, **options):
+        if str(file) == str(path):
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return _open(file, *arguments, **options)
+
+    return opened
+
+
+def test_rows_hold_what_decode_gives_in_the_order_asked_with_repeats(tmp_path):
+    a, b, same_as_a = (picture(tmp_path / f"{name}.png", seed=seed) for name, seed in [("a", 0), ("b", 1), ("c", 0)])
+    store = ImageStore(tmp_path / "store", 8)
+    table = store.scan([b, a, b, same_as_a])
+    assert list(table["row"]) == [0, 1, 0, 1]
+    np.testing.assert_array_equal(store.pixels(), [decode(b, 8)[0], decode(a, 8)[0]])
+    assert not store.pixels().flags.writeable
+    facts = decode(b, 8)[1]
+    assert table.loc[0, list(facts)].to_dict() == facts
+
+
+def test_second_scan_opens_no_picture(tmp_path, monkeypatch):
+    wanted = [picture(tmp_path / f"{i}.png", seed=i) for i in range(5)]
+    (tmp_path / "bad.png").write_bytes(b"nothing")
+    first = ImageStore(tmp_path / "store", 8).scan([*wanted, tmp_path / "bad.png"])
+    monkeypatch.setattr(workers, "decode", lambda *_: pytest.fail("opened"))
+    second = ImageStore(tmp_path / "store", 8).scan([tmp_path / "bad.png", *wanted])
+    assert second.iloc[1:].reset_index(drop=True).equals(first.iloc[:-1])
+    assert second["reason"][0] == first["reason"][5] != ""
+
+
+def test_changed_and_new_files_are_decoded_and_rows_stay(tmp_path):
+    paths = [picture(tmp_path / f"{i}.png", seed=i) for i in range(3)]
+    store = ImageStore(tmp_path / "store", 8)
+    store.scan(paths[:2])
+    before = store.pixels().copy()
+    picture(paths[0], seed=9)
+    os.utime(paths[0], ns=(0, 0))
+    assert list(store.scan(paths)["row"]) == [2, 1, 3]
+    np.testing.assert_array_equal(store.pixels()[:2], before)
+    np.testing.assert_array_equal(store.pixels()[2], decode(paths[0], 8)[0])
+
+
+def test_processes_store_the_same_bytes_as_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(decoded, "CHUNK", 4)
+    paths = [picture(tmp_path / f"{i}.jpg", (50 + i, 40), seed=i % 30) for i in range(40)]
+    paths[::7] = corrupt(tmp_path) and sorted(tmp_path.glob("*cut*")) * 3
+    one, two = (ImageStore(tmp_path / f"store{workers}", 16) for workers in (1, 2))
+    assert one.scan(paths, workers=1).equals(two.scan(paths, workers=2))
+    assert (one.directory / "pixels.u8").read_bytes() == (two.directory / "pixels.u8").read_bytes()
+    for path, row in zip(paths, one.scan(paths)["row"], strict=True):
+        if row >= 0:
+            np.testing.assert_array_equal(one.pixels()[row], decode(path, 16)[0])
+
+
+def test_a_killed_scan_is_continued(tmp_path):
+    paths = [picture(tmp_path / f"{i}.png", seed=i) for i in range(6)]
+    whole = ImageStore(tmp_path / "whole", 8)
+    whole.scan(paths)
+    killed = ImageStore(tmp_path / "killed", 8)
+    killed.scan(paths[:3])
+    with open(killed.directory / "pixels.u8", "ab") as file:
+        file.write(b"\x07" * 500)  # pixels written after the index was, the last picture by half
+    assert len(killed.pixels()) == 3
+    killed.scan(paths)
+    np.testing.assert_array_equal(killed.pixels(), whole.pixels())
+
+
+def test_a_full_disk_is_one_error_and_keeps_what_was_stored(tmp_path, monkeypatch):
+    monkeypatch.setattr(decoded, "CHUNK", 2)
+    paths = [picture(tmp_path / f"{i}.png", seed=i) for i in range(6)]
+    store = ImageStore(tmp_path / "store", 8)
+    append = decoded._append
+
+    def nearly_full(file, pixels):
+        if file.tell() >= 4 * 8 * 8 * 3:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        append(file, pixels)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(decoded, "_append", nearly_full)
+        with pytest.raises(OSError, match="2 pictures still to store need 384 bytes") as caught:
+            store.scan(paths)
+    assert caught.value.errno == errno.ENOSPC
+    assert len(store.pixels()) == 4
+    assert list(store.scan(paths)["row"]) == list(range(6))
+
+
+def test_another_store_in_the_folder_is_an_error(tmp_path):
+    ImageStore(tmp_path, 8)
+    ImageStore(tmp_path, 8)
+    for other in ((9, "squash"), (8, "crop")):
+        with pytest.raises(ValueError, match="delete the folder"):
+            ImageStore(tmp_path, *other)
+    (tmp_path / "store.json").write_text('{"version": 0, "image_size": 8, "resize": "squash"}')
+    with pytest.raises(ValueError, match="delete the folder"):
+        ImageStore(tmp_path, 8)
+
+
+def test_a_store_cut_short_is_an_error(tmp_path):
+    store = ImageStore(tmp_path / "store", 8)
+    store.scan([picture(tmp_path / "a.png")])
+    os.truncate(tmp_path / "store" / "pixels.u8", 5)
+    with pytest.raises(ValueError, match="delete"):
+        store.pixels()
+
+
+def test_an_empty_scan_is_an_empty_table(tmp_path):
+    store = ImageStore(tmp_path, 8)
+    assert list(store.scan([]).columns)[:2] == ["path", "row"]
+    assert store.pixels().shape == (0, 8, 8, 3)
+
+
+def test_progress_counts_what_is_decoded(tmp_path):
+    paths = [picture(tmp_path / f"{i}.png", seed=i) for i in range(3)]
+    calls: list[tuple[int, int]] = []
+    ImageStore(tmp_path / "store", 8).scan(paths, progress=lambda done, total: calls.append((done, total)))
+    assert calls == [(1, 3), (2, 3), (3, 3)]

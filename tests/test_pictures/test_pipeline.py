@@ -1,0 +1,197 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from keras_art.pictures.pipeline import Batches, Crops
+
+BATCH = 4
+N = 2 * BATCH + 1
+
+
+def make(seed: int | None = 0, stored: int = 20, n: int = N) -> Batches:
+    """`n` rows out of `stored`; an input is its row's number, twice, and its label the row's number in hundreds."""
+    rows = np.random.default_rng(7).permutation(stored)[:n]
+    inputs = np.repeat(np.arange(stored, dtype="float32")[:, None], 2, axis=1)
+    return Batches(inputs, rows, 100 * rows, BATCH, seed)
+
+
+def collect(source) -> list[tuple[np.ndarray, np.ndarray]]:
+    """The batches of a tf.data pipeline or a PyDataset as arrays."""
+    batches = [source[i] for i in range(len(source))] if isinstance(source, keras.utils.PyDataset) else source
+    return [(np.asarray(x), np.asarray(y)) for x, y in batches]
+
+
+def rows_of(source) -> list[int]:
+    return np.concatenate([x[:, 0] for x, _ in collect(source)]).astype(int).tolist()
+
+
+@pytest.fixture(params=["tf.data", "PyDataset"])
+def pipeline(request, monkeypatch) -> str:
+    if request.param == "PyDataset":
+        monkeypatch.setitem(sys.modules, "tensorflow", None)
+    else:
+        pytest.importorskip("tensorflow")
+    return request.param
+
+
+@pytest.mark.parametrize("seed", [None, 3])
+@pytest.mark.parametrize("n", [1, BATCH, N])
+def test_every_sample_comes_once_in_an_epoch(pipeline, n, seed):
+    batches = make(seed, n=n)
+    assert sorted(rows_of(batches.epochs(5, 6))) == sorted(batches.rows)
+
+
+def test_the_last_batch_is_the_smaller_one(pipeline):
+    sizes = [len(y) for _, y in collect(make().epochs(0, 2))]
+    assert sizes == [BATCH, BATCH, 1] * 2
+    assert len(make()) == 3
+
+
+def test_length_counts_all_batches_of_all_epochs(pipeline):
+    assert len(make().epochs(2, 5)) == 9
+
+
+def test_labels_stay_with_their_inputs(pipeline):
+    for x, y in collect(make().epochs(0, 3)):
+        np.testing.assert_array_equal(100 * x[:, 0], y)
+
+
+def test_types_and_shapes_are_kept(pipeline):
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 8, 8, 3), dtype="uint8")
+    (x, y), *_ = collect(Batches(pixels, np.arange(5), np.zeros(5), BATCH).epochs())
+    assert (x.dtype, x.shape, y.dtype, y.shape) == ("uint8", (BATCH, 8, 8, 3), "int32", (BATCH,))
+
+
+def test_without_a_seed_the_order_is_kept(pipeline):
+    batches = make(seed=None)
+    assert rows_of(batches.epochs(0, 2)) == [*batches.rows, *batches.rows]
+
+
+def test_seed_and_epoch_alone_decide_the_order(pipeline):
+    order = rows_of(make(seed=1).epochs(4, 5))
+    np.random.default_rng(0).random(3)
+    keras.utils.set_random_seed(5)
+    assert rows_of(make(seed=1).epochs(4, 5)) == order
+    assert rows_of(make(seed=1).epochs(5, 6)) != order
+    assert rows_of(make(seed=2).epochs(4, 5)) != order
+
+
+def test_later_epochs_continue_where_a_fresh_start_would_be(pipeline):
+    whole = collect(make().epochs(0, 6))
+    for first in range(6):
+        rest = collect(make().epochs(first, 6))
+        for (x, y), (x_whole, y_whole) in zip(rest, whole[3 * first :], strict=True):
+            np.testing.assert_array_equal(x, x_whole)
+            np.testing.assert_array_equal(y, y_whole)
+
+
+def test_a_pipeline_can_be_read_again(pipeline):
+    source = make().epochs(0, 2)
+    assert rows_of(source) == rows_of(source)
+
+
+def test_batches_are_the_same_without_tensorflow(monkeypatch):
+    pytest.importorskip("tensorflow")
+    with_tensorflow = collect(make().epochs(1, 4))
+    monkeypatch.setitem(sys.modules, "tensorflow", None)
+    source = make().epochs(1, 4)
+    assert isinstance(source, keras.utils.PyDataset)
+    for ours, theirs in zip(collect(source), with_tensorflow, strict=True):
+        for a, b in zip(ours, theirs, strict=True):
+            np.testing.assert_array_equal(a, b)
+            assert a.dtype == b.dtype
+
+
+def test_model_fit_sees_every_epoch_in_its_own_order(pipeline, monkeypatch):
+    """Keras keeps one iterator through all epochs; it must neither start over nor run out."""
+    seen: list[int] = []
+
+    class Listening(Batches):
+        def gather(self, samples):
+            seen.extend(self.rows[samples])
+            return super().gather(samples)
+
+    batches = make()
+    source = Listening(batches.inputs, batches.rows, batches.labels, BATCH, batches.seed).epochs(2, 5)
+    expected = rows_of(batches.epochs(2, 5))
+    monkeypatch.undo()
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    model.fit(source, steps_per_epoch=3, initial_epoch=2, epochs=5, shuffle=False, verbose=0)
+    # Keras looks at some batches before it starts and after it ends.
+    assert any(seen[i : i + len(expected)] == expected for i in range(len(seen)))
+
+
+def test_a_memory_map_larger_than_memory_is_read_by_rows(pipeline, tmp_path: Path):
+    try:
+        stored = np.lib.format.open_memmap(tmp_path / "x.npy", "w+", "uint8", (10**6, 1024, 1024))  # 1 TB, sparse
+    except OSError as error:
+        pytest.skip(f"no sparse files here: {error}")
+    rows = np.array([0, 999_999, 123_456])
+    for row in rows:
+        stored[row, 5, 7] = row % 251
+    (x, _), *_ = collect(Batches(stored, rows, rows, BATCH).epochs())
+    np.testing.assert_array_equal(x[:, 5, 7], rows % 251)
+    assert type(x) is np.ndarray
+
+
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_pipeline_works_in_a_process_without_tensorflow(backend):
+    pytest.importorskip(backend)
+    script = """
+import sys
+sys.modules["tensorflow"] = None
+import numpy as np
+from keras_art.pictures.pipeline import Batches, Crops
+source = Batches(np.arange(9.0), np.arange(9), np.arange(9), 4, 0).epochs(0, 2)
+print(*[int(label) for i in range(len(source)) for label in source[i][1]])
+"""
+    environment = {**os.environ, "KERAS_BACKEND": backend, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", script], env=environment, stdout=subprocess.PIPE, check=True)
+    batches = Batches(np.arange(9.0), np.arange(9), np.arange(9), 4, 0)
+    assert [int(word) for word in done.stdout.split()] == [*batches.order(0), *batches.order(1)]
+
+
+def test_nothing_is_left_to_a_tuner_that_may_sleep_through_the_end():
+    pytest.importorskip("tensorflow")
+    assert make().epochs().options().autotune.enabled is False
+
+
+def squares(seed: int | None, n: int = N) -> Crops:
+    """Images of 6 x 8 whose pixels say which image, row and column they are; squares of 4."""
+    image, y, x = np.meshgrid(np.arange(12), np.arange(6), np.arange(8), indexing="ij")
+    return Crops(
+        np.stack([image, y, x], axis=-1).astype("uint8"), np.arange(n), 100 * np.arange(n), BATCH, seed, side=4
+    )
+
+
+def test_crops_are_squares_cut_from_their_own_image(pipeline):
+    batches = collect(squares(0).epochs(2, 3))
+    assert [x.shape for x, _ in batches] == [(BATCH, 4, 4, 3), (BATCH, 4, 4, 3), (1, 4, 4, 3)]
+    for crops, labels in batches:
+        for crop, label in zip(crops, labels, strict=True):
+            assert (crop[..., 0] == label // 100).all()
+            assert (crop[..., 1] == crop[:1, :1, 1] + np.arange(4)[:, None]).all()
+            assert (crop[..., 2] == crop[:1, :1, 2] + np.arange(4)).all()
+
+
+def test_crops_without_a_seed_are_the_middle():
+    for crops, _ in collect(squares(None).epochs()):
+        assert (crops[:, 0, 0, 1:] == [1, 2]).all()
+
+
+def test_crops_move_with_the_epoch_and_reach_every_place():
+    def corners(epoch):
+        crops, _ = squares(5).gather(squares(5).order(epoch))
+        return [tuple(crop[0, 0].tolist()) for crop in crops]
+
+    assert sorted(corners(1)) == sorted(corners(1)) and corners(1) != corners(2)
+    places = {corner[1:] for epoch in range(60) for corner in corners(epoch)}
+    assert places == {(y, x) for y in range(3) for x in range(5)}

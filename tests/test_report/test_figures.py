@@ -1,0 +1,306 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+from PIL import Image
+
+from keras_art.report import figures
+
+PUBLISHED = Path(__file__).parents[2] / "reproductions" / "published"
+BLUE, RED, BLACK, GREEN, ORANGE = "#0072B2", "#CC1F2F", "#000000", "#009E73", "#E69F00"
+
+
+def curve(accuracy: list[float], **columns) -> pd.DataFrame:
+    return pd.DataFrame({"epoch": range(1, len(accuracy) + 1), "val_accuracy": accuracy} | columns)
+
+
+def picture(height: int, width: int) -> np.ndarray:
+    return np.random.default_rng(height).integers(0, 256, (height, width, 3), np.uint8)
+
+
+def lines_of(figure: Figure) -> dict[str, tuple[str, str]]:
+    return {line.get_label(): (line.get_color(), line.get_linestyle()) for line in figure.axes[0].lines}
+
+
+def texts_of(figure: Figure) -> list[str]:
+    return [text.get_text() for ax in figure.axes for text in ax.texts]
+
+
+def draw(figure: Figure, tmp_path: Path) -> Path:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        figures.save(figure, tmp_path / "figure.png")
+    return tmp_path / "figure.png"
+
+
+# ------------------------------------------------------------------------------------------------ learning curves
+
+
+def test_lines_have_the_colours_and_strokes_of_the_paper():
+    modes = {"fine_tuning": curve([0.1, 0.2]), "off_the_shelf": curve([0.1, 0.15])}
+    curves = {name: dict(modes) for name in ("Xception", "ResNet50", "InceptionV3", "VGG19")}
+    curves["InceptionV3"]["scratch"] = curve([0.0, 0.1])
+    lines = lines_of(figures.learning_curves(curves, title="artist"))
+    colours = {"Xception": BLUE, "ResNet50": RED, "InceptionV3": BLACK, "VGG19": GREEN}
+    expected = {f"{name}, fine_tuning": (colour, "--") for name, colour in colours.items()}
+    expected |= {f"{name}, off_the_shelf": (colour, "-.") for name, colour in colours.items()}
+    expected["InceptionV3, scratch"] = (ORANGE, "-")
+    assert lines == expected
+
+
+def test_other_networks_take_colours_of_their_own():
+    names = ["ResNet50", "SqueezeNet", "MobileNet", "ViT"]
+    lines = lines_of(figures.learning_curves({name: {"fine_tuning": curve([0.1])} for name in names}, title=""))
+    colours = [colour for colour, _ in lines.values()]
+    assert colours[0] == RED
+    assert len(set(colours)) == 4
+    assert not set(colours[1:]) & {BLUE, RED, BLACK, GREEN, ORANGE}
+
+
+def test_two_networks_from_scratch_stay_apart():
+    curves = {name: {"scratch": curve([0.1, 0.2])} for name in ("InceptionV3", "VGG19")}
+    lines = lines_of(figures.learning_curves(curves, title=""))
+    assert lines == {"InceptionV3, scratch": (BLACK, "-"), "VGG19, scratch": (GREEN, "-")}
+
+
+def test_modes_that_are_not_the_papers_stay_apart():
+    modes = ["off_the_shelf", "off_the_shelf, carried over", "fine_tuning, carried over", "staged, p1=0.5"]
+    two = {name: {mode: curve([0.1, 0.2]) for mode in modes} for name in ("VGG19", "ResNet50")}
+    figure = figures.learning_curves(two, title="")
+    strokes = {(line.get_color(), str(line._unscaled_dash_pattern)) for line in figure.axes[0].lines}  # no public name
+    assert len(strokes) == 8
+    assert {colour for colour, _ in lines_of(figure).values()} == {GREEN, RED}
+    one = figures.learning_curves({"VGG19": two["VGG19"]}, title="")
+    colours = [line.get_color() for line in one.axes[0].lines]
+    assert len(set(colours)) == 4
+    entries = one.legends[0].legend_handles
+    assert [entry.get_color() for entry in entries] == ["none", *colours]
+    assert [entry.get_label() for entry in entries] == ["VGG19", *(mode.replace("_", " ") for mode in modes)]
+
+
+def test_the_paper_is_thinner_paler_and_behind():
+    paper = curve([0.3, 0.4, 0.5], network="VGG19", mode="fine_tuning")
+    figure = figures.learning_curves({"VGG19": {"fine_tuning": curve([0.2, 0.3])}}, title="", paper=paper)
+    theirs, ours = figure.axes[0].lines  # drawn in this order
+    assert theirs.get_label() == "paper: VGG19, fine_tuning"
+    assert theirs.get_color() == ours.get_color() == GREEN
+    assert theirs.get_linewidth() < ours.get_linewidth()
+    assert theirs.get_alpha() < 1
+    np.testing.assert_array_equal(theirs.get_ydata(), [0.3, 0.4, 0.5])
+    assert "paper" in [text.get_text() for text in figure.legends[0].get_texts()]
+
+
+def test_several_seeds_give_their_mean_and_a_band_from_min_to_max():
+    runs = pd.concat([curve([0.1, 0.3, 0.5], seed=0), curve([0.3, 0.5], seed=1)])
+    figure = figures.learning_curves({"VGG19": {"fine_tuning": runs}}, title="")
+    (line,), (band,) = figure.axes[0].lines, figure.axes[0].collections
+    np.testing.assert_allclose(line.get_ydata(), [0.2, 0.4, 0.5])
+    corners = band.get_paths()[0].vertices
+    for epoch, low, high in [(1, 0.1, 0.3), (2, 0.3, 0.5), (3, 0.5, 0.5)]:
+        heights = corners[corners[:, 0] == epoch, 1]
+        np.testing.assert_allclose([heights.min(), heights.max()], [low, high])
+
+
+def test_one_seed_has_no_band():
+    figure = figures.learning_curves({"VGG19": {"fine_tuning": curve([0.1, 0.2], seed=0)}}, title="")
+    assert not figure.axes[0].collections
+
+
+def test_the_legend_explains_colours_and_strokes_apart():
+    modes = {"fine_tuning": curve([0.1]), "off_the_shelf": curve([0.1])}
+    curves = {"VGG19": modes, "InceptionV3": modes | {"scratch": curve([0.1])}}
+    legend = figures.learning_curves(curves, title="").legends[0]
+    names = [text.get_text() for text in legend.get_texts()]
+    assert names == ["VGG19", "InceptionV3", "InceptionV3, scratch", "fine tuning", "off the shelf"]
+
+
+def test_a_legend_of_long_names_stays_on_the_figure():
+    names = [
+        "VGG19",
+        "squeezenet_imagenet_notop",
+        "a network whose name is longer than a figure of one column is wide",
+    ]
+    figure = figures.learning_curves({name: {"fine_tuning": curve([0.1, 0.2])} for name in names}, title="")
+    figure.draw_without_rendering()
+    box = figure.legends[0].get_window_extent()
+    assert box.x0 >= 0
+    assert box.x1 <= figure.bbox.width
+    assert figure.legends[0].get_texts()[1].get_text() == "squeezenet_imagenet_notop"
+
+
+@pytest.mark.parametrize("curves", [{}, {"VGG19": {}}, {"VGG19": {"fine_tuning": curve([])}}])
+def test_nothing_trained_is_an_error(curves):
+    with pytest.raises(ValueError, match="no epochs to draw"):
+        figures.learning_curves(curves, title="artist")
+
+
+def test_a_missing_column_is_named():
+    with pytest.raises(ValueError, match="VGG19, scratch lacks the column val_loss; it has epoch, val_accuracy"):
+        figures.learning_curves({"VGG19": {"scratch": curve([0.1])}}, title="", metric="val_loss")
+    with pytest.raises(ValueError, match="published curves lacks the column network, mode"):
+        figures.learning_curves({"VGG19": {"scratch": curve([0.1])}}, title="", paper=curve([0.1]))
+
+
+# ------------------------------------------------------------------------------------------------ published curves
+
+
+def test_a_padded_tail_is_cut(tmp_path):
+    path = tmp_path / "eccv_rijksmuseum_type_challenge_full_fine_tuning.csv"
+    rows = ["0,0.1,0.1,0.1", "1,0.2,0.2,0.1", "2,0.3,0.3,0.2", "3,0.3,0.25,0.3", "4,0.3,0.3,0.4", "5,0.3,0.25,0.5"]
+    path.write_text("\n".join(["epochs,V3,ResNet,ScratchV3", *rows]))
+    curves = figures.published_curves(path)
+    assert list(curves) == ["network", "mode", "epoch", "val_accuracy"]
+    accuracy = {key: list(table["val_accuracy"]) for key, table in curves.groupby(["network", "mode"])}
+    assert accuracy == {
+        ("InceptionV3", "fine_tuning"): [0.1, 0.2, 0.3],  # constant to the end
+        ("ResNet50", "fine_tuning"): [0.1, 0.2, 0.3, 0.25],  # two values in turns to the end
+        ("InceptionV3", "scratch"): [0.1, 0.1, 0.2, 0.3, 0.4, 0.5],  # a repeated value before new ones stays
+    }
+
+
+def test_the_published_files_end_where_their_training_did():
+    curves = figures.published_curves(PUBLISHED / "eccv_rijksmuseum_artist_challenge_full_fine_tuning.csv")
+    last = curves.groupby(["network", "mode"])["epoch"].max()
+    assert last["InceptionV3", "scratch"] == 19
+    assert last["ResNet50", "fine_tuning"] == 11
+    assert last["Xception", "fine_tuning"] == 38
+    softmax = figures.published_curves(PUBLISHED / "eccv_rijksmuseum_type_challenge_only_softmax.csv")
+    assert set(softmax["mode"]) == {"off_the_shelf"}
+    assert set(softmax["network"]) == {"InceptionV3", "ResNet50", "VGG19", "Xception"}
+
+
+def test_a_file_of_another_kind_is_refused():
+    with pytest.raises(ValueError, match="RijksNet_softmax is none of V3, ResNet"):
+        figures.published_curves(PUBLISHED / "eccv_transductive_transfer_learning_antwerpen_artist.csv")
+
+
+# ------------------------------------------------------------------------------------------------ confusion matrix
+
+
+def test_rows_are_shares_sorted_by_support():
+    confusion = np.array([[1, 1, 0], [0, 6, 2], [1, 0, 3]])
+    figure = figures.confusion_matrix(confusion, ["a", "b", "c"])
+    shares = figure.axes[0].images[0].get_array()
+    np.testing.assert_allclose(shares, [[6 / 8, 2 / 8, 0], [0, 3 / 4, 1 / 4], [1 / 2, 0, 1 / 2]])
+    assert [text.get_text() for text in figure.axes[0].get_yticklabels()] == ["b  8", "c  4", "a  2"]
+    assert [text.get_text() for text in figure.axes[0].get_xticklabels()] == ["b", "c", "a"]
+    assert texts_of(figure) == ["75", "25", "75", "25", "50", "50"]
+
+
+def test_the_rest_holds_every_class_beyond_the_top():
+    confusion = np.array([[8, 1, 1, 0], [0, 4, 1, 1], [1, 0, 1, 2], [0, 1, 1, 0]])
+    figure = figures.confusion_matrix(confusion, list("abcd"), top=2)
+    shares = figure.axes[0].images[0].get_array()
+    np.testing.assert_allclose(shares, np.array([[8, 1, 1], [0, 4, 2], [1, 1, 4]]) / [[10], [6], [6]])
+    labels = [text.get_text() for text in figure.axes[0].get_yticklabels()]
+    assert labels == ["a  10", "b  6", "rest (2 classes)  6"]
+
+
+def test_a_class_without_images_has_no_shares(tmp_path):
+    figure = figures.confusion_matrix(np.array([[2, 1], [0, 0]]), ["a", "b"])
+    assert figure.axes[0].images[0].get_array().mask.tolist() == [[False, False], [True, True]]
+    draw(figure, tmp_path)
+
+
+def test_a_thousand_classes_are_drawn_in_seconds(tmp_path):
+    rng = np.random.default_rng(0)
+    confusion = rng.poisson(0.02, (1196, 1196)) + np.diag(rng.integers(1, 200, 1196))
+    names = [f"Artist {index}, school of the northern provinces" for index in range(1196)]
+    start = time.perf_counter()
+    figure = figures.confusion_matrix(confusion, names, title="artist")
+    draw(figure, tmp_path)
+    assert time.perf_counter() - start < 20
+    shares = figure.axes[0].images[0].get_array()
+    assert shares.shape == (26, 26)
+    np.testing.assert_allclose(shares.sum(axis=1), 1)
+    assert not texts_of(figure)  # the cells are too small for numbers
+
+
+def test_long_names_stay_on_the_page():
+    confusion = np.eye(30) * 1234
+    names = ["Circle of an unknown master of the northern provinces, attributed"] * 30
+    figure = figures.confusion_matrix(confusion, names)
+    figure.draw_without_rendering()
+    assert figure.get_figwidth() <= 6.5 + 1e-9
+    axes = figure.axes[0]
+    for text in [*axes.get_yticklabels(), *axes.get_xticklabels(), axes.xaxis.label, axes.yaxis.label]:
+        box = text.get_window_extent()
+        assert box.x0 >= 0
+        assert box.y0 >= 0
+
+
+@pytest.mark.parametrize(
+    ("confusion", "names", "top", "message"),
+    [
+        (np.zeros((0, 0)), [], 25, "counts >= 0 with one"),
+        (np.zeros((2, 2)), ["a", "b"], 25, "counts >= 0 with one"),
+        (np.array([[1, -1], [0, 1]]), ["a", "b"], 25, "counts >= 0"),
+        (np.eye(2), ["a", "b"], 0, "top >= 1"),
+        (np.eye(2), ["a"], 25, "must be square"),
+        (np.ones((2, 3)), ["a", "b"], 25, "must be square"),
+    ],
+)
+def test_what_is_no_confusion_matrix_is_an_error(confusion, names, top, message):
+    with pytest.raises(ValueError, match=message):
+        figures.confusion_matrix(confusion, names, top=top)
+
+
+# ------------------------------------------------------------------------------------------------ files
+
+
+@pytest.mark.parametrize("suffix", [".png", ".svg"])
+def test_the_same_figure_gives_the_same_bytes(tmp_path, suffix):
+    for name in ("a", "b"):
+        figure = figures.learning_curves({"VGG19": {"scratch": curve([0.1, 0.4])}}, title="artist")
+        figures.save(figure, tmp_path / "new" / "folder" / f"{name}{suffix}")
+    first, second = sorted((tmp_path / "new" / "folder").iterdir())  # and no .part beside them
+    assert first.read_bytes() == second.read_bytes()
+    assert first.stat().st_size > 5000
+
+
+def test_a_png_has_150_dots_to_the_inch(tmp_path):
+    figure = figures.confusion_matrix(np.eye(4), list("abcd"))
+    with Image.open(draw(figure, tmp_path)) as image:
+        assert image.width == pytest.approx(figure.get_figwidth() * 150, abs=1)
+        assert np.asarray(image.convert("L")).std() > 20  # something is drawn
+
+
+def test_another_kind_of_file_is_refused(tmp_path):
+    figure = figures.confusion_matrix(np.eye(2), ["a", "b"])
+    with pytest.raises(ValueError, match=r"\.png or \.svg"):
+        figures.save(figure, tmp_path / "figure.pdf")
+    assert not list(tmp_path.iterdir())
+
+
+def test_no_figure_touches_pyplot(tmp_path):
+    program = """
+import sys
+import numpy as np, pandas as pd
+from keras_art.report import figures, mosaics
+assert "matplotlib" not in sys.modules and "pandas" in sys.modules
+import matplotlib
+before = matplotlib.rcParams.copy()
+picture = np.zeros((4, 4, 3), np.uint8)
+curve = pd.DataFrame({"epoch": [1], "val_accuracy": [0.5]})
+made = [
+    figures.learning_curves({"VGG19": {"scratch": curve}}, title="a"),
+    mosaics.samples([picture], ["a"]),
+    mosaics.saliency_sheet([("a", [picture])], ["b"]),
+    figures.confusion_matrix(np.eye(2), ["a", "b"]),
+]
+for figure in made:
+    figures.save(figure, sys.argv[1])
+assert "matplotlib.pyplot" not in sys.modules
+assert matplotlib.rcParams.copy() == before
+"""
+    command = [sys.executable, "-W", "error", "-c", program, str(tmp_path / "figure.svg")]
+    run = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr

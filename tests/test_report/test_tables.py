@@ -1,0 +1,343 @@
+from __future__ import annotations
+
+import html.parser
+import io
+import math
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from keras_art.report import metrics, tables
+
+TABLE = tables.PaperTable(
+    name="table_2",
+    source="Sabatelli et al. 2018, Table 2",
+    metric="test accuracy, %",
+    text="""
+    challenge  network   off_the_shelf  fine_tuning
+    type       VGG19     77.33          90.27
+    type       ResNet50  71.23          91.30
+    artist     VGG19     38.11          44.98
+    artist     ResNet50  7†             -
+    """,
+    notes={"†": "printed .08% & <10%"},
+)
+HEADER = "table,challenge,network,mode,paper,ours,std,n,delta,protocol,note"
+
+
+def run(value, cell=("type", "VGG19", "off_the_shelf"), **others):
+    challenge, network, mode = cell
+    return {
+        **{"challenge": challenge, "network": network, "mode": mode, "value": value, "status": "ok"},
+        **{"protocol": "paper", "comparable": True, "n_test": 845, "note": ""},
+        **others,
+    }
+
+
+def compared(*runs, table=TABLE):
+    return tables.compare(table, pd.DataFrame(list(runs)))
+
+
+def rows(frame, cell=("type", "VGG19", "off_the_shelf")):
+    return frame[(frame[["challenge", "network", "mode"]] == list(cell)).all(axis=1)]
+
+
+def csv(frame):
+    return pd.read_csv(io.StringIO(tables.render(frame, "csv")), keep_default_na=False)
+
+
+# The paper's table.
+
+
+def test_cells_are_read_as_printed():
+    cells = TABLE.cells()
+    assert list(cells.columns) == ["challenge", "network", "mode", "paper", "mark", "note"]
+    assert len(cells) == 8
+    assert cells.iloc[1].tolist() == ["type", "VGG19", "fine_tuning", 90.27, "", ""]
+    assert cells.iloc[6].tolist() == ["artist", "ResNet50", "off_the_shelf", 7.0, "†", "† printed .08% & <10%"]
+    assert math.isnan(cells.iloc[7]["paper"])
+
+
+def test_cells_take_other_index_and_column_names():
+    table = tables.PaperTable("t", "s", "score", "k dcec kmeans\n2 .2090 -1.5", index=1, column_name="method")
+    assert table.cells()[["k", "method", "paper"]].to_numpy().tolist() == [["2", "dcec", 0.209], ["2", "kmeans", -1.5]]
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("type VGG19", "2 cells under a header of 3"),
+        ("type VGG19 1 2", "4 cells under a header of 3"),
+        ("type ResNet50 1", "type / ResNet50 / mode_a is given twice"),
+        ("type VGG19 7‡", "no note explains '‡'"),
+        ("type VGG19 n/a", "'n/a' is not a number"),
+    ],
+)
+def test_a_mistyped_row_is_an_error_that_names_table_and_row(row, message):
+    text = f"challenge network mode_a\ntype ResNet50 1\n{row}"
+    with pytest.raises(ValueError, match=re.escape(message)) as caught:
+        tables.PaperTable("table_9", "s", "m", text, notes={"†": "a note"}).cells()
+    assert f"table_9, row '{row}'" in str(caught.value)
+
+
+# The paper's beside ours.
+
+
+def test_a_cell_is_the_mean_over_seeds_with_std_n_and_delta():
+    row = rows(compared(run(76.0), run(78.0), run(80.0))).squeeze()
+    assert (row["paper"], row["ours"], row["std"], row["n"]) == (77.33, 78, 2, 3)
+    assert row["delta"] == pytest.approx(0.67)
+    assert row["protocol"] == "paper"
+
+
+def test_std_of_one_run_is_blank():
+    assert csv(compared(run(76.0)))["std"].eq("").all()
+
+
+def test_the_interval_is_wilson_of_the_test_set():
+    row = rows(compared(run(76.0), run(77.0))).squeeze()
+    assert (row["low"], row["high"]) == pytest.approx([100 * p for p in metrics.wilson(0.765 * 845, 845)])
+
+
+def test_a_metric_without_percent_is_a_fraction():
+    table = tables.PaperTable("t", "s", "accuracy", "challenge network off_the_shelf\ntype VGG19 .7")
+    row = compared(run(0.8, n_test=10), table=table).squeeze()
+    assert (row["low"], row["high"]) == pytest.approx((0.4902, 0.9433), abs=1e-4)
+
+
+def test_a_metric_without_a_test_set_has_no_interval():
+    frame = compared(run(76.0, n_test=np.nan))
+    assert frame["low"].isna().all()
+    assert "76.00" in rows(csv(frame))["ours"].tolist()
+
+
+def test_without_runs_the_paper_stands_beside_dashes_in_printed_order():
+    frame = tables.compare(TABLE, pd.DataFrame())
+    np.testing.assert_array_equal(frame["paper"], TABLE.cells()["paper"])
+    assert frame["ours"].eq("—").all()
+    assert frame["n"].eq(0).all()
+
+
+def test_cells_the_paper_lacks_come_after_its_own():
+    frame = compared(run(51.0, ("type", "ViT", "off_the_shelf")), run(76.0))
+    assert frame["network"].tolist() == ["VGG19", "VGG19", "ResNet50", "ResNet50"] * 2 + ["ViT"]
+    assert math.isnan(frame.iloc[-1]["paper"])
+    assert math.isnan(frame.iloc[-1]["delta"])
+
+
+def test_cells_the_paper_lacks_are_ordered_as_a_person_counts():
+    frame = compared(*(run(50.0, ("type", f"ours k={k}", "off_the_shelf")) for k in (10, 2, 9)))
+    assert frame["network"].tolist()[-3:] == ["ours k=2", "ours k=9", "ours k=10"]
+
+
+@pytest.mark.parametrize("protocol", ["demo", "study", "paper", "released"])
+def test_a_run_which_is_not_comparable_never_fills_paper_or_delta(protocol):
+    theirs, ours = rows(compared(run(50.0, comparable=False, protocol=protocol))).itertuples()
+    assert (theirs.paper, theirs.ours, theirs.n, theirs.protocol) == (77.33, "—", 0, "")
+    assert (ours.ours, ours.n, ours.protocol) == (50, 1, protocol)
+    assert math.isnan(ours.paper)
+    assert math.isnan(ours.delta)
+
+
+def test_a_run_with_blank_protocol_and_comparable_is_kept_and_not_comparable():
+    frame = rows(compared(run(50.0, protocol=None, comparable=np.nan)))
+    assert frame["ours"].tolist() == ["—", 50]
+    np.testing.assert_array_equal(frame["paper"], [77.33, np.nan])
+    assert frame["protocol"].tolist() == ["", ""]
+
+
+def test_protocols_are_never_averaged():
+    frame = rows(compared(run(70.0), run(80.0, protocol="released"), run(90.0, protocol="demo", comparable=False)))
+    assert frame[["protocol", "ours", "n"]].to_numpy().tolist() == [
+        ["paper", 70.0, 1],
+        ["released", 80.0, 1],
+        ["demo", 90.0, 1],
+    ]
+    np.testing.assert_array_equal(frame["paper"], [77.33, 77.33, np.nan])
+
+
+@pytest.mark.parametrize("protocol", ["demo", "study"])
+def test_a_protocol_which_cannot_be_comparable_is_an_error(protocol):
+    with pytest.raises(ValueError, match="only the protocols"):
+        compared(run(50.0, protocol=protocol))
+
+
+def test_a_diverged_run_says_so_and_has_no_delta():
+    row = rows(csv(compared(run(np.nan, status="diverged")))).squeeze()
+    assert (row["ours"], row["n"], row["std"], row["delta"]) == ("diverged", 1, "", "")
+    assert row["paper"] == "77.33"
+
+
+def test_the_mean_is_over_the_runs_that_did_not_diverge_and_the_note_counts_the_others():
+    row = rows(compared(run(70.0), run(None, status="diverged"), run(72.0))).squeeze()
+    assert (row["ours"], row["n"], row["note"]) == (71, 3, "1 of 3 diverged")
+    assert row["std"] == pytest.approx(math.sqrt(2))
+
+
+def test_notes_of_the_paper_and_of_the_runs_are_joined_once_each():
+    cell = ("artist", "ResNet50", "off_the_shelf")
+    row = rows(compared(run(8.0, cell, note="limit 100"), run(9.0, cell, note="limit 100")), cell).squeeze()
+    assert row["note"] == "† printed .08% & <10%; limit 100"
+
+
+def test_a_cell_the_paper_leaves_blank_has_no_delta():
+    cell = ("artist", "ResNet50", "fine_tuning")
+    row = rows(compared(run(46.0, cell)), cell).squeeze()
+    assert row["ours"] == 46
+    assert math.isnan(row["delta"])
+
+
+@pytest.mark.parametrize("wrong", [{"value": np.nan}, {"status": "running"}])
+def test_an_unfinished_run_is_an_error(wrong):
+    with pytest.raises(ValueError, match='"diverged"'):
+        compared({**run(70.0), **wrong})
+
+
+def test_a_missing_column_is_an_error_that_names_it():
+    with pytest.raises(ValueError, match="protocol"):
+        tables.compare(TABLE, pd.DataFrame([run(70.0)]).drop(columns="protocol"))
+
+
+# Renderings.
+
+
+@pytest.fixture
+def frame():
+    return compared(
+        run(76.0),
+        run(77.0),
+        run(80.0, ("type", "ResNet50", "off_the_shelf"), note="50 % | <b>\nof _it_"),
+        run(np.nan, ("artist", "VGG19", "fine_tuning"), status="diverged"),
+        run(99.0, protocol="demo", comparable=False),
+    )
+
+
+def test_csv_has_these_eleven_columns(frame):
+    assert tables.render(frame, "csv").splitlines()[0] == HEADER
+
+
+def test_csv_goes_through_pandas_and_back(frame):
+    text = tables.render(frame, "csv")
+    back = pd.read_csv(io.StringIO(text), keep_default_na=False, dtype=str)
+    assert tables.render(back, "csv") == text
+    row = rows(back).iloc[0]
+    assert row.tolist() == [
+        *("table_2", "type", "VGG19", "off_the_shelf", "77.33", "76.50", "0.71", "2", "-0.83", "paper"),
+        "95% of n_test=845: 73.5-79.2",
+    ]
+    assert set(back["ours"]) == {"76.50", "80.00", "—", "diverged", "99.00"}
+
+
+def test_csv_puts_the_interval_behind_the_note(frame):
+    notes = csv(frame)["note"]
+    assert "50 % | <b> of _it_; 95% of n_test=845: 77.2-82.6" in notes.tolist()
+
+
+@pytest.mark.parametrize("format", ["text", "markdown", "latex", "html"])
+def test_people_read_the_interval_beside_the_mean(frame, format):
+    text = tables.render(frame, format)
+    assert "76.50 [73.5, 79.2]" in text
+    assert "n_test" not in text
+
+
+def test_text_is_aligned(frame):
+    lines = tables.render(frame, "text").splitlines()
+    assert len(lines) == len(frame) + 1
+    assert {line.index("  VGG19  ") for line in lines if "VGG19" in line} == {lines[0].index("  network  ")}
+    assert "\x1b" not in "".join(lines)
+
+
+def test_markdown_has_the_same_cells_in_every_row(frame):
+    lines = tables.render(frame, "markdown").splitlines()
+    assert len(lines) == len(frame) + 2
+    assert {len(re.findall(r"(?<!\\)\|", line)) for line in lines} == {12}
+    assert r"50 % \| \<b> of _it_" in tables.render(frame, "markdown")
+
+
+def test_latex_is_balanced_and_has_the_same_cells_in_every_row(frame):
+    text = tables.render(frame, "latex")
+    body = text[text.index("\\toprule") : text.index("\\bottomrule")]
+    lines = [line for line in body.splitlines() if line.endswith("\\\\")]
+    assert len(lines) == len(frame) + 1
+    assert {len(re.findall(r"(?<!\\)&", line)) for line in lines} == {10}
+    assert text.startswith("\\begin{tabular}{llllrrrrrll}\n")
+    assert text.endswith("\\end{tabular}\n")
+    assert text.count("{") == text.count("}")
+    assert not re.search(r"(?<!\\)[%_#$]", body)
+
+
+def test_html_is_balanced_and_escaped(frame):
+    opened, words = [], []
+
+    class Parser(html.parser.HTMLParser):
+        def handle_starttag(self, tag, attrs):
+            opened.append(tag)
+
+        def handle_endtag(self, tag):
+            assert opened.pop() == tag
+
+        def handle_data(self, data):
+            words.append(data)
+
+    text = tables.render(frame, "html")
+    Parser().feed(text)
+    assert opened == []
+    assert text.count("<td") == 11 * len(frame)
+    assert "50 % | <b> of _it_" in words
+    assert "† printed .08% & <10%" in words
+
+
+@pytest.mark.parametrize(
+    ("format", "bold"), [("markdown", "**{}**"), ("latex", "\\textbf{{{}}}"), ("html", "<b>{}</b>")]
+)
+def test_the_best_per_challenge_mode_and_protocol_is_bold(frame, format, bold):
+    text = tables.render(frame, format)
+    for best in ("77.33", "91.30", "38.11", "80.00 [77.2, 82.6]"):
+        assert bold.format(best) in text
+    pattern = re.escape(bold.format("CELL")).replace("CELL", r"[\d.]+[^*}<]*")
+    assert len(re.findall(pattern, text)) == 4  # not 44.98 nor 99.00, alone in their groups
+
+
+def test_equal_values_are_bold_together():
+    text = tables.render(compared(run(80.001), run(80.004, ("type", "ResNet50", "off_the_shelf"))), "markdown")
+    assert text.count("**80.00 [") == 2
+
+
+def test_any_frame_is_rendered():
+    sizes = pd.DataFrame({"challenge": ["type", "artist"], "N_t": [77628, 38296], "share": [0.5, np.nan]})
+    assert tables.render(sizes, "csv") == "challenge,N_t,share\ntype,77628,0.50\nartist,38296,\n"
+    assert tables.render(sizes, "text") == "challenge    N_t  share\ntype       77628   0.50\nartist     38296\n"
+    assert tables.render(sizes, "markdown").splitlines()[2] == "| type | 77628 | 0.50 |"
+    assert "type & 77628 & 0.50 \\\\" in tables.render(sizes, "latex")
+    assert "<td>type</td>" in tables.render(sizes, "html")
+
+
+def test_a_rounded_zero_has_no_sign():
+    assert tables.render(pd.DataFrame({"delta": [-0.001]}), "csv") == "delta\n0.00\n"
+
+
+def test_another_format_is_an_error():
+    with pytest.raises(ValueError, match="markdown"):
+        tables.render(pd.DataFrame(), "pdf")
+
+
+def test_import_brings_no_keras_scikit_learn_or_jinja():
+    code = "import sys, keras_art.report.tables; print({'keras', 'sklearn', 'scipy', 'jinja2'} & set(sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "set()"
+
+
+# In the paper's own layout, for the terminal.
+
+
+def test_a_grid_shows_what_was_run_before_what_was_not_and_the_papers_number_in_brackets():
+    ours = run(80.0, cell=("artist", "ResNet50", "fine_tuning"), note="N_t=9"), run(50.0, cell=("mine", "X", "scratch"))
+    lines = tables.grid(TABLE, compared(ours[0], {**ours[1], "protocol": "study", "comparable": False})).splitlines()
+    assert lines[2].split() == ["challenge", "network", "off_the_shelf", "fine_tuning", "scratch", "protocol"]
+    assert lines[3].startswith("artist     ResNet50") and "80.00 [77.2, 82.6]" in lines[3]
+    assert lines[4].startswith("mine       X") and "50.00" in lines[4]
+    assert "— (77.33)" in lines[5]
+    assert "N_t=9: artist ResNet50 fine_tuning" in lines

@@ -1,0 +1,73 @@
+"""All tables at once, and the README's own."""
+
+from __future__ import annotations
+
+import importlib
+
+import pytest
+
+from keras_art import terminal
+from keras_art.store import runs
+from reproductions import __main__ as main
+from reproductions.sabatelli2018 import study, tables
+
+
+@pytest.fixture
+def store(tmp_path):
+    """A store with one finished run of the demo, made by hand."""
+    kept = runs.Store(tmp_path / "store")
+    kept.create()
+    run = study.Run(collection="atelier-target-0000abcd", target="artist")
+    kept.begin(run)
+    found = {"status": "ok", "test_accuracy": 0.5, "n_test": 100, "n_images": 1000, "n_classes": 12}
+    kept.finish(run, {**found, "width": 512, "parameters": 20_030_540})
+    folder = kept.root / "collections" / run.collection
+    folder.mkdir(parents=True)
+    facts = '{"target": "artist", "rule": "stratified", "split_seed": 0, "class_filter": true, "n_images": 1000, '
+    (folder / "task.json").write_text(facts + '"classes": ["a", "b"]}')
+    return kept
+
+
+def test_every_table_is_printed_from_a_store(store, capsys):
+    assert main.main(["--store", str(store.root)]) == 0
+    printed = capsys.readouterr().out
+    assert "atelier-target artist  VGG19" in printed
+    assert "50.00 [40.4, 59.6]" in printed
+
+
+def test_an_empty_store_prints_the_papers_tables(tmp_path, capsys):
+    assert main.main(["--store", str(tmp_path / "none")]) == 0
+    printed = capsys.readouterr().out
+    assert "— (92.95)" in printed
+    assert "Table 3 (Antwerp)" in printed
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_demo_never_stands_beside_the_papers_number(store):
+    frame = dict((table.name, frame) for table, frame in tables.table(store))["table_2"]
+    ours = frame[frame["n"] > 0]
+    assert list(ours["protocol"]) == ["demo"]
+    assert ours["paper"].isna().all()
+    assert ours["delta"].isna().all()
+
+
+def test_writing_then_checking_agrees_and_an_edit_is_found(store, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(main, "README", tmp_path / "README.md")
+    monkeypatch.setattr(main, "MEASURED", tmp_path / "measured.csv")
+    main.README.write_text(f"before\n{main.BEGIN}{main.END}\nafter\n")
+    assert main.main(["--write", "--store", str(store.root)]) == 0
+    assert main.main(["--check"]) == 0
+    text = main.README.read_text()
+    assert text.startswith("before\n") and text.endswith("\nafter\n") and "50.00" in text
+    main.README.write_text(text.replace("50.00", "60.00"))
+    assert main.main(["--check"]) == 1
+    assert "--write" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("paper", main.PAPERS)
+def test_a_reproduction_without_a_word_is_its_demo(paper, monkeypatch):
+    asked, read = [], terminal.read
+    monkeypatch.setattr(terminal, "read", lambda *args, **kwargs: asked.append(read(*args, **kwargs)) or asked[-1])
+    monkeypatch.setattr(terminal, "guarded", lambda command, prog: 0)
+    assert importlib.import_module(f"reproductions.{paper}").main([]) == 0
+    assert asked[0].preset == "demo"

@@ -1,0 +1,273 @@
+"""dcec_paint through its real command line, on small pictures."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import COLOURS, kill_at, paint, write_csv
+
+from keras_art.methods.dcec import page
+from keras_art.store import runs
+from reproductions import dcec_paint as paper
+from reproductions.dcec_paint import study, tables
+
+
+def flags(data, store):
+    return [
+        *("--data", str(data), "--target", "artist", "--k", "2", "3", "--image_size", "8", "--epochs", "6"),
+        *("--pretrain_batch_size", "8", "--batch_size", "8", "--update_interval", "3", "--max_iterations", "6"),
+        *("--gap_references", "0", "--embedding", "4", "--store", str(store)),
+    ]
+
+
+@pytest.fixture
+def arguments(picture_csv, tmp_path, monkeypatch):
+    """Flags of a study that is not drawn."""
+    monkeypatch.setattr(page, "draw", lambda store, runs, target: None)
+    return flags(picture_csv, tmp_path / "store")
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The flags and the store of a study that was carried out and drawn; the pictures are three colours of eight."""
+    folder = tmp_path_factory.mktemp("whole")
+    rows = [["image", "artist", "style"]]
+    for n, colour in enumerate([*COLOURS] * 8):
+        paint(folder / "museum" / "images" / f"{n:03d}.png", colour, n)
+        rows.append([f"{n:03d}.png", f"Artist {colour}", "warm" if n % 5 else "cold"])
+    write_csv(folder / "museum" / "labels.csv", rows)
+    arguments = [*flags(folder / "museum", folder / "store"), "--gap_references", "1"]
+    assert paper.main(arguments) == 0
+    return arguments, folder
+
+
+def metrics(store):
+    found = {}
+    for path in sorted(Path(store).glob("dcec_paint/*/metrics.json")):
+        found[path.parent.name.rsplit("-", 1)[0]] = {
+            **json.loads(path.read_text()),
+            "seconds": 0,
+            "training_seconds": 0,
+        }
+    return found
+
+
+def test_wests_tables_are_typed_as_printed():
+    artists = tables.TABLE_ARTISTS.cells()
+    assert len(artists) == 50 and artists["paper"].sum() == 10_505
+    contingency = tables.TABLE_CONTINGENCY.cells().pivot(index="of_3", columns="of_8", values="paper")
+    assert contingency.sum(axis=1).tolist() == [3399, 3862, 3244]
+    assert contingency.sum().tolist() == [921, 841, 1779, 1923, 771, 930, 1810, 1530]
+    relative = tables.TABLE_SCORES.cells().pivot(index="k", columns="score", values="paper")
+    absolute = tables.TABLE_CH.cells().pivot(index="k", columns="score", values="paper")
+    for method in ("kmeans", "dcec"):
+        ch = absolute[f"CH_{method}"]
+        # Printed from scores with decimals, beside scores rounded to whole numbers.
+        np.testing.assert_allclose(relative[f"CHrel_{method}"], ch / ch.max(), atol=0.5 / ch.max() + 1e-4)
+    assert relative["AS_dcec"].astype(float).idxmax() == "8"
+
+
+def test_a_study_measures_every_method_at_every_k(whole):
+    found = metrics(whole[1] / "store")
+    assert len(found) == 3
+    for k in (2, 3):
+        measured = next(value for name, value in found.items() if f"-dcec-{k}-" in name)
+        assert sum(measured["sizes"]) == 24 and measured["stop"] in ("tol", "max_iterations")
+        assert {"dcec", "kmeans_embedding", "kmeans_pca", "kmeans_pixels"} == set(measured["scores"])
+        assert {"silhouette_pca", "nmi_artist", "ari_style", "accuracy_artist"} <= set(measured["scores"]["dcec"])
+        # Three colours are easy: whatever the clusters are, k-means on pixels must find them.
+        if k == 3:
+            assert measured["scores"]["kmeans_pixels"]["accuracy_artist"] == 1
+
+
+def test_a_study_leaves_what_a_person_wants_to_see(whole):
+    store = whole[1] / "store"
+    folder = next((store / "dcec_paint").glob("*-dcec-3-*/"))
+    assert {path.name for path in folder.iterdir()} >= {
+        *("config.json", "environment.json", "metrics.json", "model.keras", "assignments.csv", "baselines.csv"),
+        *("updates.csv", "scores.csv", "embeddings.npz", "page.html", "colours.png", "reconstructions.png"),
+    }
+    assert not (folder / "checkpoint").exists()
+    text = (folder / "page.html").read_text()
+    assert text.count("<section>") == 3 and text.count("data:image/png") >= 3
+    drawn = {path.name for path in next((store / "dcec_paint/figures").iterdir()).iterdir()}
+    assert drawn == {"scores.png", "maps.png", "labels.png", "evolution.png", "contingency.png", "gap.png"}
+
+
+def test_a_clustering_with_empty_clusters_is_not_the_best_where_another_is_sound(tmp_path):
+    store, found = runs.Store(tmp_path), []
+    for k, silhouette, notes in ((2, 0.4, []), (3, 0.3, []), (6, 0.6, ["4 of 6 clusters are empty: 2, 3, 5, 6"])):
+        run = study.Run(collection="c", mode="dcec", k=k)
+        store.begin(run)
+        table = pd.DataFrame({"method": ["dcec", "kmeans_pca"], "silhouette_learned": [silhouette, 0.9]})
+        table.to_csv(store.directory(run) / "scores.csv", index=False)
+        store.finish(run, {"status": "ok", "notes": notes})
+        found.append(run)
+    assert page._best(store, found, "silhouette_learned") == 2
+    assert page._best(store, found[2:], "silhouette_learned") == 6
+
+
+def test_the_same_command_again_does_nothing_but_print(whole, capsys):
+    arguments, folder = whole
+    before = {path: path.stat().st_mtime_ns for path in (folder / "store/dcec_paint").rglob("*") if path.is_file()}
+    assert paper.main(arguments) == 0
+    printed = capsys.readouterr()
+    assert "museum 8px" in printed.out and "— (0.7929)" in printed.out
+    assert "loss =" not in printed.err
+    after = {path: path.stat().st_mtime_ns for path in (folder / "store/dcec_paint").rglob("*") if path.is_file()}
+    assert before == after
+
+
+def test_assignments_keep_labels_and_belong_to_their_picture(whole):
+    folder = next((whole[1] / "store/dcec_paint").glob("*-dcec-3-*/"))
+    assigned = pd.read_csv(folder / "assignments.csv", dtype={"id": str})
+    labels = pd.read_csv(whole[1] / "museum/labels.csv", dtype=str)
+    merged = assigned.merge(labels, left_on="id", right_on="image", suffixes=("", "_given"))
+    assert len(merged) == 24 and (merged["artist"] == merged["artist_given"]).all()
+    assert assigned["cluster"].between(1, 3).all() and assigned["probability"].between(1 / 3, 1).all()
+    with np.load(folder / "embeddings.npz") as stored:
+        np.testing.assert_array_equal(stored["q"].argmax(1) + 1, assigned["cluster"])
+        assert stored["iterations"][0] == 0 and stored["z"].shape[1:] == (24, 4)
+
+
+def test_predict_assigns_as_the_run_did_and_quarantines_the_rest(whole, tmp_path):
+    folder = next((whole[1] / "store/dcec_paint").glob("*-dcec-3-*/"))
+    shutil.copytree(whole[1] / "museum/images", tmp_path / "new")
+    (tmp_path / "new" / "broken.png").write_bytes(b"no picture")
+    out = tmp_path / "new.csv"
+    assert paper.main(["predict", str(folder), str(tmp_path / "new"), "--out", str(out)]) == 0
+    new, old = (pd.read_csv(path, dtype={"id": str}).set_index("id") for path in (out, folder / "assignments.csv"))
+    assert len(new) == 24 and (new["cluster"] == old.loc[new.index, "cluster"]).all()
+    np.testing.assert_allclose(new["probability"], old.loc[new.index, "probability"], atol=1e-5)
+    assert "broken.png" in (tmp_path / "new_quarantine.csv").read_text()
+
+
+def test_the_weights_of_the_losses_and_their_reductions_are_printed(arguments, capsys):
+    assert paper.main([*arguments, "--k", "2", "--max_iterations", "1"]) == 0
+    assert "loss = 0.1 * L_r (squared error, mean" in (printed := capsys.readouterr().err)
+    assert "+ 0.9 * L_c (KL divergence, sum over clusters" in printed
+
+
+def test_all_k_share_one_autoencoder_and_gamma_asks_for_no_other(arguments, tmp_path):
+    assert paper.main([*arguments, "--k", "2"]) == 0
+    assert paper.main([*arguments, "--k", "3", "--gamma", "0.5"]) == 0
+    names = list(metrics(tmp_path / "store"))
+    assert sum("pretraining" in name for name in names) == 1 and len(names) == 3
+
+
+def test_runs_that_differ_in_more_than_k_and_seed_have_rows_of_their_own(arguments, tmp_path):
+    assert paper.main([*arguments, "--k", "2", "--seeds", "0", "1"]) == 0
+    assert paper.main([*arguments, "--k", "2", "--gamma", "0.5"]) == 0
+    ours = tables.overview(runs.Store(tmp_path / "store"), target="artist")
+    dcec = ours[ours["method"] == "dcec"].set_index("collection")
+    assert dcec["seeds"].to_dict() == {"museum 8px [gamma=0.9]": 2, "museum 8px [gamma=0.5]": 1}
+    assert -1 <= dcec.loc["museum 8px [gamma=0.9]", "stability"] <= 1
+    assert np.isnan(dcec.loc["museum 8px [gamma=0.5]", "stability"])
+
+
+def test_dry_run_says_the_cost_and_trains_nothing(arguments, capsys, tmp_path):
+    assert paper.main([*arguments, "--dry_run"]) == 0
+    printed = capsys.readouterr().out
+    assert printed.count("to do ") == 3 and "3 runs, 3 to do: at most" in printed
+    assert not (tmp_path / "store/dcec_paint").exists()
+
+
+def test_an_embedding_that_diverges_is_recorded_and_the_study_goes_on(arguments, capsys, tmp_path):
+    assert paper.main([*arguments, "--learning_rate", "1e30"]) == 0
+    found = metrics(tmp_path / "store")
+    assert len(found) == 3 and {value["status"] for value in found.values()} == {"diverged"}
+
+
+def test_a_backbone_is_one_more_baseline(arguments, tmp_path):
+    import keras
+
+    inputs = keras.Input((None, None, 3))
+    keras.Model(inputs, keras.layers.Conv2D(4, 3)(inputs), name="tiny").save(tmp_path / "tiny.keras")
+    extra = ["--k", "2", "--backbone", str(tmp_path / "tiny.keras"), "--preprocessing", "unit"]
+    assert paper.main([*arguments, *extra]) == 0
+    measured = next(value for name, value in metrics(tmp_path / "store").items() if "-dcec-" in name)
+    assert "kmeans_backbone" in measured["scores"]
+
+
+def test_a_killed_study_goes_on_and_ends_with_the_same_numbers(arguments, tmp_path):
+    arguments = [*arguments, "--k", "2", "--max_iterations", "60", "--tol", "0"]
+    kill_at("update.npz", "dcec_paint", arguments, tmp_path / "store")
+    assert len(metrics(tmp_path / "store")) == 1, "the clustering was over before it could be killed, or not begun"
+    assert paper.main(arguments) == 0
+    assert paper.main([*arguments, "--store", str(tmp_path / "whole")]) == 0
+    assert metrics(tmp_path / "store") == metrics(tmp_path / "whole")
+
+
+@pytest.mark.parametrize(
+    ("extra", "words"),
+    [
+        (["--k", "1"], "--k"),
+        (["--k", "25"], "--k 25"),
+        (["--k", "3", "3"], "--k"),
+        (["--gamma", "1.5"], "--gamma"),
+        (["--gamma", "-0.1"], "--gamma"),
+        (["--image_size", "30"], "--image_size"),
+        (["--target", "artits"], "artist"),
+        (["--epochs", "0"], "--epochs"),
+        (["--seeds", "0", "0"], "--seeds"),
+        (["--split", "given"], "--split"),
+        (["--backbone", "absent.keras"], "does not exist"),
+        (["--data", "no_such_place"], "no_such_place"),
+    ],
+)
+def test_a_mistake_gets_one_message_before_anything_is_trained(arguments, extra, words, capsys, tmp_path):
+    assert paper.main([*arguments, *extra]) == 1
+    message = capsys.readouterr().err
+    assert words in message.splitlines()[-1] and "Traceback" not in message
+    assert not list((tmp_path / "store").glob("dcec_paint/*/metrics.json"))
+
+
+@pytest.mark.parametrize("preset", ["paint", "west"])
+def test_a_paper_whose_pictures_are_not_published_asks_for_data(preset, capsys, tmp_path):
+    assert paper.main(["--preset", preset, "--store", str(tmp_path / "store")]) == 1
+    assert "needs --data" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("count", "words"), [(0, "no images"), (1, "needs at least 3 images")])
+def test_too_few_pictures_are_one_message(arguments, count, words, capsys, tmp_path):
+    (tmp_path / "few").mkdir()
+    for i in range(count):
+        paint(tmp_path / "few" / f"{i}.png", "abc"[i])
+    few = [*arguments[4:], "--data", str(tmp_path / "few")]
+    assert paper.main(few) == 1
+    assert words in capsys.readouterr().err
+
+
+def test_pictures_without_labels_are_clustered(arguments, capsys, tmp_path):
+    for i, colour in enumerate([*COLOURS] * 3):
+        paint(tmp_path / "flat" / f"{i}.png", colour, i)
+    assert paper.main([*arguments[4:], "--data", str(tmp_path / "flat"), "--k", "2"]) == 0
+    assert "nmi" not in capsys.readouterr().out.splitlines()[-8]
+
+
+@pytest.mark.parametrize("preset", study.PRESETS)
+def test_a_preset_fixes_every_field_and_a_flag_overrides_one(preset):
+    from keras_art import terminal
+
+    asked = terminal.parse(study.Study, study.PRESETS, ["--preset", preset, "--seeds", "7"], prog="", description="")
+    assert asked.seeds == (7,) and asked.gamma == study.PRESETS[preset].gamma
+
+
+@pytest.mark.parametrize("preset", ["paint", "guo", "west"])
+def test_a_run_by_a_papers_preset_is_known_as_one(preset):
+    pretraining, clustering, *_ = study.runs_of(study.PRESETS[preset], "pictures-00000000")
+    assert study.protocol(clustering, pretraining) == preset
+    asked = dict(study.PRESETS[preset].__dict__, epochs=3)
+    pretraining, clustering, *_ = study.runs_of(study.Study(**asked), "pictures-00000000")
+    assert study.protocol(clustering, pretraining) == "study"
+
+
+def test_digests_of_runs_stay_what_they_are():
+    pretraining, clustering, *_ = study.runs_of(study.PRESETS["paint"], "pictures-00000000")
+    assert runs.digest(study.Run()) == "44136fa3"
+    assert (runs.digest(pretraining), runs.digest(clustering)) == ("301eb183", "84cf9845")

@@ -1,0 +1,287 @@
+"""The reproduction through its real command line, on small pictures and a network of a few layers."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shutil
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import kill_at
+
+from keras_art.report.tables import DIVERGED
+from keras_art.store import runs
+from reproductions.sabatelli2018 import main, study, tables
+
+COLUMNS = ["table", "challenge", "network", "mode", "paper", "ours", "std", "n", "delta", "protocol", "note"]
+
+
+@pytest.fixture(scope="module")
+def backbone(tmp_path_factory):
+    """Two convolutions, with batch normalisation, saved as a user would."""
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((None, None, 3))
+    x = keras.layers.Conv2D(8, 3, 2, activation="relu")(inputs)
+    x = keras.layers.BatchNormalization()(x)
+    x = keras.layers.Conv2D(16, 3, 2, activation="relu")(x)
+    path = tmp_path_factory.mktemp("network") / "tiny.keras"
+    keras.Model(inputs, x, name="tiny").save(path)
+    return str(path)
+
+
+@pytest.fixture
+def arguments(picture_csv, backbone, tmp_path):
+    return [
+        *("--data", str(picture_csv), "--target", "artist", "--networks", backbone, "--preprocessing", "unit"),
+        *("--image_size", "32", "--epochs", "3", "--store", str(tmp_path / "store")),
+    ]
+
+
+def table_of(capsys, *arguments):
+    capsys.readouterr()
+    assert main([*arguments, "--format", "csv"]) == 0
+    return pd.read_csv(io.StringIO(capsys.readouterr().out), dtype=str, keep_default_na=False)
+
+
+def metrics(store):
+    return [json.loads(path.read_text()) for path in sorted(Path(store).glob("sabatelli2018/*/metrics.json"))]
+
+
+def test_the_tables_are_typed_as_printed():
+    accuracy = tables.TABLE_2.cells()
+    assert len(accuracy) == 24 and accuracy["paper"].between(0, 100).all()
+    assert (
+        accuracy.set_index(["challenge", "network", "mode"]).loc[("artist", "ResNet50", "off_the_shelf"), "paper"] == 8
+    )
+    theta = tables.TABLE_3.cells().pivot(index=["challenge", "network"], columns="mode", values="paper")
+    assert (theta["theta_r_off"] > theta["theta_i_off"]).all() and (theta["theta_r_ft"] > theta["theta_i_ft"]).all()
+
+
+def test_the_printed_parameters_are_the_whole_network_in_millions():
+    sizes = tables.TABLE_2_SIZES.cells().pivot(index=["challenge", "network"], columns="mode", values="paper")
+    classes = (
+        tables.TABLE_1.cells().query("count == 'Q_t' and collection == 'rijksmuseum'").set_index("challenge")["paper"]
+    )
+    without_top = {"Xception": 20_861_480, "InceptionV3": 21_802_784, "ResNet50": 23_587_712, "VGG19": 20_024_384}
+    for (challenge, network), row in sizes.iterrows():
+        total = without_top[network] + (row["X"] + 1) * classes[challenge]
+        assert abs(total / 1e6 - row["params"]) < 1, (challenge, network)
+
+
+def test_a_study_runs_prints_its_table_and_is_not_run_again(arguments, capsys, tmp_path):
+    first = table_of(capsys, *arguments)
+    assert list(first.columns) == COLUMNS
+    ours = first[(first["n"] == "1") & (first["table"] == "table_2")].set_index("mode")
+    assert set(ours.index) == {"off_the_shelf", "fine_tuning"}
+    assert (ours["paper"] == "").all() and (ours["delta"] == "").all()
+    for found in metrics(tmp_path / "store"):
+        assert found["status"] == "ok" and 0 <= found["test_accuracy"] <= 1 and found["n_test"] > 0
+        assert {"test_loss", "test_macro_f1"} <= set(found)
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "store").rglob("*.json")}
+    second = table_of(capsys, *arguments)
+    pd.testing.assert_frame_equal(first, second)
+    assert before == {path: path.stat().st_mtime_ns for path in (tmp_path / "store").rglob("*.json")}
+
+
+def test_a_run_leaves_what_a_person_wants_to_see(arguments, tmp_path):
+    assert main(arguments) == 0
+    folder = next((tmp_path / "store/sabatelli2018").glob("*fine_tuning*/"))
+    assert {path.name for path in folder.iterdir()} >= {
+        *("config.json", "environment.json", "history.csv", "metrics.json", "predictions.csv", "per_class.csv"),
+        *("classes.json", "confusion.png", "model.keras"),
+    }
+    assert not (folder / "checkpoint").exists()
+    figures = {path.name.split("-")[-1] for path in (tmp_path / "store/sabatelli2018/figures").glob("*.png")}
+    assert figures == {"curves.png", "samples.png", "saliency.png"}
+    predictions = pd.read_csv(folder / "predictions.csv")
+    splits = pd.read_csv(next((tmp_path / "store/collections").glob("*/splits.csv")))
+    assert sorted(predictions["id"]) == sorted(splits.loc[splits["split"] == "test", "id"])
+
+
+def test_dry_run_trains_nothing_and_names_every_run(arguments, capsys, tmp_path):
+    assert main([*arguments, "--dry_run", "--seeds", "0", "1"]) == 0
+    printed = capsys.readouterr().out
+    assert printed.count("to do ") == 4 and "4 runs, 4 to do: at most" in printed
+    assert not list((tmp_path / "store").glob("sabatelli2018/*/*"))
+
+
+def test_another_seed_or_head_extracts_no_features_again(arguments, tmp_path, monkeypatch):
+    off = [*arguments, "--modes", "off_the_shelf"]
+    assert main(off) == 0
+    from keras_art.learning import features
+
+    def refused(backbone):
+        raise AssertionError("features were extracted again")
+
+    monkeypatch.setattr(features, "feature_extractor", refused)
+    assert main([*off, "--seeds", "1"]) == 0
+    assert main([*off, "--head", "linear_svm"]) == 0
+    assert main([*off, "--learning_rate", "0.01"]) == 0
+    assert len(metrics(tmp_path / "store")) == 4
+
+
+def test_frozen_batch_normalisation_on_its_batch_trains_the_long_way(arguments, tmp_path):
+    assert main([*arguments, "--modes", "off_the_shelf", "--frozen_bn", "batch"]) == 0
+    assert not (tmp_path / "store/cache/features").exists()
+    assert metrics(tmp_path / "store")[0]["status"] == "ok"
+
+
+def test_the_same_command_on_an_empty_store_gives_the_same_numbers(arguments, tmp_path):
+    assert main(arguments) == 0
+    assert main([*arguments, "--store", str(tmp_path / "again")]) == 0
+    first, second = (metrics(tmp_path / store) for store in ("store", "again"))
+    for found in (*first, *second):
+        del found["seconds"]
+    assert first == second
+
+
+def test_a_diverged_run_is_recorded_and_the_study_goes_on(arguments, capsys, tmp_path):
+    table = table_of(capsys, *arguments, "--learning_rate", "1e30")
+    ours = table[table["n"] == "1"].set_index(["table", "mode"])["ours"]
+    assert ours["table_2", "fine_tuning"] == DIVERGED
+    diverged = [found for found in metrics(tmp_path / "store") if found["status"] == "diverged"]
+    assert diverged and diverged[0]["test_accuracy"] is None
+
+
+def test_a_source_is_trained_first_and_carried_over(arguments, picture_csv, capsys, tmp_path):
+    source = shutil.copytree(picture_csv, tmp_path / "source")
+    table = table_of(capsys, *arguments, "--source", str(source))
+    ours = table[(table["table"] == "table_3") & (table["n"] == "1")]
+    assert set(ours["mode"]) == {"theta_i_off", "theta_r_off", "theta_i_ft", "theta_r_ft"}
+    overlap = table[(table["table"] == "table_1") & (table["mode"] == "overlap") & (table["n"] == "1")]
+    assert list(overlap["ours"]) == ["100.00", "100.00"]
+
+
+def test_the_source_may_have_another_label_column(arguments, picture_csv, tmp_path):
+    source = shutil.copytree(picture_csv, tmp_path / "source")
+    extra = ("--source", str(source), "--source_target", "style", "--modes", "off_the_shelf", "--class_filter", "none")
+    assert main([*arguments, *extra]) == 0
+    configs = [json.loads(path.read_text()) for path in tmp_path.glob("store/sabatelli2018/*/config.json")]
+    assert sorted((c["mode"], c["target"]) for c in configs) == [
+        ("fine_tuning", "style"),
+        ("off_the_shelf", "artist"),
+        ("off_the_shelf", "artist"),
+    ]
+
+
+def test_what_begins_with_diverged_weights_is_recorded_as_diverged(arguments, picture_csv, tmp_path):
+    source = shutil.copytree(picture_csv, tmp_path / "source")
+    assert main([*arguments, "--source", str(source), "--modes", "fine_tuning", "--learning_rate", "1e30"]) == 0
+    runs = {path.parent: json.loads(path.read_text()) for path in tmp_path.glob("store/sabatelli2018/*/metrics.json")}
+    carried = [
+        found
+        for folder, found in runs.items()
+        if json.loads((folder / "config.json").read_text())["weights"].startswith("run:")
+    ]
+    assert len(runs) == 3 and len(carried) == 1
+    assert carried[0]["status"] == "diverged" and carried[0]["epochs"] == 0 and carried[0]["parameters"] > 0
+
+
+def test_predict_names_classes_for_new_pictures_and_quarantines_the_rest(arguments, picture_csv, tmp_path):
+    assert main(arguments) == 0
+    pictures = tmp_path / "new"
+    pictures.mkdir()
+    for path in sorted((picture_csv / "images").iterdir())[:5]:
+        (pictures / path.name).write_bytes(path.read_bytes())
+    (pictures / "broken.jpg").write_bytes(b"no picture")
+    for mode in ("off_the_shelf", "fine_tuning"):
+        run = next((tmp_path / "store/sabatelli2018").glob(f"*{mode}*/"))
+        out = tmp_path / f"{mode}.csv"
+        assert main(["predict", str(run), str(pictures), "--out", str(out)]) == 0
+        with out.open() as file:
+            rows = list(csv.DictReader(file))
+        known = pd.read_csv(run / "predictions.csv").set_index("id")
+        assert [row["id"] for row in rows] == sorted(path.name for path in (picture_csv / "images").iterdir())[:5]
+        for row in rows:
+            for name in (f"images/{row['id']}", row["id"]):
+                if name in known.index:
+                    assert float(row["probability"]) == pytest.approx(known.loc[name, "probability"], abs=1e-5)
+        assert "broken.jpg" in out.with_name(f"{mode}_quarantine.csv").read_text()
+
+
+def test_a_killed_study_goes_on_and_ends_with_the_same_numbers(arguments, tmp_path):
+    longer = [*arguments, "--modes", "fine_tuning", "--epochs", "6"]
+    assert main([*longer, "--store", str(tmp_path / "whole")]) == 0
+    kill_at("epoch.npz", "sabatelli2018", longer, tmp_path / "store")
+    assert not metrics(tmp_path / "store"), "the study was over before it could be killed"
+    assert main(longer) == 0
+    whole_run, resumed = (metrics(tmp_path / store)[0] for store in ("whole", "store"))
+    assert {**whole_run, "seconds": 0} == {**resumed, "seconds": 0}
+
+
+@pytest.mark.parametrize(
+    ("extra", "words"),
+    [
+        (["--networks", "ResNet5"], "ResNet50"),
+        (["--networks", "absent.keras"], "does not exist"),
+        (["--target", "artits"], "artist"),
+        (["--data", "rijksmuseun"], "rijksmuseum"),
+        (["--epochs", "0"], "--epochs"),
+        (["--head", "linear_svm", "--modes", "fine_tuning"], "off_the_shelf"),
+        (["--head", "linear_svm", "--frozen_bn", "batch"], "--frozen_bn inference"),
+        (["--weights", "imagenet", "none"], "--weights"),
+        (["--weights", "VGG19=x.h5"], "--networks"),
+        (["--source_target", "style"], "--source"),
+        (["--seeds", "0", "0"], "--seeds"),
+        (["--split", "given"], "--split"),
+        (["--image_size", "4"], "4"),
+    ],
+)
+def test_a_mistake_gets_one_message_before_anything_is_trained(arguments, extra, words, capsys, tmp_path):
+    assert main([*arguments, *extra]) == 1
+    message = capsys.readouterr().err
+    assert words in message.splitlines()[-1] and "Traceback" not in message
+    assert not list((tmp_path / "store").glob("sabatelli2018/*/history.csv"))
+
+
+def test_a_misspelt_flag_is_answered_with_the_nearest(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["--netwroks", "VGG19"])
+    assert stop.value.code == 2
+    assert "--networks" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("preset", study.PRESETS)
+def test_a_preset_fixes_every_field_and_a_flag_overrides_one(preset):
+    from keras_art import terminal
+
+    asked = terminal.parse(study.Study, study.PRESETS, ["--preset", preset, "--seeds", "7"], prog="", description="")
+    assert asked.seeds == (7,)
+    assert asked.optimizer == study.PRESETS[preset].optimizer and asked.frozen_bn == study.PRESETS[preset].frozen_bn
+
+
+def test_a_run_of_the_papers_protocol_is_known_as_one():
+    preset = study.PRESETS["paper"]
+    run = study.Run(collection="rijksmuseum-00000000", preprocessing="unit", frozen_bn="batch")
+    facts = {"rule": preset.split, "split_seed": preset.split_seed, "class_filter": True}
+    assert tables.protocol(run, facts) == "paper"
+    assert tables.protocol(study.Run(collection="rijksmuseum-00000000"), facts) == "study"
+    assert tables.protocol(study.Run(collection="atelier-target-00000000"), facts) == "demo"
+    assert not tables.matches_card("rijksmuseum", "artist", {"n_images": 1000, "n_classes": 12})
+    assert tables.matches_card("rijksmuseum", "artist", {"n_images": 82018, "n_classes": 1196})
+
+
+def test_digests_of_runs_stay_what_they_are():
+    assert runs.digest(study.Run()) == "44136fa3"
+    assert runs.digest(study.Run(network="ResNet50", mode="fine_tuning", seed=1)) == "003e1d15"
+
+
+def test_scratch_is_inceptions_unless_networks_are_named(picture_csv, tmp_path):
+    def grid(*networks):
+        asked = study.Study(data=str(picture_csv), target="artist", modes=("scratch",), networks=networks)
+        return [run.network for run in study.runs_of(asked, study.choices(asked, runs.Store(tmp_path)))]
+
+    assert grid(*study.NETWORKS) == ["InceptionV3"]
+    assert grid("VGG19", "ResNet50") == ["VGG19", "ResNet50"]
+
+
+def test_probabilities_of_an_svm_are_margins_without_a_loss(arguments, tmp_path):
+    assert main([*arguments, "--modes", "off_the_shelf", "--head", "linear_svm"]) == 0
+    found = metrics(tmp_path / "store")[0]
+    assert found["test_loss"] is None and found["test_accuracy"] is not None
+    assert np.isfinite(pd.read_csv(next((tmp_path / "store").glob("*/*/predictions.csv")))["probability"]).all()

@@ -1,0 +1,232 @@
+"""The reproduction through its real command line, on small pictures and a network of a few layers."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import kill_at, paint
+from test_ticket_network import save_tiny
+
+from keras_art import terminal
+from keras_art.store import runs
+from reproductions.sabatelli2021 import main, results, tables
+from reproductions.sabatelli2021 import study as page
+
+PUBLISHED = Path(__file__).parents[2] / "reproductions" / "published"
+LOGS = {
+    "Human-LBA": "human_lba", "Lung-Tissues": "lung_tissues", "Mouse-LBA": "mouse_lba", "Bone-Marrow": "bone_marrow",
+    "Artist-Classification-1": "artist_classification_1", "Type-Classification": "type_classification",
+}  # fmt: skip
+COLUMNS = {"target_ticket": "winning_ticket", "cifar10": "cifar10", "cifar100": "cifar100", "fmnist": "fashion_mnist"}
+
+
+@pytest.fixture
+def arguments(picture_csv, picture_folder, tmp_path):
+    """Tickets of a folder of pictures, carried to the artists of a small museum."""
+    tiny = save_tiny(tmp_path / "networks" / "tiny.keras")
+    return [
+        *("--sources", str(picture_folder), "--data", str(picture_csv), "--target", "artist", "--networks", str(tiny)),
+        *("--image_size", "16", "--crop", "14", "--epochs", "2", "--stages", "3", "--transfer_stages", "0", "2"),
+        *("--batch_size", "8", "--late_resetting", "1", "--store", str(tmp_path / "store")),
+    ]
+
+
+def measured(store):
+    return {path.parent.name: json.loads(path.read_text()) for path in Path(store).glob("sabatelli2021/*/metrics.json")}
+
+
+def table_of(capsys, *arguments):
+    capsys.readouterr()
+    assert main([*arguments, "--format", "csv"]) == 0
+    return pd.read_csv(io.StringIO(capsys.readouterr().out), dtype=str, keep_default_na=False)
+
+
+def test_every_cell_of_table_6_is_a_stage_except_the_two_misprints():
+    ladder = 1 - 0.8 ** np.arange(31)
+    for row in tables.TABLE_6.cells().itertuples():
+        assert (abs(ladder - row.paper).min() > 0.0006) == (row.mark in ("†", "‡")), row
+
+
+def test_table_5_is_the_best_of_the_published_series_except_where_a_note_says_so():
+    for row in tables.TABLE_5.cells().itertuples():
+        series = pd.read_csv(PUBLISHED / f"lth_{LOGS[row.challenge]}.csv")
+        best = series["baseline"][0] if row.mode == "scratch" else series[COLUMNS[row.mode]].max()
+        agrees = abs(best - row.paper) < 0.02
+        assert agrees == (row.mark not in ("†", "¶", "#", "*")), row
+        if row.mark in ("‡", "§"):
+            assert series[COLUMNS[row.mode]].idxmax() == 0
+
+
+def test_table_4_adds_up():
+    counts = tables.TABLE_4.cells().pivot(index="challenge", columns="count", values="paper")
+    assert (counts["train"] + counts["val"] + counts["test"] == counts["N_t"]).all() and len(counts) == 7
+
+
+def test_a_study_finds_carries_prints_and_is_not_run_again(arguments, capsys, tmp_path):
+    asked = [*arguments, "--controls", "scratch", "random_mask", "theta_i"]
+    first = table_of(capsys, *asked)
+    found = measured(tmp_path / "store")
+    modes = [name.split("tiny-")[1].split("-", 1)[1].split("-")[0] for name in found]
+    assert {mode: modes.count(mode) for mode in modes} == {
+        "find": 3, "random_mask": 2, "scratch": 1, "transfer": 2, "theta_i": 2,
+    }  # fmt: skip
+    ours = first[(first["n"] == "1") & (first["table"] == "table_5")]
+    carried = ours[ours["challenge"] == "museum artist"]
+    assert set(carried["mode"]) == {"scratch", "pictures", "pictures theta_i"}
+    assert {word.split(", best by ")[1] for word in carried["network"]} == {"validation", "test"}
+    assert (ours["paper"] == "").all() and (ours["protocol"] == "study").all()
+    names = {path.name.split("-")[0] for path in (tmp_path / "store/sabatelli2021/figures").glob("*-tickets.png")}
+    assert names == {"museum", "pictures"}
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "store").rglob("*.json")}
+    pd.testing.assert_frame_equal(table_of(capsys, *asked), first)
+    assert before == {path: path.stat().st_mtime_ns for path in (tmp_path / "store").rglob("*.json")}
+
+
+def test_a_killed_study_goes_on_and_ends_with_the_same_numbers(arguments, tmp_path):
+    small = [*arguments, "--controls", "scratch", "--stages", "2", "--transfer_stages", "1", "--epochs", "4"]
+    assert main([*small, "--store", str(tmp_path / "whole")]) == 0
+    kill_at("epoch.npz", "sabatelli2021", small, tmp_path / "store")
+    assert len(measured(tmp_path / "store")) < 4, "the study was over before it could be killed"
+    assert main(small) == 0
+    whole, resumed = measured(tmp_path / "whole"), measured(tmp_path / "store")
+    assert whole.keys() == resumed.keys() and len(whole) == 4
+    for name, line in whole.items():
+        assert {**line, "seconds": 0} == {**resumed[name], "seconds": 0}, name
+
+
+def test_a_tickets_file_is_a_source_too(arguments, capsys, tmp_path):
+    assert main([*arguments, "--controls", "scratch"]) == 0
+    ticket = next((tmp_path / "store" / "tickets").glob("pictures-*.npz"))
+    other = ["--sources", str(ticket), *arguments[2:], "--controls", "scratch", "--store", str(tmp_path / "other")]
+    assert main(other) == 0
+    ours, theirs = measured(tmp_path / "store"), measured(tmp_path / "other")
+    assert len(theirs) == 3  # scratch and two stages: nothing was found anew
+    accuracies = [
+        sorted((v["sparsity"], v["test_loss"]) for name, v in found.items() if "transfer" in name)
+        for found in (ours, theirs)
+    ]
+    assert accuracies[0] == accuracies[1]
+    assert "pictures" in set(table_of(capsys, *other).query("n == '1'")["mode"])
+
+
+def test_without_sources_tickets_are_found_on_the_target_and_on_its_fractions(arguments, capsys):
+    words = [
+        *arguments[2:],
+        "--fractions",
+        "1",
+        "0.5",
+        "--stages",
+        "2",
+        "--transfer_stages",
+        "1",
+        "--controls",
+        "scratch",
+    ]
+    ours = table_of(capsys, *words).query("n == '1' and table == 'table_5'")
+    assert set(ours["challenge"]) == {"museum artist", "museum artist, 50% of train"}
+    assert set(ours["mode"]) == {"scratch", "target_ticket"}
+
+
+def test_dry_run_says_what_it_costs_and_trains_nothing(arguments, capsys, tmp_path):
+    assert main([*arguments, "--dry_run", "--seeds", "0", "1"]) == 0
+    printed = capsys.readouterr().out
+    assert "16 runs, 16 to do: at most" in printed and printed.count("-find-") == 6
+    assert not list((tmp_path / "store").glob("sabatelli2021/*/*"))
+
+
+@pytest.mark.parametrize(
+    ("extra", "words"),
+    [
+        (["--preset", "released"], "released no code"),
+        (["--rate", "0"], "prunes nothing"),
+        (["--rate", "1"], "prunes everything"),
+        (["--stages", "60"], "last for 1 to 10 stages"),
+        (["--transfer_stages", "3"], "none of the stages 0 to 2"),
+        (["--crop", "20"], "--image_size 16"),
+        (["--fractions", "0.5", "0"], "--fractions"),
+        (["--networks", "ResNet5"], "ResNet50"),
+        (["--sources", "absent.npz"], "does not exist"),
+        (["--sources", "TRUNCATED"], "no whole ticket"),
+        (["--sources", "TRUNCATED", "--controls", "theta_i"], "theta_i"),
+        (["--sources", "OTHER"], "another network"),
+        (["--seeds", "0", "0"], "--seeds"),
+    ],
+)
+def test_a_mistake_gets_one_message_before_anything_is_trained(arguments, extra, words, capsys, tmp_path):
+    from keras_art.methods.tickets import ticket
+
+    (tmp_path / "truncated.npz").write_bytes(b"PK\x03\x04 and no more")
+    theta = {"one/kernel": np.zeros((1, 1, 3, 4), "float32")}
+    other = ticket.Ticket(theta, {"one/kernel": np.zeros((1, 1, 3, 4), np.uint8)}, 3, {"run": {}})
+    ticket.write(tmp_path / "other.npz", other)
+    files = {"TRUNCATED": str(tmp_path / "truncated.npz"), "OTHER": str(tmp_path / "other.npz")}
+    assert main([*arguments, *(files.get(word, word) for word in extra)]) == 1
+    message = capsys.readouterr().err
+    assert words in message and "Traceback" not in message
+    assert not list((tmp_path / "store").glob("sabatelli2021/*/history.csv"))
+
+
+def test_no_preset_but_the_demo_falls_back_to_the_atelier(capsys, tmp_path):
+    assert main(["--preset", "paper", "--store", str(tmp_path)]) == 1
+    assert "--preset paper needs --data" in capsys.readouterr().err
+
+
+def test_a_class_with_one_image_is_left_out_and_said(arguments, picture_csv, capsys):
+    paint(picture_csv / "images" / "lonely.png", "a", 99)
+    with (picture_csv / "labels.csv").open("a") as file:
+        file.write("lonely.png,Hermit,warm\n")
+    assert main([*arguments[2:], "--stages", "1", "--transfer_stages", "0"]) == 0
+    assert "left out, not in all three splits: classes 1, images 1" in capsys.readouterr().err
+
+
+def line(**fields):
+    row = {"challenge": "c", "network": "n", "line": "s", "stage": 0, "pruned": 0.0, "seed": 0, "val": 0.0, "test": 0.0}
+    return {**row, **fields}
+
+
+def test_the_best_stage_is_a_pruned_one_by_validation_and_any_by_test():
+    rows = pd.DataFrame(
+        [
+            line(stage=0, val=90, test=80), line(stage=1, val=70, test=60), line(stage=2, val=60, test=70),
+            line(stage=0, seed=1, val=90, test=80), line(stage=1, seed=1, val=70, test=60),
+            line(stage=2, seed=1, val=60, test=70), line(line="scratch", val=50, test=50),
+        ]
+    )  # fmt: skip
+    best = results.best(rows).set_index(["line", "choice"])
+    assert best.loc[("s", "validation"), "stage"].tolist() == [1, 1]
+    assert best.loc[("s", "test"), "stage"].tolist() == [0, 0]
+    assert best.loc[("scratch", "test"), "test"] == 50
+
+
+def test_stages_are_compared_on_the_seeds_that_have_got_furthest():
+    rows = pd.DataFrame(
+        [line(stage=1, val=50), line(stage=2, val=60), line(stage=1, seed=1, val=99)]  # seed 1 is still at it
+    )
+    best = results.best(rows).query("choice == 'validation'")
+    assert best[["seed", "stage"]].to_numpy().tolist() == [[0, 2]]
+
+
+def test_the_paper_preset_is_the_papers_protocol():
+    study = terminal.parse(page.Study, page.PRESETS, ["--preset", "paper", "--seeds", "3"], prog="", description="")
+    assert study.seeds == (3,)
+    run = page.Run(collection="somewhere-00000000", target="artist")
+    assert tables.protocol(run) == "paper"
+    assert tables.protocol(dataclasses.replace(run, rate=0.5)) == "study"
+    assert tables.protocol(dataclasses.replace(run, collection="atelier-target-00000000")) == "demo"
+
+
+def test_digests_of_runs_stay_what_they_are():
+    assert runs.digest(page.Run()) == "44136fa3"
+    assert runs.digest(page.Run(network="ResNet20", mode="transfer", stage=4, ticket="0123abcd")) == "8213e734"
+
+
+def test_a_collection_and_its_label_are_told_apart():
+    assert page.labelled("kaokore:status") == ("kaokore", "status")
+    assert page.labelled("folder/of pictures") == ("folder/of pictures", None)
+    assert page.labelled("a:b/labels.csv") == ("a:b/labels.csv", None)

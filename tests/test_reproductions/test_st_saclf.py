@@ -1,0 +1,338 @@
+"""st_saclf: the study, its stages, its data, and the command line for real on small pictures."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import json
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+
+from keras_art.data.splits import Choice
+from keras_art.errors import UserError
+from keras_art.networks.backbones import load_backbone
+from keras_art.store import runs
+from reproductions import st_saclf
+from reproductions.st_saclf import stages, study, tables
+from reproductions.st_saclf.evaluation import agreement, scores
+from reproductions.st_saclf.study import PRESETS, Run, Study
+
+
+@pytest.fixture(scope="module")
+def backbone_file(tmp_path_factory) -> Path:
+    """A network of three named blocks for 16 pixels."""
+    keras.utils.set_random_seed(0)
+    pixels = keras.Input((16, 16, 3))
+    x = keras.layers.Conv2D(4, 3, padding="same", activation="relu", name="block1_conv")(pixels)
+    x = keras.layers.MaxPooling2D(name="block1_pool")(x)
+    x = keras.layers.Conv2D(6, 3, padding="same", activation="relu", name="block2_conv")(x)
+    x = keras.layers.Conv2D(8, 3, padding="same", activation="relu", name="block3_conv")(x)
+    path = tmp_path_factory.mktemp("network") / "little.keras"
+    keras.Model(pixels, x, name="little").save(path)
+    return path
+
+
+def run_of(**fields) -> Run:
+    return Run(collection="c-1", target="t", network="VGG16", mode="staged", epochs=20, learning_rate=1e-3, **fields)
+
+
+def test_stages_are_read_and_nonsense_is_refused():
+    assert stages.parse(["3@1e-3", "2@3e-4:fire9_,fire8_", "1@1e-5:all"]) == [
+        (3, 1e-3, ()),
+        (2, 3e-4, ("fire9_", "fire8_")),
+        (1, 1e-5, ("",)),
+    ]
+    for word in ("3", "3@", "x@1e-3", "3@1e-3:", "3@1-"):
+        with pytest.raises(UserError, match="EPOCHS@RATE"):
+            stages.parse([word])
+
+
+@pytest.mark.parametrize(
+    ("name", "blocks"),
+    [("VGG16", ["block1", "block2", "block3", "block4", "block5"]), ("MobileNetV2", None)],
+)
+def test_blocks_are_named_bottom_first(name: str, blocks: list[str] | None):
+    found = stages.blocks_of(load_backbone(name, image_size=32, weights=None).model)
+    assert found == blocks if blocks else len(found) > 10
+
+
+def test_staged_thaws_from_the_top_at_falling_rates_and_trains_what_it_names():
+    from keras_art.learning.staged import freeze
+
+    backbone = load_backbone("VGG16", image_size=32, weights=None).model
+    plan = stages.stages_of(run_of(), backbone)
+    assert sum(stage.epochs for stage in plan) == 20
+    assert [stage.unfrozen for stage in plan] == [
+        (), ("block4", "block5"), ("block3", "block4", "block5"), ("",), ("",),
+    ]  # fmt: skip
+    assert all(a.learning_rate > b.learning_rate for a, b in itertools.pairwise(plan))
+    for stage in plan:
+        freeze(backbone, stage.unfrozen)
+        named = [
+            v.path
+            for layer in backbone.layers
+            if layer.name.startswith(stage.unfrozen or ("-",))
+            for v in layer.weights
+        ]
+        assert [v.path for v in backbone.trainable_variables] == named
+
+
+def test_released_is_one_switch_at_half_time_and_frozen_none():
+    backbone = load_backbone("VGG16", image_size=32, weights=None).model
+    plan = stages.stages_of(dataclasses.replace(run_of(), mode="released", epochs=40), backbone)
+    assert [(stage.epochs, stage.unfrozen) for stage in plan] == [
+        (10, ()), (5, ()), (5, ()), (10, ("",)), (5, ("",)), (5, ("",)),
+    ]  # fmt: skip
+    np.testing.assert_allclose([stage.learning_rate for stage in plan], 2 * [1e-3, 1e-4, 1e-5])
+    assert not any(s.unfrozen for s in stages.stages_of(dataclasses.replace(run_of(), mode="frozen"), backbone))
+
+
+def test_scores_are_macro_means_over_the_whole_split_with_rare_classes_apart():
+    from sklearn.metrics import precision_recall_fscore_support
+
+    rng = np.random.default_rng(0)
+    labels, probabilities = rng.integers(0, 3, 50), rng.dirichlet([1, 1, 1], 50)
+    found = scores(labels, probabilities, ["a", "b", "c"], ["c"])
+    expected = precision_recall_fscore_support(labels, probabilities.argmax(1), average="macro", zero_division=0)
+    np.testing.assert_allclose(
+        [found["test_macro_precision"], found["test_macro_recall"], found["test_macro_f1"]], expected[:3]
+    )
+    recalls = [(probabilities.argmax(1)[labels == k] == k).mean() for k in range(3)]
+    assert found["test_rare_recall"] == pytest.approx(recalls[2])
+    assert found["test_representative_recall"] == pytest.approx(np.mean(recalls[:2]))
+    assert found["test_recall_gap"] == pytest.approx(max(recalls) - min(recalls))
+
+
+def test_attention_agrees_with_itself_and_less_with_other_pictures():
+    from keras_art.networks.attention import attention_classifier, find_taps
+
+    keras.utils.set_random_seed(0)
+    backbone = load_backbone("VGG16", image_size=32, weights=None)
+    model = attention_classifier(backbone, find_taps(backbone), 3, scale="layer")
+    pixels = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), dtype=np.uint8)
+    found = agreement(model, pixels, np.array([[0, 0], [1, 1], [2, 2], [3, 3]]))
+    np.testing.assert_allclose(found["attention_agreement"], 1, atol=1e-4)
+    assert len(found["attention_chance"]) == 4 and found["attention_chance"][0] < 0.9
+
+
+def choice(key: str = "c") -> Choice:
+    return Choice(key, "status", pd.DataFrame(), "given", 0, True, {}, "0" * 8)
+
+
+def test_the_ablation_is_the_method_one_part_off_in_turn_and_all_off():
+    asked = dataclasses.replace(PRESETS["study"], ablation=True, networks=("VGG16",))
+    found = study.runs_of(asked, {"target": (None, choice())})
+    assert [(run.mode, run.attention, run.loss, bool(run.p1 or run.p2)) for run in found] == [
+        ("staged", "spatial", "focal", True),
+        ("staged", "spatial", "focal", False),
+        ("staged", "none", "focal", True),
+        ("staged", "spatial", "cross_entropy", True),
+        ("frozen", "spatial", "focal", True),
+        ("frozen", "none", "cross_entropy", False),
+    ]
+    assert [bool(run.stylised) for run in found] == [True, False, True, True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"p1": (1.5,)}, r"--p1 lies in \[0, 1\]"),
+        ({"p2": (-0.1,)}, r"--p2 lies in \[0, 1\]"),
+        ({"alpha": 2.0}, r"--alpha lies in \[0, 1\]"),
+        ({"dropout": 1.0}, "--dropout lies in"),
+        ({"image_size": 15}, "15 pixels are too small for AdaIN's encoder: it needs 16"),
+        ({"stages": ("5",)}, "EPOCHS@RATE"),
+        ({"stages": ("5@1e-3",), "learning_rate": 2e-3}, "--stages names the learning rates"),
+    ],
+)
+def test_bad_settings_are_refused_before_anything_is_read(fields: dict, message: str):
+    asked = dataclasses.replace(PRESETS["study"], **fields)
+    with pytest.raises(UserError, match=message):
+        study.check(asked)
+
+
+def test_a_decoder_that_is_none_is_refused():
+    with pytest.raises(UserError, match=r"nowhere holds no decoder.keras"):
+        study.makers(dataclasses.replace(PRESETS["study"], decoder="nowhere"), choice())
+
+
+def test_the_published_numbers_stand_with_their_versions_and_blanks():
+    cells = tables.BASELINES.cells()
+    assert len(cells) == 14 and set(cells["version"]) == {"1.0"}
+    assert all(min(abs(paper - 100 * k / 527) for k in range(528)) < 0.01 for paper in cells["paper"])
+    published = tables.PUBLISHED.cells().set_index("score")["paper"]
+    assert published["accuracy"] == 87.24
+    assert published[["precision", "recall", "f1"]].isna().all()
+    assert min(abs(87.24 - 100 * k / 845) for k in range(846)) > 0.01
+
+
+def test_versions_are_told_by_the_number_of_images():
+    kaokore = dataclasses.replace(run_of(), collection="kaokore-00000000")
+    assert tables.version(kaokore, {"n_images": 8443}) == "1.2"
+    assert tables.version(kaokore, {"n_images": 3000}) == ""
+    assert tables.version(run_of(), {"n_images": 8446}) == ""
+
+
+def arguments(folder: Path, network: Path, store: Path, *more: str) -> list[str]:
+    return [
+        "--data", str(folder), "--networks", str(network), "--preprocessing", "unit", "--image_size", "16",
+        "--store", str(store), "--batch_size", "8", "--epochs", "5", "--decoder_iterations", "2",
+        "--encoder_weights", "none", *more,
+    ]  # fmt: skip
+
+
+def test_a_study_from_pictures_to_tables(picture_folder: Path, backbone_file: Path, tmp_path: Path, capsys):
+    asked = arguments(picture_folder, backbone_file, tmp_path / "store", "--p1", "0.5", "--p2", "1", "--rare", "c")
+    assert st_saclf.main([*asked, "--second", str(picture_folder)]) == 0
+    out = capsys.readouterr().out
+    assert "spatial" in out and "ST-SACLF, arXiv 2408.01827" in out and "shared classes" in out
+    store = runs.Store(tmp_path / "store")
+    ((run, found),) = tables.done(store)
+    folder = store.directory(run)
+    for name in ("model.keras", "predictions.csv", "per_class.csv", "mixture.csv", "attention.png", "confidence.png"):
+        assert (folder / name).exists(), name
+    assert len(found["attention_agreement"]) == 2  # the little network has maps of two sizes
+    figures = {path.name.split("-", 2)[2] for path in (store.root / "st_saclf" / "figures").glob("*.png")}
+    assert figures == {"curves.png", "stylised.png"}
+    mixture = pd.read_csv(folder / "mixture.csv").set_index("class")
+    splits = pd.read_csv(store.root / "collections" / run.collection / "splits.csv", dtype=str)
+    train = splits[splits["split"] == "train"]
+    for name, share in (("a", 0.5), ("b", 0.5), ("c", 1.0)):
+        own = int((train["label"] == str("abc".index(name))).sum())
+        assert mixture.loc[name, ["originals", "stylised"]].tolist() == [own, round(share * own)]
+    assert found["n_train"] == mixture["together"].sum()
+    # No image outside train was content or style of any stylised one, and none was stylised twice over into test.
+    (provenance,) = (store.root / "stylised").glob("*/provenance.csv")
+    sources = pd.read_csv(provenance, dtype=str)
+    assert set(sources["content"]) | set(sources["style"]) <= set(train["id"])
+    assert len(sources) == len(train)
+    assert found["n_test"] == (splits["split"] == "test").sum()
+    # Asked again, nothing is trained.
+    before = (folder / "metrics.json").stat().st_mtime_ns
+    assert st_saclf.main(asked) == 0
+    assert (folder / "metrics.json").stat().st_mtime_ns == before
+
+
+def test_stylised_rows_are_in_train_and_nowhere_else(picture_folder: Path, backbone_file: Path, tmp_path: Path):
+    from reproductions.st_saclf.training import load_data
+
+    store = runs.Store(tmp_path / "store")
+    assert st_saclf.main(arguments(picture_folder, backbone_file, store.root, "--modes", "frozen")) == 0
+    ((run, _),) = tables.done(store)
+    data = load_data(store, run)
+    stylised = set(data.pairs[:, 0])
+    assert stylised and stylised <= set(data.split("train", 8).rows)
+    for name in ("val", "test"):
+        assert not stylised & set(data.split(name, 8).rows)
+    originals = data.ready.rows[data.ready.part("train")]
+    assert set(data.pairs[:, 1]) <= set(originals)
+
+
+def test_the_search_goes_on_in_its_file_and_never_sees_test(
+    picture_folder: Path, backbone_file: Path, tmp_path: Path, capsys, monkeypatch
+):
+    import optuna
+
+    from reproductions.st_saclf import training
+
+    seen: set[str] = set()
+    split = training.Data.split
+    monkeypatch.setattr(training.Data, "split", lambda self, name, *rest: (seen.add(name), split(self, name, *rest))[1])
+    asked = ["search", *arguments(picture_folder, backbone_file, tmp_path / "store"), "--p1", "0", "1", "--p2", "0"]
+    assert st_saclf.main([*asked, "--trials", "0"]) == 0
+    assert st_saclf.main([*asked, "--trials", "2"]) == 0
+    assert seen == {"train", "val"}
+    printed = capsys.readouterr()
+    assert "--p1" in printed.out and "learning_rate" in printed.err
+    (file,) = (tmp_path / "store" / "st_saclf" / "search").glob("*.db")
+    assert {
+        name: len(optuna.load_study(study_name=name, storage=f"sqlite:///{file}").trials) for name in ("grid", "bayes")
+    } == {
+        "grid": 2,
+        "bayes": 2,
+    }
+    assert (file.with_suffix("") / "p1-p2.png").exists()
+    assert st_saclf.main([*asked[:-1], "0.5", "--trials", "2"]) == 1  # another grid
+
+
+def test_the_search_proposes_no_rate_where_the_stages_name_theirs(
+    picture_folder: Path, backbone_file: Path, tmp_path: Path, capsys
+):
+    asked = arguments(picture_folder, backbone_file, tmp_path / "store", "--stages", "1@1e-3", "1@1e-4:all")
+    assert st_saclf.main(["search", *asked, "--p1", "0", "--p2", "0", "--trials", "1", "--dry_run"]) == 0
+    assert "1 trials on the grid, then 1, of 2 epochs each" in capsys.readouterr().out
+    assert st_saclf.main(["search", *asked, "--p1", "0", "--p2", "0", "--trials", "1"]) == 0
+    printed = capsys.readouterr()
+    assert "bayes, of 1: trial 1: dropout" in printed.err
+    assert "learning_rate" not in printed.err + printed.out
+    asked = arguments(picture_folder, backbone_file, tmp_path / "store", "--stages", "2@1e30:all")
+    assert st_saclf.main(["search", *asked, "--p1", "0", "--p2", "0", "--trials", "1"]) == 1
+    printed = capsys.readouterr().err
+    assert ", diverged" in printed and "all cells of the grid diverged" in printed
+
+
+def stages_with(grid: list[float], bayes: list[float], given_up: list[float]):
+    """Optuna studies whose trials ended like this."""
+    import optuna
+
+    found = []
+    for values, lost, name in ((grid, [], "p1"), (bayes, given_up, "dropout")):
+        stage = optuna.create_study(direction="maximize")
+        place = optuna.distributions.FloatDistribution(0, 1)
+        for i, value in enumerate([*values, *lost]):
+            trial = stage.ask({name: place})
+            trial.report(value, 1)
+            stage.tell(trial, value) if i < len(values) else stage.tell(trial, state=optuna.trial.TrialState.PRUNED)
+        found.append(stage)
+    return found
+
+
+def test_the_best_settings_are_those_that_had_the_best_accuracy():
+    from reproductions.st_saclf.search import best_of, parameters
+
+    grid, bayes = stages_with([0.5, 0.7], [0.6, 0.8], [])
+    assert best_of(grid, bayes) == (0.8, {**grid.best_params, **bayes.best_params})
+    grid, bayes = stages_with([0.5, 0.7], [0.6, 0.65], [0.9])
+    assert best_of(grid, bayes) == (0.7, grid.best_params)
+    grid, bayes = stages_with([0.7], [], [0.9])  # Optuna gives a trial that was given up a value, and calls it no best
+    assert best_of(grid, bayes) == (0.7, grid.best_params)
+
+    _, bayes = stages_with([0.7], [0.6, 0.65], [0.9])
+    dots = parameters(bayes).axes[0].collections[0]
+    assert [face[3] for face in dots.get_facecolors()] == [1, 1, 0]
+
+
+def test_a_killed_trial_is_tried_again(tmp_path: Path):
+    import optuna
+
+    from reproductions.st_saclf.search import _forget_killed
+
+    stage = optuna.create_study(storage=f"sqlite:///{tmp_path / 'x.db'}")
+    trial = stage.ask({"x": optuna.distributions.FloatDistribution(0, 1)})
+    _forget_killed(stage)
+    assert [t.state.name for t in stage.trials] == ["FAIL", "WAITING"]
+    again = stage.ask()
+    assert again.suggest_float("x", 0, 1) == trial.params["x"]
+
+
+def test_help_and_dry_run_train_nothing(picture_folder: Path, backbone_file: Path, tmp_path: Path, capsys):
+    assert st_saclf.main([*arguments(picture_folder, backbone_file, tmp_path / "store"), "--dry_run"]) == 0
+    assert "1 runs, 1 to do" in capsys.readouterr().out
+    assert not list((tmp_path / "store").glob("st_saclf/*/metrics.json"))
+
+
+def test_bad_taps_fail_before_training(picture_folder: Path, backbone_file: Path, tmp_path: Path, capsys):
+    asked = arguments(picture_folder, backbone_file, tmp_path / "store", "--taps", "block2_conf")
+    assert st_saclf.main(asked) == 1
+    assert "no layer 'block2_conf' to tap; the nearest names: block2_conv" in capsys.readouterr().err
+    assert not list((tmp_path / "store").glob("adain/*"))
+
+
+def test_a_study_is_one_configuration_to_a_directory():
+    assert json.loads(json.dumps(dataclasses.asdict(run_of()))) == dataclasses.asdict(run_of())
+    assert runs.digest(run_of()) != runs.digest(run_of(p1=0.5))
+    assert isinstance(PRESETS["demo"], Study)
