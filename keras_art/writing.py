@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import socket
+import unicodedata
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import keras
+
+
+def slug(text: str, most: int = 40) -> str:
+    """A user's words as a part of a file's name: letters and digits of any script, `-`, `_` and `.`, else `_`.
+
+    Never empty, never hidden, at most `most` bytes of UTF-8; other words may have the same one.
+    """
+    kept = "".join(c if c.isalnum() or c in "-_." else "_" for c in unicodedata.normalize("NFC", text))
+    return kept.lstrip(".").encode()[:most].decode(errors="ignore") or "_"
 
 
 @contextmanager
@@ -20,7 +31,8 @@ def replacing(path: Path, suffix: str = "") -> Iterator[Path]:
         suffix: how the name of that place must end, for writers that go by it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part{suffix}")  # two processes may write the same file
+    # Two processes, and two hosts on one file system, may write the same file.
+    part = path.with_name(f"{path.name}.{slug(socket.gethostname())}-{os.getpid()}.part{suffix}")
     try:
         yield part
         os.replace(part, path)

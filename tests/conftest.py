@@ -44,8 +44,8 @@ def kill_at(kept: str, paper: str, arguments: list[str], store: Path) -> None:
         stderr=subprocess.DEVNULL,
     )
     deadline = time.monotonic() + 300
-    checkpoints = (store / paper).glob
-    while not list(checkpoints(f"*/checkpoint/{kept}")) and process.poll() is None and time.monotonic() < deadline:
+    checkpoints = store.glob
+    while not list(checkpoints(f"*/*/checkpoint/{kept}")) and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.01)
     process.kill()
     process.wait()

@@ -58,6 +58,13 @@ def command(asked: Predict, kind: type[Any], how: Callable[..., Any] | None = No
     return hand_over(found, unreadable, asked.out)
 
 
+def main(argv: Sequence[str] | None = None, prog: str = "python -m keras_art predict") -> int:
+    """The command line; returns the exit status."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    asked = flags.read(Predict, words, prog=prog, description=Predict.__doc__ or "")
+    return terminal.guarded(lambda: command(asked), prog)
+
+
 def hand_over(found: pd.DataFrame, unreadable: pd.DataFrame, out: Path) -> int:
     """Writes what was found, and beside it what could not be read; returns the exit status."""
     write(out, found.to_csv(index=False))

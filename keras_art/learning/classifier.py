@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import hashlib
 import json
@@ -17,54 +16,30 @@ import pandas as pd
 
 from keras_art.data import tasks
 from keras_art.data.collection import described_by
-from keras_art.learning import features, training
+from keras_art.learning import features, probes, training
+from keras_art.learning.weights import load_network
 from keras_art.networks import backbones, heads
-from keras_art.networks.saliency import visual_backprop
 from keras_art.pictures.pipeline import Batches
 from keras_art.report import figures, metrics
+from keras_art.store.reading import read_json
 from keras_art.store.runs import Store
-from keras_art.study.plan import ClassifierRun
-from keras_art.writing import write, write_network
-
-Tell = Callable[[str, float], None]
-
-
-def load_network(store: Store, config: ClassifierRun) -> backbones.Backbone:
-    """A run's backbone with the weights it begins with.
-
-    Weights called `run:DIGEST` are the backbone of an earlier run of the same network in the same store.
-
-    Raises:
-        BadBackbone: the network or its weights can not be used.
-    """
-    folder = store.root / "cache" / "weights"
-    network = str(folder / config.network) if config.network.endswith(".keras") else config.network
-    weights: str | Path | None = config.weights
-    if config.weights == "none" or config.weights.startswith("run:"):
-        weights = None
-    elif config.weights not in ("imagenet", "own"):
-        weights = folder / config.weights
-    backbone = backbones.load_backbone(
-        network,
-        image_size=config.image_size,
-        weights=weights,
-        preprocessing=config.preprocessing,
-        frozen_bn=config.frozen_bn,
-        bn_momentum=config.bn_momentum,
-        seed=config.seed,
-    )
-    if config.weights.startswith("run:"):
-        source = keras.saving.load_model(run_folder(store, config.weights) / "model.keras", compile=False)
-        backbone.model.set_weights(source.get_layer(backbone.model.name).get_weights())
-    return backbone
+from keras_art.study.config import RunRef
+from keras_art.study.kinds.classifier import ClassifierRun, label
+from keras_art.terminal import Tell
+from keras_art.writing import slug, write, write_network
 
 
-def run_folder(store: Store, weights: str) -> Path:
-    """The directory of the run that `run:DIGEST` means."""
-    return next(path.parent for path in store.root.glob(f"*/*-{weights.removeprefix('run:')}/config.json"))
+def off_the_shelf(store: Store, run: ClassifierRun, folder: Path, tell: Tell) -> dict[str, Any]:
+    """A head on the frozen network, whose features are cached where its batch normalisation allows it."""
+    return _carry_out(store, run, folder, tell, frozen=True)
 
 
-def carry_out(store: Store, config: ClassifierRun, folder: Path, tell: Tell) -> dict[str, Any]:
+def whole_network(store: Store, run: ClassifierRun, folder: Path, tell: Tell) -> dict[str, Any]:
+    """Head and network trained together, from the weights that the run begins with."""
+    return _carry_out(store, run, folder, tell, frozen=False)
+
+
+def _carry_out(store: Store, run: ClassifierRun, folder: Path, tell: Tell, frozen: bool) -> dict[str, Any]:
     """Trains and tests one run in its directory; the same call continues what was stopped.
 
     Beside the history it writes `model.keras` (`head.keras` for a head on cached features), `classes.json`,
@@ -76,21 +51,21 @@ def carry_out(store: Store, config: ClassifierRun, folder: Path, tell: Tell) -> 
     Returns:
         What `metrics.json` holds: fractions, counts, seconds; nulls and "diverged" where training diverged.
     """
-    with training.precision(config.precision):
-        return _carry_out(store, config, folder, tell)
+    with training.precision(run.precision):
+        return _trained(store, run, folder, tell, frozen)
 
 
-def _carry_out(store: Store, config: ClassifierRun, folder: Path, tell: Tell) -> dict[str, Any]:
+def _trained(store: Store, run: ClassifierRun, folder: Path, tell: Tell, frozen: bool) -> dict[str, Any]:
     started = time.monotonic()
-    training.make_deterministic(config.seed)
-    ready = tasks.load(store, config.collection, config.image_size, config.resize)
+    training.make_deterministic(run.seed)
+    ready = tasks.load(store, run.collection, run.image_size, run.resize)
     classes = ready.task.classes
     write(folder / "classes.json", json.dumps(classes, ensure_ascii=False))
-    if _begins_diverged(store, config):
+    if _begins_diverged(store, run):
         history, probabilities, model = pd.DataFrame(), None, None
-        network = _describe(load_network(store, dataclasses.replace(config, weights="none")))
+        network = _describe(load_network(store, run, built_only=True))
     else:
-        history, probabilities, model, network = _train(store, config, folder, ready, tell)
+        history, probabilities, model, network = _train(store, run, folder, ready, tell, frozen)
     facts: dict[str, Any] = {
         "status": "diverged" if probabilities is None else "ok",
         "test_accuracy": None,
@@ -104,7 +79,7 @@ def _carry_out(store: Store, config: ClassifierRun, folder: Path, tell: Tell) ->
         "epochs": len(history),
     }
     if probabilities is not None:
-        facts |= _report(folder, ready, probabilities, margins=config.head == "linear_svm")
+        facts |= _report(folder, ready, probabilities, margins=run.head == "linear_svm")
         if len(history):
             facts["best_epoch"] = int(history.loc[history["val_loss"].idxmin(), "epoch"])
             facts["val_accuracy"] = float(history["val_accuracy"][history["val_loss"].idxmin()])
@@ -113,47 +88,45 @@ def _carry_out(store: Store, config: ClassifierRun, folder: Path, tell: Tell) ->
     return {**facts, "seconds": round(time.monotonic() - started, 2)}
 
 
-def _begins_diverged(store: Store, config: ClassifierRun) -> bool:
+def _begins_diverged(store: Store, run: ClassifierRun) -> bool:
     """Whether the run whose weights this one begins with diverged: so then did this one, before its first step."""
-    if not config.weights.startswith("run:"):
+    if not isinstance(run.weights, RunRef):
         return False
-    earlier = json.loads((run_folder(store, config.weights) / "metrics.json").read_text())
-    return earlier["status"] == "diverged"
+    return read_json(store.find(run.weights) / "metrics.json")["status"] == "diverged"
 
 
 def _train(
-    store: Store, config: ClassifierRun, folder: Path, ready: tasks.Ready, tell: Tell
+    store: Store, run: ClassifierRun, folder: Path, ready: tasks.Ready, tell: Tell, frozen: bool
 ) -> tuple[pd.DataFrame, np.ndarray | None, keras.Model | None, dict[str, int]]:
     """The history, what the model says of the test images (None: it diverged), the model, and what it stands on."""
-    load = functools.cache(lambda: load_network(store, config))
-    frozen = config.mode == "off_the_shelf"
+    load = functools.cache(lambda: load_network(store, run))
     # Frozen batch normalisation that looks at its batch says something else of an image each time: nothing to cache.
-    cached = frozen and (config.frozen_bn == "inference" or not load().has_batch_normalization)
+    cached = frozen and (run.frozen_bn == "inference" or not load().has_batch_normalization)
     if cached:
-        inputs, rows, network = network_features(store, config, load, ready.pixels, ready.rows, ready.sha256, tell)
+        inputs, rows, network = network_features(store, run, load, ready.pixels, ready.rows, ready.sha256, tell)
     else:
         inputs, rows, network = ready.pixels, ready.rows, _describe(load())
     labels, classes = ready.task.table["label"].to_numpy(), len(ready.task.classes)
 
     def batches(split: str, seed: int | None = None) -> Batches:
         part = ready.part(split)
-        return Batches(inputs, rows[part], labels[part], config.batch_size, seed)
+        return Batches(inputs, rows[part], labels[part], run.batch_size, seed)
 
-    if config.head != "softmax":
-        probabilities, margins = _classical_head(config, batches, classes)
+    if run.head != "softmax":
+        probabilities, margins = probes.classical_head(run, batches, classes)
         return pd.DataFrame(), probabilities, margins, network
     model = (
-        _compiled(heads.softmax_head(inputs.shape[1], classes, config.seed), config)
+        _compiled(heads.softmax_head(inputs.shape[1], classes, run.seed), run)
         if cached
-        else _classifier(load(), classes, config, frozen)
+        else _classifier(load(), classes, run, frozen)
     )
-    history, finite = _fit(model, batches, folder, config, tell)
+    history, finite = _fit(model, batches, folder, run, tell, 0.8 if cached else 0.0)
     return history, model.predict(batches("test").epochs(), verbose=0) if finite else None, model, network
 
 
 def network_features(
     store: Store,
-    config: ClassifierRun,
+    run: ClassifierRun,
     load: Callable[[], backbones.Backbone],
     pixels: np.ndarray,
     rows: np.ndarray,
@@ -161,11 +134,11 @@ def network_features(
     tell: Tell = lambda line, share: None,
 ) -> tuple[np.ndarray, np.ndarray, dict[str, int]]:
     """Cached features, each image's row in them, and the width and parameters of the network they come from."""
-    what = [config.network, config.weights, config.preprocessing, config.image_size, config.resize, config.precision]
-    if config.weights == "none":
-        what.append(config.seed)
-    name = Path(config.network).stem
-    folder = store.root / "cache" / "features" / f"{name}-{hashlib.sha256(json.dumps(what).encode()).hexdigest()[:8]}"
+    what: list[Any] = [str(run.network), str(run.weights), run.preprocessing, run.image_size, run.resize, run.precision]
+    if run.weights == "none":
+        what.append(run.seed)
+    folder = store.root / "cache" / "features"
+    folder /= f"{slug(label(run.network))}-{hashlib.sha256(json.dumps(what).encode()).hexdigest()[:8]}"
 
     def build() -> backbones.Backbone:
         write(folder / "network.json", json.dumps({**_describe(load()), "of": what}))
@@ -177,7 +150,7 @@ def network_features(
         pixels,
         rows,
         sha256,
-        batch_size=config.batch_size,
+        batch_size=run.batch_size,
         progress=lambda done, all: tell(f"features of {done:,} of {all:,} images", 0.8 * done / all),
     )
     return inputs, places, json.loads((folder / "network.json").read_text())
@@ -190,20 +163,20 @@ def _describe(backbone: backbones.Backbone) -> dict[str, int]:
 _last_compiled: dict[tuple[Any, ...], tuple[keras.Model, list[np.ndarray]]] = {}
 
 
-def _classifier(backbone: backbones.Backbone, classes: int, config: ClassifierRun, frozen: bool) -> keras.Model:
+def _classifier(backbone: backbones.Backbone, classes: int, run: ClassifierRun, frozen: bool) -> keras.Model:
     """A compiled classifier with fresh weights; one of the same architecture is traced only once.
 
     Tracing a network takes longer than some epochs, so the last one is kept and given new weights.
     """
-    fresh = heads.softmax_classifier(backbone, classes, config.seed)
+    fresh = heads.softmax_classifier(backbone, classes, run.seed)
     fresh.get_layer(backbone.model.name).trainable = not frozen
     key = (
-        config.network, config.image_size, backbone.preprocessing, config.frozen_bn, config.bn_momentum,
-        config.optimizer, config.mode, config.learning_rate, config.precision, classes, frozen,
+        run.network, run.image_size, backbone.preprocessing, run.frozen_bn, run.bn_momentum,
+        run.optimizer, run.precision, classes, frozen,
     )  # fmt: skip
     if key not in _last_compiled:
         _last_compiled.clear()
-        _compiled(fresh, config).optimizer.build(fresh.trainable_variables)
+        _compiled(fresh, run).optimizer.build(fresh.trainable_variables)
         _last_compiled[key] = fresh, [keras.ops.convert_to_numpy(v) for v in fresh.optimizer.variables]
         return fresh
     model, optimizer_state = _last_compiled[key]
@@ -214,75 +187,37 @@ def _classifier(backbone: backbones.Backbone, classes: int, config: ClassifierRu
     return model
 
 
-def _compiled(model: keras.Model, config: ClassifierRun) -> keras.Model:
-    mode = "off_the_shelf" if config.mode == "off_the_shelf" else "fine_tuning"
-    optimizer = training.OPTIMIZERS["adam" if config.mode == "pretraining" else config.optimizer, mode]()
-    if config.learning_rate:
-        optimizer.learning_rate = config.learning_rate
-    training.compile_classifier(model, optimizer)
+def _compiled(model: keras.Model, run: ClassifierRun) -> keras.Model:
+    training.compile_classifier(model, training.make_optimizer(run.optimizer))
     return model
 
 
 def _fit(
-    model: keras.Model, batches: Callable[..., Batches], folder: Path, config: ClassifierRun, tell: Tell
+    model: keras.Model, batches: Callable[..., Batches], folder: Path, run: ClassifierRun, tell: Tell, done: float
 ) -> tuple[pd.DataFrame, bool]:
+    """Trains; `done` is the share of the run that lies behind it, because features were extracted."""
+
     def on_epoch(epoch: int, logs: dict[str, float]) -> None:
-        share = epoch / config.epochs
-        tell(
-            f"epoch {epoch} of at most {config.epochs}, validation accuracy {logs.get('val_accuracy', np.nan):.3f}",
-            0.8 + 0.2 * share if config.mode == "off_the_shelf" else share,
-        )
+        words = f"epoch {epoch} of at most {run.epochs}, validation accuracy {logs.get('val_accuracy', np.nan):.3f}"
+        tell(words, done + (1 - done) * epoch / run.epochs)
 
     return training.fit(
         model,
-        batches("train", config.seed),
+        batches("train", run.seed),
         batches("val"),
         folder=folder,
-        epochs=config.epochs,
-        patience=config.patience,
-        restore_best=config.keep == "best",
+        epochs=run.epochs,
+        patience=run.patience,
+        restore_best=run.keep == "best",
         on_epoch=on_epoch,
     )
-
-
-def _classical_head(
-    config: ClassifierRun, batches: Callable[..., Batches], classes: int
-) -> tuple[np.ndarray, keras.Model | None]:
-    """Footnote 4 of the paper: a linear SVM or a random forest on the same features, in scikit-learn.
-
-    The SVM becomes a dense layer, so it can be saved; its outputs are margins. The forest can not be saved without
-    pickling, which would execute code on loading.
-    """
-    (train, train_labels), (test, _) = (
-        batch.gather(np.arange(len(batch.rows))) for batch in map(batches, ("train", "test"))
-    )
-    if config.head == "random_forest":
-        from sklearn.ensemble import RandomForestClassifier
-
-        forest = RandomForestClassifier(n_estimators=500, n_jobs=-1, random_state=config.seed).fit(train, train_labels)
-        probabilities = np.zeros((len(test), classes))
-        probabilities[:, forest.classes_] = forest.predict_proba(test)
-        return probabilities, None
-    from sklearn.svm import LinearSVC
-
-    mean, deviation = train.mean(0), train.std(0) + 1e-6
-    svm = LinearSVC(dual="auto", random_state=config.seed).fit((train - mean) / deviation, train_labels)
-    weights, bias = svm.coef_ / deviation, svm.intercept_ - svm.coef_ @ (mean / deviation)
-    if len(svm.classes_) == 2:
-        weights, bias = np.vstack([-weights, weights]), np.concatenate([-bias, bias])
-    kernel, offset = np.zeros((train.shape[1], classes)), np.full(classes, -1e9)
-    kernel[:, svm.classes_], offset[svm.classes_] = weights.T, bias
-    inputs = keras.Input((train.shape[1],), name="features")
-    margins = keras.Model(inputs, keras.layers.Dense(classes, dtype="float32", name="margins")(inputs), name="head")
-    margins.set_weights([kernel, offset])
-    return margins.predict(test, verbose=0), margins
 
 
 def _report(folder: Path, ready: tasks.Ready, outputs: np.ndarray, margins: bool) -> dict[str, Any]:
     """Writes what a run says of each test image and class; returns the test metrics."""
     test = ready.task.table.iloc[ready.part("test")]
     labels, classes = test["label"].to_numpy(), ready.task.classes
-    probabilities = softmax(outputs) if margins else outputs
+    probabilities = probes.softmax(outputs) if margins else outputs
     measured = metrics.classification(labels, probabilities)
     predicted = metrics.predictions(test["id"], probabilities, classes, labels)
     described = test[described_by(test.columns)].reset_index(drop=True)
@@ -296,26 +231,3 @@ def _report(folder: Path, ready: tasks.Ready, outputs: np.ndarray, margins: bool
         "test_loss": None if margins else measured["loss"],
         "test_macro_f1": measured["macro_f1"],
     }
-
-
-def softmax(margins: np.ndarray) -> np.ndarray:
-    """Margins (n, classes) as shares that sum to one: an order of the classes, no probabilities."""
-    exponentials = np.exp(margins - margins.max(1, keepdims=True))
-    return exponentials / exponentials.sum(1, keepdims=True)
-
-
-def saliency(store: Store, config: ClassifierRun, folder: Path, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """VisualBackProp of a fine-tuned run's network before and after its training.
-
-    Args:
-        pixels: (n, size, size, 3) uint8.
-
-    Returns:
-        Two arrays (n, size, size) in [0, 1].
-    """
-    before = load_network(store, config)
-    after = keras.saving.load_model(folder / "model.keras", compile=False).get_layer(before.model.name)
-    inputs = backbones.Preprocessing(before.preprocessing)(pixels)
-    # Each by its own names: Keras counts its automatic ones up within a process.
-    frozen, fine = (visual_backprop(model, backbones.stage_taps(model), inputs) for model in (before.model, after))
-    return frozen, fine

@@ -15,18 +15,21 @@ import numpy as np
 import pandas as pd
 
 from keras_art.pictures.pipeline import Batches
+from keras_art.study.config import BadRun, Optimizer
 from keras_art.writing import write, write_arrays
 
-# Section 3.3 of Sabatelli et al. 2018, and what their released code passes to Keras. Keras 3 adds RMSprop's epsilon
-# inside the square root, the Keras of 2018 outside, so that no value of it is an exact match.
-OPTIMIZERS: dict[tuple[str, str], Callable[[], keras.optimizers.Optimizer]] = {
-    ("paper", "off_the_shelf"): lambda: keras.optimizers.RMSprop(1e-3, rho=0.9, epsilon=1e-8),
-    ("paper", "fine_tuning"): lambda: keras.optimizers.SGD(1e-3, momentum=0.9, nesterov=True),
-    ("released", "off_the_shelf"): lambda: keras.optimizers.RMSprop(),
-    ("released", "fine_tuning"): lambda: keras.optimizers.SGD(1e-4, momentum=0.9),
-    ("adam", "off_the_shelf"): lambda: keras.optimizers.Adam(1e-3),
-    ("adam", "fine_tuning"): lambda: keras.optimizers.Adam(1e-3),
-}
+
+def make_optimizer(described: Optimizer) -> keras.optimizers.Optimizer:
+    """The optimizer of Keras that a run describes.
+
+    Raises:
+        BadRun: Keras has none of that name, or it does not take these options.
+    """
+    kind: Any = getattr(keras.optimizers, described.name, None)
+    try:
+        return kind(described.learning_rate, **dict(described.options))
+    except (TypeError, ValueError) as error:
+        raise BadRun(f"Keras has no optimizer {described.name} with {dict(described.options)}: {error}") from error
 
 
 def make_deterministic(seed: int) -> None:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import errno
-import hashlib
 import json
 import math
 import os
@@ -12,46 +9,47 @@ import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import Any, ClassVar, Protocol
 
 from keras_art.errors import UserError
+from keras_art.store.reading import read_json
 from keras_art.writing import write
 
-FORMAT = 1
+FORMAT = 2
 
 
 class StoreError(UserError):
     """The store can not be used; the message names the remedy."""
 
 
-class RunConfig(Protocol):
-    """A frozen dataclass, one per directory: every field bool, int, float or str.
+class Run(Protocol):
+    """What a store knows of a run: `study.config.Run` has it all."""
 
-    `paper` names the folder of its reproduction, `words` the fields that a person reads in a directory's name.
-    """
+    kind: ClassVar[str]
 
-    paper: ClassVar[str]
-    words: ClassVar[tuple[str, ...]]
-    __dataclass_fields__: ClassVar[dict[str, Any]]
+    @property
+    def folder_name(self) -> str:
+        """`WORDS-DIGEST`."""
+
+    def as_json(self) -> dict[str, Any]:
+        """What `config.json` holds."""
 
 
-AnyRun = TypeVar("AnyRun", bound=RunConfig)
+class Ref(Protocol):
+    """What a store knows of a reference to a run."""
 
+    @property
+    def kind(self) -> str:
+        """The name of its kind."""
 
-def digest(config: RunConfig) -> str:
-    """Eight hex digits of the fields that differ from their defaults: a field added later keeps old digests."""
-    changed = {
-        field.name: float(value) if isinstance(field.default, float) else value  # 1 and 1.0 are one learning rate
-        for field in dataclasses.fields(config)
-        if (value := getattr(config, field.name)) != field.default
-    }
-    return hashlib.sha256(json.dumps(changed, sort_keys=True).encode()).hexdigest()[:8]
+    @property
+    def digest(self) -> str:
+        """Eight hex digits."""
 
 
 class Store:
-    """A folder of runs: `<store>/<paper>/<words>-<digest>/` with `config.json`, `history.csv`, `metrics.json`.
+    """A folder of runs: `<store>/<kind>/<words>-<digest>/` with `config.json`, `history.csv`, `metrics.json`.
 
     `metrics.json` is written last, by rename: without it there is no run.
     """
@@ -98,49 +96,57 @@ class Store:
                 f"use the version that wrote it, or another folder with --store"
             )
 
-    def directory(self, config: RunConfig) -> Path:
-        """Where a run lives; the words are for people, the digest decides."""
-        words = "-".join(str(getattr(config, name)) for name in config.words)
-        return self.root / config.paper / f"{words}-{digest(config)}"
+    def directory(self, run: Run) -> Path:
+        """Where a run lives."""
+        return self.root / run.kind / run.folder_name
 
-    def metrics(self, config: RunConfig) -> dict[str, Any] | None:
+    def find(self, ref: Ref) -> Path:
+        """The directory of a run that another one names.
+
+        Raises:
+            StoreError: nobody has begun it here.
+        """
+        found = next((self.root / ref.kind).glob(f"*-{ref.digest}/config.json"), None)
+        if found is None:
+            raise StoreError(
+                f"the store {self.root} holds no {ref.kind} {ref.digest}, which another run needs: "
+                "start the study that makes it"
+            )
+        return found.parent
+
+    def has(self, ref: Ref) -> bool:
+        """Whether the run that a reference names is finished."""
+        return any((self.root / ref.kind).glob(f"*-{ref.digest}/metrics.json"))
+
+    def metrics(self, run: Run) -> dict[str, Any] | None:
         """What a finished run measured, or None.
 
         Raises:
             StoreError: the stored configuration differs although the digest agrees: a default has changed.
+            Damaged: a file of its directory can not be read.
         """
-        folder = self.directory(config)
+        folder = self.directory(run)
         if not ((folder / "metrics.json").exists() and (folder / "config.json").exists()):
             return None
-        stored = json.loads((folder / "config.json").read_text())
-        now = dataclasses.asdict(config)
+        stored, now = read_json(folder / "config.json"), run.as_json()
         if different := [name for name in stored if now.get(name) != stored[name]]:
             raise StoreError(
                 f"{folder} was made with another default of {', '.join(different)}: "
                 f"move it away, or use another folder with --store"
             )
-        return json.loads((folder / "metrics.json").read_text())
+        return read_json(folder / "metrics.json")
 
-    def finished(self, kind: type[AnyRun]) -> list[tuple[AnyRun, dict[str, Any]]]:
-        """Every finished run of a kind with its metrics, by directory name."""
-        found = []
-        for path in sorted((self.root / kind.paper).glob("*/metrics.json")):
-            run = kind(**json.loads((path.parent / "config.json").read_text()))
-            if (metrics := self.metrics(run)) is not None:
-                found.append((run, metrics))
-        return found
-
-    def begin(self, config: RunConfig) -> Path:
+    def begin(self, run: Run) -> Path:
         """Makes a run's directory and writes what it is and what it runs on."""
-        folder = self.directory(config)
-        write(folder / "config.json", json.dumps(dataclasses.asdict(config), indent=1))
+        folder = self.directory(run)
+        write(folder / "config.json", json.dumps(run.as_json(), indent=1, ensure_ascii=False))
         write(folder / "environment.json", json.dumps(environment(), indent=1))
         return folder
 
-    def finish(self, config: RunConfig, metrics: dict[str, Any]) -> None:
+    def finish(self, run: Run, metrics: dict[str, Any]) -> None:
         """Says that a run is done. NaN and infinities become null, which is what JSON has; the checkpoint goes."""
-        write(self.directory(config) / "metrics.json", json.dumps(_finite(metrics), indent=1, allow_nan=False))
-        shutil.rmtree(self.directory(config) / "checkpoint", ignore_errors=True)
+        write(self.directory(run) / "metrics.json", json.dumps(_finite(metrics), indent=1, allow_nan=False))
+        shutil.rmtree(self.directory(run) / "checkpoint", ignore_errors=True)
 
     def lock(self, path: Path, *, wait: bool = True) -> Any:
         """A lock on `path` that the operating system releases when the process dies.
@@ -159,50 +165,6 @@ def _finite(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_finite(inner) for inner in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def execute(
-    store: Store,
-    configs: list[Any],
-    run: Callable[[Any, Path], dict[str, Any]],
-    waiting: Callable[[Any], None] = lambda config: None,
-) -> int:
-    """Runs what is missing, one after the other; returns how many it ran.
-
-    A run that another process holds is put off until the others are done, then waited for.
-
-    Args:
-        run: takes a configuration and its directory, returns the metrics.
-        waiting: called when only runs of other processes are left.
-    """
-    from filelock import Timeout
-
-    done, patient = 0, False
-    queue = [config for config in configs if store.metrics(config) is None]
-    while queue:
-        put_off = []
-        for config in queue:
-            try:
-                if patient:
-                    waiting(config)
-                with store.lock(store.directory(config), wait=patient):
-                    if store.metrics(config) is None:
-                        store.finish(config, run(config, store.begin(config)))
-                        done += 1
-            except Timeout:
-                put_off.append(config)
-        patient, queue = True, put_off
-    return done
-
-
-def disk_full(error: BaseException) -> bool:
-    """Whether an error, or what caused it, says that the disk is full (libraries wrap it in errors of their own)."""
-    seen: BaseException | None = error
-    while seen is not None:
-        if getattr(seen, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(seen):
-            return True
-        seen = seen.__cause__ or seen.__context__
-    return False
 
 
 def environment() -> dict[str, Any]:

@@ -27,80 +27,20 @@ Departures from the paper (`--preset paper` follows its text, `--preset released
 
 from __future__ import annotations
 
-import functools
-import sys
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
-
-from keras_art import terminal
-from keras_art.commands import predict
-from keras_art.store import runs
-from keras_art.study import plan as study_
+from keras_art.commands.machine import Reproduction
 from reproductions.sabatelli2018.figures import draw
-from reproductions.sabatelli2018.study import PAPER, PRESETS, Run, Study, check, choices, runs_of
-from reproductions.sabatelli2018.tables import print_tables, table
+from reproductions.sabatelli2018.study import PRESETS, Study, check, collections, files, runs
+from reproductions.sabatelli2018.tables import tables
 
-if TYPE_CHECKING:
-    from keras_art.data.splits import Choice
-
-__all__ = ["main", "print_tables", "table"]
-
-
-def carry_out(study: Study) -> int:
-    """Runs what is missing of a study, then prints its tables."""
-    store = runs.Store(study.store)
-    if study.table:
-        store.check()
-        print_tables(store, study.format, runs_of(study, choices(study, store)) if study.data else None)
-        return 0
-    check(study)
-    store.create()
-    chosen = choices(study, store)
-    configs = runs_of(study, chosen)
-    study_.keep_files(store, [*study.networks, *(item.split("=", 1)[-1] for item in study.weights)])
-    estimate = study_.Estimate(store, Run, {choice.key: len(choice.table) for _, choice in chosen.values()})
-    if study.dry_run:
-        print(study_.plan(store, configs, estimate))
-        return 0
-    if missing := [config for config in configs if store.metrics(config) is None]:
-        terminal.say(study_.plan(store, configs, estimate))
-        prepare(study, store, chosen, missing)
-        from keras_art.learning import classifier
-
-        study_.carry_out(store, missing, estimate, functools.partial(classifier.carry_out, store))
-    study_.draw_once(store, configs, functools.partial(draw, store, configs))
-    print_tables(store, study.format, configs)
-    return 0
-
-
-def prepare(study: Study, store: runs.Store, chosen: dict[str, tuple[Any, Choice]], missing: Sequence[Run]) -> None:
-    """Everything that can go wrong before training does so here: networks, weights, images, splits."""
-    terminal.start_backend()
-    from keras_art.data import tasks
-    from keras_art.learning import classifier
-
-    built = set()
-    for run in missing:
-        what = (run.network, run.image_size, run.weights)
-        if what not in built and not run.weights.startswith("run:"):
-            classifier.load_network(store, run)
-            built.add(what)
-    for collection, choice in chosen.values():
-        for size in sorted({run.image_size for run in missing if run.collection == choice.key}):
-            with terminal.bar(f"reading {choice.name} at {size} pixels", "images") as progress:
-                tasks.prepare(store, collection, choice, size, study.resize, progress)
-        if (store.root / "collections" / choice.key).exists():
-            terminal.say(tasks.describe(store, choice.key))
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """The command line; returns the exit status."""
-    argv = list(sys.argv[1:] if argv is None else argv)
-    prog = f"python -m reproductions.{PAPER}"
-    if argv[:1] == ["predict"]:
-        asked = terminal.read(
-            predict.Predict, argv[1:], prog=f"{prog} predict", description=predict.Predict.__doc__ or ""
-        )
-        return terminal.guarded(lambda: predict.command(asked, Run), prog)
-    study = terminal.parse(Study, PRESETS, argv, prog=prog, description=__doc__ or "")
-    return terminal.guarded(lambda: carry_out(study), prog)
+REPRODUCTION = Reproduction(
+    name="sabatelli2018",
+    doc=__doc__,
+    study=Study,
+    presets=PRESETS,
+    check=check,
+    collections=collections,
+    runs=runs,
+    tables=tables,
+    figures=draw,
+    files=files,
+)

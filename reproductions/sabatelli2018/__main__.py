@@ -2,6 +2,6 @@
 
 import sys
 
-from reproductions.sabatelli2018 import main
+from reproductions.sabatelli2018 import REPRODUCTION
 
-sys.exit(main())
+sys.exit(REPRODUCTION.main())

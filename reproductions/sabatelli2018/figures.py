@@ -6,29 +6,29 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from keras_art import terminal
-from keras_art.store import runs
-from reproductions.sabatelli2018.study import PAPER, Run
-from reproductions.sabatelli2018.tables import is_carried, label
+from keras_art.store.runs import Store
+from keras_art.study.kinds.classifier import label
+from reproductions.sabatelli2018.study import Run, Study
+from reproductions.sabatelli2018.tables import is_carried
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
 
-def draw(store: runs.Store, configs: Sequence[Run]) -> None:
+def draw(store: Store, configs: Sequence[Run], study: Study) -> None:
     """The paper's figures for each collection of a study, into `figures/` beside its runs.
 
     Samples (figure 1), validation curves (figures 2 and 3, the paper's own behind ours where the collection is the
     paper's), and VisualBackProp of the frozen and the fine-tuned network side by side (figure 4).
     """
-    terminal.start_backend()
     import pandas as pd
 
     from keras_art.data import tasks
     from keras_art.pictures.images import load_photo
     from keras_art.report import figures, mosaics
 
-    folder = store.root / PAPER / "figures"
+    folder = store.root / "sabatelli2018" / "figures"
     targets = {run.collection: run for run in configs if run.mode != "pretraining"}
     for key, any_run in targets.items():
         ready = tasks.load(store, key, any_run.image_size, any_run.resize)
@@ -44,15 +44,13 @@ def draw(store: runs.Store, configs: Sequence[Run]) -> None:
             if run.collection == key and run.mode != "pretraining" and history.exists():
                 line = pd.read_csv(history).assign(seed=run.seed)
                 modes = curves.setdefault(label(run.network), {})
-                name = f"{run.mode}, carried over" if is_carried(run, configs) else run.mode
+                name = f"{run.mode}, carried over" if is_carried(store, run) else run.mode
                 modes[name] = pd.concat([modes[name], line]) if name in modes else line
-        name = key.rsplit("-", 1)[0]
         if curves:
-            title = f"{name}, {any_run.target}"
-            figure = figures.learning_curves(curves, title=title, paper=published(name, any_run.target))
+            title, paper = f"{any_run.place}, {any_run.target}", published(any_run.place, any_run.target)
+            figure = figures.learning_curves(curves, title=title, paper=paper)
             figures.save(figure, folder / f"{key}-curves.png")
         _draw_saliency(store, [run for run in configs if run.collection == key], shown, folder / f"{key}-saliency.png")
-    terminal.say(f"figures are in {folder}")
 
 
 def published(name: str, target: str) -> pd.DataFrame | None:
@@ -69,11 +67,10 @@ def published(name: str, target: str) -> pd.DataFrame | None:
     )
 
 
-def _draw_saliency(store: runs.Store, configs: Sequence[Run], shown: pd.DataFrame, path: Path) -> None:
+def _draw_saliency(store: Store, configs: Sequence[Run], shown: pd.DataFrame, path: Path) -> None:
     """Figure 4 for one network, VGG19 where it was fine-tuned, because the paper shows VGG19."""
     import numpy as np
 
-    from keras_art.learning import classifier
     from keras_art.networks.saliency import overlay
     from keras_art.pictures.images import decode, load_photo
     from keras_art.report import figures, mosaics
@@ -84,9 +81,33 @@ def _draw_saliency(store: runs.Store, configs: Sequence[Run], shown: pd.DataFram
     run = min(tuned, key=lambda run: run.network != "VGG19")
     photos = [load_photo(path, 512) for path in shown["path"].head(4)]
     pixels = np.stack([decode(path, run.image_size, run.resize)[0] for path in shown["path"].head(4)])
-    frozen, fine = classifier.saliency(store, run, store.directory(run), pixels)
+    frozen, fine = saliency(store, run, pixels)
     rows = [
         (text, [photo, overlay(photo, before), overlay(photo, after)])
         for text, photo, before, after in zip(shown["id"], photos, frozen, fine, strict=False)
     ]
     figures.save(mosaics.saliency_sheet(rows, ["painting", "before", "fine-tuned"]), path)
+
+
+def saliency(store: Store, run: Run, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """VisualBackProp of a fine-tuned run's network before and after its training.
+
+    Args:
+        pixels: (n, size, size, 3) uint8.
+
+    Returns:
+        Two arrays (n, size, size) in [0, 1].
+    """
+    import keras
+
+    from keras_art.learning.weights import load_network
+    from keras_art.networks import backbones
+    from keras_art.networks.saliency import visual_backprop
+
+    before = load_network(store, run)
+    tuned = keras.saving.load_model(store.directory(run) / "model.keras", compile=False)
+    inputs = backbones.Preprocessing(before.preprocessing)(pixels)
+    # Each by its own names: Keras counts its automatic ones up within a process.
+    models = before.model, tuned.get_layer(before.model.name)
+    frozen, fine = (visual_backprop(model, backbones.stage_taps(model), inputs) for model in models)
+    return frozen, fine

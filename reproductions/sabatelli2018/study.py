@@ -4,32 +4,43 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from keras_art import terminal
+from keras_art.commands import flags
+from keras_art.commands.machine import open_collection
 from keras_art.errors import UserError
-from keras_art.store import runs
-from keras_art.study import plan as study_
-from keras_art.version import __version__
+from keras_art.store.runs import Store
+from keras_art.study.config import Optimizer, RunRef
+from keras_art.study.files import artefact, starting_weights
+from keras_art.study.kinds.classifier import ClassifierRun as Run
 
 if TYPE_CHECKING:
-    from keras_art.data.splits import Choice
+    from keras_art.commands.machine import Chosen
 
-PAPER = "sabatelli2018"
 NETWORKS = ("Xception", "InceptionV3", "ResNet50", "VGG19")
 NATIVE_SIZE = {"Xception": 299, "InceptionV3": 299, "InceptionResNetV2": 299, "NASNetLarge": 331}  # others: 224
 
-
+# Section 3.3 of the paper, and what its released code passes to Keras. Keras 3 adds RMSprop's epsilon inside the square
+# root, the Keras of 2018 outside, so that no value of it is an exact match.
+OPTIMIZERS = {
+    ("paper", "frozen"): Optimizer("RMSprop", 1e-3, (("rho", 0.9), ("epsilon", 1e-8))),
+    ("paper", "whole"): Optimizer("SGD", 1e-3, (("momentum", 0.9), ("nesterov", True))),
+    ("released", "frozen"): Optimizer("RMSprop", 1e-3),
+    ("released", "whole"): Optimizer("SGD", 1e-4, (("momentum", 0.9),)),
+}
 # How the demo's own weights are trained: more and smaller steps than the paper's, because there are few images.
 PRETRAINING: dict[str, Any] = {
-    "mode": "pretraining", "weights": "none", "learning_rate": 3e-4, "batch_size": 16, "epochs": 4, "patience": 4,
-    "keep": "last",
+    "mode": "pretraining", "weights": "none", "optimizer": Optimizer("Adam", 3e-4), "batch_size": 16, "epochs": 4,
+    "patience": 4, "keep": "last",
 }  # fmt: skip
+# What a run takes from its study as it is.
+SHARED = (
+    "preprocessing", "resize", "frozen_bn", "batch_size", "epochs", "patience", "keep", "bn_momentum", "precision",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
-class Study(terminal.Study):
+class Study(flags.Study):
     """What a person asks for; it expands into Runs."""
 
     networks: tuple[str, ...] = NETWORKS
@@ -91,33 +102,16 @@ PRESETS = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Run(study_.ClassifierRun):
-    """One network on one collection; `mode` is off_the_shelf, fine_tuning, scratch, or the demo's pretraining."""
-
-    paper: ClassVar[str] = PAPER
-
-
 def check(study: Study) -> None:
     """Refuses what contradicts itself, before anything is read.
 
     Raises:
         UserError: naming the flags.
     """
-    for flag in ("networks", "modes", "seeds", "weights"):
-        values = getattr(study, flag)
-        if not values or len(set(values)) < len(values):
-            raise UserError(f"--{flag} needs at least one value, and none twice")
-    for flag, least in (
-        ("epochs", 1),
-        ("head_epochs", 0),
-        ("patience", 1),
-        ("batch_size", 1),
-        ("image_size", 0),
-        ("limit", 0),
-    ):
-        if getattr(study, flag) < least:
-            raise UserError(f"--{flag} is at least {least}")
+    flags.check_values(study, epochs=1, head_epochs=0, patience=1, batch_size=1, image_size=0, limit=0)
+    for flag in ("networks", "modes", "weights"):
+        if not getattr(study, flag):
+            raise UserError(f"--{flag} needs at least one value")
     if study.head != "softmax" and "off_the_shelf" not in study.modes:
         raise UserError(f"--head {study.head} stands on frozen features: add off_the_shelf to --modes")
     if study.head != "softmax" and study.frozen_bn == "batch":
@@ -132,72 +126,86 @@ def check(study: Study) -> None:
         raise UserError("--source needs --data, the collection to carry over to")
 
 
-def choices(study: Study, store: runs.Store) -> dict[str, tuple[Any, Choice]]:
-    """The collections of a study, read but not yet opened: "target", and "source" and "pretraining" where asked for."""
-    from keras_art.atelier import make_atelier
-    from keras_art.data.sources import load_collection
-    from keras_art.data.splits import choose
+def files(study: Study) -> list[str]:
+    """The files among a study's flags."""
+    return [*study.networks, *(item.split("=", 1)[-1] for item in study.weights)]
 
-    def atelier(half: str) -> Path:
-        # By version: a painter who has learnt something since must not be taken for the old one.
-        return make_atelier(store.root / "cache" / __version__ / f"atelier-{half}", half=half)
 
-    wanted = {"target": (study.data or atelier("target"), study.target)}
+def collections(study: Study, store: Store) -> Chosen:
+    """The collections of a study: "target", and "source" and "pretraining" where asked for."""
+    class_filter = study.class_filter == "in_all_splits"
+    chosen = {"target": open_collection(study, store, study.data, study.target, class_filter=class_filter)}
     if study.source:
-        wanted["source"] = (study.source, study.source_target or study.target)
+        target = study.source_target or study.target
+        chosen["source"] = open_collection(study, store, study.source, target, class_filter=class_filter)
     if "demo" in study.weights:
-        wanted["pretraining"] = (atelier("source"), "object")
-    chosen = {}
-    for role, (data, target) in wanted.items():
-        collection = load_collection(data, study.root)
-        chosen[role] = (
-            collection,
-            choose(
-                collection,
-                target,
-                rule=study.split if role != "pretraining" else "stratified",
-                split_seed=study.split_seed,
-                class_filter=study.class_filter == "in_all_splits",
-                limit=study.limit if role != "pretraining" else 0,
-            ),
-        )
+        how: dict[str, Any] = {"rule": "stratified", "limit": 0, "class_filter": class_filter}
+        chosen["pretraining"] = open_collection(study, store, "atelier:source", "object", **how)
     return chosen
 
 
-def runs_of(study: Study, chosen: dict[str, tuple[Any, Choice]]) -> list[Run]:
-    """The study as a list of runs, each after the one whose weights it begins with."""
+def runs(study: Study, chosen: Chosen, store: Store) -> list[Run]:
+    """The study as a list of runs."""
     target = chosen["target"][1]
-    grid: dict[Run, None] = {}
+    found: dict[Run, None] = {}
     for network in study.networks:
-        name, weights = study_.named(network), study_.starting_weights(network, study.networks, study.weights)
         common = Run(
             collection=target.key,
             target=target.target,
-            network=name,
-            weights=weights,
+            network=artefact(network),
+            weights=starting_weights(network, study.networks, study.weights),
             image_size=study.image_size or NATIVE_SIZE.get(network, 224),
-            **{field: getattr(study, field) for field in study_.TRAINING},
+            **{field: getattr(study, field) for field in SHARED},
         )
-        if weights == "demo":
+        if common.weights == "demo":
             pretraining = chosen["pretraining"][1]
             first = dataclasses.replace(common, collection=pretraining.key, target="object", **PRETRAINING)
-            grid[first] = None
-            common = dataclasses.replace(common, weights=f"run:{runs.digest(first)}")
+            found[first] = None
+            common = dataclasses.replace(common, weights=first.ref)
         for mode in study.modes:
             if mode == "scratch" and study.networks == NETWORKS and network != "InceptionV3":
                 continue
             for seed in study.seeds:
-                run = dataclasses.replace(common, mode=mode, seed=seed)
-                if mode == "off_the_shelf":
-                    run = dataclasses.replace(run, head=study.head, epochs=study.head_epochs or study.epochs)
-                if mode == "scratch":
-                    run = dataclasses.replace(run, weights="none")
-                grid[run] = None
+                run = in_mode(study, dataclasses.replace(common, seed=seed), mode)
+                found[run] = None
                 if study.source and mode != "scratch":
                     source = chosen["source"][1]
-                    theta_r = dataclasses.replace(
-                        common, collection=source.key, target=source.target, mode="fine_tuning", seed=seed
-                    )
-                    grid[theta_r] = None
-                    grid[dataclasses.replace(run, weights=f"run:{runs.digest(theta_r)}")] = None
-    return list(grid)
+                    there = dataclasses.replace(common, collection=source.key, target=source.target, seed=seed)
+                    theta_r = in_mode(study, there, "fine_tuning")
+                    found[theta_r] = None
+                    found[dataclasses.replace(run, weights=theta_r.ref)] = None
+    return list(found)
+
+
+def in_mode(study: Study, run: Run, mode: str) -> Run:
+    """A run in one of the paper's modes, with the optimizer of that mode."""
+    frozen = mode == "off_the_shelf"
+    optimizer = OPTIMIZERS[study.optimizer, "frozen" if frozen else "whole"]
+    if study.learning_rate:
+        optimizer = dataclasses.replace(optimizer, learning_rate=study.learning_rate)
+    run = dataclasses.replace(run, mode=mode, optimizer=optimizer)
+    if frozen:
+        return dataclasses.replace(run, head=study.head, epochs=study.head_epochs or study.epochs)
+    return dataclasses.replace(run, weights="none") if mode == "scratch" else run
+
+
+def protocol(run: Run, facts: dict[str, Any]) -> str:
+    """Which preset a run followed, whatever the command that started it: demo, paper, released, or study.
+
+    Args:
+        facts: what the store says of how its collection was split, `task.json`.
+    """
+    if run.collection.startswith("atelier-"):
+        return "demo"
+    for name in ("paper", "released"):
+        preset = PRESETS[name]
+        if (
+            run == in_mode(preset, run, run.mode)
+            and all(getattr(run, field) == getattr(preset, field) for field in SHARED)
+            and run.image_size == NATIVE_SIZE.get(str(run.network), 224)
+            and (isinstance(run.weights, RunRef) or run.weights in ("imagenet", "none"))
+            and (facts["rule"], facts["split_seed"]) == (preset.split, preset.split_seed)
+            and facts["class_filter"] == (preset.class_filter == "in_all_splits")
+        ):
+            return name
+    return "study"

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from keras_art.report.tables import PaperTable, beside, compare, render
-from keras_art.store import runs
-from keras_art.study import plan as study_
-from reproductions.sabatelli2018.study import NATIVE_SIZE, PRESETS, Run
+from keras_art.commands.machine import Tables
+from keras_art.report.tables import PaperTable, compare
+from keras_art.store.reading import read_json
+from keras_art.store.runs import Store
+from keras_art.study.config import RunRef
+from keras_art.study.kinds.classifier import label
+from keras_art.study.records import finished, run_of, variant
+from reproductions.sabatelli2018.study import Run, Study, protocol
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -95,7 +96,7 @@ TABLE_3 = PaperTable(
 )
 
 
-def table(store: runs.Store, only: Sequence[Run] | None = None) -> list[tuple[PaperTable, pd.DataFrame]]:
+def tables(store: Store, only: Sequence[Run] | None, study: Study) -> Tables:
     """The paper's tables beside what the store holds, or beside some of its runs.
 
     Our rows name the collection before the target; only runs by the paper's protocol on the paper's own collection
@@ -103,20 +104,16 @@ def table(store: runs.Store, only: Sequence[Run] | None = None) -> list[tuple[Pa
     """
     import pandas as pd
 
-    every = store.finished(Run)
-    everything = [run for run, _ in every]
-    done = [(run, found) for run, found in every if only is None or run in only]
-    carried = {run.collection for run, _ in done if is_carried(run, everything)}
+    done = [(run, found) for run, found in finished(store, Run) if only is None or run in only]
+    done = [(run, found) for run, found in done if run.mode != "pretraining"]
+    every = [run for run, _ in done]
+    carried = {run.collection for run in every if is_carried(store, run)}
     rows: dict[str, list[dict[str, Any]]] = {"table_2": [], "table_2_sizes": [], "table_3": []}
     for run, found in done:
-        if run.mode == "pretraining":
-            continue
-        facts = json.loads((store.root / "collections" / run.collection / "task.json").read_text(encoding="utf-8"))
-        followed = protocol(run, facts)
-        name = run.collection.rsplit("-", 1)[0]
-        comparable = followed in ("paper", "released") and matches_card(name, run.target, found)
+        followed = protocol(run, read_json(store.root / "collections" / run.collection / "task.json"))
+        comparable = followed in ("paper", "released") and matches_card(run.place, run.target, found)
         row = {
-            "challenge": run.target if comparable else f"{name} {run.target}{variant(run, [r for r, _ in done])}",
+            "challenge": run.target if comparable else f"{run.place} {run.target}{variant(run, every, cell)}",
             "network": label(run.network),
             "status": found["status"],
             "protocol": followed,
@@ -126,7 +123,7 @@ def table(store: runs.Store, only: Sequence[Run] | None = None) -> list[tuple[Pa
         accuracy = None if found["test_accuracy"] is None else 100 * found["test_accuracy"]
         tested = {**row, "value": accuracy, "n_test": found["n_test"]}
         if run.collection in carried:
-            theta = "theta_r" if is_carried(run, everything) else "theta_i"
+            theta = "theta_r" if is_carried(store, run) else "theta_i"
             mode = {"off_the_shelf": f"{theta}_off", "fine_tuning": f"{theta}_ft"}.get(run.mode, run.mode)
             rows["table_3"].append({**tested, "mode": mode})
         else:
@@ -134,18 +131,27 @@ def table(store: runs.Store, only: Sequence[Run] | None = None) -> list[tuple[Pa
         for mode, value in (("params", found["parameters"] / 1e6), ("X", found["width"])):
             rows["table_2_sizes"].append({**row, "mode": mode, "value": value, "n_test": None, "status": "ok"})
     sizes = pd.DataFrame(rows["table_2_sizes"]).drop_duplicates() if rows["table_2_sizes"] else pd.DataFrame()
-    return [
-        (
-            TABLE_1,
-            compare(TABLE_1, _collections(store, {run.collection for run, _ in done if run.mode != "pretraining"})),
-        ),
-        (TABLE_2, compare(TABLE_2, pd.DataFrame(rows["table_2"]))),
-        (TABLE_2_SIZES, compare(TABLE_2_SIZES, sizes)),
-        (TABLE_3, compare(TABLE_3, pd.DataFrame(rows["table_3"]))),
-    ]
+    return Tables(
+        [
+            (TABLE_1, compare(TABLE_1, _collections(store, {run.collection for run in every}))),
+            (TABLE_2, compare(TABLE_2, pd.DataFrame(rows["table_2"]))),
+            (TABLE_2_SIZES, compare(TABLE_2_SIZES, sizes)),
+            (TABLE_3, compare(TABLE_3, pd.DataFrame(rows["table_3"]))),
+        ]
+    )
 
 
-def _collections(store: runs.Store, keys: set[str]) -> pd.DataFrame:
+def cell(run: Run) -> tuple[object, ...]:
+    """What names a run's cell of a table."""
+    return run.place, run.target, run.network, run.mode
+
+
+def is_carried(store: Store, run: Run) -> bool:
+    """Whether a run begins with theta^r, the weights of another fine-tuned run."""
+    return isinstance(run.weights, RunRef) and run_of(store, run.weights).mode == "fine_tuning"
+
+
+def _collections(store: Store, keys: set[str]) -> pd.DataFrame:
     """N_t and Q_t of the collections of some runs, and the labels two collections of one target share, in per cent."""
     import pandas as pd
 
@@ -154,7 +160,7 @@ def _collections(store: runs.Store, keys: set[str]) -> pd.DataFrame:
     facts = {}
     for key in sorted(keys):
         folder = store.root / "collections" / key
-        facts[key] = json.loads((folder / "task.json").read_text(encoding="utf-8"))
+        facts[key] = read_json(folder / "task.json")
     rows = []
     names = [key.rsplit("-", 1)[0] for key in facts]
     for key, ours in facts.items():
@@ -192,62 +198,3 @@ def matches_card(name: str, target: str, found: dict[str, Any]) -> bool:
         abs(found["n_images"] / expected["images"] - 1) < 0.01
         and abs(found["n_classes"] / expected["classes"] - 1) < 0.05
     )
-
-
-def label(network: str) -> str:
-    """A network's name for people: without the digest of a file."""
-    return Path(network).stem.rsplit("-", 1)[0] if network.endswith(".keras") else network
-
-
-def variant(run: Run, others: Sequence[Run]) -> str:
-    """The fields, other than its seed, in which a run differs from others that would stand in the same cell."""
-    name = run.collection.rsplit("-", 1)[0]
-    rivals = [
-        r
-        for r in others
-        if (r.collection.rsplit("-", 1)[0], r.target, r.network, r.mode) == (name, run.target, run.network, run.mode)
-    ]
-    differing = []
-    for field in dataclasses.fields(Run):
-        # Weights carried over are told apart by the column, theta_r, not by their digests.
-        values = [getattr(r, field.name) for r in (run, *rivals)]
-        told = [value for value in values if not (field.name == "weights" and value.startswith("run:"))]
-        if field.name != "seed" and values[0] in told and len(set(told)) > 1:
-            differing.append(f"{field.name}={values[0]}")
-    return f" [{', '.join(differing)}]" if differing else ""
-
-
-def is_carried(run: Run, configs: Sequence[Run]) -> bool:
-    """Whether a run begins with theta^r, the weights of another fine-tuned run."""
-    return run.weights.removeprefix("run:") in {runs.digest(other) for other in configs if other.mode == "fine_tuning"}
-
-
-def protocol(run: Run, facts: dict[str, Any]) -> str:
-    """Which preset a run followed, whatever the command that started it: demo, paper, released, or study."""
-    if run.collection.startswith("atelier-"):
-        return "demo"
-    for name in ("paper", "released"):
-        preset = PRESETS[name]
-        if (
-            all(getattr(run, field) == getattr(preset, field) for field in (*study_.TRAINING, "head"))
-            and run.image_size == NATIVE_SIZE.get(run.network, 224)
-            and run.weights.startswith(("imagenet", "none", "run:"))
-            and (facts["rule"], facts["split_seed"]) == (preset.split, preset.split_seed)
-            and facts["class_filter"] == (preset.class_filter == "in_all_splits")
-        ):
-            return name
-    return "study"
-
-
-def print_tables(store: runs.Store, format: str, only: Sequence[Run] | None = None) -> None:
-    """Prints the tables that have something of ours in them, or all of the paper's where nothing has been run."""
-    import pandas as pd
-
-    frames = [(paper, frame) for paper, frame in table(store, only)]
-    if format == "csv":
-        same = {"collection": "network", "count": "mode"}
-        print(render(pd.concat([frame.rename(columns=same) for _, frame in frames]), "csv"), end="")
-        return
-    filled = [(paper, frame) for paper, frame in frames if (frame["n"] > 0).any()]
-    for paper, frame in filled or frames:
-        print(beside(paper, frame, format))

@@ -1,0 +1,99 @@
+"""Command lines made from dataclasses: the flags that mean the same in every reproduction, and how they are read."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+from keras_art.errors import UserError
+
+Format = Literal["text", "csv", "markdown", "latex", "html"]
+
+
+@dataclass(frozen=True)
+class Study:
+    """The flags that mean the same in every reproduction; a preset gives each its default."""
+
+    preset: Literal["demo", "study", "paper", "released"] = "demo"
+    """Fixes every field below; any flag overrides one. Default: demo, or study when --data is given."""
+    data: str | None = None
+    """A card's name, a table (.csv, .xlsx, .parquet), a folder with labels.csv or of images. Default: the atelier."""
+    root: str | None = None
+    """Folder that holds the cards' collections. Default: $KERAS_ART_DATA."""
+    target: str | None = None
+    """The label column. May be left out when there is only one."""
+    limit: int = 0
+    """Use at most so many images, classes in proportion (0: all)."""
+    split: Literal["auto", "given", "stratified", "random", "artist_disjoint", "duplicate_disjoint"] = "auto"
+    """auto: the collection's own split, else 80/10/10 stratified; *_disjoint: artists, or look-alikes, on one side."""
+    split_seed: int = 0
+    """Moves the split; --seeds moves initialisation and order."""
+    seeds: tuple[int, ...] = (0,)
+    """One run each."""
+    store: str = "runs"
+    """Folder for runs and caches."""
+    dry_run: bool = False
+    """Say what would run, what is done, and what it costs; train nothing."""
+    table: bool = False
+    """Print the tables of what has been run; train nothing."""
+    format: Format = "text"
+    """Of the tables."""
+
+
+AnyStudy = TypeVar("AnyStudy", bound=Study)
+
+
+def parse(
+    study: type[AnyStudy], presets: Mapping[str, AnyStudy], argv: Sequence[str], *, prog: str, description: str
+) -> AnyStudy:
+    """Reads a Study from a command line, on top of the preset that it names; exits as `read` does."""
+    chosen = _flag(argv, "--preset") or ("study" if _flag(argv, "--data") else "demo")
+    return read(study, argv, prog=prog, description=description, default=presets.get(chosen, presets["demo"]))
+
+
+def read(kind: Any, argv: Sequence[str], *, prog: str, description: str, default: Any = None) -> Any:
+    """Reads a dataclass from a command line.
+
+    Exits as argparse does: 0 after `--help`, 2 with the nearest names after a mistake.
+    """
+    import tyro
+
+    return tyro.cli(
+        kind,
+        args=list(argv),
+        prog=prog,
+        description=description,
+        use_underscores=True,
+        config=(tyro.conf.FlagCreatePairsOff,),
+        **({} if default is None else {"default": default}),
+    )
+
+
+def _flag(argv: Sequence[str], name: str) -> str | None:
+    for word, following in itertools.zip_longest(argv, argv[1:]):
+        if word == name:
+            return following
+        if word.startswith(f"{name}="):
+            return word.removeprefix(f"{name}=")
+    return None
+
+
+def check_values(study: Study, **least: float) -> None:
+    """Refuses repeated or absent values of flags in the plural, and numbers below their least.
+
+    Args:
+        least: flag -> the smallest value it takes; of a flag in the plural, of each of its values.
+
+    Raises:
+        UserError: naming the flag.
+    """
+    for flag, value in vars(study).items():
+        values = value if isinstance(value, tuple) else (value,)
+        if isinstance(value, tuple) and len(set(values)) < len(values):
+            raise UserError(f"--{flag} names {next(v for v in values if values.count(v) > 1)} twice")
+        if flag in least and any(v < least[flag] for v in values):
+            raise UserError(f"--{flag} is at least {least[flag]:g}")
+    if not study.seeds:
+        raise UserError("--seeds needs at least one value")

@@ -1,0 +1,236 @@
+"""The study machine: the one place that knows in which order a reproduction's parts are used.
+
+Study -> collections -> runs -> plan -> pictures and checks -> execute -> tables -> figures.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from keras_art import terminal
+from keras_art.commands import flags
+from keras_art.errors import UserError
+from keras_art.store.runs import Store
+from keras_art.study.config import Run, digest, function, kinds
+from keras_art.study.costs import Estimate
+from keras_art.study.execute import execute, train
+from keras_art.study.files import keep_files
+from keras_art.study.plan import ordered, plan
+from keras_art.version import __version__
+from keras_art.writing import write
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from keras_art.data.collection import Collection
+    from keras_art.data.splits import Choice
+    from keras_art.report.tables import PaperTable
+
+    Chosen = dict[str, tuple[Collection, Choice]]  # a role, such as "target" or "source" -> what is taken of what
+
+
+@dataclass(frozen=True)
+class Tables:
+    """What a study prints.
+
+    Attributes:
+        paper: the paper's tables, each beside what the store holds (`report.tables.compare`).
+        own: titles and tables of our own, printed first.
+        digits: of numbers in tables of our own.
+    """
+
+    paper: Sequence[tuple[PaperTable, pd.DataFrame]]
+    own: Sequence[tuple[str, pd.DataFrame]] = ()
+    digits: int = 2
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """One paper, as the parts that are its own.
+
+    Attributes:
+        name: its module in `reproductions`, and the folder of its figures in a store.
+        doc: its page: claim, commands, departures.
+        study: the dataclass of its flags.
+        presets: name -> a whole study; "demo", and "study" for other people's images.
+        check: refuses a study that contradicts itself, before anything is read.
+        collections: (study, store) -> what it takes of which collections, read but not yet opened.
+        runs: (study, collections, store) -> what it computes.
+        tables: (store, runs or None for all of the store, study) -> what it prints.
+        figures: (store, runs, study) draws into `figures/`.
+        files: (study) -> the files among its flags, which are copied into the store.
+        begin: (study, store, collections, runs to compute), called when pictures are ready, before anything trains.
+        verbs: further words of its command line -> (words after it) -> exit status.
+    """
+
+    name: str
+    doc: str
+    study: type[Any]
+    presets: Mapping[str, Any]
+    check: Callable[[Any], None]
+    collections: Callable[[Any, Store], Chosen]
+    runs: Callable[[Any, Chosen, Store], Sequence[Run]]
+    tables: Callable[[Store, Sequence[Any] | None, Any], Tables]
+    figures: Callable[[Store, Sequence[Any], Any], object]
+    files: Callable[[Any], Iterable[str]] = lambda study: ()
+    begin: Callable[[Any, Store, Chosen, Sequence[Any]], None] = lambda study, store, chosen, runs: None
+    verbs: Mapping[str, Callable[[Sequence[str]], int]] = field(default_factory=dict)
+
+    @property
+    def prog(self) -> str:
+        """How it is called."""
+        return f"python -m reproductions.{self.name}"
+
+    def main(self, argv: Sequence[str] | None = None) -> int:
+        """The command line; returns the exit status."""
+        words = list(sys.argv[1:] if argv is None else argv)
+        if words[:1] == ["predict"]:
+            from keras_art.commands import predict
+
+            return predict.main(words[1:], prog=f"{self.prog} predict")
+        if words and words[0] in self.verbs:
+            return self.verbs[words[0]](words[1:])
+        study = flags.parse(self.study, self.presets, words, prog=self.prog, description=self.doc)
+        return terminal.guarded(lambda: self.carry_out(study), self.prog)
+
+    def carry_out(self, study: Any) -> int:
+        """Computes what is missing of a study, prints its tables, draws its figures; returns the exit status."""
+        store = Store(study.store)
+        if study.table:
+            store.check()
+            runs = self.runs(study, self.collections(study, store), store) if study.data else None
+            print_tables(self.tables(store, runs, study), study.format)
+            return 0
+        self.check(study)
+        store.create()
+        chosen = self.collections(study, store)
+        runs = ordered(store, self.runs(study, chosen, store))
+        keep_files(store, self.files(study))
+        estimate = Estimate(store, {choice.key: len(choice.table) for _, choice in chosen.values()})
+        if study.dry_run:
+            print(plan(store, runs, estimate))
+            return 0
+        if missing := [run for run in runs if store.metrics(run) is None]:
+            terminal.say(plan(store, runs, estimate))
+            prepare(store, chosen, missing)
+            self.begin(study, store, chosen, missing)
+            compute(store, missing, estimate)
+        print_tables(self.tables(store, runs, study), study.format)
+        self.draw(store, runs, study)
+        return 0
+
+    def draw(self, store: Store, runs: Sequence[Run], study: Any) -> None:
+        """Draws the figures of finished runs, unless the last ones drawn are of the same runs.
+
+        So runs that came of several commands have figures in common, and a study asked for again is answered at once.
+        A figure that fails is reported: the numbers are whole without it.
+        """
+        drawn = store.root / self.name / "figures" / ".drawn"
+        what = "\n".join([__version__, *sorted(map(digest, runs))])
+        if drawn.exists() and drawn.read_text(encoding="utf-8") == what:
+            return
+        terminal.start_backend()
+        try:
+            self.figures(store, runs, study)
+        except Exception as error:
+            terminal.say(f"figures could not be drawn ({type(error).__name__}: {error}); the same command tries again")
+            return
+        write(drawn, what)
+        terminal.say(f"figures are in {drawn.parent}")
+
+
+def prepare(store: Store, chosen: Chosen, missing: Sequence[Any]) -> None:
+    """What can go wrong before training does so here: networks and weights first, which are quick, then pictures."""
+    terminal.start_backend()
+    from keras_art.data import tasks
+
+    for name in dict.fromkeys(run.kind for run in missing):
+        if check := kinds()[name].check:
+            function(check)(store, [run for run in missing if run.kind == name])
+    for collection, choice in chosen.values():
+        sizes = dict.fromkeys((run.image_size, run.resize) for run in missing if run.collection == choice.key)
+        for image_size, resize in sizes:
+            with terminal.bar(f"reading {choice.name} at {image_size} pixels", "images") as progress:
+                tasks.prepare(store, collection, choice, image_size, resize, progress)
+        if sizes:
+            terminal.say(tasks.describe(store, choice.key))
+
+
+def compute(store: Store, missing: Sequence[Run], estimate: Estimate) -> int:
+    """Computes what is missing, telling how far the study is; returns how many runs this process computed."""
+    clock = terminal.Clock({run: estimate.seconds(run) for run in missing})
+
+    def one(run: Run, folder: Path) -> dict[str, Any]:
+        metrics = train(store, run, folder, lambda line, share: clock.tell(run, f"{run.title}: {line}", share))
+        clock.done(run, f"{run.title}: {kinds()[run.kind].summary(run, metrics)}")
+        for note in metrics.get("notes", []):
+            terminal.say(f"  {run.title}: {note}")
+        return metrics
+
+    return execute(store, missing, one, lambda run: terminal.say(f"another process computes {run.title}: waiting"))
+
+
+def print_tables(tables: Tables, format: str) -> None:
+    """Prints our own tables, then the paper's that have something of ours in them, or all where nothing has been run.
+
+    CSV is one long table of all cells, for programs.
+    """
+    import pandas as pd
+
+    from keras_art.report.tables import beside, render, titled
+
+    if format == "csv":
+        long = [frame.rename(columns={paper.column_name: "mode"}) for paper, frame in tables.paper]
+        print(render(pd.concat(long), "csv"), end="")
+        return
+    for title, frame in tables.own:
+        print(titled(title, render(frame, format, tables.digits), format))
+    filled = [(paper, frame) for paper, frame in tables.paper if (frame["n"] > 0).any()]
+    for paper, frame in filled or ([] if tables.own else tables.paper):
+        print(beside(paper, frame, format))
+
+
+def open_collection(study: flags.Study, store: Store, data: str | None, target: str | None, **how: Any) -> Any:
+    """A collection of a study and what is taken of it; without `data`, the atelier.
+
+    Args:
+        data: as of `--data`, or "atelier:source" for the rendered objects that the demo's networks are trained on.
+        target: the label column.
+        how: further arguments of `splits.choose`, over those of the study.
+
+    Raises:
+        BadCollection: nothing usable is there.
+    """
+    from keras_art.atelier import make_atelier
+    from keras_art.data.sources import load_collection
+    from keras_art.data.splits import choose
+
+    place: str | Path = data or ""
+    if data in (None, "atelier:source"):
+        half = "source" if data else "target"
+        # By version: a painter who has learnt something since must not be taken for the old one.
+        place = make_atelier(store.root / "cache" / __version__ / f"atelier-{half}", half=half)
+    collection = load_collection(place, study.root)
+    settings = {"rule": study.split, "split_seed": study.split_seed, "limit": study.limit} | how
+    return collection, choose(collection, target, **settings)
+
+
+def reproductions() -> list[Reproduction]:
+    """Every reproduction that is installed, by name, found by walking the package."""
+    import importlib
+    import pkgutil
+
+    package = importlib.import_module("reproductions")
+    found = []
+    for module in pkgutil.iter_modules(package.__path__):
+        if not module.name.startswith("_"):
+            page = importlib.import_module(f"reproductions.{module.name}")
+            if hasattr(page, "REPRODUCTION"):
+                found.append(page.REPRODUCTION)
+    if not found:
+        raise UserError("no reproductions are installed beside keras_art")
+    return sorted(found, key=lambda reproduction: reproduction.name)

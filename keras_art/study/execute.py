@@ -1,0 +1,64 @@
+"""Carrying out a list of runs: whatever is ready and free is done next, by however many processes share the store."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from keras_art.store.runs import Store, StoreError
+from keras_art.study.config import Run, function, mode_of, needs
+from keras_art.terminal import Tell
+
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.05, 2.0  # seconds between two looks at runs that other processes hold
+
+
+def train(store: Store, run: Run, folder: Path, tell: Tell) -> dict[str, Any]:
+    """Carries out one run in its directory as its mode says; returns what `metrics.json` holds."""
+    return function(mode_of(run).train)(store, run, folder, tell)
+
+
+def execute(
+    store: Store,
+    runs: Sequence[Run],
+    carry_out: Callable[[Run, Path], dict[str, Any]],
+    waiting: Callable[[Run], None] = lambda run: None,
+) -> int:
+    """Computes what is missing and ends when nothing is left; returns how many runs this process computed.
+
+    A run is taken when all that it needs is finished and no other process holds it. Where nothing can be taken, the
+    runs that others hold are waited for; if their process dies, the operating system frees them, and they are taken.
+
+    Args:
+        runs: each after what it needs, as of `plan.ordered`.
+        carry_out: takes a run and its directory, returns the metrics.
+        waiting: called once with each run that is waited for.
+    """
+    from filelock import Timeout
+
+    left = [run for run in runs if store.metrics(run) is None]
+    computed, pause = 0, SHORTEST_PAUSE
+    told: set[Run] = set()
+    while left:
+        ready = [run for run in left if all(map(store.has, needs(run)))]
+        for run in ready:
+            try:
+                with store.lock(store.directory(run), wait=False):
+                    if store.metrics(run) is None:
+                        store.finish(run, carry_out(run, store.begin(run)))
+                        computed += 1
+            except Timeout:
+                continue
+            left.remove(run)
+            pause = SHORTEST_PAUSE
+            break
+        else:
+            if not ready:
+                raise StoreError(f"{left[0].title} needs {needs(left[0])[0]}, which nobody has computed")
+            for run in set(ready) - told:
+                waiting(run)
+            told.update(ready)
+            time.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
+    return computed

@@ -1,0 +1,74 @@
+"""Files that a person names in a study, kept in its store so that runs need nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from keras_art.errors import UserError
+from keras_art.store.runs import Store
+from keras_art.study.config import Artefact
+from keras_art.writing import replacing, slug
+
+
+def artefact(word: str) -> str | Artefact:
+    """A flag's word: a file as its store calls it, or a name that is no file as it is.
+
+    Raises:
+        UserError: the file does not exist.
+    """
+    path = Path(word).expanduser()
+    if not ("/" in word or path.suffix in (".keras", ".h5", ".npz")):
+        return word
+    if not path.is_file():
+        raise UserError(f"the file {word} does not exist")
+    # Keras goes by the whole of `.weights.h5`.
+    suffix = ".weights.h5" if path.name.endswith(".weights.h5") else path.suffix
+    with path.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    return Artefact(f"{slug(path.name.removesuffix(suffix), 80)}-{sha256[:8]}{suffix}")
+
+
+def artefact_path(store: Store, kept: Artefact) -> Path:
+    """Where a store keeps a file."""
+    return store.root / "cache" / "weights" / kept.name
+
+
+def keep_files(store: Store, words: Iterable[str]) -> None:
+    """Copies the files among a study's words into its store."""
+    for word in words:
+        kept = artefact(word)
+        if isinstance(kept, Artefact) and not artefact_path(store, kept).exists():
+            with replacing(artefact_path(store, kept)) as part:
+                shutil.copyfile(Path(word).expanduser(), part)
+
+
+def split_weights(networks: Sequence[str], weights: Sequence[str]) -> tuple[dict[str, str], str]:
+    """What `--weights` says: the files of single networks, and what holds for the others.
+
+    Raises:
+        UserError: two of them hold for the others, or a network is named that is not asked for.
+    """
+    files = dict(item.split("=", 1) for item in weights if "=" in item)
+    plain = [item for item in weights if "=" not in item]
+    if len(plain) > 1:
+        raise UserError(f"--weights takes one of {' '.join(plain)}, and NETWORK=FILE for single networks")
+    if unknown := set(files) - set(networks):
+        raise UserError(f"--weights names {', '.join(sorted(unknown))}, which --networks does not")
+    return files, plain[0] if plain else "imagenet"
+
+
+def starting_weights(network: str, networks: Sequence[str], weights: Sequence[str]) -> str | Artefact:
+    """What `--weights` says of one network.
+
+    Raises:
+        UserError: as `split_weights`, or a file does not exist.
+    """
+    files, plain = split_weights(networks, weights)
+    if network in files:
+        return artefact(files[network])
+    if network.endswith(".keras") and plain in ("imagenet", "demo"):
+        return "own"
+    return artefact(plain)

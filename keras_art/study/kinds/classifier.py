@@ -1,0 +1,85 @@
+"""One classifier of one label: off the shelf, fine-tuned, from scratch, or trained to be carried over."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from keras_art.study.config import Artefact, Kind, Mode, Optimizer, Run, RunRef
+from keras_art.study.costs import Cost, Networks
+
+ADAM = Optimizer("Adam", 1e-3)
+
+
+@dataclass(frozen=True)
+class ClassifierRun(Run):
+    """One network on one collection, trained once."""
+
+    kind: ClassVar[str] = "classifier"
+    words: ClassVar[tuple[str, ...]] = ("collection", "target", "network", "mode", "seed")
+
+    mode: str = "off_the_shelf"
+    collection: str = ""  # NAME-DIGEST of a choice
+    target: str = ""
+    network: str | Artefact = "VGG19"  # a name, or a .keras file
+    weights: str | Artefact | RunRef = "imagenet"  # or none, own (of a .keras file), a file, an earlier run's
+    seed: int = 0
+    preprocessing: str = "imagenet"
+    image_size: int = 224
+    resize: str = "squash"
+    frozen_bn: str = "inference"
+    head: str = "softmax"
+    optimizer: Optimizer = ADAM
+    batch_size: int = 32
+    epochs: int = 100
+    patience: int = 7
+    keep: str = "best"
+    bn_momentum: float = 0.0
+    precision: str = "float32"
+
+    @property
+    def title(self) -> str:
+        """What a person is told of a run while it trains."""
+        return f"{label(self.network)} {self.mode}, seed {self.seed}"
+
+
+def label(network: str | Artefact) -> str:
+    """A network's name for people: of a file, without its digest."""
+    return network.stem if isinstance(network, Artefact) else network
+
+
+def off_the_shelf_cost(run: Any, images: int, networks: Networks, found: dict[str, Any] | None) -> Cost:
+    """Features once, or the frozen network in every epoch where its batch normalisation looks at the batch."""
+    once = networks.gigamacs(run.network, run.image_size) * images
+    epochs = found["epochs"] if found else run.epochs
+    work = once if run.frozen_bn == "inference" else once * (0.9 * epochs + 0.1)
+    return Cost(work, 0.0015 * epochs * images / run.batch_size + 3, 4 * 2048 * images)
+
+
+def training_cost(run: Any, images: int, networks: Networks, found: dict[str, Any] | None) -> Cost:
+    """Three passes for each training image and epoch, one for each image elsewhere."""
+    epochs = found["epochs"] if found else run.epochs
+    work = networks.gigamacs(run.network, run.image_size) * images * (2.5 * epochs + 0.1)
+    return Cost(work, 18, 4e6 * networks.row(run.network, run.image_size)[2])  # tracing, and what surrounds training
+
+
+def tested(run: Run, metrics: dict[str, Any]) -> str:
+    """A finished classifier in a few words."""
+    accuracy = metrics["test_accuracy"]
+    return "diverged" if accuracy is None else f"test accuracy {accuracy:.1%}"
+
+
+ROOM = "keras_art.learning.classifier"
+KINDS = {
+    "classifier": Kind(
+        ClassifierRun,
+        {
+            "off_the_shelf": Mode(f"{ROOM}:off_the_shelf", off_the_shelf_cost, tells_speed=False),
+            "fine_tuning": Mode(f"{ROOM}:whole_network", training_cost),
+            "scratch": Mode(f"{ROOM}:whole_network", training_cost),
+            "pretraining": Mode(f"{ROOM}:whole_network", training_cost),  # for other runs to begin with
+        },
+        check="keras_art.learning.weights:check",
+        summary=tested,
+    )
+}

@@ -1,0 +1,71 @@
+"""What a store knows of finished runs, whatever made them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from keras_art.errors import UserError
+from keras_art.store.reading import read_json
+from keras_art.store.runs import Store
+from keras_art.study.config import AnyRun, Run, RunRef, run_from
+
+
+def finished(
+    store: Store, kind: type[AnyRun], unreadable: dict[Path, str] | None = None
+) -> list[tuple[AnyRun, dict[str, Any]]]:
+    """Every finished run of a kind with its metrics, by directory name.
+
+    Args:
+        unreadable: takes the directories that can not be read, and why: one of them stops nothing.
+    """
+    found = []
+    for path in sorted((store.root / kind.kind).glob("*/metrics.json")):
+        try:
+            run = read_run(path.parent)
+            if isinstance(run, kind) and (metrics := store.metrics(run)) is not None:
+                found.append((run, metrics))
+        except UserError as error:
+            if unreadable is not None:
+                unreadable[path.parent] = str(error)
+    return found
+
+
+def read_run(folder: Path) -> Run:
+    """The run of a directory.
+
+    Raises:
+        BadRun: its `config.json` describes none that this version knows.
+        Damaged: the file can not be read.
+    """
+    return run_from(read_json(folder / "config.json"), folder / "config.json")
+
+
+def run_of(store: Store, ref: RunRef) -> Run:
+    """The run that another one names.
+
+    Raises:
+        StoreError: nobody has begun it in this store.
+    """
+    return read_run(store.find(ref))
+
+
+def variant(
+    run: AnyRun, others: Sequence[AnyRun], cell: Callable[[AnyRun], Hashable], told: Iterable[str] = ("seed",)
+) -> str:
+    """The fields in which a run differs from others that would stand in the same cell of a table: ` [epochs=9]`.
+
+    Args:
+        cell: what names a run's cell.
+        told: the fields that are told apart otherwise. References to runs always are.
+    """
+    rivals = [run, *(other for other in others if cell(other) == cell(run))]
+    differing = []
+    for field in dataclasses.fields(run):
+        values = [getattr(rival, field.name) for rival in rivals]
+        plain = {value for value in values if not isinstance(value, RunRef)}
+        if field.name not in told and values[0] in plain and len(plain) > 1:
+            differing.append(f"{field.name}={values[0]}")
+    return f" [{', '.join(differing)}]" if differing else ""
