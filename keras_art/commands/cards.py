@@ -7,14 +7,13 @@ python -m keras_art cards check kaokore --root FOLDER      # missing, extra, dif
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import tyro
 
-from keras_art import terminal
+from keras_art.commands import flags
 from keras_art.data import cards
 
 if TYPE_CHECKING:
@@ -149,12 +148,12 @@ def differences(collection: Collection) -> list[str]:
     return findings
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str]) -> int:
     """The command line; returns the exit status."""
-    argv = list(sys.argv[1:] if argv is None else argv)
     verbs: dict[type, Callable[[Any], int]] = {List: list_all, Show: show, Check: check}
     if not argv or (argv[0].startswith("--") and argv[0] not in ("--help", "-h")):
         argv = ["list", *argv]
-    prog = "python -m keras_art cards"
-    asked = terminal.read(List | Show | Check, argv, prog=prog, description=__doc__ or "")
-    return terminal.guarded(lambda: verbs[type(asked)](asked), prog)
+    return flags.run(
+        List | Show | Check, lambda asked: verbs[type(asked)](asked), argv,
+        prog="python -m keras_art cards", description=__doc__ or "",
+    )  # fmt: skip

@@ -13,7 +13,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import tyro
 
 from keras_art import terminal
+from keras_art.commands import flags
 from keras_art.writing import write
 
 if TYPE_CHECKING:
@@ -200,8 +200,6 @@ def _draw(report: pd.DataFrame, path: Path) -> None:
     figures.save(figure, path)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str]) -> int:
     """The command line; returns the exit status."""
-    prog = "python -m keras_art curate"
-    asked = terminal.read(Curation, sys.argv[1:] if argv is None else argv, prog=prog, description=__doc__ or "")
-    return terminal.guarded(lambda: run(asked), prog)
+    return flags.run(Curation, run, argv, prog="python -m keras_art curate", description=__doc__ or "")

@@ -13,7 +13,6 @@ import base64
 import html
 import io
 import re
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from typing import TYPE_CHECKING
 import tyro
 
 from keras_art import terminal
+from keras_art.commands import flags
 from keras_art.writing import write
 
 if TYPE_CHECKING:
@@ -168,9 +168,7 @@ def _data_uri(picture: np.ndarray) -> str:
     return f"data:image/jpeg;base64,{base64.b64encode(content.getvalue()).decode()}"
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str]) -> int:
     """The command line; returns the exit status."""
-    argv = list(sys.argv[1:] if argv is None else argv)
-    prog = "python -m keras_art doctor check"
-    asked = terminal.read(Check, argv[1:] if argv[:1] == ["check"] else argv, prog=prog, description=__doc__ or "")
-    return terminal.guarded(lambda: check(asked), prog)
+    words = argv[1:] if argv[:1] == ["check"] else argv
+    return flags.run(Check, check, words, prog="python -m keras_art doctor check", description=__doc__ or "")

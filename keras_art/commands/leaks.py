@@ -8,7 +8,6 @@ python -m keras_art leaks DATA --target style --split artist_disjoint --out spli
 from __future__ import annotations
 
 import hashlib
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Literal
 import tyro
 
 from keras_art import terminal
+from keras_art.commands import flags
 from keras_art.errors import UserError
 from keras_art.writing import write
 
@@ -106,8 +106,6 @@ WORDS = {
 IN_SAMPLE = ("majority", "artist_rule")
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str]) -> int:
     """The command line; returns the exit status."""
-    prog = "python -m keras_art leaks"
-    asked = terminal.read(Leaks, sys.argv[1:] if argv is None else argv, prog=prog, description=__doc__ or "")
-    return terminal.guarded(lambda: look(asked), prog)
+    return flags.run(Leaks, look, argv, prog="python -m keras_art leaks", description=__doc__ or "")

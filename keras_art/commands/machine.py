@@ -94,8 +94,10 @@ class Reproduction:
             return predict.main(words[1:], prog=f"{self.prog} predict")
         if words and words[0] in self.verbs:
             return self.verbs[words[0]](words[1:])
-        study = flags.parse(self.study, self.presets, words, prog=self.prog, description=self.doc)
-        return terminal.guarded(lambda: self.carry_out(study), self.prog)
+        return terminal.guarded(
+            lambda: self.carry_out(flags.parse(self.study, self.presets, words, prog=self.prog, description=self.doc)),
+            self.prog,
+        )
 
     def carry_out(self, study: Any) -> int:
         """Computes what is missing of a study, prints its tables, draws its figures; returns the exit status."""

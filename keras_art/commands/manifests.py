@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import os
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import tyro
 
-from keras_art import terminal
+from keras_art.commands import flags
 from keras_art.errors import UserError
 from keras_art.writing import write, write_bytes
 
@@ -112,8 +111,6 @@ def run(asked: Manifest) -> int:
     return 0
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str]) -> int:
     """The command line; returns the exit status."""
-    prog = "python -m keras_art manifests"
-    asked = terminal.read(Manifest, sys.argv[1:] if argv is None else argv, prog=prog, description=__doc__ or "")
-    return terminal.guarded(lambda: run(asked), prog)
+    return flags.run(Manifest, run, argv, prog="python -m keras_art manifests", description=__doc__ or "")

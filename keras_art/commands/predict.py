@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 import json
 import os
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 import tyro
 
 from keras_art import terminal
+from keras_art.commands import flags
 from keras_art.errors import UserError
 from keras_art.store.runs import Store, StoreError
-from keras_art.study.plan import ClassifierRun
+from keras_art.study.kinds.classifier import ClassifierRun
 from keras_art.writing import write
 
 if TYPE_CHECKING:

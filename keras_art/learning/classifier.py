@@ -115,11 +115,12 @@ def _train(
     if run.head != "softmax":
         probabilities, margins = probes.classical_head(run, batches, classes)
         return pd.DataFrame(), probabilities, margins, network
-    model = (
-        _compiled(heads.softmax_head(inputs.shape[1], classes, run.seed), run)
-        if cached
-        else _classifier(load(), classes, run, frozen)
-    )
+    optimizer = training.make_optimizer(run.optimizer, len(batches("train")))
+    if cached:
+        model = heads.softmax_head(inputs.shape[1], classes, run.seed)
+        training.compile_classifier(model, optimizer)
+    else:
+        model = _classifier(load(), classes, run, frozen, optimizer)
     history, finite = _fit(model, batches, folder, run, tell, 0.8 if cached else 0.0)
     return history, model.predict(batches("test").epochs(), verbose=0) if finite else None, model, network
 
@@ -163,7 +164,13 @@ def _describe(backbone: backbones.Backbone) -> dict[str, int]:
 _last_compiled: dict[tuple[Any, ...], tuple[keras.Model, list[np.ndarray]]] = {}
 
 
-def _classifier(backbone: backbones.Backbone, classes: int, run: ClassifierRun, frozen: bool) -> keras.Model:
+def _classifier(
+    backbone: backbones.Backbone,
+    classes: int,
+    run: ClassifierRun,
+    frozen: bool,
+    optimizer: keras.optimizers.Optimizer,
+) -> keras.Model:
     """A compiled classifier with fresh weights; one of the same architecture is traced only once.
 
     Tracing a network takes longer than some epochs, so the last one is kept and given new weights.
@@ -172,11 +179,12 @@ def _classifier(backbone: backbones.Backbone, classes: int, run: ClassifierRun, 
     fresh.get_layer(backbone.model.name).trainable = not frozen
     key = (
         run.network, run.image_size, backbone.preprocessing, run.frozen_bn, run.bn_momentum,
-        run.optimizer, run.precision, classes, frozen,
+        json.dumps(optimizer.get_config()), run.precision, classes, frozen,
     )  # fmt: skip
     if key not in _last_compiled:
         _last_compiled.clear()
-        _compiled(fresh, run).optimizer.build(fresh.trainable_variables)
+        training.compile_classifier(fresh, optimizer)
+        optimizer.build(fresh.trainable_variables)
         _last_compiled[key] = fresh, [keras.ops.convert_to_numpy(v) for v in fresh.optimizer.variables]
         return fresh
     model, optimizer_state = _last_compiled[key]
@@ -184,11 +192,6 @@ def _classifier(backbone: backbones.Backbone, classes: int, run: ClassifierRun, 
         variable.assign(value)
     for variable, value in zip(model.optimizer.variables, optimizer_state, strict=True):
         variable.assign(value)
-    return model
-
-
-def _compiled(model: keras.Model, run: ClassifierRun) -> keras.Model:
-    training.compile_classifier(model, training.make_optimizer(run.optimizer))
     return model
 
 

@@ -64,14 +64,17 @@ class Optimizer:
         name: a class of keras.optimizers.
         learning_rate: of its first step.
         options: further arguments of the constructor, such as ("momentum", 0.9).
+        drops: numbers of epochs after which the learning rate falls to a tenth.
     """
 
     name: str
     learning_rate: float
     options: tuple[tuple[str, float | bool], ...] = ()
+    drops: tuple[int, ...] = ()
 
     def __str__(self) -> str:
-        return " ".join([self.name, f"{self.learning_rate:g}", *(f"{name}={value}" for name, value in self.options)])
+        words = [self.name, f"{self.learning_rate:g}", *(f"{name}={value}" for name, value in self.options)]
+        return " ".join([*words, *(f"/10 after {epochs}" for epochs in self.drops)])
 
 
 VALUES: dict[str, type[Any]] = {value.__name__: value for value in (RunRef, Artefact, Optimizer)}
