@@ -3,13 +3,43 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import keras
+
+MOST_BYTES = 40  # of a folder's name that comes of somebody's text: with a digest behind it, any file system takes it
+
+
+def folder_name(text: str) -> str:
+    """Somebody's text as one part of a path: `type/genre` becomes `type_genre`, `../x` becomes `_._x`.
+
+    Letters and digits of any script stay, composed, and `-`, `_` and `.` but not in front; all else becomes `_`. It is
+    cut at a character, to at most `MOST_BYTES` of UTF-8, and never empty. Two texts may share a name: what must be told
+    apart has a digest behind it.
+    """
+    kept = "".join(
+        letter if letter in "-_." or unicodedata.category(letter)[0] in "LMN" else "_"
+        for letter in unicodedata.normalize("NFC", text)
+    )
+    kept = "_" + kept[1:] if kept[:1] == "." else kept
+    return kept.encode()[:MOST_BYTES].decode(errors="ignore") or "_"
+
+
+def distinct(texts: Iterable[str], name: Callable[[str], str] = folder_name) -> dict[str, str]:
+    """Text -> a name of its own for each; those that would share one are numbered in their order."""
+    names: dict[str, str] = {}
+    for text in texts:
+        plain, count = name(text), 1
+        names[text] = plain
+        while sum(names[text] == other for other in names.values()) > 1:
+            count += 1
+            names[text] = f"{plain}_{count}"
+    return names
 
 
 @contextmanager

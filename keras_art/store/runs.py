@@ -113,7 +113,7 @@ class Store:
         if not ((folder / "metrics.json").exists() and (folder / "config.json").exists()):
             return None
         stored = json.loads((folder / "config.json").read_text())
-        now = dataclasses.asdict(config)
+        now = json.loads(json.dumps(dataclasses.asdict(config)))  # tuples are lists there
         if different := [name for name in stored if now.get(name) != stored[name]]:
             raise StoreError(
                 f"{folder} was made with another default of {', '.join(different)}: "

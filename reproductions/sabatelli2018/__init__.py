@@ -41,7 +41,7 @@ from reproductions.sabatelli2018.study import PAPER, PRESETS, Run, Study, check,
 from reproductions.sabatelli2018.tables import print_tables, table
 
 if TYPE_CHECKING:
-    from keras_art.data.splits import Choice
+    from keras_art.data.choices import Choice
 
 __all__ = ["main", "print_tables", "table"]
 
@@ -58,7 +58,7 @@ def carry_out(study: Study) -> int:
     chosen = choices(study, store)
     configs = runs_of(study, chosen)
     study_.keep_files(store, [*study.networks, *(item.split("=", 1)[-1] for item in study.weights)])
-    estimate = study_.Estimate(store, Run, {choice.key: len(choice.table) for _, choice in chosen.values()})
+    estimate = study_.Estimate(store, Run, {choice.key: len(choice.images) for _, choice in chosen.values()})
     if study.dry_run:
         print(study_.plan(store, configs, estimate))
         return 0

@@ -14,7 +14,7 @@ from keras_art.study import plan as study_
 from keras_art.version import __version__
 
 if TYPE_CHECKING:
-    from keras_art.data.splits import Choice
+    from keras_art.data.choices import Choice
 
 PAPER = "sabatelli2018"
 NETWORKS = ("Xception", "InceptionV3", "ResNet50", "VGG19")
@@ -135,8 +135,7 @@ def check(study: Study) -> None:
 def choices(study: Study, store: runs.Store) -> dict[str, tuple[Any, Choice]]:
     """The collections of a study, read but not yet opened: "target", and "source" and "pretraining" where asked for."""
     from keras_art.atelier import make_atelier
-    from keras_art.data.sources import load_collection
-    from keras_art.data.splits import choose
+    from keras_art.data.kept import open_choice
 
     def atelier(half: str) -> Path:
         # By version: a painter who has learnt something since must not be taken for the old one.
@@ -149,17 +148,15 @@ def choices(study: Study, store: runs.Store) -> dict[str, tuple[Any, Choice]]:
         wanted["pretraining"] = (atelier("source"), "object")
     chosen = {}
     for role, (data, target) in wanted.items():
-        collection = load_collection(data, study.root)
-        chosen[role] = (
-            collection,
-            choose(
-                collection,
-                target,
-                rule=study.split if role != "pretraining" else "stratified",
-                split_seed=study.split_seed,
-                class_filter=study.class_filter == "in_all_splits",
-                limit=study.limit if role != "pretraining" else 0,
-            ),
+        chosen[role] = open_choice(
+            store,
+            data,
+            study.root,
+            target,
+            rule=study.split if role != "pretraining" else "stratified",
+            split_seed=study.split_seed,
+            class_filter=study.class_filter == "in_all_splits",
+            limit=study.limit if role != "pretraining" else 0,
         )
     return chosen
 
