@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,12 +15,30 @@ if TYPE_CHECKING:
 
 
 def slug(text: str, most: int = 40) -> str:
-    """A user's words as a part of a file's name: letters and digits of any script, `-`, `_` and `.`, else `_`.
+    """Somebody's text as one part of a path: `type/genre` becomes `type_genre`, `../x` becomes `_._x`.
 
-    Never empty, never hidden, at most `most` bytes of UTF-8; other words may have the same one.
+    Letters and digits of any script stay, composed, and `-`, `_` and `.` but not in front; all else becomes `_`. It is
+    cut at a character, to at most `most` bytes of UTF-8, and never empty. Two texts may share one: what must be told
+    apart has a digest behind it.
     """
-    kept = "".join(c if c.isalnum() or c in "-_." else "_" for c in unicodedata.normalize("NFC", text))
-    return kept.lstrip(".").encode()[:most].decode(errors="ignore") or "_"
+    kept = "".join(
+        letter if letter in "-_." or unicodedata.category(letter)[0] in "LMN" else "_"
+        for letter in unicodedata.normalize("NFC", text)
+    )
+    kept = "_" + kept[1:] if kept[:1] == "." else kept
+    return kept.encode()[:most].decode(errors="ignore") or "_"
+
+
+def distinct(texts: Iterable[str], name: Callable[[str], str] = slug) -> dict[str, str]:
+    """Text -> a name of its own for each; those that would share one are numbered in their order."""
+    names: dict[str, str] = {}
+    for text in texts:
+        plain, count = name(text), 1
+        names[text] = plain
+        while sum(names[text] == other for other in names.values()) > 1:
+            count += 1
+            names[text] = f"{plain}_{count}"
+    return names
 
 
 @contextmanager

@@ -10,7 +10,16 @@ import keras
 import numpy as np
 import pytest
 
-from keras_art.writing import replacing, write, write_arrays, write_bytes, write_model, write_network
+from keras_art.writing import (
+    MOST_BYTES,
+    replacing,
+    slug,
+    write,
+    write_arrays,
+    write_bytes,
+    write_model,
+    write_network,
+)
 
 
 def compiled() -> keras.Model:
@@ -69,3 +78,28 @@ def test_a_network_is_written_without_its_optimizer(tmp_path):
     for found, expected in zip(bare.get_weights(), model.get_weights(), strict=True):
         np.testing.assert_array_equal(found, expected)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["model.keras", "network.keras"]
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("kaokore-1.2", "kaokore-1.2"),
+        ("type/genre", "type_genre"),
+        ("../x", "_._x"),
+        (".git", "_git"),
+        ("..", "_."),
+        ("", "_"),
+        ("a\nb\\c:d", "a_b_c_d"),
+        ("ציור 7", "ציור_7"),
+        ("Du\u0308rer", "Dürer"),
+        ("n" * 200, "n" * 40),
+        ("é" * 200, "é" * 20),
+        ("x" + "画" * 200, "x" + "画" * 13),
+        ("caf\udce9", "caf_"),
+    ],
+)
+def test_somebodys_text_becomes_one_part_of_a_path(tmp_path, text, name):
+    assert slug(text) == name
+    assert len(name.encode()) <= MOST_BYTES
+    (tmp_path / name).mkdir()
+    assert [path.name for path in tmp_path.iterdir()] == [name]

@@ -26,7 +26,7 @@ from keras_art.store import runs
 from keras_art.study import plan as study_
 
 if TYPE_CHECKING:
-    from keras_art.data.splits import Choice
+    from keras_art.data.choices import Choice
 
 PROG = "python -m keras_art adain"
 
@@ -179,11 +179,11 @@ def collection(asked: Whole) -> int:
 
 def prepared(store: runs.Store, asked: Source) -> Choice:
     """The images, read and split."""
-    from keras_art.data.sources import load_collection
-    from keras_art.data.splits import choose
+    from keras_art.data.kept import open_choice
 
-    found = load_collection(asked.data, asked.root)
-    choice = choose(found, asked.target, split_seed=asked.split_seed, limit=asked.limit)
+    found, choice = open_choice(
+        store, asked.data, asked.root, asked.target, split_seed=asked.split_seed, limit=asked.limit
+    )
     terminal.start_backend()
     from keras_art.data import tasks
 

@@ -100,7 +100,7 @@ def check(asked: Check) -> int:
     card = cards.load_card(asked.name)
     collection = read_card(card, card.find(asked.root))
     findings = differences(collection)
-    print(f"{collection.name}: {len(collection.table):,} images with labels in {card.find(asked.root)}")
+    print(f"{collection.name}: {len(collection.images):,} images with labels in {card.find(asked.root)}")
     for finding in findings:
         print(f"  {finding}")
     print("as its card says" if not findings else f"{len(findings)} findings; {card.source} is where it comes from")
@@ -109,8 +109,9 @@ def check(asked: Check) -> int:
 
 def differences(collection: Collection) -> list[str]:
     """What of a collection is not as its card says, in words, images first, then counts under the card's split rule."""
+    from keras_art.data.choices import choose
     from keras_art.data.sources import BadCollection
-    from keras_art.data.splits import choose, split
+    from keras_art.data.splits import split
 
     card = collection.card
     if card is None:
@@ -133,9 +134,9 @@ def differences(collection: Collection) -> list[str]:
                 split_seed=card.split.get("seed", 0),
                 class_filter=card.split.get("class_filter", False),
             )
-            table, column = chosen.table, "target"
+            table, column = chosen.images, "class"
             if chosen.class_filter:
-                table, column = split(chosen, [True] * len(table)).table, "label"
+                table, column = split(chosen, [True] * len(table)).images, "label"
         except BadCollection as error:
             findings.append(f"different: {error}")
             continue

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import json
-import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -97,9 +96,9 @@ def predict(
     import keras
     import numpy as np
 
-    from keras_art.data.decoding import stored_images
     from keras_art.data.sources import list_images
     from keras_art.learning import classifier
+    from keras_art.pictures.decoded import stored_images
     from keras_art.pictures.pipeline import Batches
     from keras_art.report import metrics
 
@@ -132,7 +131,7 @@ def _described(found: pd.DataFrame, pictures: Path) -> pd.DataFrame:
     from keras_art.data.collection import described_by
     from keras_art.data.sources import load_collection
 
-    table = load_collection(pictures).table
-    table["path"] = [os.path.relpath(path, pictures.resolve()).replace(os.sep, "/") for path in table["path"]]
-    known = table.rename(columns={"id": "object"}).set_index("path")
-    return found.join(known[["object", *described_by(known.columns)]], on="id")
+    collection = load_collection(pictures)
+    known = collection.columns[described_by(collection.targets)].set_index(collection.images["path"])
+    known.insert(0, "object", collection.images["id"].to_numpy())
+    return found.join(known, on="id")

@@ -106,7 +106,7 @@ def _train(
         inputs, rows, network = network_features(store, run, load, ready.pixels, ready.rows, ready.sha256, tell)
     else:
         inputs, rows, network = ready.pixels, ready.rows, _describe(load())
-    labels, classes = ready.task.table["label"].to_numpy(), len(ready.task.classes)
+    labels, classes = ready.task.images["label"].to_numpy(), len(ready.task.classes)
 
     def batches(split: str, seed: int | None = None) -> Batches:
         part = ready.part(split)
@@ -218,12 +218,13 @@ def _fit(
 
 def _report(folder: Path, ready: tasks.Ready, outputs: np.ndarray, margins: bool) -> dict[str, Any]:
     """Writes what a run says of each test image and class; returns the test metrics."""
-    test = ready.task.table.iloc[ready.part("test")]
+    test = ready.task.images.iloc[ready.part("test")]
     labels, classes = test["label"].to_numpy(), ready.task.classes
     probabilities = probes.softmax(outputs) if margins else outputs
     measured = metrics.classification(labels, probabilities)
     predicted = metrics.predictions(test["id"], probabilities, classes, labels)
-    described = test[described_by(test.columns)].reset_index(drop=True)
+    columns = ready.task.columns.iloc[ready.part("test")]
+    described = columns[described_by(columns)].reset_index(drop=True)
     write(folder / "predictions.csv", pd.concat([predicted, described], axis=1).to_csv(index=False))
     write(folder / "per_class.csv", metrics.per_class(labels, probabilities, classes).to_csv(index=False))
     confusion = metrics.confusion(labels, probabilities.argmax(1), len(classes))

@@ -9,6 +9,7 @@ from typing import Any
 import keras
 
 from keras_art.networks.backbones import Backbone, Preprocessing
+from keras_art.writing import distinct
 
 
 def feature_extractor(backbone: Backbone) -> keras.Model:
@@ -71,8 +72,10 @@ def multitask_classifier(
     maps = backbone.model(Preprocessing(backbone.preprocessing, name="preprocessing")(images))
     features = keras.layers.Dense(shared, "relu", name="shared")(pooled(maps))
     outputs = {}
+    # A column may be called anything, a layer may not.
+    names = distinct(classes, lambda task: re.sub(r"\W", "_", task))
     for task, count in classes.items():
-        name = re.sub(r"\W", "_", task)  # a column may be called anything, a layer may not
+        name = names[task]
         x = keras.layers.Dense(hidden, "relu", name=f"{name}_hidden")(features)
         x = keras.layers.Dropout(dropout, name=f"{name}_dropout")(x)
         x = keras.layers.Dense(count, dtype="float32", name=f"{name}_logits")(x)

@@ -12,7 +12,7 @@ import pandas as pd
 
 from keras_art.data.labels import Labels
 from keras_art.report import figures, metrics
-from keras_art.writing import write
+from keras_art.writing import distinct, write
 
 
 def report(
@@ -21,7 +21,7 @@ def report(
     """Writes what a run says of each test image and class, per task; returns the test metrics.
 
     Images without a label in a task are left out of its scores, not of its predictions. The files are
-    `predictions_TASK.csv`, `per_class_TASK.csv` and `confusion_TASK.png`.
+    `predictions_TASK.csv`, `per_class_TASK.csv` and `confusion_TASK.png`, TASK as `distinct` names it.
 
     Args:
         ids: of the n test images.
@@ -32,18 +32,19 @@ def report(
         `test_TASK_accuracy`, `_macro_f1`, `_weighted_f1`, fractions; `test_TASK_loss`, nats; `test_TASK_n`, a count.
     """
     measured: dict[str, Any] = {}
+    names = distinct(labels.classes)
     for task, classes in labels.classes.items():
         index, found = labels.column(task), probabilities[task]
         known = index >= 0
         table = metrics.predictions(ids, found, classes)
         table.insert(1, "label", [classes[i] if i >= 0 else "" for i in index])
-        write(folder / f"predictions_{task}.csv", table.to_csv(index=False))
+        write(folder / f"predictions_{names[task]}.csv", table.to_csv(index=False))
         scores = metrics.classification(index[known], found[known])
         rows = metrics.per_class(index[known], found[known], classes)
-        write(folder / f"per_class_{task}.csv", rows.to_csv(index=False))
+        write(folder / f"per_class_{names[task]}.csv", rows.to_csv(index=False))
         confusion = metrics.confusion(index[known], found[known].argmax(1), len(classes))
         drawn = figures.confusion_matrix(confusion, classes, title=f"{title} {task}".strip())
-        figures.save(drawn, folder / f"confusion_{task}.png")
+        figures.save(drawn, folder / f"confusion_{names[task]}.png")
         weighted = float((rows["f1"].fillna(0) * rows["support"]).sum() / rows["support"].sum())
         measured |= {
             f"test_{task}_accuracy": scores["accuracy"],

@@ -36,7 +36,6 @@ Departures and readings (`--preset paint` follows the paper, `guo` and `west` th
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -48,10 +47,11 @@ from keras_art.errors import UserError
 from keras_art.methods.dcec import kinds
 from keras_art.store import runs
 from keras_art.study import plan as study_
-from reproductions.dcec_paint.study import PAPER, PRESETS, Run, Study, check, collection, runs_of
+from reproductions.dcec_paint.study import PAPER, PRESETS, Run, Study, check, choice, runs_of
 from reproductions.dcec_paint.tables import print_tables, recovered, table
 
 if TYPE_CHECKING:
+    from keras_art.data.choices import Choice
     from keras_art.data.sources import Collection
 
 __all__ = ["main", "print_tables", "table"]
@@ -66,43 +66,38 @@ def carry_out(study: Study) -> int:
         return 0
     check(study)
     store.create()
-    from keras_art.data import pictures
-
-    found = collection(study, store)
-    if study.target and study.target not in found.targets:
+    found, chosen = choice(study, store)
+    if study.target and study.target not in chosen.columns:
         raise UserError(
-            f"{found.name} has no label column {study.target!r}; it has {', '.join(found.targets) or 'none'}"
+            f"{chosen.name} has no label column {study.target!r}; it has {', '.join(chosen.columns) or 'none'}"
         )
-    configs = runs_of(study, pictures.key_of(found))
-    estimate = kinds.Estimate(store, Run, {configs[0].collection: len(found.table)})
+    configs = runs_of(study, chosen.key)
+    estimate = kinds.Estimate(store, Run, {configs[0].collection: len(chosen.images)})
     if study.dry_run:
         print(study_.plan(store, configs, estimate))
         return 0
     if missing := [run for run in configs if store.metrics(run) is None]:
         terminal.say(study_.plan(store, configs, estimate))
-        prepare(study, store, found)
+        prepare(study, store, found, chosen)
         train(study, store, missing, estimate)
     from keras_art.methods.dcec import page
 
     page.draw(store, configs, study.target)
     print_tables(store, study.format, configs, study.target)
     if study.target:
-        terminal.say(recovered(store, configs, study.target, found.table[study.target].nunique()))
+        terminal.say(recovered(store, configs, study.target, chosen.columns[study.target].nunique()))
     return 0
 
 
-def prepare(study: Study, store: runs.Store, found: Collection) -> None:
+def prepare(study: Study, store: runs.Store, found: Collection | None, chosen: Choice) -> None:
     """Everything that can go wrong before training does so here: pictures, network, backbone."""
     terminal.start_backend()
-    from keras_art.data import pictures
+    from keras_art.data import tasks
     from keras_art.methods.dcec import clustering
 
-    with terminal.bar(f"reading {found.name} at {study.image_size} pixels", "images") as progress:
-        ready = pictures.prepare(store, found, study.image_size, study.resize, progress)
-    folder = store.root / "collections" / ready.key
-    facts = json.loads((folder / "pictures.json").read_text())
-    if facts["quarantined"]:
-        terminal.say(f"in quarantine: {facts['quarantined']}, see {folder / 'quarantine.csv'}")
+    with terminal.bar(f"reading {chosen.name} at {study.image_size} pixels", "images") as progress:
+        ready = tasks.prepare(store, found, chosen, study.image_size, study.resize, progress)
+    terminal.say(tasks.describe(store, chosen.key))
     clustering.check(ready, max(study.k))
     if study.backbone:
         study_.keep_files(store, [study.backbone])

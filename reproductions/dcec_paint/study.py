@@ -14,6 +14,7 @@ from keras_art.study import plan as study_
 from keras_art.version import __version__
 
 if TYPE_CHECKING:
+    from keras_art.data.choices import Choice
     from keras_art.data.sources import Collection
 
 PAPER = "dcec_paint"
@@ -94,10 +95,10 @@ class Run(ClusterRun):
     paper: ClassVar[str] = PAPER
 
 
-def collection(study: Study, store: runs.Store) -> Collection:
+def choice(study: Study, store: runs.Store) -> tuple[Collection | None, Choice]:
     """The pictures of a study, read but not yet opened."""
     from keras_art.atelier import make_atelier
-    from keras_art.data import pictures
+    from keras_art.data.kept import open_all
     from keras_art.methods.dcec import digits
 
     data: str | Path | None = study.data
@@ -108,7 +109,7 @@ def collection(study: Study, store: runs.Store) -> Collection:
         data = make_atelier(store.root / "cache" / __version__ / "atelier-target")
     elif data == "digits":
         data = digits.make_digits(store.root / "cache" / "digits")
-    return pictures.limited(pictures.load_pictures(data, study.root), study.limit, study.split_seed)
+    return open_all(store, data, study.root, split_seed=study.split_seed, limit=study.limit)
 
 
 def runs_of(study: Study, key: str) -> list[Run]:

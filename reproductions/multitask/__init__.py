@@ -60,7 +60,7 @@ def carry_out(study: Study) -> int:
     study_.keep_files(store, [*study.networks, *weights_files(study)])
     collection, chosen = choice(study, store)
     configs = runs_of(study, chosen, store)
-    estimate = study_.Estimate(store, Run, {chosen.key: len(chosen.table)})
+    estimate = study_.Estimate(store, Run, {chosen.key: len(chosen.images)})
     if study.dry_run:
         print(study_.plan(store, configs, estimate))
         return 0

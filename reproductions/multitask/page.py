@@ -13,7 +13,7 @@ from keras_art.data import labels, tasks
 from keras_art.report import evaluation, figures, metrics, pages
 from keras_art.report.tables import render
 from keras_art.store.runs import Store
-from keras_art.writing import write
+from keras_art.writing import distinct, write
 from reproductions.multitask.study import PAPER, Run
 from reproductions.multitask.tables import summary, variant
 
@@ -65,7 +65,11 @@ def draw(store: Store, configs: Sequence[Run]) -> Path:
 
 
 def _table(store: Store, run: Run, task: str) -> pd.DataFrame:
-    return pd.read_csv(store.directory(run) / f"per_class_{task}.csv", dtype={"class": str}, keep_default_na=True)
+    return pd.read_csv(
+        store.directory(run) / f"per_class_{distinct(run.targets)[task]}.csv",
+        dtype={"class": str},
+        keep_default_na=True,
+    )
 
 
 def pairs(models: dict[str, dict[int, Run]]) -> list[tuple[str, str, str]]:
@@ -143,7 +147,9 @@ def _one_model(page: pages.Page, store: Store, name: str, run: Run) -> None:
     for task in run.targets:
         table = _table(store, run, task)
         page.table(table.sort_values("support", ascending=False, ignore_index=True))
-        found = pd.read_csv(store.directory(run) / f"predictions_{task}.csv", dtype=str, keep_default_na=False)
+        found = pd.read_csv(
+            store.directory(run) / f"predictions_{distinct(run.targets)[task]}.csv", dtype=str, keep_default_na=False
+        )
         found = found[found["label"] != ""]
         places = {cls: i for i, cls in enumerate(table["class"].astype(str))}
         true, predicted = (found[column].map(places).to_numpy() for column in ("label", "predicted"))
@@ -154,9 +160,9 @@ def _one_model(page: pages.Page, store: Store, name: str, run: Run) -> None:
     if len(features) < 5:
         return
     points = evaluation.projection(features)
-    table = tasks.load(store, run.collection, run.image_size, run.resize).task.table
+    columns = tasks.load(store, run.collection, run.image_size, run.resize).task.columns
     for column in labels.facts(store, run.collection):
-        names = table[column].iloc[rows].tolist()
+        names = columns[column].iloc[rows].tolist()
         page.figure(pages.scatter(points, names, f"{name}: shared layer by {column}"))
 
 
@@ -168,7 +174,7 @@ def gram_findings(store: Store, run: Run) -> tuple[dict[str, np.ndarray], np.nda
     from keras_art.pictures.pipeline import Batches
 
     ready = tasks.load(store, run.collection, run.image_size, run.resize)
-    known = labels.read_labels(ready.task.table, run.targets)
+    known = labels.read_labels(ready.task, run.targets)
     classes, test = known.classes[run.target], ready.part("test")
     index = known.index[test, 0]
     model = keras.saving.load_model(store.directory(run) / "model.keras", compile=False)

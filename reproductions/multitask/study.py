@@ -15,8 +15,8 @@ from keras_art.study import plan as study_
 from keras_art.version import __version__
 
 if TYPE_CHECKING:
+    from keras_art.data.choices import Choice
     from keras_art.data.sources import Collection
-    from keras_art.data.splits import Choice
 
 PAPER = "multitask"
 ALIASES = {"resnet": "ResNet50", "vit": "ViTB16"}
@@ -109,10 +109,11 @@ PRESETS["released"] = dataclasses.replace(PRESETS["paper"], preset="released")  
 
 @dataclass(frozen=True)
 class Run(study_.ClassifierRun):
-    """One classifier: `target` is its label columns joined by +, `mode` is single, multitask or gram."""
+    """One classifier of `targets`, the first of which is `target`; `mode` is single, multitask or gram."""
 
     paper: ClassVar[str] = PAPER
 
+    targets: tuple[str, ...] = ()
     mode: str = "single"
     network: str = "ResNet50"
     optimizer: str = "adamw"
@@ -137,10 +138,8 @@ class Run(study_.ClassifierRun):
     fusion: float = 0.0
     auxiliary: float = 0.0
 
-    @property
-    def targets(self) -> list[str]:
-        """The label columns it learns."""
-        return self.target.split("+")
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "targets", tuple(self.targets))  # as a file has them, they are a list
 
     @property
     def model_name(self) -> str:
@@ -196,22 +195,23 @@ def _positive(word: str) -> bool:
         return False
 
 
-def choice(study: Study, store: runs.Store) -> tuple[Collection, Choice]:
-    """The collection of a study and its images.
+def choice(study: Study, store: runs.Store) -> tuple[Collection | None, Choice]:
+    """The collection of a study and its images; no collection where `--data` is a choice that the store holds.
 
     Raises:
         BadCollection: it can not be read, or a column can not be used.
     """
     from keras_art.atelier import make_atelier
+    from keras_art.data.kept import held
     from keras_art.data.labels import choose_columns
     from keras_art.data.sources import load_collection
 
     data = study.data or make_atelier(store.root / "cache" / __version__ / "atelier-target", half="target")
+    how: dict[str, Any] = {"rule": study.split, "split_seed": study.split_seed, "limit": study.limit}
+    if kept := held(store, data, study.targets, **how):
+        return None, kept
     collection = load_collection(data, study.root)
-    return collection, choose_columns(
-        collection, study.targets, rule=study.split, split_seed=study.split_seed, limit=study.limit,
-        min_images=study.min_images,
-    )  # fmt: skip
+    return collection, choose_columns(collection, study.targets, min_images=study.min_images, **how)
 
 
 def weights_files(study: Study) -> list[str]:
@@ -268,17 +268,15 @@ def _variants(task: str, common: Run, study: Study) -> list[Run]:
     """One task's runs but for their seeds; a vision transformer has no maps, and so no Gram classifier."""
     ours: dict[str, Any] = {"dropout": study.dropout, "weight_decay": study.weight_decay}
     if task == "multitask":
-        joined = "+".join(study.targets)
-        return [
-            dataclasses.replace(common, target=joined, mode=task, task_weights=" ".join(study.task_weights), **ours)
-        ]
+        ours |= {"mode": task, "task_weights": " ".join(study.task_weights)}
+        return [dataclasses.replace(common, target=study.targets[0], targets=study.targets, **ours)]
     if task != "gram":
-        return [dataclasses.replace(common, target=task, **ours)]
+        return [dataclasses.replace(common, target=task, targets=(task,), **ours)]
     if common.network in VITS:
         return []
     return [
         dataclasses.replace(
-            common, target=study.targets[0], mode="gram", dropout=study.gram_dropout,
+            common, target=study.targets[0], targets=study.targets[:1], mode="gram", dropout=study.gram_dropout,
             weight_decay=study.gram_weight_decay, gram_tap=study.gram_tap, gram_channels=channels,
             gram_description=description, fusion=fusion, auxiliary=study.auxiliary, hidden=512,
             shared=512 if not study.shared else study.shared,

@@ -97,7 +97,7 @@ def _carry_out(store: Store, run: Run, folder: Path, tell: Tell) -> dict[str, An
     started = time.monotonic()
     training.make_deterministic(run.seed)
     ready = tasks.load(store, run.collection, run.image_size, run.resize)
-    known = labels.read_labels(ready.task.table, run.targets)
+    known = labels.read_labels(ready.task, run.targets)
     backbone = load_network(store, run)
     model = build(run, backbone, {task: len(names) for task, names in known.classes.items()})
     in_pipeline = augmentation.in_pipeline(run.augmentation, run.seed, run.image_size)
@@ -143,7 +143,7 @@ def _carry_out(store: Store, run: Run, folder: Path, tell: Tell) -> dict[str, An
         reader = keras.Model(model.input, {**model.output, "": model.get_layer("shared").output})
         found = reader.predict(batches("test").epochs(), verbose=0)
         write_arrays(folder / "shared.npz", {"features": found.pop(""), "rows": test})
-        ids = ready.task.table["id"].iloc[test].tolist()
+        ids = ready.task.images["id"].iloc[test].tolist()
         tested = labels.Labels(known.classes, known.index[test], known.left_out)
         facts |= evaluation.report(folder, ids, tested, found, title=run.model_name)
         best = history.loc[history["val_loss"].idxmin()]

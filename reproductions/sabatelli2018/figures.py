@@ -25,16 +25,15 @@ def draw(store: Store, configs: Sequence[Run], study: Study) -> None:
     import pandas as pd
 
     from keras_art.data import tasks
-    from keras_art.pictures.images import load_photo
     from keras_art.report import figures, mosaics
 
     folder = store.root / "sabatelli2018" / "figures"
     targets = {run.collection: run for run in configs if run.mode != "pretraining"}
     for key, any_run in targets.items():
         ready = tasks.load(store, key, any_run.image_size, any_run.resize)
-        table = ready.task.table
+        table = ready.task.images
         shown = table[table["split"] == "test"].drop_duplicates("label").head(18)
-        pictures = [load_photo(path, 256) for path in shown["path"]]
+        pictures = [ready.picture(place, 256) for place in shown.index]
         figures.save(
             mosaics.samples(pictures, [ready.task.classes[i] for i in shown["label"]]), folder / f"{key}-samples.png"
         )
@@ -50,7 +49,8 @@ def draw(store: Store, configs: Sequence[Run], study: Study) -> None:
             title, paper = f"{any_run.place}, {any_run.target}", published(any_run.place, any_run.target)
             figure = figures.learning_curves(curves, title=title, paper=paper)
             figures.save(figure, folder / f"{key}-curves.png")
-        _draw_saliency(store, [run for run in configs if run.collection == key], shown, folder / f"{key}-saliency.png")
+        ours = [run for run in configs if run.collection == key]
+        _draw_saliency(store, ours, shown.head(4), folder / f"{key}-saliency.png")
 
 
 def published(name: str, target: str) -> pd.DataFrame | None:
@@ -69,19 +69,17 @@ def published(name: str, target: str) -> pd.DataFrame | None:
 
 def _draw_saliency(store: Store, configs: Sequence[Run], shown: pd.DataFrame, path: Path) -> None:
     """Figure 4 for one network, VGG19 where it was fine-tuned, because the paper shows VGG19."""
-    import numpy as np
-
+    from keras_art.data import tasks
     from keras_art.networks.saliency import overlay
-    from keras_art.pictures.images import decode, load_photo
     from keras_art.report import figures, mosaics
 
     tuned = [run for run in configs if run.mode == "fine_tuning" and (store.directory(run) / "model.keras").exists()]
     if not tuned:
         return
     run = min(tuned, key=lambda run: run.network != "VGG19")
-    photos = [load_photo(path, 512) for path in shown["path"].head(4)]
-    pixels = np.stack([decode(path, run.image_size, run.resize)[0] for path in shown["path"].head(4)])
-    frozen, fine = saliency(store, run, pixels)
+    ready = tasks.load(store, run.collection, run.image_size, run.resize)
+    photos = [ready.picture(place, 512) for place in shown.index]
+    frozen, fine = saliency(store, run, ready.pixels[ready.rows[shown.index]])
     rows = [
         (text, [photo, overlay(photo, before), overlay(photo, after)])
         for text, photo, before, after in zip(shown["id"], photos, frozen, fine, strict=False)

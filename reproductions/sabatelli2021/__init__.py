@@ -69,7 +69,7 @@ def carry_out(study: Study) -> int:
     store.create()
     chosen = choices(study, store)
     configs = runs_of(study, chosen)
-    sizes = {choice.key: len(choice.table) for role in chosen.values() for _, choice in role.values()}
+    sizes = {choice.key: len(choice.images) for role in chosen.values() for _, choice in role.values()}
     study_.keep_files(store, study.networks)
     estimate = study_.Estimate(store, Run, sizes)
     if study.dry_run:

@@ -18,7 +18,7 @@ from keras_art.study import plan as study_
 from keras_art.version import __version__
 
 if TYPE_CHECKING:
-    from keras_art.data.splits import Choice
+    from keras_art.data.choices import Choice
 
     Chosen = dict[str, tuple[Any, Choice]]  # a flag's words -> the collection, and what is taken of it
 
@@ -104,8 +104,7 @@ SHARED = (
 def choices(study: Study, store: runs.Store) -> dict[str, Chosen]:
     """The collections of a study, read but not yet opened: "sources" and "targets", each by what the flag says."""
     from keras_art.atelier import make_atelier
-    from keras_art.data.sources import load_collection
-    from keras_art.data.splits import choose
+    from keras_art.data.kept import open_choice
 
     def atelier(half: str) -> str:
         # By version: a painter who has learnt something since must not be taken for the old one.
@@ -123,10 +122,8 @@ def choices(study: Study, store: runs.Store) -> dict[str, Chosen]:
     for role, words in asked.items():
         chosen[role] = {}
         for data, label in words:
-            collection = load_collection(data, study.root)
-            chosen[role][f"{data}:{label}"] = (
-                collection,
-                choose(collection, label, rule=study.split, split_seed=study.split_seed, limit=study.limit),
+            chosen[role][f"{data}:{label}"] = open_choice(
+                store, data, study.root, label, rule=study.split, split_seed=study.split_seed, limit=study.limit
             )
     return chosen
 

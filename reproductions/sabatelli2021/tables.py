@@ -133,7 +133,7 @@ def _collections(store: runs.Store, every: pd.DataFrame) -> pd.DataFrame:
     for key, run in every.drop_duplicates("key").set_index("key")["run"].items():
         folder = store.root / "collections" / str(key)
         facts = json.loads((folder / "task.json").read_text(encoding="utf-8"))
-        counts = pd.read_csv(folder / "splits.csv", usecols=["split"])["split"].value_counts()
+        counts = pd.read_csv(folder / "images.csv", usecols=["split"])["split"].value_counts()
         counts = {**{name: int(counts[name]) for name in ("train", "val", "test")}, "N_t": facts["n_images"]}
         for name, value in {**counts, "Q_t": len(facts["classes"])}.items():
             line = {"challenge": f"{results.place(run)} {run.target}", "count": name, "value": value, "status": "ok"}

@@ -49,7 +49,7 @@ from reproductions.st_saclf.study import PAPER, PRESETS, Run, Study, check, choi
 from reproductions.st_saclf.tables import print_tables, table
 
 if TYPE_CHECKING:
-    from keras_art.data.splits import Choice
+    from keras_art.data.choices import Choice
 
 __all__ = ["main", "print_tables", "table"]
 
@@ -67,7 +67,7 @@ def carry_out(study: Study) -> int:
     target = chosen["target"][1]
     configs, made = runs_of(study, chosen), makers(study, target)
     keep_files(study, store)
-    estimate = study_.Estimate(store, Run, {choice.key: len(choice.table) for _, choice in chosen.values()})
+    estimate = study_.Estimate(store, Run, {choice.key: len(choice.images) for _, choice in chosen.values()})
     if study.dry_run:
         for config in made or ():
             state = "done" if store.metrics(config) else "to do"
@@ -132,7 +132,7 @@ def prepare(study: Study, store: runs.Store, chosen: dict[str, tuple[Any, Choice
         terminal.say(tasks.describe(store, choice.key))
         if role == "target":
             train, classes = ready.part("train"), ready.task.classes
-            counts = ready.task.table["label"].iloc[train].value_counts().reindex(range(len(classes))).tolist()
+            counts = ready.task.images["label"].iloc[train].value_counts().reindex(range(len(classes))).tolist()
             terminal.say(f"  rare: {', '.join(rare_of(missing[-1], counts, classes)) or 'none'}")
 
 

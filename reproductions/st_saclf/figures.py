@@ -84,20 +84,20 @@ def draw_stylised(store: runs.Store, stylised: Stylised, folder: object) -> None
     import pandas as pd
 
     from keras_art.data import tasks
-    from keras_art.pictures.images import decode, load_photo
+    from keras_art.pictures.images import load_photo
     from keras_art.report import figures, mosaics
 
     of = store.directory(stylised)
     if not (of / "provenance.csv").exists():
         return
     provenance = pd.read_csv(of / "provenance.csv", dtype=str).drop_duplicates("class").head(8)
-    table = tasks.load(store, stylised.collection, stylised.image_size, stylised.resize).task.table
-    paths = dict(zip(table["id"], table["path"], strict=True))
+    ready = tasks.load(store, stylised.collection, stylised.image_size, stylised.resize)
+    row_of = dict(zip(ready.task.images["id"], ready.rows, strict=True))
     rows = [
         (
             str(row["class"]),
             [
-                *(decode(paths[row[role]], stylised.image_size, stylised.resize)[0] for role in ("content", "style")),
+                *(ready.pixels[row_of[row[role]]] for role in ("content", "style")),
                 load_photo(of / row["output"], stylised.image_size),
             ],
         )

@@ -54,7 +54,7 @@ def command(asked: Search) -> int:
     folder = store.root / PAPER / "search"
     st_saclf.keep_files(asked, store)
     cells = len(asked.p1) * len(asked.p2)
-    estimate = studies.Estimate(store, Run, {choice.key: len(choice.table) for _, choice in chosen.values()})
+    estimate = studies.Estimate(store, Run, {choice.key: len(choice.images) for _, choice in chosen.values()})
     plan = (
         f"{cells} trials on the grid, then {asked.trials}, of {run.epochs} epochs each, into {folder}: at most "
         f"{terminal.duration((cells + asked.trials) * estimate.seconds(run))} ({estimate.basis}), "

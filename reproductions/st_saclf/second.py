@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from keras_art.data import tasks
-from keras_art.data.splits import Choice
+from keras_art.data.choices import Choice
 from keras_art.errors import UserError
 from keras_art.pictures.pipeline import Batches
 from keras_art.report.tables import render
@@ -53,7 +53,7 @@ def score_second(model: keras.Model, first: tasks.Ready, second: tasks.Ready, ba
             f"the second collection shares no class with the first: it has {', '.join(second.task.classes[:5])}, the "
             f"first {', '.join(classes[:5])}"
         )
-    names = np.array(second.task.classes)[second.task.table["label"].to_numpy()]
+    names = np.array(second.task.classes)[second.task.images["label"].to_numpy()]
     known = np.flatnonzero(np.isin(names, list(place)))
     labels = np.array([place[name] for name in names[known]])
     batches = Batches(second.pixels, second.rows[known], labels, batch_size)

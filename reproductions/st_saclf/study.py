@@ -19,7 +19,7 @@ from keras_art.version import __version__
 from reproductions.st_saclf.stages import parse
 
 if TYPE_CHECKING:
-    from keras_art.data.splits import Choice
+    from keras_art.data.choices import Choice
 
 PAPER = "st_saclf"
 
@@ -196,8 +196,7 @@ def check(study: Study) -> None:
 def choices(study: Study, store: runs.Store) -> dict[str, tuple[Any, Choice]]:
     """The collections of a study, read but not yet opened: "target", and "second" and "pretraining" where asked for."""
     from keras_art.atelier import make_atelier
-    from keras_art.data.sources import load_collection
-    from keras_art.data.splits import choose
+    from keras_art.data.kept import open_choice
 
     def atelier(half: str) -> Path:
         return make_atelier(store.root / "cache" / __version__ / f"atelier-{half}", half=half)
@@ -209,10 +208,9 @@ def choices(study: Study, store: runs.Store) -> dict[str, tuple[Any, Choice]]:
         wanted["pretraining"] = (atelier("source"), "object")
     chosen = {}
     for role, (data, target) in wanted.items():
-        collection = load_collection(data, study.root)
         rule = "stratified" if role == "pretraining" else study.split
         limit = 0 if role == "pretraining" else study.limit
-        chosen[role] = collection, choose(collection, target, rule=rule, split_seed=study.split_seed, limit=limit)
+        chosen[role] = open_choice(store, data, study.root, target, rule=rule, split_seed=study.split_seed, limit=limit)
     return chosen
 
 

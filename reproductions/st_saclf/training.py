@@ -15,12 +15,12 @@ import numpy as np
 import pandas as pd
 
 from keras_art.data import mixing, tasks
-from keras_art.data.decoding import stored_images
-from keras_art.learning import classifier, staged, tap_features, training
+from keras_art.learning import classifier, features, staged, training
 from keras_art.methods.adain.kinds import Stylised
 from keras_art.networks import attention
 from keras_art.networks.backbones import Backbone
 from keras_art.networks.losses import FocalLoss
+from keras_art.pictures.decoded import stored_images
 from keras_art.pictures.pipeline import Batches
 from keras_art.store.runs import Store
 from keras_art.writing import write, write_network
@@ -58,13 +58,13 @@ class Data:
         if name == "train":
             return Batches(self.pixels, self.rows, self.labels, batch_size, seed)
         part = self.ready.part(name)
-        return Batches(self.pixels, self.ready.rows[part], self.ready.task.table["label"].to_numpy()[part], batch_size)
+        return Batches(self.pixels, self.ready.rows[part], self.ready.task.images["label"].to_numpy()[part], batch_size)
 
 
 def load_data(store: Store, run: Run) -> Data:
     """The images of a run, stylised ones mixed in as it asks for."""
     ready = tasks.load(store, run.collection, run.image_size, run.resize)
-    classes, labels, train = ready.task.classes, ready.task.table["label"].to_numpy(), ready.part("train")
+    classes, labels, train = ready.task.classes, ready.task.images["label"].to_numpy(), ready.part("train")
     counts = np.bincount(labels[train], minlength=len(classes))
     rare = rare_of(run, counts.tolist(), classes)
     rows, mixed, pixels = ready.rows[train], labels[train], ready.pixels
@@ -78,7 +78,7 @@ def load_data(store: Store, run: Run) -> Data:
         images = stored_images(store, run.image_size, run.resize)
         scan = images.scan([str(folder / output) for output in taken["output"]])
         of_class = np.array([classes.index(name) for name in taken["class"]], np.int64)
-        of_id = dict(zip(ready.task.table["id"], ready.rows, strict=True))
+        of_id = dict(zip(ready.task.images["id"], ready.rows, strict=True))
         stylised = scan["row"].to_numpy(np.int64)
         pixels = images.pixels()
         rows, mixed = np.concatenate([rows, stylised]), np.concatenate([mixed, of_class])
@@ -128,8 +128,8 @@ def fit(
     trained, cache = model, tap_cache(store, run)
     never_thaws = not any(stage.unfrozen for stage in stages)
     same_every_time = run.augmentation == "none" and run.frozen_bn == "inference"
-    if never_thaws and same_every_time and tap_features.pays(reader, head, len(train.rows) + len(val.rows), cache):
-        trained = tap_features.head_on_taps(head)
+    if never_thaws and same_every_time and features.pays(reader, head, len(train.rows) + len(val.rows), cache):
+        trained = features.head_on_taps(head)
         train, val = (_on_taps(cache, model, batches) for batches in (train, val))
     history, finite = staged.fit(
         trained,
@@ -159,7 +159,7 @@ def tap_cache(store: Store, run: Run) -> Path:
 def _on_taps(cache: Path, model: keras.Model, batches: Batches) -> Batches:
     """The same batches, of cached taps in the place of pixels; an image is known by its pixels."""
     sha256 = [hashlib.sha256(batches.inputs[row].tobytes()).hexdigest() for row in batches.rows]
-    inputs, rows = tap_features.cached_taps(cache, model, batches.inputs, batches.rows, sha256)
+    inputs, rows = features.cached_taps(cache, model, batches.inputs, batches.rows, sha256)
     return Batches(inputs, rows, batches.labels, batches.batch_size, batches.seed)
 
 

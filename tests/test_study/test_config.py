@@ -64,8 +64,8 @@ def test_every_kind_is_found_by_walking_and_its_modes_lead_somewhere():
     ],
 )
 def test_a_directory_is_called_by_words_that_are_no_path_and_a_digest(run, name):
-    assert run.folder_name == f"{name}{digest(run)}"
-    assert len(run.folder_name.encode()) < 255
+    assert run.slug == f"{name}{digest(run)}"
+    assert len(run.slug.encode()) < 255
 
 
 def test_digests_never_change():

@@ -245,13 +245,13 @@ def stylise_split(store: Store, config: Stylised, folder: Path, tell: Callable[[
     started = time.monotonic()
     ready = tasks.load(store, config.collection, config.image_size, config.resize)
     train = ready.part("train")
-    labels = ready.task.table["label"].to_numpy()[train]
+    labels = ready.task.images["label"].to_numpy()[train]
     if alone := lonely(labels, ready.task.classes):
         terminal.say(f"one train image each, which can only style itself: {', '.join(alone)}")
     provenance = stylise_classes(
         *load_networks(next((store.root / Decoder.paper).glob(f"*-{config.decoder}"))),
         ready.pixels[ready.rows[train]],
-        ready.task.table["id"].iloc[train].tolist(),
+        ready.task.images["id"].iloc[train].tolist(),
         labels,
         ready.task.classes,
         folder,

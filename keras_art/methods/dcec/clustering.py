@@ -13,16 +13,16 @@ import keras
 import numpy as np
 import pandas as pd
 
-from keras_art.data import pictures
-from keras_art.data.decoding import stored_images
-from keras_art.data.pictures import Pictures
+from keras_art.data import tasks
 from keras_art.data.sources import list_images
+from keras_art.data.tasks import Ready
 from keras_art.errors import UserError
 from keras_art.learning import features, training
 from keras_art.methods.dcec import joint, scores, spaces
 from keras_art.methods.dcec.kinds import ClusterRun
 from keras_art.methods.dcec.network import autoencoder
 from keras_art.networks import backbones
+from keras_art.pictures.decoded import stored_images
 from keras_art.pictures.pipeline import Batches
 from keras_art.store.runs import Store, StoreError
 from keras_art.writing import write, write_arrays, write_model
@@ -30,18 +30,18 @@ from keras_art.writing import write, write_arrays, write_model
 Tell = Callable[[str, float], None]
 
 
-def check(ready: Pictures, k: int) -> None:
+def check(ready: Ready, k: int) -> None:
     """Refuses what can not be clustered, before anything is trained.
 
     Raises:
         UserError: fewer images than clusters, or images which are all the same.
     """
-    if k > len(ready.table):
+    if k > ready.task.size:
         raise UserError(
-            f"--k {k} needs at least {k} images, {ready.key} has {len(ready.table)}: ask for fewer clusters"
+            f"--k {k} needs at least {k} images, {ready.task.key} has {ready.task.size}: ask for fewer clusters"
         )
     if len(set(ready.sha256)) == 1 or not spaces.thumbnails(ready.pixels, ready.rows).std(axis=0).any():
-        raise UserError(f"all {len(ready.table)} images of {ready.key} look the same: there is nothing to cluster")
+        raise UserError(f"all {ready.task.size} images of {ready.task.key} look the same: there is nothing to cluster")
 
 
 def carry_out(store: Store, run: ClusterRun, folder: Path, tell: Tell) -> dict[str, Any]:
@@ -55,7 +55,7 @@ def carry_out(store: Store, run: ClusterRun, folder: Path, tell: Tell) -> dict[s
     """
     started = time.monotonic()
     training.make_deterministic(run.seed)
-    ready = pictures.load(store, run.collection, run.image_size, run.resize)
+    ready = tasks.load(store, run.collection, run.image_size, run.resize)
     images = Batches(
         ready.pixels,
         ready.rows,
@@ -64,11 +64,11 @@ def carry_out(store: Store, run: ClusterRun, folder: Path, tell: Tell) -> dict[s
         run.seed if run.order == "shuffled" else None,
     )
     found = (_pretraining if run.mode == "pretraining" else _clustering)(store, run, folder, ready, images, tell)
-    return {**found, "n_images": len(ready.table), "seconds": round(time.monotonic() - started, 2)}
+    return {**found, "n_images": ready.task.size, "seconds": round(time.monotonic() - started, 2)}
 
 
 def _pretraining(
-    store: Store, run: ClusterRun, folder: Path, ready: Pictures, images: Batches, tell: Tell
+    store: Store, run: ClusterRun, folder: Path, ready: Ready, images: Batches, tell: Tell
 ) -> dict[str, Any]:
     """Writes `autoencoder.keras`, `spaces.npz` (embedding, pca), `history.csv` and `gap.csv`."""
     model = joint.Autoencoder(
@@ -118,7 +118,7 @@ def _pretraining(
 
 
 def _clustering(
-    store: Store, run: ClusterRun, folder: Path, ready: Pictures, images: Batches, tell: Tell
+    store: Store, run: ClusterRun, folder: Path, ready: Ready, images: Batches, tell: Tell
 ) -> dict[str, Any]:
     """Writes `model.keras`, `assignments.csv`, `baselines.csv`, `updates.csv`, `scores.csv` and `embeddings.npz`."""
     source = pretraining_folder(store, run)
@@ -167,8 +167,11 @@ def _clustering(
         return facts
     _save_clustering(model, folder / "model.keras")
     clusters = ended.q.argmax(axis=1)
-    write(folder / "assignments.csv", assignments(ready.table, ended.q).to_csv(index=False))
-    write(folder / "baselines.csv", pd.DataFrame({"id": ready.table["id"], **baselines}).to_csv(index=False))
+    write(
+        folder / "assignments.csv",
+        assignments(ready.task.images["id"], ended.q, ready.task.columns).to_csv(index=False),
+    )
+    write(folder / "baselines.csv", pd.DataFrame({"id": ready.task.images["id"], **baselines}).to_csv(index=False))
     films = sorted((folder / "checkpoint").glob("update-*.npz"), key=lambda path: int(path.stem.split("-")[1]))
     films = [path for path in films if int(path.stem.split("-")[1]) < ended.iterations]
     arrays = {
@@ -190,7 +193,7 @@ def _clustering(
 
 
 def _baselines(
-    store: Store, run: ClusterRun, ready: Pictures, embedding: np.ndarray, pca: np.ndarray, notes: list[str]
+    store: Store, run: ClusterRun, ready: Ready, embedding: np.ndarray, pca: np.ndarray, notes: list[str]
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """The clusters of every baseline, and k-means' centroids on the embedding, which DCEC begins with."""
     points = {
@@ -204,7 +207,7 @@ def _baselines(
     return {name: labels for name, (labels, _) in found.items()}, found["kmeans_embedding"][1]
 
 
-def _backbone_features(store: Store, run: ClusterRun, ready: Pictures) -> np.ndarray:
+def _backbone_features(store: Store, run: ClusterRun, ready: Ready) -> np.ndarray:
     name = f"{Path(run.backbone).stem}-clustering-{run.image_size}-{run.resize}-{run.preprocessing}"
     inputs, rows = features.cached_features(
         store.root / "cache" / "features" / name,
@@ -231,14 +234,14 @@ def load_backbone(store: Store, backbone: str, preprocessing: str, image_size: i
     )
 
 
-def score_table(ready: Pictures, clusterings: dict[str, np.ndarray], fixed: dict[str, np.ndarray]) -> pd.DataFrame:
+def score_table(ready: Ready, clusterings: dict[str, np.ndarray], fixed: dict[str, np.ndarray]) -> pd.DataFrame:
     """One row per clustering, None where a score is not defined.
 
     Columns: method; silhouette_SPACE and calinski_harabasz_SPACE for every space (in "learned", which was trained to
     cluster, for "dcec" alone); accuracy_LABEL, nmi_LABEL, ari_LABEL for every label column.
     """
     rows = []
-    codes = {name: pd.factorize(ready.table[name], sort=True)[0] for name in ready.labels}
+    codes = {name: pd.factorize(ready.task.columns[name], sort=True)[0] for name in ready.labels}
     for method, clusters in clusterings.items():
         row: dict[str, Any] = {"method": method}
         for space, points in fixed.items():
@@ -250,10 +253,10 @@ def score_table(ready: Pictures, clusterings: dict[str, np.ndarray], fixed: dict
     return pd.DataFrame(rows)
 
 
-def assignments(table: pd.DataFrame, q: np.ndarray) -> pd.DataFrame:
-    """id, cluster (from 1), probability (the largest q), and the label columns."""
-    first = pd.DataFrame({"id": table["id"], "cluster": q.argmax(axis=1) + 1, "probability": q.max(axis=1)})
-    return pd.concat([first, table.drop(columns=["id", "path"], errors="ignore")], axis=1)
+def assignments(ids: pd.Series, q: np.ndarray, columns: pd.DataFrame | None = None) -> pd.DataFrame:
+    """id, cluster (from 1), probability (the largest q), and the label columns where there are any."""
+    first = pd.DataFrame({"id": ids, "cluster": q.argmax(axis=1) + 1, "probability": q.max(axis=1)})
+    return pd.concat([first, columns], axis=1)
 
 
 def pretraining_folder(store: Store, run: ClusterRun) -> Path:
@@ -261,9 +264,7 @@ def pretraining_folder(store: Store, run: ClusterRun) -> Path:
     return next((store.root / run.paper).glob(f"*-{run.weights.removeprefix('run:')}"))
 
 
-def predict(
-    folder: Path, run: ClusterRun, where: Path, progress: pictures.Progress
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+def predict(folder: Path, run: ClusterRun, where: Path, progress: tasks.Progress) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The clusters of new pictures by a finished run.
 
     Args:
@@ -288,7 +289,7 @@ def predict(
     q = np.zeros((0, run.k), np.float32)
     if len(rows):
         _, q = model.assign(Batches(images.pixels(), rows, np.zeros(len(rows), np.int32), run.batch_size))
-    return assignments(readable[["id"]], q), scan.loc[scan["row"] < 0, ["path", "reason"]]
+    return assignments(readable["id"], q), scan.loc[scan["row"] < 0, ["path", "reason"]]
 
 
 def _save_clustering(model: joint.DCEC, path: Path) -> None:

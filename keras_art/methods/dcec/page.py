@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from keras_art import terminal
-from keras_art.data import pictures
+from keras_art.data import tasks
 from keras_art.methods.dcec import scores
 from keras_art.methods.dcec.kinds import ClusterRun
 from keras_art.pictures import colours
@@ -54,7 +54,7 @@ def draw(store: Store, runs: Sequence[ClusterRun], target: str | None) -> None:
 def _page(store: Store, run: ClusterRun) -> Path:
     """Writes one clustering's page: a card per cluster, its colours, and what the decoder makes of it."""
     folder = store.directory(run)
-    ready = pictures.load(store, run.collection, run.image_size, run.resize)
+    ready = tasks.load(store, run.collection, run.image_size, run.resize)
     assigned = pd.read_csv(folder / "assignments.csv", dtype={"id": str}, keep_default_na=False)
     clusters, certain = assigned["cluster"].to_numpy() - 1, assigned["probability"].to_numpy()
     looks = colours.statistics(ready.pixels, ready.rows)
@@ -87,7 +87,7 @@ def _page(store: Store, run: ClusterRun) -> Path:
     return folder / "page.html"
 
 
-def _card(ready: pictures.Pictures, cluster: int, members: np.ndarray, certain: np.ndarray, looks: pd.DataFrame) -> str:
+def _card(ready: tasks.Ready, cluster: int, members: np.ndarray, certain: np.ndarray, looks: pd.DataFrame) -> str:
     if not len(members):
         return f"<section><h2>Cluster {cluster + 1}</h2><p>empty</p></section>"
     order = members[np.argsort(-certain[members], kind="stable")]
@@ -98,8 +98,8 @@ def _card(ready: pictures.Pictures, cluster: int, members: np.ndarray, certain: 
     swatch = f"rgb({mean['red']:.0f},{mean['green']:.0f},{mean['blue']:.0f})"
     labels = []
     for name in ready.labels:
-        counts = ready.table[name].iloc[members].value_counts()
-        whole = ready.table[name].value_counts()
+        counts = ready.task.columns[name].iloc[members].value_counts()
+        whole = ready.task.columns[name].value_counts()
         top = ", ".join(
             f"{html.escape(str(value) or '(blank)')} {n / len(members):.0%} (of all {whole[value] / len(certain):.0%})"
             for value, n in counts.head(4).items()
@@ -113,7 +113,7 @@ def _card(ready: pictures.Pictures, cluster: int, members: np.ndarray, certain: 
     )
 
 
-def _reconstructions(folder: Path, run: ClusterRun, ready: pictures.Pictures) -> Figure:
+def _reconstructions(folder: Path, run: ClusterRun, ready: tasks.Ready) -> Figure:
     """Some images over what the decoder makes of their embedding, clipped to [0, 1] for display only."""
     import keras
 
@@ -131,7 +131,7 @@ def _figures(
     """Scores against k, gap, maps of every k, of labels, of the training, contingency of two k; of the first seed."""
     first = [run for run in done if run.seed == done[0].seed]
     measured = _measured(store, first)
-    ready = pictures.load(store, first[0].collection, first[0].image_size, first[0].resize)
+    ready = tasks.load(store, first[0].collection, first[0].image_size, first[0].resize)
     sample = np.sort(np.random.default_rng(0).permutation(len(ready.rows))[:MOST_ON_A_MAP])
     of = (
         f"{len(sample):,} of {len(ready.rows):,} images" if len(sample) < len(ready.rows) else f"{len(sample):,} images"
@@ -149,7 +149,7 @@ def _figures(
     where = next(points for caption, points, _, _ in panels if caption == f"k = {by_silhouette}")
     labelled = []
     for name in dict.fromkeys([*([target] if target in ready.labels else []), *ready.labels]):
-        codes, names = pd.factorize(ready.table[name], sort=True)
+        codes, names = pd.factorize(ready.task.columns[name], sort=True)
         labelled.append((name, where, codes[sample], [f"{text}\u2009" for text in names]))
     if labelled:
         figures.save(

@@ -220,7 +220,7 @@ def trained(store: Store, run: TicketRun) -> keras.Model:
 
 def _tested(task: Task, model: keras.Model, folder: Path) -> dict[str, Any]:
     """Writes what the model says of each test image; returns the test metrics."""
-    test = task.ready.task.table.iloc[task.ready.part("test")]
+    test = task.ready.task.images.iloc[task.ready.part("test")]
     labels = test["label"].to_numpy()
     probabilities = model.predict(task.batches("test").epochs(), verbose=0)
     said = metrics.predictions(test["id"], probabilities, task.classes, labels)

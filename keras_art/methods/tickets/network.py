@@ -102,7 +102,7 @@ class Task:
         self.run, self.files = run, store.root / "cache" / "weights"
         self.ready = tasks.load(store, run.collection, run.image_size, run.resize)
         self.classes = self.ready.task.classes
-        self.labels = self.ready.task.table["label"].to_numpy()
+        self.labels = self.ready.task.images["label"].to_numpy()
 
     def batches(self, split: str, seed: int | None = None) -> Batches:
         """Of one split; random crops where there is a seed, central ones elsewhere."""
