@@ -29,7 +29,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from keras_art import terminal
-from keras_art.networks import loading
+from keras_art.commands import predict
 from keras_art.report.tables import PaperTable, compare, render
 from keras_art.store import runs
 from reproductions import multitask
@@ -91,9 +91,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv = list(sys.argv[1:] if argv is None else argv)
     prog = "python -m reproductions.gram_style"
     if argv[:1] == ["predict"]:
-        kind = loading.Predict
-        asked = terminal.read(kind, argv[1:], prog=f"{prog} predict", description=kind.__doc__ or "")
-        return terminal.guarded(lambda: loading.command(asked), prog)
+        return predict.main(argv[1:], f"{prog} predict")
     study = terminal.parse(Study, PRESETS, argv, prog=prog, description=__doc__ or "")
     return terminal.guarded(lambda: multitask.carry_out(study), prog)
 

@@ -19,6 +19,7 @@ from keras_art.data import tasks
 from keras_art.data.collection import described_by
 from keras_art.learning import features, training
 from keras_art.networks import backbones, heads
+from keras_art.networks.loading import load_model
 from keras_art.networks.saliency import visual_backprop
 from keras_art.pictures.pipeline import Batches
 from keras_art.report import figures, metrics
@@ -54,7 +55,7 @@ def load_network(store: Store, config: ClassifierRun) -> backbones.Backbone:
         seed=config.seed,
     )
     if config.weights.startswith("run:"):
-        source = keras.saving.load_model(run_folder(store, config.weights) / "model.keras", compile=False)
+        source = load_model(run_folder(store, config.weights) / "model.keras")
         backbone.model.set_weights(source.get_layer(backbone.model.name).get_weights())
     return backbone
 
@@ -314,7 +315,7 @@ def saliency(store: Store, config: ClassifierRun, folder: Path, pixels: np.ndarr
         Two arrays (n, size, size) in [0, 1].
     """
     before = load_network(store, config)
-    after = keras.saving.load_model(folder / "model.keras", compile=False).get_layer(before.model.name)
+    after = load_model(folder / "model.keras").get_layer(before.model.name)
     inputs = backbones.Preprocessing(before.preprocessing)(pixels)
     # Each by its own names: Keras counts its automatic ones up within a process.
     frozen, fine = (visual_backprop(model, backbones.stage_taps(model), inputs) for model in (before.model, after))

@@ -12,6 +12,7 @@ import keras
 import numpy as np
 from filelock import FileLock
 
+from keras_art.networks import heads
 from keras_art.networks.backbones import gigamacs
 from keras_art.pictures.pipeline import Batches
 from keras_art.writing import write
@@ -84,8 +85,7 @@ def cached_taps(
 
 def _given(model: keras.Model) -> list[object]:
     """The tensors that a classifier's head is called with."""
-    reader = next(layer for layer in model.layers if isinstance(layer, keras.Model) and layer.name != "head")
-    *maps, last = reader(model.get_layer("preprocessing")(model.input))
+    *maps, last = heads.backbone_of(model)(model.get_layer("preprocessing")(model.input))
     return [*maps, model.get_layer("global")(last)]
 
 

@@ -143,21 +143,11 @@ def summary(run: Run, metrics: dict[str, Any]) -> str:
     return f"{metrics['steps']} iterations ({reason[metrics['stop']]}), sizes {metrics['sizes']}"
 
 
-def assign(*arguments: Any) -> Any:
-    """`clustering.predict`, imported when it is needed."""
-    from keras_art.methods.dcec import clustering
-
-    return clustering.predict(*arguments)
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit status."""
     argv = list(sys.argv[1:] if argv is None else argv)
     prog = f"python -m reproductions.{PAPER}"
     if argv[:1] == ["predict"]:
-        asked = terminal.read(
-            predict.Predict, argv[1:], prog=f"{prog} predict", description=predict.Predict.__doc__ or ""
-        )
-        return terminal.guarded(lambda: predict.command(asked, Run, assign), prog)
+        return predict.main(argv[1:], f"{prog} predict")
     study = terminal.parse(Study, PRESETS, argv, prog=prog, description=__doc__ or "")
     return terminal.guarded(lambda: carry_out(study), prog)

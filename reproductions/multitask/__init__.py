@@ -37,7 +37,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from keras_art import terminal
-from keras_art.networks import loading
+from keras_art.commands import predict
 from keras_art.store import runs
 from keras_art.study import plan as study_
 from reproductions.multitask.study import PAPER, PRESETS, Run, Study, check, choice, runs_of, weights_files
@@ -107,8 +107,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv = list(sys.argv[1:] if argv is None else argv)
     prog = f"python -m reproductions.{PAPER}"
     if argv[:1] == ["predict"]:
-        kind = loading.Predict
-        asked = terminal.read(kind, argv[1:], prog=f"{prog} predict", description=kind.__doc__ or "")
-        return terminal.guarded(lambda: loading.command(asked), prog)
+        return predict.main(argv[1:], f"{prog} predict")
     study = terminal.parse(Study, PRESETS, argv, prog=prog, description=__doc__ or "")
     return terminal.guarded(lambda: carry_out(study), prog)

@@ -162,16 +162,15 @@ def _one_model(page: pages.Page, store: Store, name: str, run: Run) -> None:
 
 def gram_findings(store: Store, run: Run) -> tuple[dict[str, np.ndarray], np.ndarray, list[str]]:
     """What a Gram run's test images say: style -> mean Gram matrix minus the mean of all; contributions; classes."""
-    import keras
-
     from keras_art.networks import gram
+    from keras_art.networks.loading import load_model
     from keras_art.pictures.pipeline import Batches
 
     ready = tasks.load(store, run.collection, run.image_size, run.resize)
     known = labels.read_labels(ready.task.table, run.targets)
     classes, test = known.classes[run.target], ready.part("test")
     index = known.index[test, 0]
-    model = keras.saving.load_model(store.directory(run) / "model.keras", compile=False)
+    model = load_model(store.directory(run) / "model.keras")
     batches = Batches(ready.pixels, ready.rows[test], known.index[test], run.batch_size)
     grams = gram.gram_reader(model).predict(batches.epochs(), verbose=0)
     mean = grams.mean(axis=0)

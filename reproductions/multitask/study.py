@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from keras_art import terminal
 from keras_art.errors import UserError
-from keras_art.networks.known import VITS
 from keras_art.store import runs
 from keras_art.study import plan as study_
 from keras_art.version import __version__
@@ -214,10 +213,15 @@ def choice(study: Study, store: runs.Store) -> tuple[Collection, Choice]:
     )  # fmt: skip
 
 
+def is_vit(network: str) -> bool:
+    """Whether a network is meant as a vision transformer of `networks.vit`, by its name alone."""
+    return network.startswith("ViT") and not network.endswith(".keras")
+
+
 def weights_files(study: Study) -> list[str]:
     """What `--weights` names, but for vision transformers, whose presets are folders and kept on their own."""
     files = dict(item.rpartition("=")[::2] for item in study.weights)
-    return [file for network, file in files.items() if ALIASES.get(network, network) not in VITS]
+    return [file for network, file in files.items() if not is_vit(ALIASES.get(network, network))]
 
 
 def starting_weights(network: str, study: Study, store: runs.Store) -> str:
@@ -228,7 +232,7 @@ def starting_weights(network: str, study: Study, store: runs.Store) -> str:
         return "own" if weights == "imagenet" else weights if weights == "none" else study_.named(weights)
     if weights in ("imagenet", "none"):
         return weights
-    if ALIASES.get(network, network) in VITS:
+    if is_vit(ALIASES.get(network, network)):
         if "/" not in weights:
             return weights  # the name of a keras-hub preset
         from keras_art.networks import vit
@@ -274,7 +278,7 @@ def _variants(task: str, common: Run, study: Study) -> list[Run]:
         ]
     if task != "gram":
         return [dataclasses.replace(common, target=task, **ours)]
-    if common.network in VITS:
+    if is_vit(common.network):
         return []
     return [
         dataclasses.replace(

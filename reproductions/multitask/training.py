@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import time
 from collections.abc import Callable
@@ -13,10 +14,10 @@ import numpy as np
 
 from keras_art.data import labels, tasks
 from keras_art.learning import classifier, staged, training
-from keras_art.networks import gram, heads, loading, vit
+from keras_art.networks import gram, heads, vit
 from keras_art.networks.backbones import Backbone
 from keras_art.networks.joint import MultiTask, Term
-from keras_art.networks.known import VITS
+from keras_art.networks.trained import ModelCard, provenance, save
 from keras_art.pictures import augmentation
 from keras_art.pictures.pipeline import Batches
 from keras_art.report import evaluation
@@ -33,7 +34,7 @@ def load_network(store: Store, run: Run) -> Backbone:
     Raises:
         BadBackbone: the network or its weights can not be used.
     """
-    if run.network not in VITS:
+    if run.network not in vit.VITS:
         return classifier.load_network(store, run)
     kept = store.root / "cache" / "weights" / run.weights
     return vit.load_vit(
@@ -152,9 +153,8 @@ def _carry_out(store: Store, run: Run, folder: Path, tell: Tell) -> dict[str, An
             "best_epoch": int(best["epoch"]),
             **{f"val_{task}_accuracy": float(best[f"val_{task}_accuracy"]) for task in known.classes},
         }
-        loading.save(
-            keras.Model(model.input, {task: model.output[task] for task in known.classes}, name="classifier"),
-            folder / "model.keras",
-            classes=known.classes, preprocessing=backbone.preprocessing, resize=run.resize, metrics=facts,
-        )  # fmt: skip
+        source = provenance(dataclasses.asdict(run))
+        card = ModelCard(known.classes, backbone.preprocessing, run.resize, run.image_size, facts, source)
+        outputs = {task: model.output[task] for task in known.classes}
+        save(keras.Model(model.input, outputs, name="classifier"), folder / "model.keras", card)
     return {**facts, "seconds": round(time.monotonic() - started, 2)}

@@ -156,10 +156,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv = list(sys.argv[1:] if argv is None else argv)
     prog = f"python -m reproductions.{PAPER}"
     if argv[:1] == ["predict"]:
-        asked = terminal.read(
-            predict.Predict, argv[1:], prog=f"{prog} predict", description=predict.Predict.__doc__ or ""
-        )
-        return terminal.guarded(lambda: predict.command(asked, Run), prog)
+        return predict.main(argv[1:], f"{prog} predict")
     if argv[:1] == ["search"]:
         from reproductions.st_saclf import search
 

@@ -12,6 +12,7 @@ import pandas as pd
 from keras_art.data import tasks
 from keras_art.data.splits import Choice
 from keras_art.errors import UserError
+from keras_art.networks.loading import load_model
 from keras_art.pictures.pipeline import Batches
 from keras_art.report.tables import render
 from keras_art.store import runs
@@ -33,7 +34,7 @@ def print_second(store: runs.Store, configs: Sequence[Run], collection: Any, cho
             continue
         first = tasks.load(store, run.collection, run.image_size, run.resize)
         second = tasks.prepare(store, collection, choice, run.image_size, run.resize, lambda done, all: None)
-        found = score_second(keras.saving.load_model(model, compile=False), first, second, run.batch_size)
+        found = score_second(load_model(model), first, second, run.batch_size)
         settings = {name: getattr(run, name) for name in SETTINGS}
         rows.append({"second": choice.name, "network": label(run.network), **settings, "seed": run.seed, **found})
     print(f"The same models on every image of {choice.name} whose class they know, %")

@@ -12,7 +12,7 @@ import pytest
 from conftest import COLOURS, paint, write_csv
 
 from keras_art.errors import UserError
-from keras_art.networks import known
+from keras_art.networks import vit
 from keras_art.store import runs
 from reproductions import gram_style, multitask
 from reproductions.multitask import study as study_
@@ -48,7 +48,7 @@ def museum(tmp_path):
 
 @pytest.fixture
 def arguments(museum, backbone, tmp_path, monkeypatch):
-    monkeypatch.setitem(known.VITS, "ViTTi16", TINY)
+    monkeypatch.setitem(vit.VITS, "ViTTi16", TINY)
     return [
         *("--data", str(museum), "--preprocessing", "unit", "--image_size", "32", "--epochs", "2"),
         *("--frozen_epochs", "1", "--batch_size", "16", "--shared", "8", "--hidden", "6", "--gram_channels", "4"),

@@ -19,6 +19,7 @@ from keras_art.data import tasks
 from keras_art.errors import UserError
 from keras_art.methods.adain import networks
 from keras_art.methods.adain.kinds import MINIMUM_SIZE, STRIDE, Decoder, Stylised
+from keras_art.networks.loading import load_model
 from keras_art.store.runs import Store
 from keras_art.writing import replacing, write
 
@@ -236,7 +237,7 @@ def load_networks(folder: Path) -> tuple[keras.Model, keras.Model]:
         raise UserError(
             f"{folder} holds no encoder.keras and decoder.keras: train one with python -m keras_art adain train"
         )
-    encoder, decoder = (keras.saving.load_model(path, compile=False) for path in found)
+    encoder, decoder = (load_model(path) for path in found)
     return encoder, decoder
 
 

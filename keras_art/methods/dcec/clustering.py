@@ -23,6 +23,7 @@ from keras_art.methods.dcec import joint, scores, spaces
 from keras_art.methods.dcec.kinds import ClusterRun
 from keras_art.methods.dcec.network import autoencoder
 from keras_art.networks import backbones
+from keras_art.networks.loading import load_model
 from keras_art.pictures.pipeline import Batches
 from keras_art.store.runs import Store, StoreError
 from keras_art.writing import write, write_arrays, write_model
@@ -129,7 +130,7 @@ def _clustering(
     notes: list[str] = []
     baselines, centroids = _baselines(store, run, ready, embedding, pca, notes)
     lambda_r, lambda_c = joint.loss_weights(run.gamma, run.convention)
-    pretrained = keras.saving.load_model(source / "autoencoder.keras", compile=False)
+    pretrained = load_model(source / "autoencoder.keras")
     model = joint.DCEC(pretrained.encoder, pretrained.decoder, run.k, lambda_r, lambda_c, run.alpha)
     model.compile(keras.optimizers.Adam(run.learning_rate))
 
@@ -283,7 +284,7 @@ def predict(
     scan = images.scan(paths, progress)
     scan["id"] = [path.relative_to(where).as_posix() for path in paths]
     readable = scan[scan["row"] >= 0].reset_index(drop=True)
-    model = keras.saving.load_model(folder / "model.keras", compile=False)
+    model = load_model(folder / "model.keras")
     rows = readable["row"].to_numpy()
     q = np.zeros((0, run.k), np.float32)
     if len(rows):

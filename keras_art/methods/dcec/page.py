@@ -115,9 +115,9 @@ def _card(ready: pictures.Pictures, cluster: int, members: np.ndarray, certain: 
 
 def _reconstructions(folder: Path, run: ClusterRun, ready: pictures.Pictures) -> Figure:
     """Some images over what the decoder makes of their embedding, clipped to [0, 1] for display only."""
-    import keras
+    from keras_art.networks.loading import load_model
 
-    model = keras.saving.load_model(folder / "model.keras", compile=False)
+    model = load_model(folder / "model.keras")
     shown = ready.rows[np.linspace(0, len(ready.rows) - 1, min(ACROSS, len(ready.rows))).astype(int)]
     images = np.asarray(ready.pixels[shown])
     _, decoded = model.predict(images, verbose=0)

@@ -18,6 +18,7 @@ from keras_art.learning import training
 from keras_art.methods.tickets import masks, ticket
 from keras_art.methods.tickets.kinds import TicketRun, before
 from keras_art.methods.tickets.network import Task, reset, values
+from keras_art.networks.loading import load_model
 from keras_art.report import metrics
 from keras_art.store import runs
 from keras_art.store.runs import Store, StoreError
@@ -215,7 +216,7 @@ def finder(store: Store, run: TicketRun) -> TicketRun:
 
 def trained(store: Store, run: TicketRun) -> keras.Model:
     """What a finished run has trained."""
-    return keras.saving.load_model(store.directory(run) / "model.keras", compile=False)
+    return load_model(store.directory(run) / "model.keras")
 
 
 def _tested(task: Task, model: keras.Model, folder: Path) -> dict[str, Any]:
