@@ -21,13 +21,16 @@ from keras_art.learning import features, training
 from keras_art.networks import backbones, heads
 from keras_art.networks.loading import load_model
 from keras_art.networks.saliency import visual_backprop
+from keras_art.networks.trained import ModelCard, provenance, save
 from keras_art.pictures.pipeline import Batches
 from keras_art.report import figures, metrics
 from keras_art.store.runs import Store
 from keras_art.study.plan import ClassifierRun
-from keras_art.writing import write, write_network
+from keras_art.writing import write
 
 Tell = Callable[[str, float], None]
+
+ON = ("network", "weights", "preprocessing", "frozen_bn", "bn_momentum", "seed", "precision")  # what makes features
 
 
 def load_network(store: Store, config: ClassifierRun) -> backbones.Backbone:
@@ -110,8 +113,21 @@ def _carry_out(store: Store, config: ClassifierRun, folder: Path, tell: Tell) ->
             facts["best_epoch"] = int(history.loc[history["val_loss"].idxmin(), "epoch"])
             facts["val_accuracy"] = float(history["val_accuracy"][history["val_loss"].idxmin()])
         if model is not None:
-            write_network(folder / ("head.keras" if len(model.input.shape) == 2 else "model.keras"), model)
+            head = len(model.input.shape) == 2
+            save(model, folder / ("head.keras" if head else "model.keras"), card_of(config, classes, facts, head))
     return {**facts, "seconds": round(time.monotonic() - started, 2)}
+
+
+def card_of(config: ClassifierRun, classes: list[str], facts: dict[str, Any], head: bool = False) -> ModelCard:
+    """The card of what a run has trained; of a head on features, with the network that it stands on."""
+    given = {name: getattr(config, name) for name in ON}
+    if config.preprocessing == "imagenet":
+        given["preprocessing"] = backbones.own_preprocessing(config.network)
+    source = provenance(dataclasses.asdict(config))
+    return ModelCard(
+        {config.target: classes}, given["preprocessing"], config.resize, config.image_size, facts, source,
+        margins=config.head == "linear_svm", network=given if head else None,
+    )  # fmt: skip
 
 
 def _begins_diverged(store: Store, config: ClassifierRun) -> bool:

@@ -21,9 +21,10 @@ from keras_art.methods.adain.kinds import Stylised
 from keras_art.networks import attention
 from keras_art.networks.backbones import Backbone
 from keras_art.networks.losses import FocalLoss
+from keras_art.networks.trained import save
 from keras_art.pictures.pipeline import Batches
 from keras_art.store.runs import Store
-from keras_art.writing import write, write_network
+from keras_art.writing import write
 from reproductions.st_saclf import evaluation
 from reproductions.st_saclf.stages import stages_of
 from reproductions.st_saclf.study import Run, rare_of
@@ -204,5 +205,5 @@ def _carry_out(store: Store, run: Run, folder: Path, tell: Tell) -> dict[str, An
         facts |= evaluation.report(run, folder, data, model)
         facts |= {"best_epoch": int(history.loc[history["val_accuracy"].idxmax(), "epoch"])}
         facts |= {"val_accuracy": float(history["val_accuracy"].max())}
-        write_network(folder / "model.keras", model)
+        save(model, folder / "model.keras", classifier.card_of(run, data.ready.task.classes, facts))
     return {**facts, "seconds": round(time.monotonic() - started, 2)}

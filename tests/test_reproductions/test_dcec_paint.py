@@ -143,7 +143,7 @@ def test_predict_assigns_as_the_run_did_and_quarantines_the_rest(whole, tmp_path
     assert paper.main(["predict", str(folder), str(tmp_path / "new"), "--out", str(out)]) == 0
     new, old = (pd.read_csv(path, dtype={"id": str}).set_index("id") for path in (out, folder / "assignments.csv"))
     assert len(new) == 24 and (new["cluster"] == old.loc[new.index, "cluster"]).all()
-    np.testing.assert_allclose(new["probability"], old.loc[new.index, "probability"], atol=1e-5)
+    np.testing.assert_allclose(new["cluster_probability"], old.loc[new.index, "probability"], atol=1e-5)
     assert "broken.png" in (tmp_path / "new_quarantine.csv").read_text()
 
 

@@ -200,7 +200,7 @@ def test_predict_names_classes_for_new_pictures_and_quarantines_the_rest(argumen
         for row in rows:
             for name in (f"images/{row['id']}", row["id"]):
                 if name in known.index:
-                    assert float(row["probability"]) == pytest.approx(known.loc[name, "probability"], abs=1e-5)
+                    assert float(row["artist_probability"]) == pytest.approx(known.loc[name, "probability"], abs=1e-5)
         assert "broken.jpg" in out.with_name(f"{mode}_quarantine.csv").read_text()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import json
 import time
@@ -14,9 +15,7 @@ import numpy as np
 import pandas as pd
 
 from keras_art.data import pictures
-from keras_art.data.decoding import stored_images
 from keras_art.data.pictures import Pictures
-from keras_art.data.sources import list_images
 from keras_art.errors import UserError
 from keras_art.learning import features, training
 from keras_art.methods.dcec import joint, scores, spaces
@@ -24,8 +23,9 @@ from keras_art.methods.dcec.kinds import ClusterRun
 from keras_art.methods.dcec.network import autoencoder
 from keras_art.networks import backbones
 from keras_art.networks.loading import load_model
+from keras_art.networks.trained import ModelCard, provenance, save
 from keras_art.pictures.pipeline import Batches
-from keras_art.store.runs import Store, StoreError
+from keras_art.store.runs import Store
 from keras_art.writing import write, write_arrays, write_model
 
 Tell = Callable[[str, float], None]
@@ -166,7 +166,7 @@ def _clustering(
     }
     if ended.stop == "diverged":
         return facts
-    _save_clustering(model, folder / "model.keras")
+    _save_clustering(model, run, facts, folder / "model.keras")
     clusters = ended.q.argmax(axis=1)
     write(folder / "assignments.csv", assignments(ready.table, ended.q).to_csv(index=False))
     write(folder / "baselines.csv", pd.DataFrame({"id": ready.table["id"], **baselines}).to_csv(index=False))
@@ -262,39 +262,11 @@ def pretraining_folder(store: Store, run: ClusterRun) -> Path:
     return next((store.root / run.paper).glob(f"*-{run.weights.removeprefix('run:')}"))
 
 
-def predict(
-    folder: Path, run: ClusterRun, where: Path, progress: pictures.Progress
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The clusters of new pictures by a finished run.
-
-    Args:
-        folder: the run's directory in its store.
-        where: a folder of images, searched in depth.
-
-    Returns:
-        One row per readable picture (id, cluster, probability), and one per unreadable one (path, reason).
-
-    Raises:
-        StoreError: the run holds no model.
-    """
-    if not (folder / "model.keras").exists():
-        raise StoreError(f"{folder} holds no clustering: the run is unfinished, diverged, or a pretraining")
-    paths = list_images(where)
-    images = stored_images(Store(folder.resolve().parents[1]), run.image_size, run.resize)
-    scan = images.scan(paths, progress)
-    scan["id"] = [path.relative_to(where).as_posix() for path in paths]
-    readable = scan[scan["row"] >= 0].reset_index(drop=True)
-    model = load_model(folder / "model.keras")
-    rows = readable["row"].to_numpy()
-    q = np.zeros((0, run.k), np.float32)
-    if len(rows):
-        _, q = model.assign(Batches(images.pixels(), rows, np.zeros(len(rows), np.int32), run.batch_size))
-    return assignments(readable[["id"]], q), scan.loc[scan["row"] < 0, ["path", "reason"]]
-
-
-def _save_clustering(model: joint.DCEC, path: Path) -> None:
+def _save_clustering(model: joint.DCEC, run: ClusterRun, facts: dict[str, Any], path: Path) -> None:
     kept = joint.DCEC(
         model.encoder, model.decoder, model.clustering.clusters, model.lambda_r, model.lambda_c, model.clustering.alpha
     )
     kept.clustering.centroids.assign(model.clustering.centroids)
-    write_model(path, kept)
+    names = {"cluster": [str(number) for number in range(1, run.k + 1)]}
+    card = ModelCard(names, "unit", run.resize, run.image_size, facts, provenance(dataclasses.asdict(run)))
+    save(kept, path, card)
