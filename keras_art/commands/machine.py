@@ -30,9 +30,7 @@ if TYPE_CHECKING:
     from keras_art.data.collection import Collection
     from keras_art.report.tables import PaperTable
 
-    Chosen = dict[
-        str, tuple[Collection | None, Choice]
-    ]  # a role, such as "target" -> what is taken
+    Chosen = dict[str, tuple[Collection | None, Choice]]  # a role, such as "target" -> what is taken
 
 
 @dataclass(frozen=True)

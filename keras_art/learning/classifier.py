@@ -19,14 +19,19 @@ from keras_art.data.collection import described_by
 from keras_art.learning import features, probes, training
 from keras_art.learning.weights import load_network
 from keras_art.networks import backbones, heads
+from keras_art.networks.trained import ModelCard, provenance, save
 from keras_art.pictures.pipeline import Batches
 from keras_art.report import figures, metrics
 from keras_art.store.reading import read_json
 from keras_art.store.runs import Store
-from keras_art.study.config import RunRef
+from keras_art.study.config import RunRef, written
 from keras_art.study.kinds.classifier import ClassifierRun, label
 from keras_art.terminal import Tell
-from keras_art.writing import slug, write, write_network
+from keras_art.writing import slug, write
+
+ON = ("network", "weights", "preprocessing", "frozen_bn", "bn_momentum", "seed", "precision")  # what makes features
+
+ON = ("network", "weights", "preprocessing", "frozen_bn", "bn_momentum", "seed", "precision")  # what makes features
 
 
 def off_the_shelf(store: Store, run: ClassifierRun, folder: Path, tell: Tell) -> dict[str, Any]:
@@ -84,8 +89,20 @@ def _trained(store: Store, run: ClassifierRun, folder: Path, tell: Tell, frozen:
             facts["best_epoch"] = int(history.loc[history["val_loss"].idxmin(), "epoch"])
             facts["val_accuracy"] = float(history["val_accuracy"][history["val_loss"].idxmin()])
         if model is not None:
-            write_network(folder / ("head.keras" if len(model.input.shape) == 2 else "model.keras"), model)
+            head = len(model.input.shape) == 2
+            save(model, folder / ("head.keras" if head else "model.keras"), card_of(config, classes, facts, head))
     return {**facts, "seconds": round(time.monotonic() - started, 2)}
+
+
+def card_of(run: ClassifierRun, classes: list[str], facts: dict[str, Any], head: bool = False) -> ModelCard:
+    """The card of what a run has trained; of a head on features, with the network that it stands on."""
+    given = {name: written(getattr(run, name)) for name in ON}
+    if run.preprocessing == "imagenet":
+        given["preprocessing"] = backbones.own_preprocessing(str(run.network))
+    return ModelCard(
+        {run.target: classes}, given["preprocessing"], run.resize, run.image_size, facts, provenance(run.as_json()),
+        margins=run.head == "linear_svm", network=given if head else None,
+    )  # fmt: skip
 
 
 def _begins_diverged(store: Store, run: ClassifierRun) -> bool:

@@ -8,8 +8,7 @@ from typing import Any
 
 import keras
 
-from keras_art.networks.backbones import Backbone, Preprocessing
-from keras_art.writing import distinct
+from keras_art.networks.backbones import Backbone, BadBackbone, Preprocessing
 
 
 def feature_extractor(backbone: Backbone) -> keras.Model:
@@ -17,6 +16,18 @@ def feature_extractor(backbone: Backbone) -> keras.Model:
     pixels = keras.Input(backbone.model.input.shape[1:], name="pixels")
     maps = backbone.model(Preprocessing(backbone.preprocessing, name="preprocessing")(pixels))
     return keras.Model(pixels, pooled(maps), name="features")
+
+
+def backbone_of(classifier: keras.Model) -> keras.Model:
+    """The network that a classifier stands on: the model within it that is neither a part before it nor its head.
+
+    Raises:
+        BadBackbone: it stands on none.
+    """
+    for layer in classifier.layers:
+        if isinstance(layer, keras.Model) and layer.name not in ("augmentation", "preprocessing", "head"):
+            return layer
+    raise BadBackbone(f"the model {classifier.name} is no classifier that stands on a network")
 
 
 def pooled(outputs: Any) -> Any:

@@ -14,8 +14,12 @@ import numpy as np
 from keras import ops
 
 from keras_art.networks.backbones import Backbone, BadBackbone
-from keras_art.networks.known import VITS
 
+# Dosovitskiy et al. 2021, Table 1 (B), and Touvron et al. 2021 (Ti).
+VITS: dict[str, dict[str, int]] = {
+    "ViTB16": {"patch_size": 16, "num_layers": 12, "num_heads": 12, "hidden_dim": 768, "mlp_dim": 3072},
+    "ViTTi16": {"patch_size": 16, "num_layers": 12, "num_heads": 3, "hidden_dim": 192, "mlp_dim": 768},
+}
 PRESET = "vit_base_patch16_224_imagenet"  # what `imagenet` means for ViTB16
 PREPROCESSING = "tf"  # Dosovitskiy et al.'s checkpoints, and keras-hub's presets of them, take pixels in [-1, 1]
 
@@ -28,7 +32,7 @@ def load_vit(
     The first token is the class token. A preset of another size gets its position embeddings interpolated.
 
     Args:
-        network: a name in `networks.VITS`.
+        network: a name in `VITS`.
         image_size: side of the square input in pixels, a multiple of the patch's 16.
         weights: "imagenet", the name of a keras-hub preset, a preset folder, or None for random ones.
         preprocessing: a mode of `backbones.Preprocessing`, or "imagenet" for that of the presets.

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from keras_art.networks.known import VITS
+
 from keras_art import terminal
 from keras_art.errors import UserError
-from keras_art.networks.known import VITS
 from keras_art.store import runs
 from keras_art.study import plan as study_
 from keras_art.version import __version__

@@ -10,13 +10,13 @@ from typing import Any
 
 import keras
 import numpy as np
+from keras_art.networks.known import VITS
 
 from keras_art.data import labels, tasks
 from keras_art.learning import classifier, staged, training
 from keras_art.networks import gram, heads, loading, vit
 from keras_art.networks.backbones import Backbone
 from keras_art.networks.joint import MultiTask, Term
-from keras_art.networks.known import VITS
 from keras_art.pictures import augmentation
 from keras_art.pictures.pipeline import Batches
 from keras_art.report import evaluation

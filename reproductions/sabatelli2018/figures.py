@@ -96,14 +96,13 @@ def saliency(store: Store, run: Run, pixels: np.ndarray) -> tuple[np.ndarray, np
     Returns:
         Two arrays (n, size, size) in [0, 1].
     """
-    import keras
-
     from keras_art.learning.weights import load_network
     from keras_art.networks import backbones
+    from keras_art.networks.loading import load_model
     from keras_art.networks.saliency import visual_backprop
 
     before = load_network(store, run)
-    tuned = keras.saving.load_model(store.directory(run) / "model.keras", compile=False)
+    tuned = load_model(store.directory(run))
     inputs = backbones.Preprocessing(before.preprocessing)(pixels)
     # Each by its own names: Keras counts its automatic ones up within a process.
     models = before.model, tuned.get_layer(before.model.name)

@@ -116,16 +116,16 @@ def test_dublin_core_and_rights_are_told_from_other_columns():
 
 
 def test_what_is_known_of_an_object_stands_beside_what_is_predicted_of_its_picture(museum):
-    from keras_art.commands.predict import _described
+    from keras_art.commands.predict import described
 
     found = pd.DataFrame({"id": ["images/2.png", "images/other.png"], "predicted": ["Barok", "Rokoko"]})
-    described = _described(found, museum)
+    described = described(found, museum)
     assert described.to_dict("list")["object"][0] == "SK-A-2"
     assert described["dc:title"][0] == "=SUM(A1)"
     assert described["rights"].isna().tolist() == [False, True]
     assert described["predicted"].tolist() == ["Barok", "Rokoko"]
     (museum / "labels.csv").unlink()
-    assert _described(found, museum) is found
+    assert described(found, museum) is found
 
 
 def test_predictions_of_a_run_keep_dublin_core_and_rights(museum, tmp_path):
