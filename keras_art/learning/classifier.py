@@ -90,7 +90,7 @@ def _trained(store: Store, run: ClassifierRun, folder: Path, tell: Tell, frozen:
             facts["val_accuracy"] = float(history["val_accuracy"][history["val_loss"].idxmin()])
         if model is not None:
             head = len(model.input.shape) == 2
-            save(model, folder / ("head.keras" if head else "model.keras"), card_of(config, classes, facts, head))
+            save(model, folder / ("head.keras" if head else "model.keras"), card_of(run, classes, facts, head))
     return {**facts, "seconds": round(time.monotonic() - started, 2)}
 
 

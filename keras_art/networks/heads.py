@@ -9,6 +9,7 @@ from typing import Any
 import keras
 
 from keras_art.networks.backbones import Backbone, BadBackbone, Preprocessing
+from keras_art.writing import distinct
 
 
 def feature_extractor(backbone: Backbone) -> keras.Model:
