@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from keras_art.study.config import Kind, Mode, RunRef
 from keras_art.study.costs import Cost, Networks
-from keras_art.study.kinds.classifier import ClassifierRun, tested, training_cost
+from keras_art.study.kinds.classifier import ClassifierRun, label, tested, training_cost
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,12 @@ class SaclfRun(ClassifierRun):
     p2: float = 0.0
     rare: tuple[str, ...] = ()
     stylised: RunRef | None = None  # where p1 or p2 is above 0
+
+    @property
+    def title(self) -> str:
+        """What a person is told of a run while it trains."""
+        parts = f"attention {self.attention}, {self.loss}, p1 {self.p1:g}, p2 {self.p2:g}, seed {self.seed}"
+        return f"{label(self.network)} {self.mode}, {parts}"
 
 
 def cost(run: Any, images: int, networks: Networks, found: dict[str, Any] | None) -> Cost:

@@ -135,8 +135,9 @@ def train(store: Store, run: Decoder, folder: Path, tell: Tell = lambda line, sh
     ready = tasks.load(store, run.collection, run.image_size, run.resize)
     encoder, decoder = load_encoder(store, run), networks.make_decoder()
     of_train = ready.rows[ready.part("train")]
-    sample = np.random.default_rng(run.seed).permutation(of_train)[:NORMALISING]
-    images = ready.pixels[np.sort(sample)]
+    # In the order of the table: that of the stored rows is another where other studies share the store.
+    sample = np.sort(np.random.default_rng(run.seed).permutation(len(of_train))[:NORMALISING])
+    images = ready.pixels[of_train[sample]]
     if run.weights == "none":
         networks.calibrate(encoder, images[:CALIBRATING])
     networks.normalise(encoder, images)
