@@ -19,7 +19,8 @@ from keras_art.version import __version__
 if TYPE_CHECKING:
     from keras_art.data.collection import Collection
     from keras_art.data.sources import load_collection
-    from keras_art.data.splits import choose, split
+    from keras_art.data.choices import choose
+    from keras_art.data.splits import split
     from keras_art.errors import UserError
     from keras_art.methods.adain.networks import adain
     from keras_art.methods.adain.stylising import stylise
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 _ROOMS = {
     "Collection": "data.collection",
     "load_collection": "data.sources",
-    "choose": "data.splits",
+    "choose": "data.choices",
     "split": "data.splits",
     "UserError": "errors",
     "adain": "methods.adain.networks",

@@ -88,8 +88,8 @@ def _on_network(file: Path, card: ModelCard, head: keras.Model) -> tuple[Any, An
     for kept in (run.network, run.weights):
         if isinstance(kept, Artefact) and not artefact_path(store, kept).is_file():
             raise BadModel(
-                f"{file} is a head alone, and {kept}, which it stands on, is not in {store.root / 'cache' / 'weights'}: "
-                f"ask the run within its store, or copy that file from the store's cache/weights to there"
+                f"{file} is a head alone, and {kept}, which it stands on, is not in {store.root}/cache/weights: ask "
+                f"the run within its store, or copy that file from the store's cache/weights to there"
             )
     if isinstance(run.weights, RunRef) and not store.has(run.weights):
         raise BadModel(

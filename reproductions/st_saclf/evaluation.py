@@ -12,7 +12,7 @@ from keras_art.networks import attention
 from keras_art.networks.saliency import overlay
 from keras_art.report import figures, metrics, mosaics
 from keras_art.writing import write
-from reproductions.st_saclf.study import Run
+from reproductions.st_saclf.kinds import SaclfRun
 
 if TYPE_CHECKING:
     import keras
@@ -26,7 +26,7 @@ SCORES = (
 COMPARED = 64  # stylised images on which attention's agreement is measured
 
 
-def report(run: Run, folder: Path, data: Data, model: keras.Model) -> dict[str, Any]:
+def report(run: SaclfRun, folder: Path, data: Data, model: keras.Model) -> dict[str, Any]:
     """Writes what a run says of each test image and class; returns its scores.
 
     The files are `predictions.csv`, `per_class.csv`, `confusion.png`, `confidence.png` (the test images it is surest
