@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 from keras_art.version import __version__
 
 if TYPE_CHECKING:
+    from keras_art.data.choices import choose
     from keras_art.data.collection import Collection
     from keras_art.data.sources import load_collection
-    from keras_art.data.choices import choose
     from keras_art.data.splits import split
     from keras_art.errors import UserError
     from keras_art.methods.adain.networks import adain

@@ -153,7 +153,7 @@ def prepare(store: Store, chosen: Chosen, missing: Sequence[Any]) -> None:
     for name in dict.fromkeys(run.kind for run in missing):
         if check := kinds()[name].check:
             function(check)(store, [run for run in missing if run.kind == name])
-    for collection, choice in chosen.values():
+    for collection, choice in {choice.key: (collection, choice) for collection, choice in chosen.values()}.values():
         sizes = dict.fromkeys((run.image_size, run.resize) for run in missing if run.collection == choice.key)
         for image_size, resize in sizes:
             with terminal.bar(f"reading {choice.name} at {image_size} pixels", "images") as progress:

@@ -152,13 +152,15 @@ def _decoded(
     asked = [[str(path) for path in chunk] for chunk in chunks]
     workers = 1 if len(paths) <= FEW else os.cpu_count() or 1
     done, shape = 0, (card.image_size, card.image_size, 3)
+    begin = (card.image_size - card.crop) // 2 if card.crop else 0
+    middle = slice(begin, begin + (card.crop or card.image_size))
     for chunk, answers in zip(chunks, decode_chunks(asked, card.image_size, card.resize, workers), strict=True):
         pixels, bad = {}, []
         for path, (facts, content) in zip(chunk, answers, strict=True):
             if "reason" in facts:
                 bad.append((str(path), facts["reason"]))
             else:
-                pixels[path] = np.frombuffer(content, np.uint8).reshape(shape)
+                pixels[path] = np.frombuffer(content, np.uint8).reshape(shape)[middle, middle]
         done += len(chunk)
         yield done, pixels, bad
 

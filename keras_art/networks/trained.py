@@ -47,11 +47,12 @@ class ModelCard:
             The model's output is a dict with each task's probabilities (batch, classes), or, where there is one task,
             that tensor, alone or as the first of a list.
         preprocessing: the mode of `Preprocessing` within the model (for a head, within its network): the model
-            itself takes RGB in [0, 255], (batch, image_size, image_size, 3).
+            itself takes RGB in [0, 255], (batch, image_size, image_size, 3), or the middle `crop` of that.
         resize: how pictures became square, a name in `images.RESIZE`.
         image_size: side of the pictures, in pixels.
         metrics: what it measured; numbers that are not finite become null.
         provenance: see `provenance`.
+        crop: side of the middle that is cut out of a picture, in pixels; the model takes that (0: the whole picture).
         margins: its outputs are margins of a support vector machine, of which a softmax makes shares.
         network: of a head on features, which network they come from, as its run names it: `network`, `weights`,
             `preprocessing`, `frozen_bn`, `bn_momentum`, `seed`, `precision`. None: the model is whole.
@@ -63,6 +64,7 @@ class ModelCard:
     image_size: int
     metrics: Mapping[str, Any]
     provenance: Mapping[str, Any]
+    crop: int = 0
     margins: bool = False
     network: Mapping[str, Any] | None = None
 
@@ -139,6 +141,8 @@ def _problem(card: Any) -> str:
         return f"its resize is none of {', '.join(RESIZE)}"
     if type(size) is not int or not 0 < size <= SIDES:
         return "its image_size is no number of pixels"
+    if type(card["crop"]) is not int or not 0 <= card["crop"] <= size:
+        return "its crop is no part of its image_size"
     if type(card["margins"]) is not bool or not isinstance(card["network"], dict | None):
         return "its margins or its network are of another type"
     if not (isinstance(card["metrics"], dict) and isinstance(card["provenance"], dict)):

@@ -57,14 +57,39 @@ def published(name: str, target: str) -> pd.DataFrame | None:
     """The paper's own validation curves, for its own collection only."""
     import pandas as pd
 
-    from keras_art.report import figures
-
     if name != "rijksmuseum":
         return None
     stem = Path(__file__).parents[1] / "published" / f"eccv_rijksmuseum_{target}_challenge"
-    return pd.concat(
-        [figures.published_curves(Path(f"{stem}_{mode}.csv")) for mode in ("full_fine_tuning", "only_softmax")]
-    )
+    return pd.concat([published_curves(Path(f"{stem}_{mode}.csv")) for mode in ("full_fine_tuning", "only_softmax")])
+
+
+def published_curves(path: Path) -> pd.DataFrame:
+    """The curves of one `eccv_rijksmuseum_*.csv`, each cut where early stopping ended it.
+
+    The authors padded every series to the length of the longest with values it had before, constant or in turns; it is
+    cut after the last value that is new. Epochs are numbered as published, from 0.
+
+    Returns:
+        Columns `network`, `mode`, `epoch`, `val_accuracy` (a fraction), as `learning_curves` takes for `paper`.
+
+    Raises:
+        ValueError: The file has other columns than the networks of the study.
+    """
+    import pandas as pd
+
+    networks = {"V3": "InceptionV3", "ResNet": "ResNet50", "VGG19": "VGG19", "Xception": "Xception"}
+    scratch = {"ScratchV3": "InceptionV3", "RandomV3": "InceptionV3"}
+    trained = "off_the_shelf" if path.stem.endswith("only_softmax") else "fine_tuning"
+    curves = []
+    for column, accuracy in pd.read_csv(path, index_col="epochs").items():
+        if column not in networks | scratch:
+            raise ValueError(f"{path}: {column} is none of {', '.join(networks | scratch)}")
+        accuracy = accuracy.loc[: accuracy.drop_duplicates().index[-1]]
+        curve = accuracy.rename_axis("epoch").reset_index(name="val_accuracy")
+        curve.insert(0, "network", (networks | scratch)[column])
+        curve.insert(1, "mode", "scratch" if column in scratch else trained)
+        curves.append(curve)
+    return pd.concat(curves, ignore_index=True)
 
 
 def _draw_saliency(store: Store, configs: Sequence[Run], shown: pd.DataFrame, path: Path) -> None:
