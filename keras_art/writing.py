@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,18 @@ def slug(text: str, most: int = 40) -> str:
     """
     kept = "".join(c if c.isalnum() or c in "-_." else "_" for c in unicodedata.normalize("NFC", text))
     return kept.lstrip(".").encode()[:most].decode(errors="ignore") or "_"
+
+
+def told_apart(names: Iterable[str]) -> list[str]:
+    """Names in their order; one that an earlier name has, letters' case aside, gets a number: `a`, `A_2`."""
+    found: dict[str, str] = {}
+    for name in names:
+        free, number = name, 1
+        while free.casefold() in found:
+            number += 1
+            free = f"{name}_{number}"
+        found[free.casefold()] = free
+    return list(found.values())
 
 
 @contextmanager

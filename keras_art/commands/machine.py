@@ -5,6 +5,7 @@ Study -> collections -> runs -> plan -> pictures and checks -> execute -> tables
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -106,6 +107,8 @@ class Reproduction:
             print_tables(self.tables(store, runs, study), study.format)
             return 0
         self.check(study)
+        if study.device >= 0:
+            os.environ["CUDA_VISIBLE_DEVICES"] = str(study.device)  # read by every backend when it starts
         store.create()
         chosen = self.collections(study, store)
         runs = ordered(store, self.runs(study, chosen, store))
@@ -205,18 +208,28 @@ def open_collection(study: flags.Study, store: Store, data: str | None, target: 
     Raises:
         BadCollection: nothing usable is there.
     """
+    from keras_art.data.splits import choose
+
+    collection = read_collection(study, store, data)
+    settings = {"rule": study.split, "split_seed": study.split_seed, "limit": study.limit} | how
+    return collection, choose(collection, target, **settings)
+
+
+def read_collection(study: flags.Study, store: Store, data: str | None) -> Collection:
+    """A collection of a study, before anything is chosen from it; `data` as of `open_collection`.
+
+    Raises:
+        BadCollection: nothing usable is there.
+    """
     from keras_art.atelier import make_atelier
     from keras_art.data.sources import load_collection
-    from keras_art.data.splits import choose
 
     place: str | Path = data or ""
     if data in (None, "atelier:source"):
         half = "source" if data else "target"
         # By version: a painter who has learnt something since must not be taken for the old one.
         place = make_atelier(store.root / "cache" / __version__ / f"atelier-{half}", half=half)
-    collection = load_collection(place, study.root)
-    settings = {"rule": study.split, "split_seed": study.split_seed, "limit": study.limit} | how
-    return collection, choose(collection, target, **settings)
+    return load_collection(place, study.root)
 
 
 def reproductions() -> list[Reproduction]:

@@ -9,6 +9,7 @@ from typing import Any
 import keras
 
 from keras_art.networks.backbones import Backbone, Preprocessing
+from keras_art.writing import told_apart
 
 
 def feature_extractor(backbone: Backbone) -> keras.Model:
@@ -61,7 +62,7 @@ def multitask_classifier(
     task is the same with one head. The layer `shared` holds what t-SNE shows.
 
     Args:
-        classes: task -> how many classes it has.
+        classes: task -> how many classes it has; a task may be called anything.
         shared: units of the shared layer; the design note has 1024 on ResNet and 768 on ViT.
         hidden: units of a head's dense layer, which the design note leaves open.
         augmentation: a layer that changes images in training only, (batch, size, size, 3) to the same.
@@ -71,8 +72,9 @@ def multitask_classifier(
     maps = backbone.model(Preprocessing(backbone.preprocessing, name="preprocessing")(images))
     features = keras.layers.Dense(shared, "relu", name="shared")(pooled(maps))
     outputs = {}
-    for task, count in classes.items():
-        name = re.sub(r"\W", "_", task)  # a column may be called anything, a layer may not
+    # A column may be called anything; a layer's name is one of letters that TensorFlow takes, and no other layer's.
+    names = told_apart(re.sub(r"\W", "_", task, flags=re.ASCII) for task in classes)
+    for (task, count), name in zip(classes.items(), names, strict=True):
         x = keras.layers.Dense(hidden, "relu", name=f"{name}_hidden")(features)
         x = keras.layers.Dropout(dropout, name=f"{name}_dropout")(x)
         x = keras.layers.Dense(count, dtype="float32", name=f"{name}_logits")(x)

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import tyro
 
 from keras_art import terminal
-from keras_art.commands.predict import hand_over
 from keras_art.errors import UserError
 from keras_art.writing import replacing
 
@@ -87,6 +86,8 @@ def command(asked: Predict) -> int:
     Raises:
         UserError: the folder is absent, the model is none, or it has no maps to overlay.
     """
+    from keras_art.commands.predict import hand_over
+
     path = asked.model / "model.keras" if asked.model.is_dir() else asked.model
     read_card(path)
     if not asked.folder.is_dir():

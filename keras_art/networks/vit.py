@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +11,12 @@ import numpy as np
 from keras import ops
 
 from keras_art.networks.backbones import Backbone, BadBackbone
-from keras_art.networks.known import VITS
 
+# Dosovitskiy et al. 2021, Table 1 (B), and Touvron et al. 2021 (Ti).
+VITS: dict[str, dict[str, int]] = {
+    "ViTB16": {"patch_size": 16, "num_layers": 12, "num_heads": 12, "hidden_dim": 768, "mlp_dim": 3072},
+    "ViTTi16": {"patch_size": 16, "num_layers": 12, "num_heads": 3, "hidden_dim": 192, "mlp_dim": 768},
+}
 PRESET = "vit_base_patch16_224_imagenet"  # what `imagenet` means for ViTB16
 PREPROCESSING = "tf"  # Dosovitskiy et al.'s checkpoints, and keras-hub's presets of them, take pixels in [-1, 1]
 
@@ -28,7 +29,7 @@ def load_vit(
     The first token is the class token. A preset of another size gets its position embeddings interpolated.
 
     Args:
-        network: a name in `networks.VITS`.
+        network: a name in `VITS`.
         image_size: side of the square input in pixels, a multiple of the patch's 16.
         weights: "imagenet", the name of a keras-hub preset, a preset folder, or None for random ones.
         preprocessing: a mode of `backbones.Preprocessing`, or "imagenet" for that of the presets.
@@ -98,25 +99,3 @@ def check_preset(folder: Path) -> None:
             f"{folder} is no preset folder of a vision transformer ({found}): it needs config.json and "
             f"model.weights.h5, as ViTBackbone.save_to_preset writes them"
         )
-
-
-def keep_preset(folder: Path, into: Path) -> str:
-    """Copies a preset folder below `into` and returns its name there, `STEM-SHA8`.
-
-    Raises:
-        BadBackbone: the folder is no preset.
-    """
-    check_preset(folder)
-    files = sorted(path for path in folder.iterdir() if path.is_file())
-    sha = hashlib.sha256()
-    for path in files:
-        sha.update(path.read_bytes())
-    name = f"{folder.resolve().name}-{sha.hexdigest()[:8]}"
-    if not (into / name).exists():
-        part = into / f"{name}.part"
-        shutil.rmtree(part, ignore_errors=True)
-        part.mkdir(parents=True)
-        for path in files:
-            shutil.copyfile(path, part / path.name)
-        os.replace(part, into / name)
-    return name

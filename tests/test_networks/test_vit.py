@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_art.networks import heads, known, vit
+from keras_art.networks import heads, vit
 from keras_art.networks.backbones import BadBackbone
 
 TINY = {"patch_size": 16, "num_layers": 1, "num_heads": 2, "hidden_dim": 8, "mlp_dim": 16}
@@ -17,7 +17,7 @@ PIXELS = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3)).astype("uint8
 
 @pytest.fixture
 def tiny(monkeypatch):
-    monkeypatch.setitem(known.VITS, "tiny", TINY)
+    monkeypatch.setitem(vit.VITS, "tiny", TINY)
     return "tiny"
 
 
@@ -32,7 +32,7 @@ def test_vit_b16_has_the_parameters_of_the_paper():
 
     # Built without its weights, which would fill a third of a gigabyte.
     with keras.StatelessScope():
-        model = keras_hub.models.ViTBackbone(image_shape=(224, 224, 3), **known.VITS["ViTB16"])
+        model = keras_hub.models.ViTBackbone(image_shape=(224, 224, 3), **vit.VITS["ViTB16"])
     assert model.count_params() == 85_798_656
     assert model.output.shape == (None, 197, 768)
 
@@ -75,7 +75,7 @@ def test_a_preset_of_another_size_keeps_its_class_token_and_interpolates_the_res
 
 
 def test_a_preset_of_another_width_is_refused(monkeypatch, preset):
-    monkeypatch.setitem(known.VITS, "tiny", {**TINY, "hidden_dim": 16})
+    monkeypatch.setitem(vit.VITS, "tiny", {**TINY, "hidden_dim": 16})
     with pytest.raises(BadBackbone, match="is no tiny"):
         vit.load_vit("tiny", image_size=32, weights=preset)
 
@@ -86,13 +86,6 @@ def test_a_folder_that_is_no_preset_says_what_it_needs(tmp_path, content):
         (tmp_path / "config.json").write_text(content)
     with pytest.raises(BadBackbone, match=r"no preset folder of a vision transformer.*config.json"):
         vit.check_preset(tmp_path)
-
-
-def test_a_preset_folder_is_kept_by_its_content(preset, tmp_path):
-    name = vit.keep_preset(preset, tmp_path / "kept")
-    assert name.startswith("preset-")
-    assert vit.keep_preset(preset, tmp_path / "kept") == name
-    vit.check_preset(tmp_path / "kept" / name)
 
 
 def test_a_vit_classifier_round_trips(tiny, tmp_path):
