@@ -18,7 +18,7 @@ import tensorflow as tf
 
 from benchmarks import interleaved, report, spread
 from keras_art.networks import backbones, heads
-from keras_art.networks.joint import MultiTask, Term
+from keras_art.networks.losses import MultiTask, Term
 from keras_art.pictures import augmentation
 from keras_art.pictures.pipeline import Batches
 

@@ -30,14 +30,15 @@ def slug(text: str, most: int = 40) -> str:
 
 
 def distinct(texts: Iterable[str], name: Callable[[str], str] = slug) -> dict[str, str]:
-    """Text -> a name of its own for each; those that would share one are numbered in their order."""
+    """Text -> a name of its own for each; one that an earlier text has, letters' case aside, gets a number: `A_2`."""
     names: dict[str, str] = {}
-    for text in texts:
-        plain, count = name(text), 1
-        names[text] = plain
-        while sum(names[text] == other for other in names.values()) > 1:
-            count += 1
-            names[text] = f"{plain}_{count}"
+    taken: set[str] = set()
+    for text in dict.fromkeys(texts):
+        names[text], number = name(text), 1
+        while names[text].casefold() in taken:
+            number += 1
+            names[text] = f"{name(text)}_{number}"
+        taken.add(names[text].casefold())
     return names
 
 

@@ -26,18 +26,16 @@ from __future__ import annotations
 import dataclasses
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-from keras_art import terminal
-from keras_art.networks import loading
-from keras_art.report.tables import PaperTable, compare, render
-from keras_art.store import runs
-from reproductions import multitask
+from keras_art.commands.machine import Reproduction, Tables
+from keras_art.report.tables import PaperTable, compare
+from keras_art.store.runs import Store
+from keras_art.study.kinds.classifier import label
+from keras_art.study.records import finished
+from reproductions.multitask.kind import MultitaskRun
 from reproductions.multitask.study import PRESETS as SEVEN
-from reproductions.multitask.study import Run, Study
-
-if TYPE_CHECKING:
-    import pandas as pd
+from reproductions.multitask.study import Study, begin, check, collections, files, runs
+from reproductions.multitask.tables import protocol, summaries
 
 PRESETS = {
     name: dataclasses.replace(preset, targets=("style",), networks=("ResNet50",) if name == "demo" else ("resnet",))
@@ -51,52 +49,59 @@ GRAM = PaperTable(
 )
 
 
-def describe(run: Run) -> str:
+def describe(run: MultitaskRun) -> str:
     """A Gram run's network and how it describes style: `ResNet50, 512 full, fusion 0.5`."""
-    words = f"{run.model_name.split('_gram_')[0]}, {run.gram_channels} {run.gram_description}, fusion {run.fusion:g}"
+    words = f"{label(run.network)}, {run.gram_channels} {run.gram_description}, fusion {run.fusion:g}"
     words += f", at {run.gram_tap}" if run.gram_tap else ""
     return words + (f", auxiliary {run.auxiliary:g}" if run.auxiliary else "")
 
 
-def table(store: runs.Store, only: Sequence[Run] | None = None) -> list[tuple[PaperTable, pd.DataFrame]]:
-    """Test accuracies of the Gram classifiers in the store, by how they describe style."""
+def tables(store: Store, only: Sequence[MultitaskRun] | None, study: Study) -> Tables:
+    """The Gram classifiers beside the baselines of their collections, then by how they describe style."""
     import pandas as pd
 
+    done = [(run, found) for run, found in finished(store, MultitaskRun) if only is None or run in only]
+    grams = [(run, found) for run, found in done if run.mode == "gram"]
+    collections = {run.collection for run, _ in grams} if only is None else {run.collection for run in only}
     rows = [
         {
-            "challenge": f"{run.collection} {run.target}",
+            "challenge": f"{run.collection} {run.targets[0]}",
             "network": describe(run),
             "mode": run.mode,
             "value": None if found["test_accuracy"] is None else 100 * found["test_accuracy"],
             "status": found["status"],
-            "protocol": "demo" if run.collection.startswith("atelier-") else "study",
+            "protocol": protocol(run),
             "comparable": False,
-            "n_test": found.get(f"test_{run.target}_n"),
+            "n_test": found.get(f"test_{run.targets[0]}_n"),
             "note": f"{found['parameters']:,} parameters",
         }
-        for run, found in store.finished(Run)
-        if run.mode == "gram" and (only is None or run in only)
+        for run, found in grams
     ]
-    return [(GRAM, compare(GRAM, pd.DataFrame(rows)))]
+    beside = [run for run, _ in done if run.collection in collections]
+    return Tables([(GRAM, compare(GRAM, pd.DataFrame(rows)))], summaries(store, beside))
 
 
-def print_tables(store: runs.Store, format: str, only: Sequence[Run] | None = None) -> None:
-    """Prints them."""
-    frame = table(store, only)[0][1]
-    print(render(frame, format) if format == "csv" else f"{GRAM.source}: {GRAM.metric}\n{render(frame, format)}")
+def draw(store: Store, runs: Sequence[MultitaskRun], study: Study) -> None:
+    """The comparison page of `multitask`, which needs the backend."""
+    from reproductions.multitask import page
+
+    page.draw(store, runs, store.root / "gram_style" / "figures")
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """The command line; returns the exit status."""
-    argv = list(sys.argv[1:] if argv is None else argv)
-    prog = "python -m reproductions.gram_style"
-    if argv[:1] == ["predict"]:
-        kind = loading.Predict
-        asked = terminal.read(kind, argv[1:], prog=f"{prog} predict", description=kind.__doc__ or "")
-        return terminal.guarded(lambda: loading.command(asked), prog)
-    study = terminal.parse(Study, PRESETS, argv, prog=prog, description=__doc__ or "")
-    return terminal.guarded(lambda: multitask.carry_out(study), prog)
+REPRODUCTION = Reproduction(
+    name="gram_style",
+    doc=__doc__,
+    study=Study,
+    presets=PRESETS,
+    check=check,
+    collections=collections,
+    runs=runs,
+    tables=tables,
+    figures=draw,
+    files=files,
+    begin=begin,
+)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(REPRODUCTION.main())

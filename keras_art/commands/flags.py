@@ -35,6 +35,8 @@ class Study:
     """One run each."""
     store: str = "runs"
     """Folder for runs and caches."""
+    device: int = -1
+    """The number of the one GPU this process may see (-1: all). Runs are independent: start one process for each."""
     dry_run: bool = False
     """Say what would run, what is done, and what it costs; train nothing."""
     table: bool = False

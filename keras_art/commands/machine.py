@@ -5,6 +5,7 @@ Study -> collections -> runs -> plan -> pictures and checks -> execute -> tables
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -108,6 +109,8 @@ class Reproduction:
             print_tables(self.tables(store, runs, study), study.format)
             return 0
         self.check(study)
+        if study.device >= 0:
+            os.environ["CUDA_VISIBLE_DEVICES"] = str(study.device)  # read by every backend when it starts
         store.create()
         chosen = self.collections(study, store)
         runs = ordered(store, self.runs(study, chosen, store))

@@ -74,7 +74,7 @@ def multitask_classifier(
     task is the same with one head. The layer `shared` holds what t-SNE shows.
 
     Args:
-        classes: task -> how many classes it has.
+        classes: task -> how many classes it has; a task may be called anything.
         shared: units of the shared layer; the design note has 1024 on ResNet and 768 on ViT.
         hidden: units of a head's dense layer, which the design note leaves open.
         augmentation: a layer that changes images in training only, (batch, size, size, 3) to the same.
@@ -85,7 +85,7 @@ def multitask_classifier(
     features = keras.layers.Dense(shared, "relu", name="shared")(pooled(maps))
     outputs = {}
     # A column may be called anything, a layer may not.
-    names = distinct(classes, lambda task: re.sub(r"\W", "_", task))
+    names = distinct(classes, lambda task: re.sub(r"\W", "_", task, flags=re.ASCII))
     for task, count in classes.items():
         name = names[task]
         x = keras.layers.Dense(hidden, "relu", name=f"{name}_hidden")(features)

@@ -1,7 +1,9 @@
-"""The focal loss: what is already right counts for less."""
+"""Losses: the focal one, and cross-entropies of several label columns at once, with weights given or learned."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -31,3 +33,73 @@ class FocalLoss(keras.losses.Loss):
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "gamma": self.gamma, "focal_alpha": self.focal_alpha}
+
+
+@dataclass(frozen=True)
+class Term:
+    """One cross-entropy of the sum: the model's output of that name against a column of the labels."""
+
+    output: str
+    column: int
+    weight: float = 1.0
+
+
+def masked_crossentropy(labels: Any, probabilities: Any) -> Any:
+    """Mean cross-entropy, in nats, of the samples whose label is known; 0 where none is.
+
+    Args:
+        labels: (batch,) int, negative where missing.
+        probabilities: (batch, classes).
+    """
+    probabilities = ops.cast(probabilities, "float32")
+    known = ops.cast(labels >= 0, "float32")
+    each = ops.sparse_categorical_crossentropy(ops.maximum(labels, 0), probabilities)
+    # Multiplied, not selected: a missing label's gradient is exactly zero.
+    return ops.sum(each * known) / ops.maximum(ops.sum(known), 1.0)
+
+
+class MultiTask(keras.Model):
+    """A functional model that learns from a matrix of labels.
+
+    The loss in training is the sum of the terms' `masked_crossentropy`, each times its weight. Learned, the weight of
+    term i is exp(-s_i), and s_i / 2 is added, where s_i = log sigma_i^2 is a variable (Kendall et al. 2018, section
+    3.2: homoscedastic uncertainty). The validation loss is always the sum with the given weights, so that
+    epochs compare.
+
+    Labels are (batch, columns) int. Metrics are `<output>_accuracy`, of the samples whose label is known.
+
+    Args:
+        inputs: a functional model's.
+        outputs: name -> class probabilities (batch, classes).
+        terms: what is summed.
+        learned: learn the weights.
+    """
+
+    def __init__(self, inputs: Any, outputs: Mapping[str, Any], terms: Sequence[Term], learned: bool = False) -> None:
+        super().__init__(inputs, dict(outputs), name="classifier")
+        self.terms = list(terms)
+        self.log_variances = (
+            self.add_weight(shape=(len(terms),), initializer="zeros", name="log_variances") if learned else None
+        )
+        self.accuracies = {
+            term.output: keras.metrics.SparseCategoricalAccuracy(name=f"{term.output}_accuracy") for term in terms
+        }
+
+    def compute_loss(
+        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
+    ) -> Any:
+        total = 0.0
+        for i, term in enumerate(self.terms):
+            loss = term.weight * masked_crossentropy(y[:, term.column], y_pred[term.output])
+            if training and self.log_variances is not None:
+                s = ops.cast(self.log_variances[i], "float32")
+                loss = ops.exp(-s) * loss + s / 2
+            total = total + loss
+        return total
+
+    def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
+        for term in self.terms:
+            labels = y[:, term.column]
+            known = ops.cast(labels >= 0, "float32")
+            self.accuracies[term.output].update_state(ops.maximum(labels, 0), y_pred[term.output], known)
+        return self.get_metrics_result()

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -102,25 +99,3 @@ def check_preset(folder: Path) -> None:
             f"{folder} is no preset folder of a vision transformer ({found}): it needs config.json and "
             f"model.weights.h5, as ViTBackbone.save_to_preset writes them"
         )
-
-
-def keep_preset(folder: Path, into: Path) -> str:
-    """Copies a preset folder below `into` and returns its name there, `STEM-SHA8`.
-
-    Raises:
-        BadBackbone: the folder is no preset.
-    """
-    check_preset(folder)
-    files = sorted(path for path in folder.iterdir() if path.is_file())
-    sha = hashlib.sha256()
-    for path in files:
-        sha.update(path.read_bytes())
-    name = f"{folder.resolve().name}-{sha.hexdigest()[:8]}"
-    if not (into / name).exists():
-        part = into / f"{name}.part"
-        shutil.rmtree(part, ignore_errors=True)
-        part.mkdir(parents=True)
-        for path in files:
-            shutil.copyfile(path, part / path.name)
-        os.replace(part, into / name)
-    return name

@@ -15,21 +15,42 @@ from keras_art.writing import replacing, slug
 
 
 def artefact(word: str) -> str | Artefact:
-    """A flag's word: a file as its store calls it, or a name that is no file as it is.
+    """A flag's word: a file, or a folder that keras-hub saved, as its store calls it; another name as it is.
 
     Raises:
-        UserError: the file does not exist.
+        UserError: the file does not exist, or the folder is no preset.
     """
     path = Path(word).expanduser()
     if not ("/" in word or path.suffix in (".keras", ".h5", ".npz")):
         return word
+    if path.is_dir():
+        sha256 = hashlib.sha256(b"".join(map(digest_of, preset_files(path)))).hexdigest()
+        return Artefact(f"{slug(path.resolve().name, 80)}-{sha256[:8]}")
     if not path.is_file():
         raise UserError(f"the file {word} does not exist")
     # Keras goes by the whole of `.weights.h5`.
     suffix = ".weights.h5" if path.name.endswith(".weights.h5") else path.suffix
+    return Artefact(f"{slug(path.name.removesuffix(suffix), 80)}-{digest_of(path).hex()[:8]}{suffix}")
+
+
+def digest_of(path: Path) -> bytes:
+    """A file's SHA-256."""
     with path.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    return Artefact(f"{slug(path.name.removesuffix(suffix), 80)}-{sha256[:8]}{suffix}")
+        return hashlib.file_digest(file, "sha256").digest()
+
+
+def preset_files(folder: Path) -> list[Path]:
+    """The files of a model that keras-hub saved in a folder.
+
+    Raises:
+        UserError: it did not.
+    """
+    if not ((folder / "config.json").is_file() and any(folder.glob("*.weights.h5"))):
+        raise UserError(
+            f"{folder} is a folder, and no preset: that has config.json and model.weights.h5, as save_to_preset of "
+            f"keras-hub writes them"
+        )
+    return sorted(path for path in folder.iterdir() if path.is_file())
 
 
 def artefact_path(store: Store, kept: Artefact) -> Path:
@@ -38,14 +59,29 @@ def artefact_path(store: Store, kept: Artefact) -> Path:
 
 
 def keep_files(store: Store, words: Iterable[str]) -> None:
-    """Copies the files, and the directories of finished runs, among a study's words into its store."""
+    """Copies the files, preset folders, and directories of finished runs among a study's words into its store."""
     for word in words:
         path = Path(word).expanduser()
         if (path / "metrics.json").is_file():
             _keep_run(store, path, read_run(path))
         elif isinstance(kept := artefact(word), Artefact) and not artefact_path(store, kept).exists():
-            with replacing(artefact_path(store, kept)) as part:
-                shutil.copyfile(path, part)
+            if path.is_dir():
+                _keep_preset(store, path, artefact_path(store, kept))
+            else:
+                with replacing(artefact_path(store, kept)) as part:
+                    shutil.copyfile(path, part)
+
+
+def _keep_preset(store: Store, folder: Path, place: Path) -> None:
+    with store.lock(place):
+        if place.exists():  # another process was here first
+            return
+        part = place.with_name(f"{place.name}.part")
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir()
+        for path in preset_files(folder):
+            shutil.copyfile(path, part / path.name)
+        part.rename(place)
 
 
 def _keep_run(store: Store, folder: Path, run: Run) -> None:

@@ -30,85 +30,32 @@ Where the note is silent, or says two things (the reading taken here, and the fl
 
 from __future__ import annotations
 
-import functools
-import os
-import sys
 from collections.abc import Sequence
-from typing import Any
 
-from keras_art import terminal
-from keras_art.networks import loading
-from keras_art.store import runs
-from keras_art.study import plan as study_
-from reproductions.multitask.study import PAPER, PRESETS, Run, Study, check, choice, runs_of, weights_files
-from reproductions.multitask.tables import print_tables, table
-
-__all__ = ["main", "print_tables", "table"]
+from keras_art.commands.machine import Reproduction
+from keras_art.store.runs import Store
+from reproductions.multitask.kind import MultitaskRun
+from reproductions.multitask.study import PRESETS, Study, begin, check, collections, files, runs
+from reproductions.multitask.tables import tables
 
 
-def carry_out(study: Study) -> int:
-    """Runs what is missing of a study, then draws its comparison page and prints its tables."""
-    store = runs.Store(study.store)
-    if study.table:
-        store.check()
-        print_tables(store, study.format)
-        return 0
-    check(study)
-    if study.device >= 0:
-        os.environ["CUDA_VISIBLE_DEVICES"] = str(study.device)  # read by every backend when it starts
-    store.create()
-    study_.keep_files(store, [*study.networks, *weights_files(study)])
-    collection, chosen = choice(study, store)
-    configs = runs_of(study, chosen, store)
-    estimate = study_.Estimate(store, Run, {chosen.key: len(chosen.images)})
-    if study.dry_run:
-        print(study_.plan(store, configs, estimate))
-        return 0
-    if missing := [config for config in configs if store.metrics(config) is None]:
-        terminal.say(study_.plan(store, configs, estimate))
-        prepare(study, store, collection, chosen, missing)
-        from reproductions.multitask import training
-
-        study_.carry_out(store, missing, estimate, functools.partial(training.carry_out, store))
-    study_.draw_once(store, configs, functools.partial(draw, store, configs))
-    print_tables(store, study.format, configs)
-    return 0
-
-
-def draw(store: runs.Store, configs: Sequence[Run]) -> None:
-    """`page.draw`, imported when it is needed."""
-    terminal.start_backend()
+def draw(store: Store, runs: Sequence[MultitaskRun], study: Study) -> None:
+    """The comparison page, which needs the backend."""
     from reproductions.multitask import page
 
-    terminal.say(f"the comparison is in {page.draw(store, configs)}")
+    page.draw(store, runs, store.root / "multitask" / "figures")
 
 
-def prepare(study: Study, store: runs.Store, collection: Any, chosen: Any, missing: Sequence[Run]) -> None:
-    """Everything that can go wrong before training does so here: weights, images, splits, labels, the Gram tap."""
-    terminal.start_backend()
-    from keras_art.data import labels, tasks
-    from reproductions.multitask import training
-
-    with terminal.bar(f"reading {chosen.name} at {study.image_size} pixels", "images") as progress:
-        ready = tasks.prepare(store, collection, chosen, study.image_size, study.resize, progress)
-    found = labels.prepare(store, ready, study.targets)
-    terminal.say(f"{tasks.describe(store, chosen.key)}\n{labels.describe(store, chosen.key)}")
-    built = set()
-    for run in missing:
-        what = (run.network, run.weights, run.mode, run.gram_tap, run.gram_channels, run.gram_description)
-        if what not in built:
-            classes = {task: len(found.classes[task]) for task in run.targets}
-            training.build(run, training.load_network(store, run), classes)
-            built.add(what)
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """The command line; returns the exit status."""
-    argv = list(sys.argv[1:] if argv is None else argv)
-    prog = f"python -m reproductions.{PAPER}"
-    if argv[:1] == ["predict"]:
-        kind = loading.Predict
-        asked = terminal.read(kind, argv[1:], prog=f"{prog} predict", description=kind.__doc__ or "")
-        return terminal.guarded(lambda: loading.command(asked), prog)
-    study = terminal.parse(Study, PRESETS, argv, prog=prog, description=__doc__ or "")
-    return terminal.guarded(lambda: carry_out(study), prog)
+REPRODUCTION = Reproduction(
+    name="multitask",
+    doc=__doc__,
+    study=Study,
+    presets=PRESETS,
+    check=check,
+    collections=collections,
+    runs=runs,
+    tables=tables,
+    figures=draw,
+    files=files,
+    begin=begin,
+)

@@ -2,6 +2,6 @@
 
 import sys
 
-from reproductions.multitask import main
+from reproductions.multitask import REPRODUCTION
 
-sys.exit(main())
+sys.exit(REPRODUCTION.main())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,28 +13,34 @@ import pandas as pd
 from keras_art.data import labels, tasks
 from keras_art.report import evaluation, figures, metrics, pages
 from keras_art.report.tables import render
+from keras_art.store.reading import read_table
 from keras_art.store.runs import Store
+from keras_art.study.records import variant
 from keras_art.writing import distinct, write
-from reproductions.multitask.study import PAPER, Run
-from reproductions.multitask.tables import summary, variant
+from reproductions.multitask.kind import MultitaskRun
+from reproductions.multitask.tables import cell, summary
 
 LEAST = 3  # test images of a class for its Gram matrix to be drawn
 
 
-def draw(store: Store, configs: Sequence[Run]) -> Path:
-    """Writes `figures/COLLECTION.html`, the same table as CSV and LaTeX, and the differences as CSV; returns the page.
+def draw(store: Store, runs: Sequence[MultitaskRun], folder: Path) -> None:
+    """Writes `COLLECTION.html` into a folder, the same table as CSV and LaTeX, and the differences as CSV.
 
-    Only finished runs are compared; diverged ones are named.
+    Only finished runs are compared; diverged ones are named. A part of the page that fails leaves a line where it
+    would stand.
+
+    Raises:
+        Exception: that of the first part that failed, once the page is written without it.
     """
-    key = configs[0].collection
-    done = [run for run in configs if (found := store.metrics(run)) and found["status"] == "ok"]
-    folder = store.root / PAPER / "figures"
+    key = runs[0].collection
+    found = {run: store.metrics(run) or {"status": "unfinished"} for run in runs}
+    done = [run for run in runs if found[run]["status"] == "ok"]
     facts = labels.facts(store, key)
-    page = pages.Page(f"{key.rsplit('-', 1)[0]}: {', '.join(facts)}")
+    page = pages.Page(f"{runs[0].place}: {', '.join(facts)}")
     for line in f"{tasks.describe(store, key)}\n{labels.describe(store, key)}".splitlines():
         page.text(line.strip())
-    if diverged := [run for run in configs if (found := store.metrics(run)) and found["status"] == "diverged"]:
-        page.text("Diverged: " + ", ".join(f"{run.model_name}, seed {run.seed}" for run in diverged))
+    if diverged := [run for run in runs if found[run]["status"] == "diverged"]:
+        page.text("Diverged: " + ", ".join(run.title for run in diverged))
 
     page.heading("Scores on the test split, in per cent")
     page.text(
@@ -44,35 +51,39 @@ def draw(store: Store, configs: Sequence[Run]) -> Path:
     page.table(scores)
     write(folder / f"{key}.csv", render(scores, "csv"))
     write(folder / f"{key}.tex", render(scores, "latex"))
-    if not done:
-        page.save(folder / f"{key}.html")
-        return folder / f"{key}.html"
 
-    models: dict[str, dict[int, Run]] = {}
+    models: dict[str, dict[int, MultitaskRun]] = {}
     for run in done:
-        models.setdefault(run.model_name + variant(run, store, done), {})[run.seed] = run
-    _compare(page, store, models, folder / f"{key}-differences.csv")
-    _curves(page, store, models)
-    first = {name: runs[min(runs)] for name, runs in models.items()}
-    page.heading("Per class, confusion and the shared layer, first seed")
-    for name, run in first.items():
-        _one_model(page, store, name, run)
-    for name, run in first.items():
-        if run.mode == "gram":
-            _gram(page, store, name, run)
+        models.setdefault(run.model_name + variant(run, done, cell), {})[run.seed] = run
+    first = {name: of_seed[min(of_seed)] for name, of_seed in models.items()}
+    parts = [
+        functools.partial(_compare, page, store, models, folder / f"{key}-differences.csv"),
+        functools.partial(_curves, page, store, models),
+        functools.partial(page.heading, "Per class, confusion and the shared layer, first seed"),
+        *(functools.partial(_one_model, page, store, name, run) for name, run in first.items()),
+        *(functools.partial(_gram, page, store, name, run) for name, run in first.items() if run.mode == "gram"),
+    ]
+    failures = []
+    for part in parts if done else []:
+        try:
+            part()
+        except Exception as error:
+            page.text(f"What stands here could not be drawn: {type(error).__name__}: {error}")
+            failures.append(error)
     page.save(folder / f"{key}.html")
-    return folder / f"{key}.html"
+    if failures:
+        raise failures[0]
 
 
-def _table(store: Store, run: Run, task: str) -> pd.DataFrame:
-    return pd.read_csv(
-        store.directory(run) / f"per_class_{distinct(run.targets)[task]}.csv",
-        dtype={"class": str},
-        keep_default_na=True,
-    )
+def _file(store: Store, run: MultitaskRun, name: str, task: str) -> Path:
+    return store.directory(run) / f"{name}_{distinct(run.targets)[task]}.csv"
 
 
-def pairs(models: dict[str, dict[int, Run]]) -> list[tuple[str, str, str]]:
+def _table(store: Store, run: MultitaskRun, task: str) -> pd.DataFrame:
+    return read_table(_file(store, run, "per_class", task), converters={"class": str})  # a class may be called NA
+
+
+def pairs(models: dict[str, dict[int, MultitaskRun]]) -> list[tuple[str, str, str]]:
     """(base, other, task) worth comparing: single with multi-task, ResNet with ViT, the baseline with Gram."""
     any_run = {name: next(iter(runs.values())) for name, runs in models.items()}
     found = []
@@ -89,7 +100,7 @@ def pairs(models: dict[str, dict[int, Run]]) -> list[tuple[str, str, str]]:
     return found
 
 
-def differences_table(store: Store, models: dict[str, dict[int, Run]]) -> pd.DataFrame:
+def differences_table(store: Store, models: dict[str, dict[int, MultitaskRun]]) -> pd.DataFrame:
     """One row per pair of models, task and score, paired by seed, in per cent points."""
     rows = []
     for base, other, task in pairs(models):
@@ -103,7 +114,7 @@ def differences_table(store: Store, models: dict[str, dict[int, Run]]) -> pd.Dat
     return pd.DataFrame(rows)
 
 
-def _compare(page: pages.Page, store: Store, models: dict[str, dict[int, Run]], csv: Path) -> None:
+def _compare(page: pages.Page, store: Store, models: dict[str, dict[int, MultitaskRun]], csv: Path) -> None:
     frame = differences_table(store, models)
     if frame.empty:
         return
@@ -124,32 +135,29 @@ def _compare(page: pages.Page, store: Store, models: dict[str, dict[int, Run]], 
     page.text("Of classes that do not differ at all, one in twenty is filled by chance.")
 
 
-def _curves(page: pages.Page, store: Store, models: dict[str, dict[int, Run]]) -> None:
+def _curves(page: pages.Page, store: Store, models: dict[str, dict[int, MultitaskRun]]) -> None:
     page.heading("Learning curves")
     page.text("Mean over seeds, in a band from the smallest to the largest; the dot is the last epoch.")
-    tasks_ = dict.fromkeys(task for runs in models.values() for run in runs.values() for task in run.targets)
-    for task in tasks_:
+    for task in dict.fromkeys(task for runs in models.values() for run in runs.values() for task in run.targets):
         curves: dict[str, dict[str, pd.DataFrame]] = {}
         for name, runs in models.items():
             lines = [
-                pd.read_csv(store.directory(run) / "history.csv").assign(seed=seed)
+                read_table(store.directory(run) / "history.csv").assign(seed=seed)
                 for seed, run in runs.items()
                 if task in run.targets
             ]
             if lines:
                 curves[name] = {"fine_tuning": pd.concat(lines)}
-        page.figure(figures.learning_curves(curves, title=f"{task}", metric=f"val_{task}_accuracy"))
+        page.figure(figures.learning_curves(curves, title=task, metric=f"val_{task}_accuracy"))
 
 
-def _one_model(page: pages.Page, store: Store, name: str, run: Run) -> None:
+def _one_model(page: pages.Page, store: Store, name: str, run: MultitaskRun) -> None:
     """Per-class scores, confusion matrices, and t-SNE of the shared layer coloured by every label column there is."""
     page.text(name)
     for task in run.targets:
         table = _table(store, run, task)
         page.table(table.sort_values("support", ascending=False, ignore_index=True))
-        found = pd.read_csv(
-            store.directory(run) / f"predictions_{distinct(run.targets)[task]}.csv", dtype=str, keep_default_na=False
-        )
+        found = read_table(_file(store, run, "predictions", task), dtype=str, keep_default_na=False)
         found = found[found["label"] != ""]
         places = {cls: i for i, cls in enumerate(table["class"].astype(str))}
         true, predicted = (found[column].map(places).to_numpy() for column in ("label", "predicted"))
@@ -166,18 +174,17 @@ def _one_model(page: pages.Page, store: Store, name: str, run: Run) -> None:
         page.figure(pages.scatter(points, names, f"{name}: shared layer by {column}"))
 
 
-def gram_findings(store: Store, run: Run) -> tuple[dict[str, np.ndarray], np.ndarray, list[str]]:
+def gram_findings(store: Store, run: MultitaskRun) -> tuple[dict[str, np.ndarray], np.ndarray, list[str]]:
     """What a Gram run's test images say: style -> mean Gram matrix minus the mean of all; contributions; classes."""
-    import keras
-
     from keras_art.networks import gram
+    from keras_art.networks.loading import load_model
     from keras_art.pictures.pipeline import Batches
 
     ready = tasks.load(store, run.collection, run.image_size, run.resize)
     known = labels.read_labels(ready.task, run.targets)
-    classes, test = known.classes[run.target], ready.part("test")
+    classes, test = known.classes[run.targets[0]], ready.part("test")
     index = known.index[test, 0]
-    model = keras.saving.load_model(store.directory(run) / "model.keras", compile=False)
+    model = load_model(store.directory(run))
     batches = Batches(ready.pixels, ready.rows[test], known.index[test], run.batch_size)
     grams = gram.gram_reader(model).predict(batches.epochs(), verbose=0)
     mean = grams.mean(axis=0)
@@ -200,7 +207,7 @@ def strongest(contributions: np.ndarray, classes: Sequence[str], top: int = 3) -
     return pd.DataFrame(rows, columns=["style", "channels", "adds to the logit"])
 
 
-def _gram(page: pages.Page, store: Store, name: str, run: Run) -> None:
+def _gram(page: pages.Page, store: Store, name: str, run: MultitaskRun) -> None:
     page.heading(f"Gram matrices of {name}")
     page.text(
         f"Channels against channels: the mean matrix of a style's test images minus that of all, for styles with "
@@ -209,5 +216,5 @@ def _gram(page: pages.Page, store: Store, name: str, run: Run) -> None:
     )
     shown, weights, classes = gram_findings(store, run)
     if shown:
-        page.figure(pages.matrices(shown, f"{name}: what sets each {run.target}'s Gram matrix apart"))
+        page.figure(pages.matrices(shown, f"{name}: what sets each {run.targets[0]}'s Gram matrix apart"))
     page.table(strongest(weights, classes))

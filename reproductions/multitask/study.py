@@ -4,29 +4,33 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
-
-from keras_art.networks.known import VITS
+from typing import TYPE_CHECKING, Any, Literal
 
 from keras_art import terminal
+from keras_art.commands import flags
+from keras_art.commands.machine import located
 from keras_art.errors import UserError
-from keras_art.store import runs
-from keras_art.study import plan as study_
-from keras_art.version import __version__
+from keras_art.store.runs import Store
+from keras_art.study.costs import VITS
+from keras_art.study.files import artefact, starting_weights
+from reproductions.multitask.kind import ALIASES, MultitaskRun, adamw
 
 if TYPE_CHECKING:
-    from keras_art.data.choices import Choice
-    from keras_art.data.sources import Collection
+    from collections.abc import Sequence
 
-PAPER = "multitask"
-ALIASES = {"resnet": "ResNet50", "vit": "ViTB16"}
+    from keras_art.commands.machine import Chosen
+
 SHARED = {"ResNet50": 1024, "ViTB16": 768, "ViTTi16": 192}  # of the design note; other networks: 512
+# What a run takes from its study as it is.
+SAME = (
+    "preprocessing", "image_size", "resize", "augmentation", "batch_size", "epochs", "frozen_epochs", "hidden",
+    "tuned_rate", "plateau_factor", "plateau_patience", "decay_all", "bn_momentum", "precision",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
-class Study(terminal.Study):
-    """What a person asks for; it expands into Runs."""
+class Study(flags.Study):
+    """What a person asks for; it expands into runs."""
 
     targets: tuple[str, ...] = ("style", "artist")
     """The label columns; `gram` and baselines are of the first one."""
@@ -74,7 +78,7 @@ class Study(terminal.Study):
     """Of the heads; the design note says 0.3 to 0.5."""
     gram_dropout: float = 0.6
     """Of the Gram classifier."""
-    task_weights: tuple[str, ...] = ("1",)
+    task_weights: tuple[float, ...] | Literal["learned"] = (1.0,)
     """One number for each column, one for all, or `learned` (homoscedastic uncertainty)."""
     gram_tap: str = ""
     """Layer whose maps the Gram matrix is of ("": the end of the last stage but one, conv4 of ResNet50)."""
@@ -90,8 +94,6 @@ class Study(terminal.Study):
     """Of batch normalisation's moving averages (0: the network's own); short trainings need 0.9."""
     precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
     """Of the arithmetic; mixed is for GPUs."""
-    device: int = -1
-    """The number of the one GPU this process may see (-1: all). Runs are independent: start one process for each."""
 
 
 PRESETS = {
@@ -108,80 +110,38 @@ PRESETS = {
 PRESETS["released"] = dataclasses.replace(PRESETS["paper"], preset="released")  # no code was released
 
 
-@dataclass(frozen=True)
-class Run(study_.ClassifierRun):
-    """One classifier of `targets`, the first of which is `target`; `mode` is single, multitask or gram."""
-
-    paper: ClassVar[str] = PAPER
-
-    targets: tuple[str, ...] = ()
-    mode: str = "single"
-    network: str = "ResNet50"
-    optimizer: str = "adamw"
-    learning_rate: float = 1e-4
-    batch_size: int = 64
-    epochs: int = 20
-    patience: int = 0  # the design note stops at no epoch
-    frozen_epochs: int = 5
-    tuned_rate: float = 0.1
-    plateau_factor: float = 0.1
-    plateau_patience: int = 3
-    weight_decay: float = 1e-4
-    decay_all: bool = True
-    augmentation: str = "tf_data"
-    shared: int = 1024
-    hidden: int = 512
-    dropout: float = 0.4
-    task_weights: str = "1"
-    gram_tap: str = ""
-    gram_channels: int = 0
-    gram_description: str = ""
-    fusion: float = 0.0
-    auxiliary: float = 0.0
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "targets", tuple(self.targets))  # as a file has them, they are a list
-
-    @property
-    def model_name(self) -> str:
-        """As the design note calls it: resnet_style, vit_multitask, resnet_gram_style."""
-        names = {value: alias for alias, value in ALIASES.items()}
-        stem = Path(self.network).stem.rsplit("-", 1)[0] if self.network.endswith(".keras") else self.network
-        network = names.get(stem, stem)
-        if self.mode == "gram":
-            return f"{network}_gram_{self.target}"
-        return f"{network}_{'multitask' if self.mode == 'multitask' else self.target}"
-
-
 def check(study: Study) -> None:
     """Refuses what contradicts itself, before anything is read.
 
     Raises:
         UserError: naming the flags.
     """
-    for flag in ("networks", "targets", "seeds", "weights", "gram_channels", "gram_description", "fusion"):
-        values = getattr(study, flag)
-        if not values or len(set(values)) < len(values):
-            raise UserError(f"--{flag} needs at least one value, and none twice")
+    once = dataclasses.replace(study, task_weights="learned")  # among the weights a number may stand twice
+    least = {"epochs": 1, "frozen_epochs": 0, "batch_size": 1, "image_size": 1, "min_images": 1, "gram_channels": 1}
+    flags.check_values(once, limit=0, shared=0, hidden=1, **least)
+    for flag in ("networks", "targets", "weights", "gram_channels", "gram_description", "fusion"):
+        if not getattr(study, flag):
+            raise UserError(f"--{flag} needs at least one value")
+    if study.target:
+        raise UserError("--target is for one label column; name them, or it, with --targets")
+    if clash := [target for target in study.targets if f"val_{target}" in study.targets]:
+        raise UserError(f"--targets {clash[0]} and val_{clash[0]} share a column of history.csv: rename one of them")
     known = (*study.targets, "multitask", "gram")
-    if len(set(study.tasks)) < len(study.tasks):
-        raise UserError("--tasks needs none twice")
     if unknown := [task for task in study.tasks if task not in known]:
         raise UserError(f"--tasks has {', '.join(unknown)}; with these --targets it takes {', '.join(known)}")
-    for flag, least in (("epochs", 1), ("frozen_epochs", 0), ("batch_size", 1), ("image_size", 1), ("min_images", 1)):
-        if getattr(study, flag) < least:
-            raise UserError(f"--{flag} is at least {least}")
     if study.frozen_epochs > study.epochs:
         raise UserError("--frozen_epochs are some of the --epochs, not more")
-    if not all(0 <= share <= 1 for share in study.fusion) or not 0 <= study.dropout < 1:
-        raise UserError("--fusion lies in [0, 1], --dropout in [0, 1)")
+    if not all(0 <= share <= 1 for share in study.fusion):
+        raise UserError("--fusion lies in [0, 1]")
+    if not (0 <= study.dropout < 1 and 0 <= study.gram_dropout < 1):
+        raise UserError("--dropout and --gram_dropout lie in [0, 1)")
     if "multitask" in study.tasks and len(study.targets) < 2:
         raise UserError("--tasks multitask needs two --targets at least")
-    if len(study.task_weights) not in (1, len(study.targets)):
-        raise UserError("--task_weights takes `learned`, one number, or one for each of --targets")
-    for weight in study.task_weights:
-        if study.task_weights != ("learned",) and not _positive(weight):
-            raise UserError(f"--task_weights {weight} is neither `learned` nor a number above 0")
+    if study.task_weights != "learned":
+        if len(study.task_weights) not in (1, len(study.targets)):
+            raise UserError("--task_weights takes `learned`, one number, or one for each of --targets")
+        if not all(weight > 0 for weight in study.task_weights):
+            raise UserError("--task_weights are numbers above 0")
     if study.split == "artist_disjoint" and "artist" in study.targets:
         raise UserError(
             "--split artist_disjoint is undefined for the artist, who would then be in one split only: "
@@ -189,98 +149,94 @@ def check(study: Study) -> None:
         )
 
 
-def _positive(word: str) -> bool:
-    try:
-        return float(word) > 0
-    except ValueError:
-        return False
+def files(study: Study) -> list[str]:
+    """The files and preset folders among a study's flags."""
+    return [*study.networks, *(item.split("=", 1)[-1] for item in study.weights)]
 
 
-def choice(study: Study, store: runs.Store) -> tuple[Collection | None, Choice]:
-    """The collection of a study and its images; no collection where `--data` is a choice that the store holds.
+def collections(study: Study, store: Store) -> Chosen:
+    """The collection of a study and its images.
 
     Raises:
         BadCollection: it can not be read, or a column can not be used.
     """
-    from keras_art.atelier import make_atelier
     from keras_art.data.kept import held
     from keras_art.data.labels import choose_columns
     from keras_art.data.sources import load_collection
 
-    data = study.data or make_atelier(store.root / "cache" / __version__ / "atelier-target", half="target")
+    data = located(store, study.data)
     how: dict[str, Any] = {"rule": study.split, "split_seed": study.split_seed, "limit": study.limit}
     if kept := held(store, data, study.targets, **how):
-        return None, kept
+        return {"target": (None, kept)}
     collection = load_collection(data, study.root)
-    return collection, choose_columns(collection, study.targets, min_images=study.min_images, **how)
+    return {"target": (collection, choose_columns(collection, study.targets, min_images=study.min_images, **how))}
 
 
-def weights_files(study: Study) -> list[str]:
-    """What `--weights` names, but for vision transformers, whose presets are folders and kept on their own."""
-    files = dict(item.rpartition("=")[::2] for item in study.weights)
-    return [file for network, file in files.items() if ALIASES.get(network, network) not in VITS]
+def begin(study: Study, store: Store, chosen: Chosen, missing: Sequence[MultitaskRun]) -> None:
+    """Reads the label columns, and tells what they hold.
+
+    Raises:
+        BadCollection: fewer than two classes of a column occur in all three splits.
+    """
+    from keras_art.data import labels, tasks
+
+    run = missing[0]
+    labels.prepare(store, tasks.load(store, run.collection, run.image_size, run.resize), study.targets)
+    terminal.say(labels.describe(store, run.collection))
 
 
-def starting_weights(network: str, study: Study, store: runs.Store) -> str:
-    """What `--weights` says of one network: imagenet, none, own, a file, or a preset, in the store's names."""
-    files, plain = study_.split_weights(study.networks, study.weights)
-    weights = files.get(network, plain)
-    if network.endswith(".keras"):
-        return "own" if weights == "imagenet" else weights if weights == "none" else study_.named(weights)
-    if weights in ("imagenet", "none"):
-        return weights
-    if ALIASES.get(network, network) in VITS:
-        if "/" not in weights:
-            return weights  # the name of a keras-hub preset
-        from keras_art.networks import vit
+def runs(study: Study, chosen: Chosen, store: Store) -> list[MultitaskRun]:
+    """The study as a list of runs: networks, then tasks, then seeds.
 
-        return vit.keep_preset(Path(weights).expanduser(), store.root / "cache" / "weights")
-    return study_.named(weights)
-
-
-def runs_of(study: Study, chosen: Choice, store: runs.Store) -> list[Run]:
-    """The study as a list of runs: networks, then tasks, then seeds."""
-    grid: dict[Run, None] = {}
-    same = (
-        "preprocessing", "image_size", "resize", "augmentation", "batch_size", "epochs", "frozen_epochs", "hidden",
-        "learning_rate", "tuned_rate", "plateau_factor", "plateau_patience", "decay_all", "bn_momentum", "precision",
-    )  # fmt: skip
+    Raises:
+        UserError: none is left.
+    """
+    found: dict[MultitaskRun, None] = {}
     for network in study.networks:
-        name = study_.named(ALIASES.get(network, network))
-        common = Run(
-            collection=chosen.key,
-            network=name,
-            weights=starting_weights(network, study, store),
+        name = ALIASES.get(network, network)
+        common = MultitaskRun(
+            collection=chosen["target"][1].key,
+            network=artefact(name),
+            weights=starting_weights(network, study.networks, study.weights),
             shared=study.shared or SHARED.get(name, 512),
-            **{field: getattr(study, field) for field in same},
+            **{field: getattr(study, field) for field in SAME},
         )
-        for task in study.tasks or _all_tasks(study.targets):
-            for variant in _variants(task, common, study):
-                for seed in study.seeds:
-                    grid[dataclasses.replace(variant, seed=seed)] = None
-    return list(grid)
+        for run in [*heads(study, common), *grams(study, common)]:
+            for seed in study.seeds:
+                found[dataclasses.replace(run, seed=seed)] = None
+    if not found:
+        raise UserError("a Gram matrix needs maps, and vision transformers have none: add resnet to --networks")
+    return list(found)
 
 
-def _all_tasks(targets: tuple[str, ...]) -> tuple[str, ...]:
-    return (*targets, "multitask", "gram") if len(targets) > 1 else (*targets, "gram")
+def heads(study: Study, common: MultitaskRun) -> list[MultitaskRun]:
+    """One network's classifiers on a shared layer: each column's own, and the one of all columns."""
+    common = dataclasses.replace(
+        common, dropout=study.dropout, optimizer=adamw(study.learning_rate, study.weight_decay)
+    )
+    found = [
+        dataclasses.replace(common, targets=(target,))
+        for target in study.targets
+        if not study.tasks or target in study.tasks
+    ]
+    if len(study.targets) > 1 and (not study.tasks or "multitask" in study.tasks):
+        weights = study.task_weights
+        if weights != "learned" and len(set(weights)) == 1:
+            weights = weights[:1]  # the same run, however it is said
+        found.append(dataclasses.replace(common, mode="multitask", targets=study.targets, task_weights=weights))
+    return found
 
 
-def _variants(task: str, common: Run, study: Study) -> list[Run]:
-    """One task's runs but for their seeds; a vision transformer has no maps, and so no Gram classifier."""
-    ours: dict[str, Any] = {"dropout": study.dropout, "weight_decay": study.weight_decay}
-    if task == "multitask":
-        ours |= {"mode": task, "task_weights": " ".join(study.task_weights)}
-        return [dataclasses.replace(common, target=study.targets[0], targets=study.targets, **ours)]
-    if task != "gram":
-        return [dataclasses.replace(common, target=task, targets=(task,), **ours)]
-    if common.network in VITS:
+def grams(study: Study, common: MultitaskRun) -> list[MultitaskRun]:
+    """One network's Gram classifiers of the first column; a vision transformer has no maps, and so none."""
+    if common.network in VITS or (study.tasks and "gram" not in study.tasks):
         return []
     return [
         dataclasses.replace(
-            common, target=study.targets[0], targets=study.targets[:1], mode="gram", dropout=study.gram_dropout,
-            weight_decay=study.gram_weight_decay, gram_tap=study.gram_tap, gram_channels=channels,
-            gram_description=description, fusion=fusion, auxiliary=study.auxiliary, hidden=512,
-            shared=512 if not study.shared else study.shared,
+            common, targets=study.targets[:1], mode="gram", dropout=study.gram_dropout,
+            optimizer=adamw(study.learning_rate, study.gram_weight_decay), gram_tap=study.gram_tap,
+            gram_channels=channels, gram_description=description, fusion=fusion, auxiliary=study.auxiliary, hidden=512,
+            shared=study.shared or 512,
         )
         for channels in study.gram_channels
         for description in study.gram_description

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from keras_art.report.tables import PaperTable, compare, render, titled
-from keras_art.store import runs
-from reproductions.multitask.study import Run
+from keras_art.commands.machine import Tables
+from keras_art.report.tables import PaperTable, compare
+from keras_art.store.runs import Store
+from keras_art.study.kinds.classifier import label
+from keras_art.study.records import finished, variant
+from reproductions.multitask.kind import MultitaskRun
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from reproductions.multitask.study import Study
 
 
 SCORES = PaperTable(
@@ -33,52 +37,57 @@ DEFENSE = PaperTable(
 )
 
 
-def table(store: runs.Store, only: Sequence[Run] | None = None) -> list[tuple[PaperTable, pd.DataFrame]]:
-    """Test accuracies, and beside the defence's numbers the best validation accuracies of three-task studies.
+def tables(store: Store, only: Sequence[MultitaskRun] | None, study: Study) -> Tables:
+    """Our scores with the rules beside them, a table for each collection; test accuracies; the defence's table.
 
-    Ours never count as comparable: the defence's images, filters and schedule are not published.
+    Ours never count as comparable with the defence: its images, filters and schedule are not published.
     """
     import pandas as pd
 
+    done = [(run, found) for run, found in finished(store, MultitaskRun) if only is None or run in only]
+    every = [run for run, _ in done]
     scores, defense = [], []
-    for run, found in store.finished(Run):
-        if only is not None and run not in only:
-            continue
-        name = run.collection.rsplit("-", 1)[0]
+    for run, found in done:
         for task in run.targets:
             accuracy = found[f"test_{task}_accuracy"]
             row = {
-                "challenge": f"{name} {task}{variant(run, store, only)}",
-                "network": run.network.rsplit("-", 1)[0] if run.network.endswith(".keras") else run.network,
+                "challenge": f"{run.place} {task}{variant(run, every, cell)}",
+                "network": label(run.network),
                 "mode": run.mode,
                 "status": found["status"],
-                "protocol": "demo" if run.collection.startswith("atelier-") else "study",
+                "protocol": protocol(run),
                 "comparable": False,
                 "note": f"{found['n_classes'][task]} classes",
                 "n_test": found.get(f"test_{task}_n"),
                 "value": None if accuracy is None else 100 * accuracy,
             }
             scores.append(row)
-            if name == "rijksmuseum" and f"val_{task}_accuracy" in found:
+            if run.place == "rijksmuseum" and f"val_{task}_accuracy" in found:
                 defense.append({**row, "value": 100 * found[f"val_{task}_accuracy"], "n_test": None})
-    return [(SCORES, compare(SCORES, pd.DataFrame(scores))), (DEFENSE, compare(DEFENSE, pd.DataFrame(defense)))]
+    paper = [(SCORES, compare(SCORES, pd.DataFrame(scores))), (DEFENSE, compare(DEFENSE, pd.DataFrame(defense)))]
+    return Tables(paper, summaries(store, every))
 
 
-def variant(run: Run, store: runs.Store, only: Sequence[Run] | None = None) -> str:
-    """The fields, other than its seed, in which a run differs from others that would stand in the same cell."""
-    others = only if only is not None else [other for other, _ in store.finished(Run)]
-    name = run.collection.rsplit("-", 1)[0]
-    rivals = [
-        r
-        for r in others
-        if (r.collection.rsplit("-", 1)[0], r.target, r.network, r.mode) == (name, run.target, run.network, run.mode)
-    ]
-    differing = [
-        f"{field.name}={getattr(run, field.name)}"
-        for field in dataclasses.fields(Run)
-        if field.name != "seed" and len({getattr(r, field.name) for r in rivals}) > 1
-    ]
-    return f" [{', '.join(differing)}]" if differing else ""
+def cell(run: MultitaskRun) -> tuple[str, ...]:
+    """What names a run's cell of a table."""
+    return run.place, run.model_name
+
+
+def protocol(run: MultitaskRun) -> str:
+    """What a table calls the way in which a run came about."""
+    return "demo" if run.collection.startswith("atelier-") else "study"
+
+
+def summaries(store: Store, runs: Sequence[MultitaskRun]) -> list[tuple[str, pd.DataFrame]]:
+    """A title and a `summary` for each collection."""
+    from keras_art.data import labels
+
+    found = []
+    for key in dict.fromkeys(run.collection for run in runs):
+        mine = [run for run in runs if run.collection == key]
+        title = f"{key}: test scores in per cent, means over seeds"
+        found.append((title, summary(store, mine, labels.facts(store, key))))
+    return found
 
 
 def without_looking(facts: dict[str, dict[str, Any]]) -> pd.DataFrame:
@@ -95,7 +104,7 @@ def without_looking(facts: dict[str, dict[str, Any]]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["task", "model", "accuracy"])
 
 
-def summary(store: runs.Store, configs: Sequence[Run], facts: dict[str, dict[str, Any]]) -> pd.DataFrame:
+def summary(store: Store, runs: Sequence[MultitaskRun], facts: dict[str, dict[str, Any]]) -> pd.DataFrame:
     """One row per task and model: means over seeds and, for two seeds or more, standard deviations, in per cent.
 
     The rules that see no pixel stand among them, so that every score is read beside what it could be without looking.
@@ -103,10 +112,10 @@ def summary(store: runs.Store, configs: Sequence[Run], facts: dict[str, dict[str
     import pandas as pd
 
     rows = []
-    for run in configs:
+    for run in runs:
         found = store.metrics(run)
         if found and found["status"] == "ok":
-            model = run.model_name + variant(run, store, configs)
+            model = run.model_name + variant(run, runs, cell)
             for task in run.targets:
                 scores = ("accuracy", "macro_f1", "weighted_f1")
                 row = {score: 100 * found[f"test_{task}_{score}"] for score in scores}
@@ -128,23 +137,3 @@ def summary(store: runs.Store, configs: Sequence[Run], facts: dict[str, dict[str
         .drop(columns=["order", "worse"])
         .astype({"seeds": "Int64", "n_test": "Int64"})
     )
-
-
-def print_tables(store: runs.Store, format: str, only: Sequence[Run] | None = None) -> None:
-    """Prints our scores with the rules beside them, a table per collection; the defence's where it has been run."""
-    import pandas as pd
-
-    from keras_art.data import labels
-
-    done = [run for run, _ in store.finished(Run) if only is None or run in only]
-    if format == "csv":
-        print(render(pd.concat([frame for _, frame in table(store, only)]), "csv"), end="")
-        return
-    for key in dict.fromkeys(run.collection for run in done):
-        mine = [run for run in done if run.collection == key]
-        title = f"{key}: test scores in per cent, means over seeds"
-        shown = render(summary(store, mine, labels.facts(store, key)), format)
-        print(titled(title, shown, format))
-    defense = table(store, only)[1][1]
-    if not done or (defense["n"] > 0).any():
-        print(titled(f"{DEFENSE.source}: {DEFENSE.metric}", render(defense, format), format))

@@ -2,51 +2,72 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
-from keras_art.networks.known import VITS
+import pandas as pd
 
 from keras_art.data import labels, tasks
-from keras_art.learning import classifier, staged, training
-from keras_art.networks import gram, heads, loading, vit
-from keras_art.networks.backbones import Backbone
-from keras_art.networks.joint import MultiTask, Term
+from keras_art.learning import staged, training
+from keras_art.networks import backbones, gram, heads, vit
+from keras_art.networks.losses import MultiTask, Term
+from keras_art.networks.trained import ModelCard, provenance, save
 from keras_art.pictures import augmentation
 from keras_art.pictures.pipeline import Batches
 from keras_art.report import evaluation
 from keras_art.store.runs import Store
+from keras_art.study.config import Artefact
+from keras_art.study.files import artefact_path
+from keras_art.terminal import Tell
 from keras_art.writing import write_arrays
-from reproductions.multitask.study import Run
-
-Tell = Callable[[str, float], None]
+from reproductions.multitask.kind import MultitaskRun
 
 
-def load_network(store: Store, run: Run) -> Backbone:
+def load_network(store: Store, run: MultitaskRun) -> backbones.Backbone:
     """A run's backbone with the weights it begins with.
 
     Raises:
         BadBackbone: the network or its weights can not be used.
     """
-    if run.network not in VITS:
-        return classifier.load_network(store, run)
-    kept = store.root / "cache" / "weights" / run.weights
-    return vit.load_vit(
-        run.network,
-        image_size=run.image_size,
-        weights=None if run.weights == "none" else kept if kept.is_dir() else run.weights,
-        preprocessing=run.preprocessing,
-        seed=run.seed,
-    )
+    network = str(artefact_path(store, run.network)) if isinstance(run.network, Artefact) else run.network
+    weights = artefact_path(store, run.weights) if isinstance(run.weights, Artefact) else run.weights
+    how: dict[str, Any] = {
+        "image_size": run.image_size,
+        "weights": None if weights == "none" else weights,
+        "preprocessing": run.preprocessing,
+        "seed": run.seed,
+    }
+    if network in vit.VITS:
+        return vit.load_vit(network, **how)
+    return backbones.load_backbone(network, bn_momentum=run.bn_momentum, **how)
 
 
-def build(run: Run, backbone: Backbone, classes: dict[str, int]) -> MultiTask:
-    """The classifier of a run, with its sum of losses."""
+def check(store: Store, runs: Sequence[MultitaskRun]) -> None:
+    """Builds every classifier of some runs once, with the weights it begins with.
+
+    Raises:
+        BadBackbone: a network, its weights, or where the Gram matrix is taken can not be used.
+    """
+    built = set()
+    for run in runs:
+        what = dataclasses.replace(run, seed=0, fusion=0.0, auxiliary=0.0)
+        if what not in built:
+            build(run, load_network(store, run), dict.fromkeys(run.targets, 2))
+            built.add(what)
+
+
+def build(run: MultitaskRun, backbone: backbones.Backbone, classes: dict[str, int]) -> MultiTask:
+    """The classifier of a run, with its sum of losses.
+
+    Args:
+        classes: target -> how many classes it has.
+    """
     layer = augmentation.in_model(run.augmentation)
     if run.mode == "gram":
         ((task, count),) = classes.items()
@@ -62,21 +83,13 @@ def build(run: Run, backbone: Backbone, classes: dict[str, int]) -> MultiTask:
         backbone, classes, shared=run.shared, hidden=run.hidden, dropout=run.dropout, augmentation=layer
     )
     learned = run.task_weights == "learned"
-    weights = [1.0] if learned else [float(word) for word in run.task_weights.split()]
+    weights = (1.0,) if isinstance(run.task_weights, str) else run.task_weights
     weights = weights * len(classes) if len(weights) == 1 else weights
     terms = [Term(task, i, weight) for i, (task, weight) in enumerate(zip(classes, weights, strict=True))]
     return MultiTask(model.input, model.output, terms, learned)
 
 
-def optimizer(run: Run, learning_rate: float) -> keras.optimizers.Optimizer:
-    """AdamW with PyTorch's epsilon, which the note's authors used; Keras's own is 1e-7."""
-    adamw = keras.optimizers.AdamW(learning_rate, weight_decay=run.weight_decay, epsilon=1e-8)
-    if not run.decay_all:
-        adamw.exclude_from_weight_decay(var_names=["bias", "gamma", "beta", "log_variances"])
-    return adamw
-
-
-def carry_out(store: Store, run: Run, folder: Path, tell: Tell) -> dict[str, Any]:
+def carry_out(store: Store, run: MultitaskRun, folder: Path, tell: Tell) -> dict[str, Any]:
     """Trains and tests one run in its directory; the same call continues what was stopped.
 
     Beside the history and what `evaluation.report` writes, there will be `model.keras` (the best epoch, classes and
@@ -93,42 +106,14 @@ def carry_out(store: Store, run: Run, folder: Path, tell: Tell) -> dict[str, Any
         return _carry_out(store, run, folder, tell)
 
 
-def _carry_out(store: Store, run: Run, folder: Path, tell: Tell) -> dict[str, Any]:
+def _carry_out(store: Store, run: MultitaskRun, folder: Path, tell: Tell) -> dict[str, Any]:
     started = time.monotonic()
     training.make_deterministic(run.seed)
     ready = tasks.load(store, run.collection, run.image_size, run.resize)
     known = labels.read_labels(ready.task, run.targets)
     backbone = load_network(store, run)
     model = build(run, backbone, {task: len(names) for task, names in known.classes.items()})
-    in_pipeline = augmentation.in_pipeline(run.augmentation, run.seed, run.image_size)
-
-    def batches(split: str, training: bool = False) -> Batches:
-        # Without one label among its own, an image has nothing to say in training; tested are all.
-        part = np.array([i for i in ready.part(split) if split == "test" or (known.index[i] >= 0).any()])
-        augment, seed = (in_pipeline, run.seed) if training else (None, None)
-        return Batches(ready.pixels, ready.rows[part], known.index[part], run.batch_size, seed, augment)
-
-    def on_epoch(epoch: int, logs: dict[str, float]) -> None:
-        scores = ", ".join(f"{task} {logs[f'val_{task}_accuracy']:.3f}" for task in known.classes)
-        tell(f"epoch {epoch} of {run.epochs}, validation accuracy {scores}", epoch / run.epochs)
-
-    stages = [
-        staged.Stage(run.frozen_epochs, run.learning_rate),
-        staged.Stage(run.epochs - run.frozen_epochs, run.learning_rate * run.tuned_rate, ("",)),
-    ]
-    history, finite = staged.fit(
-        model,
-        model.get_layer(backbone.model.name),
-        batches("train", training=True),
-        batches("val"),
-        folder=folder,
-        stages=[stage for stage in stages if stage.epochs],
-        compile_at=lambda rate: model.compile(optimizer(run, rate)),
-        plateau=staged.Plateau(run.plateau_factor, run.plateau_patience),
-        on_epoch=on_epoch,
-    )
-    os.replace(folder / "checkpoint" / "epoch.npz", folder / "last.npz")
-    test = ready.part("test")
+    history, finite = _fit(run, model, model.get_layer(backbone.model.name), ready, known, folder, tell)
     facts: dict[str, Any] = {
         "status": "ok" if finite else "diverged",
         "test_accuracy": None,
@@ -140,21 +125,71 @@ def _carry_out(store: Store, run: Run, folder: Path, tell: Tell) -> dict[str, An
         "epochs": len(history),
     }
     if finite:
-        reader = keras.Model(model.input, {**model.output, "": model.get_layer("shared").output})
-        found = reader.predict(batches("test").epochs(), verbose=0)
-        write_arrays(folder / "shared.npz", {"features": found.pop(""), "rows": test})
-        ids = ready.task.images["id"].iloc[test].tolist()
-        tested = labels.Labels(known.classes, known.index[test], known.left_out)
-        facts |= evaluation.report(folder, ids, tested, found, title=run.model_name)
+        facts |= _test(run, model, ready, known, folder)
         best = history.loc[history["val_loss"].idxmin()]
         facts |= {
             "test_accuracy": facts[f"test_{run.targets[0]}_accuracy"],
             "best_epoch": int(best["epoch"]),
             **{f"val_{task}_accuracy": float(best[f"val_{task}_accuracy"]) for task in known.classes},
         }
-        loading.save(
-            keras.Model(model.input, {task: model.output[task] for task in known.classes}, name="classifier"),
-            folder / "model.keras",
-            classes=known.classes, preprocessing=backbone.preprocessing, resize=run.resize, metrics=facts,
-        )  # fmt: skip
+        source = provenance(run.as_json())
+        card = ModelCard(known.classes, backbone.preprocessing, run.resize, run.image_size, facts, source)
+        outputs = {task: model.output[task] for task in known.classes}
+        save(keras.Model(model.input, outputs, name="classifier"), folder / "model.keras", card)
+    os.replace(folder / "checkpoint" / "epoch.npz", folder / "last.npz")
     return {**facts, "seconds": round(time.monotonic() - started, 2)}
+
+
+def _batches(run: MultitaskRun, ready: tasks.Ready, known: labels.Labels, split: str, augmented: bool) -> Batches:
+    """A split's images; without one label among its own, an image has nothing to say in training; tested are all."""
+    part = np.array([i for i in ready.part(split) if split == "test" or (known.index[i] >= 0).any()])
+    augment = augmentation.in_pipeline(run.augmentation, run.seed, run.image_size) if augmented else None
+    seed = run.seed if augmented else None
+    return Batches(ready.pixels, ready.rows[part], known.index[part], run.batch_size, seed, augment)
+
+
+def _fit(
+    run: MultitaskRun, model: MultiTask, backbone: keras.Model, ready: tasks.Ready, known: labels.Labels,
+    folder: Path, tell: Tell,
+) -> tuple[pd.DataFrame, bool]:  # fmt: skip
+    """Heads on the frozen backbone first, then all of it; the history, and whether training stayed finite."""
+
+    def on_epoch(epoch: int, logs: dict[str, float]) -> None:
+        scores = ", ".join(f"{task} {logs[f'val_{task}_accuracy']:.3f}" for task in known.classes)
+        tell(f"epoch {epoch} of {run.epochs}, validation accuracy {scores}", epoch / run.epochs)
+
+    def compile_at(rate: float) -> None:
+        optimizer = training.make_optimizer(dataclasses.replace(run.optimizer, learning_rate=rate))
+        if not run.decay_all:
+            optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta", "log_variances"])
+        model.compile(optimizer)
+
+    rate = run.optimizer.learning_rate
+    stages = [
+        staged.Stage(run.frozen_epochs, rate),
+        staged.Stage(run.epochs - run.frozen_epochs, rate * run.tuned_rate, ("",)),
+    ]
+    return staged.fit(
+        model,
+        backbone,
+        _batches(run, ready, known, "train", augmented=True),
+        _batches(run, ready, known, "val", augmented=False),
+        folder=folder,
+        stages=[stage for stage in stages if stage.epochs],
+        compile_at=compile_at,
+        plateau=staged.Plateau(run.plateau_factor, run.plateau_patience),
+        on_epoch=on_epoch,
+    )
+
+
+def _test(
+    run: MultitaskRun, model: MultiTask, ready: tasks.Ready, known: labels.Labels, folder: Path
+) -> dict[str, Any]:
+    """Writes what the model says of the test images, and their features in the shared layer; returns the metrics."""
+    test = ready.part("test")
+    reader = keras.Model(model.input, [model.output, model.get_layer("shared").output])
+    found, features = reader.predict(_batches(run, ready, known, "test", augmented=False).epochs(), verbose=0)
+    write_arrays(folder / "shared.npz", {"features": features, "rows": test})
+    ids = ready.task.images["id"].iloc[test].tolist()
+    tested = labels.Labels(known.classes, known.index[test], known.left_out)
+    return evaluation.report(folder, ids, tested, found, title=run.model_name)

@@ -9,7 +9,7 @@ import pytest
 from keras_art.errors import UserError
 from keras_art.learning import staged
 from keras_art.learning.staged import Plateau, Stage
-from keras_art.networks.joint import MultiTask, Term
+from keras_art.networks.losses import MultiTask, Term
 from keras_art.pictures.pipeline import Batches
 
 RNG = np.random.default_rng(0)

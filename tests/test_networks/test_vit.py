@@ -88,13 +88,6 @@ def test_a_folder_that_is_no_preset_says_what_it_needs(tmp_path, content):
         vit.check_preset(tmp_path)
 
 
-def test_a_preset_folder_is_kept_by_its_content(preset, tmp_path):
-    name = vit.keep_preset(preset, tmp_path / "kept")
-    assert name.startswith("preset-")
-    assert vit.keep_preset(preset, tmp_path / "kept") == name
-    vit.check_preset(tmp_path / "kept" / name)
-
-
 def test_a_vit_classifier_round_trips(tiny, tmp_path):
     model = heads.multitask_classifier(
         vit.load_vit(tiny, image_size=32, weights=None), {"style": 3}, shared=4, hidden=4

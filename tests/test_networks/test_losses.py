@@ -1,4 +1,4 @@
-"""Training on several label columns at once."""
+"""Losses of several label columns at once, and the networks that are trained by them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from keras_art.networks import backbones, heads
-from keras_art.networks.joint import MultiTask, Term, masked_crossentropy
+from keras_art.networks.losses import MultiTask, Term, masked_crossentropy
 
 
 def network(width=8):
