@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from keras_art.data.collection import Collection
-    from keras_art.data.splits import Choice
     from keras_art.report.tables import PaperTable
 
-    Chosen = dict[str, tuple[Collection, Choice]]  # a role, such as "target" or "source" -> what is taken of what
+    # A role, such as "target" or "source" -> what is taken of what: a splits.Choice, or a pictures.Whole.
+    Chosen = dict[str, tuple[Collection, Any]]
 
 
 @dataclass(frozen=True)
@@ -146,18 +146,19 @@ class Reproduction:
 def prepare(store: Store, chosen: Chosen, missing: Sequence[Any]) -> None:
     """What can go wrong before training does so here: networks and weights first, which are quick, then pictures."""
     terminal.start_backend()
-    from keras_art.data import tasks
+    from keras_art.data import pictures, tasks
 
     for name in dict.fromkeys(run.kind for run in missing):
         if check := kinds()[name].check:
             function(check)(store, [run for run in missing if run.kind == name])
     for collection, choice in chosen.values():
+        room: Any = pictures if isinstance(choice, pictures.Whole) else tasks
         sizes = dict.fromkeys((run.image_size, run.resize) for run in missing if run.collection == choice.key)
         for image_size, resize in sizes:
             with terminal.bar(f"reading {choice.name} at {image_size} pixels", "images") as progress:
-                tasks.prepare(store, collection, choice, image_size, resize, progress)
+                room.prepare(store, collection, choice, image_size, resize, progress)
         if sizes:
-            terminal.say(tasks.describe(store, choice.key))
+            terminal.say(room.describe(store, choice.key))
 
 
 def compute(store: Store, missing: Sequence[Run], estimate: Estimate) -> int:

@@ -12,6 +12,7 @@ import numpy as np
 
 from keras_art.data.decoding import Progress, decode, decoded, stored_images
 from keras_art.data.sources import OWN_COLUMNS, Collection, list_images, load_collection
+from keras_art.store.reading import read_json
 from keras_art.store.runs import Store, StoreError
 from keras_art.writing import write
 
@@ -38,10 +39,34 @@ class Pictures:
     sha256: list[str]
 
     @property
-    def labels(self) -> list[str]:
-        """The label columns that say something: more than one value, and not one for each picture."""
-        named = [column for column in self.table if column not in OWN_COLUMNS]
-        return [column for column in named if 1 < self.table[column].nunique() < len(self.table)]
+    def ids(self) -> list[str]:
+        """Each picture's id."""
+        return list(self.table["id"])
+
+    @property
+    def columns(self) -> pd.DataFrame:
+        """The collection's label columns."""
+        return self.table[[column for column in self.table if column not in OWN_COLUMNS]]
+
+
+@dataclass(frozen=True)
+class Whole:
+    """All pictures of a collection, or some drawn at random, before any of them is opened.
+
+    Attributes:
+        name: of the collection.
+        table: as of `Collection`.
+        digest: eight hex digits of ids, labels and file sizes.
+    """
+
+    name: str
+    table: pd.DataFrame
+    digest: str
+
+    @property
+    def key(self) -> str:
+        """`NAME-DIGEST`, the name of this choice in a store."""
+        return f"{self.name}-{self.digest}"
 
 
 def load_pictures(data: str | Path, root: str | Path | None = None) -> Collection:
@@ -63,33 +88,33 @@ def load_pictures(data: str | Path, root: str | Path | None = None) -> Collectio
     return Collection(folder.resolve().name, table, pd.DataFrame(columns=["id", "path", "reason"], dtype=str))
 
 
-def limited(collection: Collection, limit: int, seed: int) -> Collection:
-    """At most `limit` pictures of a collection, drawn at random (0: all)."""
-    if not 0 < limit < len(collection.table):
-        return collection
-    drawn = np.sort(np.random.default_rng(seed).permutation(len(collection.table))[:limit])
-    table = collection.table.iloc[drawn].reset_index(drop=True)
-    return Collection(collection.name, table, collection.quarantine, collection.card)
+def choose_all(collection: Collection, limit: int = 0, seed: int = 0) -> Whole:
+    """Takes every picture, or `limit` of them drawn at random: nothing to learn, nothing to split."""
+    table = collection.table
+    if 0 < limit < len(table):
+        drawn = np.sort(np.random.default_rng(seed).permutation(len(table))[:limit])
+        table = table.iloc[drawn].reset_index(drop=True)
+    words = table.drop(columns=["path", "split"]).to_csv(index=False, lineterminator="\n")
+    return Whole(collection.name, table, hashlib.sha256(words.encode()).hexdigest()[:8])
 
 
-def key_of(collection: Collection) -> str:
-    """`NAME-DIGEST`: eight hex digits of ids, labels and file sizes."""
-    words = collection.table.drop(columns=["path", "split"]).to_csv(index=False, lineterminator="\n")
-    return f"{collection.name}-{hashlib.sha256(words.encode()).hexdigest()[:8]}"
+def prepare(
+    store: Store, collection: Collection, choice: Whole, image_size: int, resize: str, progress: Progress
+) -> Pictures:
+    """Decodes a choice's pictures and writes `collections/NAME-DIGEST/`.
 
-
-def prepare(store: Store, collection: Collection, image_size: int, resize: str, progress: Progress) -> Pictures:
-    """Decodes a collection and writes `collections/NAME-DIGEST/`: `pictures.csv`, `quarantine.csv`, `pictures.json`.
+    There `pictures.csv` has id, path and the label columns, `quarantine.csv` id, path and reason; `pictures.json` says
+    how many there are.
 
     Raises:
         BadCollection: no picture can be read.
         StoreError: the store has prepared this collection before, when other images could be read.
     """
-    folder = store.root / "collections" / key_of(collection)
+    folder = store.root / "collections" / choice.key
     images = stored_images(store, image_size, resize)
-    scan, quarantine = decode(images, collection, collection.table, folder, progress)
+    scan, quarantine = decode(images, collection, choice.table, folder, progress)
     readable = (scan["row"] >= 0).to_numpy()
-    table = collection.table[readable].drop(columns=["bytes", "split"])
+    table = choice.table[readable].drop(columns=["bytes", "split"])
     if (folder / "pictures.csv").exists() and list(_table(folder)["id"]) != list(table["id"]):
         raise StoreError(
             f"{folder} was made when other images could be read (now {readable.sum()} of {len(readable)}), and runs on "
@@ -114,6 +139,16 @@ def load(store: Store, key: str, image_size: int, resize: str) -> Pictures:
     images = stored_images(store, image_size, resize)
     scan = decoded(images, table, key)
     return Pictures(key, table, images.pixels(), scan["row"].to_numpy(np.int64), scan["sha256"].to_list())
+
+
+def describe(store: Store, key: str) -> str:
+    """What a person should know of some pictures before anything is trained on them, in a line or two."""
+    folder = store.root / "collections" / key
+    facts = read_json(folder / "pictures.json")
+    line = f"{key}: {facts['n_images']:,} images, label columns: {', '.join(facts['labels']) or 'none'}"
+    if facts["quarantined"]:
+        line += f"\n  in quarantine: {facts['quarantined']:,}, see {folder / 'quarantine.csv'}"
+    return line
 
 
 def _table(folder: Path) -> pd.DataFrame:
