@@ -37,20 +37,18 @@ Departures and readings (`--preset paint` follows the paper, `guo` and `west` th
 from __future__ import annotations
 
 from keras_art.commands.machine import Reproduction
-from reproductions.dcec_paint.figures import draw
-from reproductions.dcec_paint.study import PRESETS, Study, begin, check, collections, files, runs
-from reproductions.dcec_paint.tables import tables
+from reproductions.dcec_paint import figures, study, tables
 
 REPRODUCTION = Reproduction(
     name="dcec_paint",
     doc=__doc__,
-    study=Study,
-    presets=PRESETS,
-    check=check,
-    collections=collections,
-    runs=runs,
-    tables=tables,
-    figures=draw,
-    files=files,
-    begin=begin,
+    study=study.Study,
+    presets=study.PRESETS,
+    check=study.check,
+    collections=study.collections,
+    runs=study.runs,
+    tables=tables.tables_of,
+    figures=figures.draw,
+    files=study.files,
+    begin=study.begin,
 )

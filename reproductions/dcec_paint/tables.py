@@ -150,7 +150,7 @@ class Clustered:
     found: dict[str, Any]
 
 
-def tables(store: Store, only: Sequence[Run] | None, study: Study) -> Tables:
+def tables_of(store: Store, only: Sequence[Run] | None, study: Study) -> Tables:
     """West's tables beside what the store holds, or beside some of its runs, and a table of DCEC and its baselines."""
     done = clusterings(store, only)
     ours = overview(store, done, study.target)
@@ -252,8 +252,8 @@ def _stability(store: Store, runs: Sequence[Run], method: str) -> float | None:
     from keras_art.methods.dcec.scores import stability
 
     file, column = ("assignments", "cluster") if method == "dcec" else ("baselines", method)
-    tables_of = [read_table(store.directory(run) / f"{file}.csv", usecols=[column]) for run in runs]
-    return stability([table[column].to_numpy() for table in tables_of])
+    found = [read_table(store.directory(run) / f"{file}.csv", usecols=[column]) for run in runs]
+    return stability([table[column].to_numpy() for table in found])
 
 
 def recovered(ours: pd.DataFrame, done: Sequence[Clustered], target: str | None) -> list[str]:
