@@ -45,12 +45,6 @@ class Ready:
         """Positions in the table of one split's images."""
         return np.flatnonzero((self.task.images["split"] == split).to_numpy())
 
-    @property
-    def labels(self) -> list[str]:
-        """The columns that say something: more than one value, and not one for each picture."""
-        columns = self.task.columns
-        return [name for name in columns if 1 < columns[name].nunique() < len(columns)]
-
     def picture(self, position: int, longest: int) -> np.ndarray:
         """One image for a figure, by its position in the table, as its file has it.
 
