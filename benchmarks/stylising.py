@@ -40,7 +40,8 @@ def main() -> None:
         def once() -> None:
             for path in paths["encoded once"]:
                 path.unlink(missing_ok=True)
-            stylising.stylise_pairs(encoder, decoder, pixels, pairs, paths["encoded once"])
+            once = pairs.assign(path=list(map(str, paths["encoded once"])))
+            stylising.stylise_pairs(encoder, decoder, pixels, once)
 
         def every_time() -> None:
             deep = keras.Model(encoder.input, encoder.outputs[-1])

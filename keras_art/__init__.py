@@ -29,9 +29,10 @@ if TYPE_CHECKING:
     from keras_art.methods.tickets.masks import magnitude_masks
     from keras_art.methods.tickets.optimizer import MaskedSGD
     from keras_art.networks.attention import SpatialAttention, attention_classifier
-    from keras_art.networks.backbones import Backbone, Preprocessing, load_backbone
+    from keras_art.networks.backbones import Backbone, load_backbone
     from keras_art.networks.gram import gram_matrix
     from keras_art.networks.heads import feature_extractor, softmax_classifier
+    from keras_art.networks.layers import Preprocessing
     from keras_art.networks.losses import FocalLoss
     from keras_art.networks.saliency import visual_backprop
 

@@ -19,7 +19,7 @@ import pandas as pd
 from keras_art import terminal
 from keras_art.commands import flags, machine
 from keras_art.errors import UserError
-from keras_art.report.tables import render
+from keras_art.report.rendering import render
 from keras_art.store.runs import Store
 from keras_art.writing import write
 

@@ -186,7 +186,7 @@ def print_tables(tables: Tables, format: str) -> None:
     """
     import pandas as pd
 
-    from keras_art.report.tables import beside, render, titled
+    from keras_art.report.rendering import beside, render, titled
 
     if format == "csv":
         long = [frame.rename(columns={paper.column_name: "mode"}) for paper, frame in tables.paper]

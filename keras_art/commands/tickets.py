@@ -60,7 +60,7 @@ def list_tickets(asked: List) -> int:
     """A line for each that was found in a store or brought to it as a file; what can not be read is said after them."""
     import pandas as pd
 
-    from keras_art.report.tables import render
+    from keras_art.report.rendering import render
     from keras_art.store.tickets import read_ticket, share_pruned
 
     paths = sorted((asked.store / "tickets").glob("*.npz")) + sorted((asked.store / "cache" / "weights").glob("*.npz"))
@@ -98,7 +98,7 @@ def show(asked: Show) -> int:
     import pandas as pd
 
     from keras_art.report import figures, sparsity_figures
-    from keras_art.report.tables import render
+    from keras_art.report.rendering import render
     from keras_art.store.tickets import emptied, read_ticket, share_pruned
 
     found = read_ticket(asked.file)

@@ -57,6 +57,25 @@ class Plateau:
         return count
 
 
+@dataclass(frozen=True)
+class Schedule:
+    """How a model is trained, stage after stage.
+
+    Attributes:
+        stages: in their order.
+        compile_at: compiles the model with a new optimizer of the given learning rate.
+        plateau: lowers a stage's learning rate; None keeps it.
+        patience: epochs without a better `monitor` before training stops; None never stops it.
+        monitor: what the best epoch has the least of, `val_loss`, or most of, `val_accuracy`.
+    """
+
+    stages: Sequence[Stage]
+    compile_at: Callable[[float], None]
+    plateau: Plateau | None = None
+    patience: int | None = None
+    monitor: str = "val_loss"
+
+
 def freeze(backbone: keras.Model, unfrozen: Sequence[str]) -> None:
     """Lets the layers of a backbone learn whose names begin like one of `unfrozen`, and no other.
 
@@ -78,12 +97,8 @@ def fit(
     train: Batches,
     val: Batches,
     *,
+    schedule: Schedule,
     folder: Path,
-    stages: Sequence[Stage],
-    compile_at: Callable[[float], None],
-    plateau: Plateau | None = None,
-    patience: int | None = None,
-    monitor: str = "val_loss",
     on_epoch: Callable[[int, dict[str, float]], None] = lambda epoch, logs: None,
 ) -> tuple[pd.DataFrame, bool]:
     """Trains a model through its stages, each with a fresh optimizer; ends with the weights of the best epoch of all.
@@ -93,23 +108,18 @@ def fit(
 
     Args:
         backbone: the part of `model` that stages freeze.
-        compile_at: compiles `model` with a new optimizer of the given learning rate.
-        plateau: lowers a stage's learning rate; None keeps it.
-        patience: epochs without a better `monitor` before training stops; None never stops it.
-        monitor: what the best epoch has the least of, `val_loss`, or most of, `val_accuracy`.
 
     Returns:
         The history, with the columns `stage` (from 1) and `learning_rate`, and whether training stayed finite.
     """
-    total = sum(stage.epochs for stage in stages)
-    keeper = _StagedKeeper(model, folder, patience or total + 1, plateau, on_epoch, monitor)
+    keeper = _StagedKeeper(model, folder, schedule, on_epoch)
     done, end = keeper.epochs_done(), 0
-    for number, stage in enumerate(stages, start=1):
+    for number, stage in enumerate(schedule.stages, start=1):
         begin, end = end, end + stage.epochs
         if done > end:
             continue
         freeze(backbone, stage.unfrozen)
-        compile_at(stage.learning_rate)
+        schedule.compile_at(stage.learning_rate)
         model.optimizer.build(model.trainable_variables)
         keeper.number, keeper.begin, keeper.stage = number, begin, stage
         if begin < done:
@@ -140,13 +150,12 @@ class _StagedKeeper(Keeper):
         self,
         model: keras.Model,
         folder: Path,
-        patience: int,
-        plateau: Plateau | None,
+        schedule: Schedule,
         on_epoch: Callable[[int, dict[str, float]], None],
-        monitor: str,
     ) -> None:
-        super().__init__(model, folder, patience, True, on_epoch, monitor)
-        self.plateau = plateau
+        patience = schedule.patience or sum(stage.epochs for stage in schedule.stages) + 1
+        super().__init__(model, folder, patience, True, on_epoch, schedule.monitor)
+        self.plateau = schedule.plateau
         self.number, self.begin, self.stage = 0, 0, Stage(0, 0.0)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:

@@ -5,9 +5,9 @@ Importing this wing registers its classes, those below, with Keras; with `keras_
 """
 
 from keras_art.networks.attention import SpatialAttention as SpatialAttention
-from keras_art.networks.backbones import BatchNormalization2018 as BatchNormalization2018
-from keras_art.networks.backbones import Preprocessing as Preprocessing
-from keras_art.networks.drop_connect import DropConnect as DropConnect
 from keras_art.networks.gram import GramMatrix as GramMatrix
 from keras_art.networks.gram import GramTriangle as GramTriangle
+from keras_art.networks.layers import BatchNormalization2018 as BatchNormalization2018
+from keras_art.networks.layers import DropConnect as DropConnect
+from keras_art.networks.layers import Preprocessing as Preprocessing
 from keras_art.networks.losses import FocalLoss as FocalLoss

@@ -12,9 +12,9 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_art.networks.backbones import Backbone, BadBackbone, Preprocessing, stage_taps
-from keras_art.networks.drop_connect import DropConnect
+from keras_art.networks.backbones import Backbone, BadBackbone, stage_taps
 from keras_art.networks.heads import backbone_of
+from keras_art.networks.layers import DropConnect, Preprocessing
 
 # The depths that the released code reads, by their names in keras.applications: for ResNet, the first convolution
 # before its batch normalisation and the ends of stages 2 to 4.

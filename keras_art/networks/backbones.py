@@ -9,13 +9,12 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
-from keras import ops
 
 from keras_art.errors import UserError
+from keras_art.networks.layers import BatchNormalization2018, Preprocessing
 from keras_art.networks.loading import BadModel, load_model
 
 # The md5 of the weights files without top of the paper's networks, as keras.applications checks them.
@@ -31,67 +30,10 @@ PREPROCESSING = {
     "Inception": "tf", "Xception": "tf", "MobileNetV3": "none", "MobileNet": "tf", "NASNet": "tf",
     "DenseNet": "torch", "EfficientNet": "none", "ConvNeXt": "none",
 }  # fmt: skip
-CAFFE_MEAN = (103.939, 116.779, 123.68)  # BGR
-TORCH_MEAN, TORCH_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # RGB, of pixels in [0, 1]
 
 
 class BadBackbone(UserError, ValueError):
     """The network or its weights can not be used; the message says what to change."""
-
-
-@keras.saving.register_keras_serializable("keras_art")
-class Preprocessing(keras.layers.Layer):
-    """Pixels as they are decoded -> pixels as a network was trained on.
-
-    Input: (batch, height, width, 3) RGB in [0, 255], any dtype. Output: the same shape in the compute dtype.
-
-    Args:
-        mode: "unit" scales to [0, 1]; "tf" to [-1, 1]; "torch" to [0, 1], then ImageNet's mean and deviation;
-            "caffe" turns RGB into BGR and subtracts ImageNet's mean; "none" leaves [0, 255].
-    """
-
-    MODES = ("unit", "caffe", "tf", "torch", "none")
-
-    def __init__(self, mode: str, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        if mode not in self.MODES:
-            raise ValueError(f"preprocessing {mode!r} is none of {', '.join(self.MODES)}")
-        self.mode = mode
-
-    def call(self, inputs: Any) -> Any:
-        x = ops.cast(inputs, "float32")  # rounded once, at the end, where the compute dtype is a half float
-        if self.mode == "unit":
-            x = x / 255.0
-        elif self.mode == "tf":
-            x = x / 127.5 - 1.0
-        elif self.mode == "torch":
-            x = (x / 255.0 - ops.array(TORCH_MEAN, "float32")) / ops.array(TORCH_STD, "float32")
-        elif self.mode == "caffe":
-            x = ops.flip(x, axis=-1) - ops.array(CAFFE_MEAN, "float32")
-        return ops.cast(x, self.compute_dtype)
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "mode": self.mode}
-
-
-@keras.saving.register_keras_serializable("keras_art")
-class BatchNormalization2018(keras.layers.BatchNormalization):
-    """Batch normalisation as Keras had it in 2018 when a layer was frozen.
-
-    Frozen or not, training normalises with the batch's own statistics and inference with the moving averages; a
-    frozen layer does not update them (keras pull request 9965). Keras 3 uses the moving averages throughout.
-    """
-
-    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
-        if self.trainable or not training:
-            return super().call(inputs, training=training, mask=mask)
-        axes = [axis for axis in range(len(inputs.shape)) if axis != self.axis % len(inputs.shape)]
-        x = ops.cast(inputs, "float32")
-        mean, variance = ops.moments(x, axes=axes, synchronized=self.synchronized)
-        outputs = ops.batch_normalization(
-            x, mean, variance, axis=self.axis, offset=self.beta, scale=self.gamma, epsilon=self.epsilon
-        )
-        return ops.cast(outputs, self.compute_dtype)
 
 
 @dataclass(frozen=True)

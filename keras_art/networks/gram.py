@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
-from keras_art.networks.backbones import Backbone, BadBackbone, Preprocessing, stage_taps
+from keras_art.networks.backbones import Backbone, BadBackbone, stage_taps
 from keras_art.networks.heads import pooled
+from keras_art.networks.layers import Preprocessing
 
 DESCRIPTIONS = ("full", "triangle")
 
@@ -61,33 +63,45 @@ class GramTriangle(keras.layers.Layer):
         return x / ops.maximum(ops.sqrt(ops.sum(ops.square(x), axis=1, keepdims=True)), 1e-6)
 
 
+@dataclass(frozen=True)
+class GramBranch:
+    """How a Gram branch reads style.
+
+    Attributes:
+        tap: a layer of the backbone whose output is a map; "" is the end of the last stage but one.
+        channels: to which a 1x1 convolution brings the tapped maps.
+        description: "full", the matrix flattened, or "triangle" (`GramTriangle`).
+        widths: units of its two dense layers.
+    """
+
+    tap: str = ""
+    channels: int = 512
+    description: str = "full"
+    widths: tuple[int, int] = (512, 256)
+
+
 def gram_classifier(
     backbone: Backbone,
     task: str,
     classes: int,
+    branch: GramBranch = GramBranch(),
     *,
-    tap: str = "",
-    channels: int = 512,
-    description: str = "full",
     fusion: float = 0.5,
     dropout: float = 0.6,
     shared: int = 512,
-    widths: tuple[int, int] = (512, 256),
     augmentation: keras.Layer | None = None,
 ) -> keras.Model:
     """Pixels (batch, size, size, 3) in [0, 255] -> three class probabilities (batch, classes).
 
     The output called `task` is the softmax of (1 - fusion) * main + fusion * gram, logits both; `task_main` and
     `task_gram` are the softmaxes of the branches alone, for auxiliary losses. The main branch averages the last maps,
-    then has one dense layer, `shared`; the Gram branch brings the tapped maps to `channels` by a 1x1 convolution,
-    describes them by `GramMatrix`, then has two dense layers. Dropout follows every dense layer.
+    then has one dense layer, `shared`; the Gram branch brings the tapped maps to its channels, describes them by
+    `GramMatrix`, then has two dense layers. Dropout follows every dense layer.
 
     On ResNet50 the default tap is the end of its third stage, 1024 channels; with 512 channels the dense layer
     on the full matrix alone has 512 * 512 * 512 + 512 = 134,218,240 parameters.
 
     Args:
-        tap: a layer of the backbone whose output is a map; "" is the end of the last stage but one.
-        description: "full", the matrix flattened, or "triangle" (`GramTriangle`).
         fusion: share of the Gram branch, in [0, 1].
 
     Raises:
@@ -95,10 +109,10 @@ def gram_classifier(
     """
     if len(backbone.model.output.shape) != 4:
         raise BadBackbone(f"a Gram matrix needs maps, and {backbone.model.name} has none: use a convolutional network")
-    if description not in DESCRIPTIONS:
-        raise ValueError(f"the description {description!r} is none of {', '.join(DESCRIPTIONS)}")
+    if branch.description not in DESCRIPTIONS:
+        raise ValueError(f"the description {branch.description!r} is none of {', '.join(DESCRIPTIONS)}")
     network = backbone.model
-    tap = tap or (["", *stage_taps(network)])[-2]
+    tap = branch.tap or (["", *stage_taps(network)])[-2]
     if tap not in [layer.name for layer in network.layers]:
         raise BadBackbone(f"{network.name} has no layer {tap!r}; its stages end with {', '.join(stage_taps(network))}")
     if len(network.get_layer(tap).output.shape) != 4:
@@ -112,9 +126,10 @@ def gram_classifier(
     x = keras.layers.Dropout(dropout, name="main_dropout")(x)
     main = keras.layers.Dense(classes, dtype="float32", name="main_logits")(x)
 
-    x = GramMatrix(name="gram")(keras.layers.Conv2D(channels, 1, name="gram_channels")(maps))
-    x = keras.layers.Reshape((channels**2,), dtype="float32")(x) if description == "full" else GramTriangle()(x)
-    for i, width in enumerate(widths, start=1):
+    x = GramMatrix(name="gram")(keras.layers.Conv2D(branch.channels, 1, name="gram_channels")(maps))
+    full = branch.description == "full"
+    x = keras.layers.Reshape((branch.channels**2,), dtype="float32")(x) if full else GramTriangle()(x)
+    for i, width in enumerate(branch.widths, start=1):
         x = keras.layers.Dense(width, "relu", name=f"gram_dense_{i}")(x)
         x = keras.layers.Dropout(dropout, name=f"gram_dropout_{i}")(x)
     gram = keras.layers.Dense(classes, dtype="float32", name="gram_logits")(x)

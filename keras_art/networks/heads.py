@@ -8,7 +8,8 @@ from typing import Any
 
 import keras
 
-from keras_art.networks.backbones import Backbone, BadBackbone, Preprocessing
+from keras_art.networks.backbones import Backbone, BadBackbone
+from keras_art.networks.layers import Preprocessing
 from keras_art.writing import distinct
 
 

@@ -7,8 +7,14 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_art.networks.backbones import CAFFE_MEAN, TORCH_MEAN, TORCH_STD, BatchNormalization2018, Preprocessing
-from keras_art.networks.drop_connect import DropConnect
+from keras_art.networks.layers import (
+    CAFFE_MEAN,
+    TORCH_MEAN,
+    TORCH_STD,
+    BatchNormalization2018,
+    DropConnect,
+    Preprocessing,
+)
 
 # Layers of ours that Keras has an equal of, as far as inference goes.
 EQUALS = (Preprocessing, BatchNormalization2018, DropConnect)

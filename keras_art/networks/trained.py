@@ -22,7 +22,7 @@ from typing import Any
 
 import keras
 
-from keras_art.networks.backbones import Preprocessing
+from keras_art.networks.layers import Preprocessing
 from keras_art.networks.loading import BadModel
 from keras_art.networks.portable import is_ours, keras_layers_only
 from keras_art.pictures.images import RESIZE

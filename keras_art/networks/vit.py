@@ -32,7 +32,7 @@ def load_vit(
         network: a name in `VITS`.
         image_size: side of the square input in pixels, a multiple of the patch's 16.
         weights: "imagenet", the name of a keras-hub preset, a preset folder, or None for random ones.
-        preprocessing: a mode of `backbones.Preprocessing`, or "imagenet" for that of the presets.
+        preprocessing: a mode of `layers.Preprocessing`, or "imagenet" for that of the presets.
         seed: of random weights.
 
     Raises:

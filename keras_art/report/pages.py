@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from keras_art.report.lettering import font, label
-from keras_art.report.tables import render
+from keras_art.report.rendering import render
 from keras_art.writing import write
 
 if TYPE_CHECKING:

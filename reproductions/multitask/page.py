@@ -12,7 +12,7 @@ import pandas as pd
 
 from keras_art.data import labels, tasks
 from keras_art.report import evaluation, figures, metrics, pages
-from keras_art.report.tables import render
+from keras_art.report.rendering import render
 from keras_art.store.reading import read_table
 from keras_art.store.runs import Store
 from keras_art.study.records import variant

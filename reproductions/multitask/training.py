@@ -72,9 +72,15 @@ def build(run: MultitaskRun, backbone: backbones.Backbone, classes: dict[str, in
     if run.mode == "gram":
         ((task, count),) = classes.items()
         model = gram.gram_classifier(
-            backbone, task, count, tap=run.gram_tap, channels=run.gram_channels, description=run.gram_description,
-            fusion=run.fusion, dropout=run.dropout, shared=run.shared, augmentation=layer,
-        )  # fmt: skip
+            backbone,
+            task,
+            count,
+            gram.GramBranch(run.gram_tap, run.gram_channels, run.gram_description),
+            fusion=run.fusion,
+            dropout=run.dropout,
+            shared=run.shared,
+            augmentation=layer,
+        )
         terms = [Term(task, 0)]
         if run.auxiliary:
             terms += [Term(f"{task}_{branch}", 0, run.auxiliary) for branch in ("main", "gram")]
@@ -174,10 +180,12 @@ def _fit(
         backbone,
         _batches(run, ready, known, "train", augmented=True),
         _batches(run, ready, known, "val", augmented=False),
+        schedule=staged.Schedule(
+            [stage for stage in stages if stage.epochs],
+            compile_at,
+            plateau=staged.Plateau(run.plateau_factor, run.plateau_patience),
+        ),
         folder=folder,
-        stages=[stage for stage in stages if stage.epochs],
-        compile_at=compile_at,
-        plateau=staged.Plateau(run.plateau_factor, run.plateau_patience),
         on_epoch=on_epoch,
     )
 

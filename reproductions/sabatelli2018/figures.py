@@ -123,12 +123,13 @@ def saliency(store: Store, run: Run, pixels: np.ndarray) -> tuple[np.ndarray, np
     """
     from keras_art.learning.weights import load_network
     from keras_art.networks import backbones
+    from keras_art.networks.layers import Preprocessing
     from keras_art.networks.loading import load_model
     from keras_art.networks.saliency import visual_backprop
 
     before = load_network(store, run)
     tuned = load_model(store.directory(run))
-    inputs = backbones.Preprocessing(before.preprocessing)(pixels)
+    inputs = Preprocessing(before.preprocessing)(pixels)
     # Each by its own names: Keras counts its automatic ones up within a process.
     models = before.model, tuned.get_layer(before.model.name)
     frozen, fine = (visual_backprop(model, backbones.stage_taps(model), inputs) for model in models)

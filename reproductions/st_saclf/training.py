@@ -137,10 +137,8 @@ def fit(
         reader,
         train,
         val,
+        schedule=staged.Schedule(stages, lambda rate: compile_at(trained, run, rate), monitor="val_accuracy"),
         folder=folder,
-        stages=stages,
-        compile_at=lambda rate: compile_at(trained, run, rate),
-        monitor="val_accuracy",
         on_epoch=on_epoch,
     )
     return model, history, finite

@@ -155,7 +155,7 @@ def test_a_copied_run_predicts_and_writes_nothing_beside_itself(tmp_path, pictur
 @pytest.mark.parametrize("kind", ["multitask", "gram"])
 def test_saliency_is_laid_over_each_picture_at_its_own_shape(tmp_path, pictures, kind):
     if kind == "gram":
-        made = gram.gram_classifier(network(), "style", 2, channels=3, widths=(4, 4), shared=4)
+        made = gram.gram_classifier(network(), "style", 2, gram.GramBranch(channels=3, widths=(4, 4)), shared=4)
         one = keras.Model(made.input, {"style": made.output["style"]})
         save(tmp_path / "model.keras", one, dataclasses.replace(CARD, classes={"style": CLASSES["style"]}))
     else:

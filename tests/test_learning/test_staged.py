@@ -45,8 +45,8 @@ def fit(folder, stages, stop=None, **how):
     rows = np.arange(24)
     train = Batches(PIXELS, rows[:16], LABELS[:16], 4, seed=0)
     val = Batches(PIXELS, rows[16:], LABELS[16:], 4)
-    arguments = {"folder": folder, "stages": stages, "compile_at": compile_at, "on_epoch": on_epoch, **how}
-    history, _ = staged.fit(model, backbone, train, val, **arguments)
+    schedule = staged.Schedule(stages, compile_at, **how)
+    history, _ = staged.fit(model, backbone, train, val, schedule=schedule, folder=folder, on_epoch=on_epoch)
     return model, backbone, history, optimizers
 
 
@@ -134,10 +134,9 @@ def test_the_learning_rate_falls_on_a_plateau(tmp_path):
 def test_training_that_diverges_stops_and_says_so(tmp_path):
     model, backbone = models()
     train = Batches(PIXELS * np.float32("nan"), np.arange(16), LABELS[:16], 4, seed=0)
-    history, finite = staged.fit(
-        model, backbone, train, train, folder=tmp_path, stages=[Stage(2, 0.1), Stage(2, 0.1, ("",))],
-        compile_at=lambda rate: model.compile(keras.optimizers.Adam(rate)),
-    )  # fmt: skip
+    stages = [Stage(2, 0.1), Stage(2, 0.1, ("",))]
+    schedule = staged.Schedule(stages, lambda rate: model.compile(keras.optimizers.Adam(rate)))
+    history, finite = staged.fit(model, backbone, train, train, schedule=schedule, folder=tmp_path)
     assert not finite
     assert len(history) == 1
 

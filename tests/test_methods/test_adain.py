@@ -237,7 +237,8 @@ def test_encoding_once_gives_the_outputs_of_encoding_every_time(transfer, tmp_pa
     monkeypatch.setattr(stylising, "save", lambda picture, path: saved.update({path.name: picture}))
     images, pairs = pictures(7), draw_pairs(np.array([0, 0, 0, 0, 1, 1, 1]), seed=0)
     paths = [tmp_path / f"{i}.jpg" for i in range(len(pairs))]
-    stylise_pairs(*transfer, images, pairs, paths, alpha=0.7, preserve_colour=preserve_colour, batch_size=2)
+    pairs = pairs.assign(path=list(map(str, paths)))
+    stylise_pairs(*transfer, images, pairs, alpha=0.7, preserve_colour=preserve_colour, batch_size=2)
     for path, content, style in zip(paths, pairs["content"], pairs["style"], strict=True):
         expected = stylise(*transfer, images[content], images[style], alpha=0.7, preserve_colour=preserve_colour)
         assert np.abs(saved[path.name].astype(int) - expected).max() <= 1  # rounding, between two sizes of batch

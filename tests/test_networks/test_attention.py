@@ -17,7 +17,7 @@ from keras_art.networks.attention import (
     find_taps,
 )
 from keras_art.networks.backbones import Backbone, BadBackbone
-from keras_art.networks.drop_connect import DropConnect
+from keras_art.networks.layers import DropConnect
 from keras_art.networks.losses import FocalLoss
 
 

@@ -12,7 +12,8 @@ import pytest
 from keras import layers
 
 from keras_art.networks import backbones
-from keras_art.networks.backbones import BadBackbone, BatchNormalization2018, Preprocessing, load_backbone, stage_taps
+from keras_art.networks.backbones import BadBackbone, load_backbone, stage_taps
+from keras_art.networks.layers import BatchNormalization2018, Preprocessing
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (2, 5, 4, 3), dtype="uint8")
 

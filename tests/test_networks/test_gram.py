@@ -23,8 +23,9 @@ def network():
 
 def classifier(description="triangle", **how):
     keras.utils.set_random_seed(0)
-    sizes = {"channels": 3, "shared": 5, "widths": (8, 4), **how}
-    return gram.gram_classifier(network(), "style", 3, description=description, **sizes)
+    own = {name: how.pop(name) for name in ("tap", "channels", "widths") if name in how}
+    branch = gram.GramBranch(**{"description": description, "channels": 3, "widths": (8, 4), **own})
+    return gram.gram_classifier(network(), "style", 3, branch, **{"shared": 5, **how})
 
 
 def matrices(maps=MAPS):

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from keras_art.networks import backbones, drop_connect, gram, heads, trained
+from keras_art.networks.layers import BatchNormalization2018, Preprocessing
 from keras_art.networks.loading import BadModel, load_model
 from keras_art.networks.portable import keras_layers_only
 
@@ -79,7 +80,7 @@ def test_load_model_opens_classes_of_both_wings_in_a_fresh_process(tmp_path):
     from keras_art.methods.dcec.network import autoencoder
 
     joint.DCEC(*autoencoder(16, embedding=3), clusters=2).save(tmp_path / "dcec.keras")
-    made = gram.gram_classifier(network(), "style", 2, channels=3, widths=(4, 4), shared=4)
+    made = gram.gram_classifier(network(), "style", 2, gram.GramBranch(channels=3, widths=(4, 4)), shared=4)
     (tmp_path / "run").mkdir()
     made.save(tmp_path / "run" / "model.keras")
     code = """
@@ -91,8 +92,8 @@ print(*(type(load_model(pathlib.Path(path))).__name__ for path in sys.argv[1:]))
     assert out == "DCEC Functional\n"
 
 
-@pytest.mark.parametrize("mode", backbones.Preprocessing.MODES)
-@pytest.mark.parametrize("frozen_bn", [keras.layers.BatchNormalization, backbones.BatchNormalization2018])
+@pytest.mark.parametrize("mode", Preprocessing.MODES)
+@pytest.mark.parametrize("frozen_bn", [keras.layers.BatchNormalization, BatchNormalization2018])
 def test_a_model_in_keras_own_layers_says_the_same(mode, frozen_bn):
     model = classifier(mode, frozen_bn)
     twin = keras_layers_only(model)
@@ -116,11 +117,16 @@ def test_drop_connect_becomes_a_dense_layer():
 
 
 def test_a_layer_without_an_equal_keeps_the_model_ours():
-    assert keras_layers_only(gram.gram_classifier(network(), "style", 2, channels=3, widths=(4, 4), shared=4)) is None
+    assert (
+        keras_layers_only(
+            gram.gram_classifier(network(), "style", 2, gram.GramBranch(channels=3, widths=(4, 4)), shared=4)
+        )
+        is None
+    )
 
 
 def test_a_saved_classifier_opens_where_keras_art_can_not_be_imported(tmp_path):
-    models = {mode: classifier(mode, backbones.BatchNormalization2018) for mode in backbones.Preprocessing.MODES}
+    models = {mode: classifier(mode, BatchNormalization2018) for mode in Preprocessing.MODES}
     for mode, model in models.items():
         trained.save(model, tmp_path / f"{mode}.keras", CARD)
     np.save(tmp_path / "pixels.npy", PIXELS)

@@ -14,7 +14,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_art.networks.backbones import Preprocessing
+from keras_art.networks.layers import Preprocessing
 
 # relu1_1, relu2_1, relu3_1 and relu4_1 of VGG19; content and the decoder's input are the last of them.
 TAPS = ("block1_conv1", "block2_conv1", "block3_conv1", "block4_conv1")

@@ -112,7 +112,6 @@ def stylise_pairs(
     decoder: keras.Model,
     pixels: np.ndarray,
     pairs: pd.DataFrame,
-    paths: Sequence[Path],
     *,
     alpha: float = 1.0,
     preserve_colour: bool = False,
@@ -126,11 +125,10 @@ def stylise_pairs(
     many files are there, and with them the last digit of what the networks say.
 
     Args:
-        pixels: (n, size, size, 3) uint8; `content` and `style` of `pairs` are its rows.
-        paths: one for each pair.
+        pixels: (n, size, size, 3) uint8.
+        pairs: `content` and `style`, rows of `pixels`; `label`, their class; and `path`, where the picture goes.
     """
     deep = keras.Model(encoder.input, encoder.outputs[-1])
-    pairs = pairs.assign(path=[str(path) for path in paths])
     done = 0
     for _, group in pairs.groupby("label", sort=False):
         batches = [group.iloc[start : start + batch_size] for start in range(0, len(group), batch_size)]
@@ -213,8 +211,7 @@ def stylise_classes(
         encoder,
         decoder,
         pixels,
-        pairs,
-        [folder / output for output in outputs],
+        pairs.assign(path=[str(folder / output) for output in outputs]),
         alpha=alpha,
         preserve_colour=preserve_colour,
         progress=progress,
