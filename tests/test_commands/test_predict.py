@@ -17,7 +17,7 @@ from conftest import write_csv
 from PIL import Image
 
 from keras_art.commands import predict
-from keras_art.networks import backbones, gram, heads, trained
+from keras_art.networks import attention, backbones, gram, heads, trained
 from keras_art.pictures.images import decode, load_photo
 
 ROOT = Path(__file__).parents[2]
@@ -79,9 +79,15 @@ def test_every_task_of_every_readable_picture(tmp_path, pictures):
     assert [Path(path).name for path in bad["path"]] == ["broken.png"]
 
 
-@pytest.mark.parametrize("module", ["keras_art", "reproductions.multitask"])
-def test_a_fresh_process_in_another_folder_says_the_same(tmp_path, pictures, module):
-    save(tmp_path / "model.keras")
+def attentive():
+    """A classifier with a layer of ours that Keras has no equal of."""
+    return attention.attention_classifier(network(), ["stage1", "stage2"], 2)
+
+
+@pytest.mark.parametrize(("module", "make"), [("keras_art", None), ("reproductions.st_saclf", attentive)])
+def test_a_fresh_process_in_another_folder_says_the_same(tmp_path, pictures, module, make):
+    card = dataclasses.replace(CARD, classes={"style": CLASSES["style"]}) if make else CARD
+    save(tmp_path / "model.keras", make and make(), card)
     assert run(tmp_path / "model.keras", pictures, "--out", tmp_path / "here.csv") == 0
     (tmp_path / "elsewhere").mkdir()
     done = fresh(tmp_path / "elsewhere", tmp_path / "model.keras", pictures, module=module)
