@@ -48,7 +48,8 @@ def against_k(scores: Mapping[str, pd.DataFrame], title: str) -> Figure:
             (handles[method],) = axes.plot(table["k"], table[method], stroke, color=colour, marker="o", markersize=2.5)
         _plain(axes, label(caption, 8, PAGE / columns))
         axes.set_xlabel("k", fontproperties=font(7))
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.set_xlim(table["k"].min() - 0.5, table["k"].max() + 0.5)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))  # one k alone has one
     names = [name.replace("_", " on ") for name in handles]
     place: dict[str, Any] = {"loc": "outside lower center", "frameon": False}
     figure.legend(list(handles.values()), names, ncols=len(names), prop=font(7), **place)

@@ -268,3 +268,10 @@ def test_figures_draw_what_they_are_given(tmp_path):
     assert texts == [str(n) for n in scores.contingency(labels, labels).ravel()]
     assert "k = 2" in drawn["gap"].axes[0].get_title()
     assert len(drawn["maps"].axes) == 2 and len(drawn["colours"].axes) == 8
+
+
+@pytest.mark.parametrize("ks", [[3], [3, 5], [2, 3, 4, 5, 6, 7, 8, 9, 10]])
+def test_numbers_of_clusters_are_whole_on_the_axis(ks):
+    table = pd.DataFrame({"k": ks, "dcec": np.linspace(0.1, 0.3, len(ks))})
+    ticks = cluster_figures.against_k({"silhouette": table}, "t").axes[0].get_xticks()
+    assert len(ticks) and all(tick == int(tick) for tick in ticks)
