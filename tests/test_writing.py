@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_art.writing import replacing, write, write_arrays, write_bytes, write_model, write_network
+from keras_art.writing import replacing, told_apart, write, write_arrays, write_bytes, write_model, write_network
 
 
 def compiled() -> keras.Model:
@@ -69,3 +69,15 @@ def test_a_network_is_written_without_its_optimizer(tmp_path):
     for found, expected in zip(bare.get_weights(), model.get_weights(), strict=True):
         np.testing.assert_array_equal(found, expected)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["model.keras", "network.keras"]
+
+
+@pytest.mark.parametrize(
+    ("names", "apart"),
+    [
+        (["style", "artist"], ["style", "artist"]),
+        (["a_b", "a_b", "A_B"], ["a_b", "a_b_2", "A_B_3"]),
+        (["a", "a", "a_2"], ["a", "a_2", "a_2_2"]),
+    ],
+)
+def test_equal_names_are_told_apart_and_others_stay(names, apart):
+    assert told_apart(names) == apart
