@@ -15,7 +15,7 @@ import keras
 import numpy as np
 
 from benchmarks import interleaved, report, seconds
-from keras_art.learning import tap_features
+from keras_art.learning import features
 from keras_art.networks import attention, backbones
 from keras_art.pictures.pipeline import Batches
 
@@ -37,7 +37,7 @@ def main() -> None:
     model = attention.attention_classifier(backbone, attention.find_taps(backbone, asked.taps), 4, scale="layer")
     model.get_layer(backbone.model.name).trainable = False
     head = model.get_layer("head")
-    flat = tap_features.head_on_taps(head)
+    flat = features.head_on_taps(head)
     rng = np.random.default_rng(0)
     pixels = rng.integers(0, 256, (asked.images, asked.image_size, asked.image_size, 3), dtype=np.uint8)
     rows, labels = np.arange(asked.images), rng.integers(0, 4, asked.images)
@@ -48,7 +48,7 @@ def main() -> None:
         stored: dict[str, tuple[np.ndarray, np.ndarray]] = {}
 
         def extract() -> None:
-            stored["taps"] = tap_features.cached_taps(Path(folder), model, pixels, rows, ids)
+            stored["taps"] = features.cached_taps(Path(folder), model, pixels, rows, ids)
 
         once = seconds(extract)
         whole, cached = Batches(pixels, rows, labels, 32, 0), Batches(*stored["taps"], labels, 32, 0)
@@ -59,8 +59,8 @@ def main() -> None:
         ways = {"taps computed": lambda: epoch(model, whole), "taps read": lambda: epoch(flat, cached)}
         interleaved(ways, 1)  # traces both
         times = interleaved(ways, asked.rounds)
-    size = 2 * tap_features.values(head)
-    work = 1e9 * backbones.gigamacs(model.get_layer(backbone.model.name)) / tap_features.values(head)
+    size = 2 * features.values(head)
+    work = 1e9 * backbones.gigamacs(model.get_layer(backbone.model.name)) / features.values(head)
     print(f"{asked.images} images at {asked.image_size} pixels, {asked.network}: {size / 1e6:.2f} MB an image,")
     print(f"{work:,.0f} multiply-accumulates to a value, cache made in {once:.1f} s\n")
     report(times, [("taps computed", "taps read")], asked.images)

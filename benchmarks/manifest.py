@@ -39,26 +39,28 @@ def make(path: Path, rows: int) -> None:
 
 def ours(path: Path) -> None:
     """What a study does before it opens images, by style and by artist."""
+    from keras_art.data.choices import choose
     from keras_art.data.leaks import leak_report
     from keras_art.data.sources import load_collection
-    from keras_art.data.splits import choose, split
+    from keras_art.data.splits import split
 
     collection = load_collection(path, need_images=False)
     for target in ("style", "artist"):
         choice = choose(collection, target)
-        task = split(choice, np.ones(len(choice.table), bool).tolist())
-        report = leak_report(task.table, target)
+        task = split(choice, np.ones(len(choice.images), bool).tolist())
+        report = leak_report(task.images, target, task.columns.get("artist"))
         print(f"  {target}: {task.size:,} images, {len(task.classes):,} classes, majority {report['majority']:.1%}")
 
 
 def by_artist(path: Path) -> None:
     """The split that keeps artists apart."""
+    from keras_art.data.choices import choose
     from keras_art.data.sources import load_collection
-    from keras_art.data.splits import choose, split
+    from keras_art.data.splits import split
 
     choice = choose(load_collection(path, need_images=False), "style", rule="artist_disjoint")
-    task = split(choice, np.ones(len(choice.table), bool).tolist())
-    print(f"  {task.table['split'].value_counts().to_dict()}")
+    task = split(choice, np.ones(len(choice.images), bool).tolist())
+    print(f"  {task.images['split'].value_counts().to_dict()}")
 
 
 def plain(path: Path) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 
 from benchmarks import interleaved, report
 from keras_art.atelier import make_atelier
-from keras_art.data import sources, splits, tasks
+from keras_art.data import choices, sources, tasks
 from keras_art.learning import features, training
 from keras_art.networks import backbones, heads
 from keras_art.pictures.pipeline import Batches
@@ -40,9 +40,9 @@ def main() -> None:
         store = Store(Path(temporary))
         data = asked.data or make_atelier(store.root / "atelier", images=asked.images)
         read = sources.load_collection(data)
-        choice = splits.choose(read, asked.target, limit=asked.images)
+        choice = choices.choose(read, asked.target, limit=asked.images)
         ready = tasks.prepare(store, read, choice, asked.image_size, "squash", lambda done, all: None)
-        labels, classes = ready.task.table["label"].to_numpy(), len(ready.task.classes)
+        labels, classes = ready.task.images["label"].to_numpy(), len(ready.task.classes)
         accuracy: dict[str, float] = {}
 
         def load() -> backbones.Backbone:

@@ -17,16 +17,18 @@ import keras
 import numpy as np
 
 from benchmarks import interleaved, report
-from keras_art.methods.tickets import masks, ticket
-from keras_art.methods.tickets.kinds import TicketRun
+from keras_art.methods.tickets import masks
 from keras_art.methods.tickets.network import load_network, values
 from keras_art.methods.tickets.optimizer import MaskedSGD
 from keras_art.networks import heads
+from keras_art.store.runs import Store
+from keras_art.store.tickets import Ticket, read_ticket, write_ticket
+from keras_art.study.kinds.tickets import TicketRun
 
 
 def step(run: TicketRun, optimizer: keras.optimizers.Optimizer, sparsity: float) -> Callable[[], object]:
     """One training step of a fresh classifier, already traced."""
-    model = heads.softmax_classifier(load_network(run, Path()), 10)
+    model = heads.softmax_classifier(load_network(Store("runs"), run), 10)
     model.compile(optimizer, "sparse_categorical_crossentropy")
     optimizer.build(model.trainable_variables)
     if isinstance(optimizer, MaskedSGD):
@@ -57,7 +59,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=25, help="of one step each")
     asked = parser.parse_args()
     run = TicketRun(network=asked.network, image_size=asked.image_size, crop=0, batch_size=asked.batch_size)
-    backbone = load_network(run, Path()).model
+    backbone = load_network(Store("runs"), run).model
     weights = {v.path: keras.ops.convert_to_numpy(v) for v in masks.prunable(backbone)}
     whole = {path: np.ones(w.shape, bool) for path, w in weights.items()}
     n = sum(w.size for w in weights.values())
@@ -87,13 +89,13 @@ def main() -> None:
     others = list(computed)[1:]
     report(interleaved(computed, 3), [(other, "NumPy partition (ours)") for other in others], n)
 
-    found = ticket.Ticket(values(backbone), {p: np.zeros(w.shape, np.uint8) for p, w in weights.items()}, 31, {})
+    found = Ticket(values(backbone), {p: np.zeros(w.shape, np.uint8) for p, w in weights.items()}, 31, {})
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "ticket.npz"
         checkpoint = Path(folder) / "checkpoint.weights.h5"
         ways = {
-            "write a ticket of 31 stages": lambda: ticket.write(path, found),
-            "read it": lambda: ticket.read(path),
+            "write a ticket of 31 stages": lambda: write_ticket(path, found),
+            "read it": lambda: read_ticket(path),
             "write one checkpoint, save_weights": lambda: backbone.save_weights(checkpoint),
         }
         times = interleaved(ways, 5)

@@ -17,12 +17,20 @@ Tell = Callable[[str, float], None]
 
 
 def guarded(command: Callable[[], int], prog: str) -> int:
-    """Runs a command; what a user can mend becomes one message and exit status 1, Ctrl-C a resumable stop (130)."""
+    """Runs a command; what a user can mend becomes one message and exit status 1, Ctrl-C a resumable stop (130).
+
+    A reader that has seen enough, such as `head`, ends it silently.
+    """
     try:
-        return command()
+        status = command()
+        sys.stdout.flush()
+        return status
     except KeyboardInterrupt:
         say(f"{prog}: stopped; the same command goes on from the last whole epoch")
         return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is still to be flushed at the end goes nowhere
+        return 141
     except Exception as error:
         if disk_full(error):
             say(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,24 +15,31 @@ if TYPE_CHECKING:
 
 
 def slug(text: str, most: int = 40) -> str:
-    """A user's words as a part of a file's name: letters and digits of any script, `-`, `_` and `.`, else `_`.
+    """Somebody's text as one part of a path: `type/genre` becomes `type_genre`, `../x` becomes `_._x`.
 
-    Never empty, never hidden, at most `most` bytes of UTF-8; other words may have the same one.
+    Letters and digits of any script stay, composed, and `-`, `_` and `.` but not in front; all else becomes `_`. It is
+    cut at a character, to at most `most` bytes of UTF-8, and never empty. Two texts may share one: what must be told
+    apart has a digest behind it.
     """
-    kept = "".join(c if c.isalnum() or c in "-_." else "_" for c in unicodedata.normalize("NFC", text))
-    return kept.lstrip(".").encode()[:most].decode(errors="ignore") or "_"
+    kept = "".join(
+        letter if letter in "-_." or unicodedata.category(letter)[0] in "LMN" else "_"
+        for letter in unicodedata.normalize("NFC", text)
+    )
+    kept = "_" + kept[1:] if kept[:1] == "." else kept
+    return kept.encode()[:most].decode(errors="ignore") or "_"
 
 
-def told_apart(names: Iterable[str]) -> list[str]:
-    """Names in their order; one that an earlier name has, letters' case aside, gets a number: `a`, `A_2`."""
-    found: dict[str, str] = {}
-    for name in names:
-        free, number = name, 1
-        while free.casefold() in found:
+def distinct(texts: Iterable[str], name: Callable[[str], str] = slug) -> dict[str, str]:
+    """Text -> a name of its own for each; one that an earlier text has, letters' case aside, gets a number: `A_2`."""
+    names: dict[str, str] = {}
+    taken: set[str] = set()
+    for text in dict.fromkeys(texts):
+        names[text], number = name(text), 1
+        while names[text].casefold() in taken:
             number += 1
-            free = f"{name}_{number}"
-        found[free.casefold()] = free
-    return list(found.values())
+            names[text] = f"{name(text)}_{number}"
+        taken.add(names[text].casefold())
+    return names
 
 
 @contextmanager

@@ -8,7 +8,6 @@ python -m reproductions --check                # exit status 1 where the README 
 
 from __future__ import annotations
 
-import importlib
 import io
 import sys
 from collections.abc import Sequence
@@ -18,12 +17,12 @@ from pathlib import Path
 import pandas as pd
 
 from keras_art import terminal
+from keras_art.commands import flags, machine
 from keras_art.errors import UserError
 from keras_art.report.tables import render
-from keras_art.store import runs
+from keras_art.store.runs import Store
 from keras_art.writing import write
 
-PAPERS = ("sabatelli2018", "dcec_paint", "sabatelli2021", "multitask", "gram_style", "st_saclf")
 MEASURED = Path(__file__).with_name("measured.csv")
 README = Path(__file__).resolve().parent.parent / "README.md"
 BEGIN, END = "<!-- measured: begin -->\n", "<!-- measured: end -->"
@@ -35,7 +34,7 @@ class Tables:
 
     store: str = "runs"
     """Folder of the runs."""
-    format: terminal.Format = "text"
+    format: flags.Format = "text"
     """Of the tables."""
     write: bool = False
     """Write what the store measured into measured.csv and the README."""
@@ -43,15 +42,15 @@ class Tables:
     """Compare the README with measured.csv."""
 
 
-def measured_rows(store: runs.Store) -> pd.DataFrame:
+def measured_rows(store: Store) -> pd.DataFrame:
     """The cells in which something of ours stands, of all papers, as words."""
     cells = []
-    for paper in PAPERS:
-        for table, frame in importlib.import_module(f"reproductions.{paper}").table(store):
+    for paper in machine.reproductions():
+        for table, frame in paper.tables(store, None, paper.presets["study"]).paper:
             if "mode" in frame:
                 text = render(frame[frame["n"] > 0], "csv", table.digits)
                 words = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False)
-                cells.append(words.assign(paper_name=paper))
+                cells.append(words.assign(paper_name=paper.name))
     return pd.concat(cells) if cells else pd.DataFrame()
 
 
@@ -65,7 +64,7 @@ def section(measured: pd.DataFrame) -> str:
 
 def run(asked: Tables) -> int:
     """Prints, writes or checks."""
-    store = runs.Store(asked.store)
+    store = Store(asked.store)
     if asked.write:
         rows = measured_rows(store)
         if rows.empty:
@@ -84,8 +83,8 @@ def run(asked: Tables) -> int:
             raise UserError("the README's table is not what measured.csv says: run python -m reproductions --write")
         return 0
     store.check()
-    for paper in PAPERS:
-        importlib.import_module(f"reproductions.{paper}").print_tables(store, asked.format)
+    for paper in machine.reproductions():
+        machine.print_tables(paper.tables(store, None, paper.presets["study"]), asked.format)
     return 0
 
 
@@ -93,8 +92,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit status."""
     prog = "python -m reproductions"
     words = sys.argv[1:] if argv is None else argv
-    asked = terminal.read(Tables, words, prog=prog, description=__doc__ or "")
-    return terminal.guarded(lambda: run(asked), prog)
+    return terminal.guarded(lambda: run(flags.read(Tables, words, prog=prog, description=__doc__ or "")), prog)
 
 
 if __name__ == "__main__":

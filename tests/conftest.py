@@ -9,8 +9,13 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
+
+from keras_art.data.choices import Choice
+from keras_art.data.collection import Collection, located
+from keras_art.data.splits import Task
 
 COLOURS = {"a": (200, 60, 60), "b": (60, 200, 60), "c": (60, 60, 200)}
 
@@ -26,6 +31,11 @@ def paint(path: Path, colour: str, seed: int = 0, size: int = 32) -> Path:
 def colour_of(pixels: np.ndarray) -> str:
     """The name of the colour that (height, width, 3) uint8 pixels are nearest to."""
     return "abc"[int(pixels.reshape(-1, 3).mean(axis=0).argmax())]
+
+
+def told(found: Collection | Choice | Task) -> pd.DataFrame:
+    """All that is known of images, ours and their own columns side by side, paths absolute."""
+    return pd.concat([found.images.assign(path=located(found.root, found.images["path"])), found.columns], axis=1)
 
 
 def write_csv(path: Path, rows: list[list[str]], encoding: str = "utf-8", separator: str = ",") -> Path:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import keras_art
 from keras_art.data import cards
 from keras_art.data.sources import READERS
 
@@ -33,6 +34,96 @@ def imports(path: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and node.module:
             found.add(node.module.split(".")[0])
     return found
+
+
+# From top to bottom: a room imports from its own wing and from those above it.
+WINGS = (
+    "errors", "version", "terminal", "writing", "store", "atelier", "pictures", "data", "networks", "study", "report",
+    "learning", "methods", "fetching", "commands", "__main__",
+)  # fmt: skip
+LONGEST = 300  # lines of a room
+MOST_HANDS = 8  # parameters of a function
+
+
+def module_of(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def internal_imports(path: Path) -> set[str]:
+    """The modules of the house that a file imports, wherever it says so, for types alone too."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            # `from keras_art.data import splits` is of the room splits, `from ...splits import choose` too.
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        for name in names:
+            while name.startswith("keras_art") and name not in MODULES:
+                name = name.rpartition(".")[0]
+            if name.startswith("keras_art"):
+                found.add(name)
+    return found
+
+
+MODULES = {module_of(path) for path in ROOMS}
+
+
+@pytest.mark.parametrize("room", [path for path in ROOMS if path.parent.name != "keras_art" or path.stem != "__init__"])
+def test_a_room_imports_from_its_own_wing_and_from_those_above_it(room):
+    wing = module_of(room).split(".")[1]
+    for name in internal_imports(room):
+        assert name != "keras_art", f"{room} imports the front door"
+        other = name.split(".")[1]
+        assert WINGS.index(other) <= WINGS.index(wing), f"{wing} imports {name}, which stands below it"
+
+
+def test_no_rooms_import_one_another_in_a_circle():
+    edges = {module_of(path): internal_imports(path) - {module_of(path)} for path in ROOMS}
+    edges.pop("keras_art")
+    while free := {name for name, others in edges.items() if not others & set(edges)}:
+        edges = {name: others for name, others in edges.items() if name not in free}
+    assert not edges, "these rooms go round in circles"
+
+
+@pytest.mark.parametrize("path", [*ROOMS, *sorted((ROOT / "reproductions").rglob("*.py"))], ids=lambda p: p.stem)
+def test_no_room_is_too_long_and_no_function_has_too_many_hands(path):
+    text = path.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= LONGEST
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef) and node.name != "__init__":
+            hands = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+            count = len([hand for hand in hands if hand.arg not in ("self", "cls")])
+            assert count <= MOST_HANDS, f"{node.name} has {count} parameters"
+
+
+def test_a_module_and_a_function_of_the_front_door_share_no_name():
+    rooms = {name.rpartition(".")[2] for name in MODULES}
+    shared = {name for name in keras_art.__all__ if name in rooms and name != "adain"}
+    assert not shared
+
+
+# --- the front door
+
+
+def test_importing_the_package_starts_nothing():
+    code = "import sys, keras_art; print(*{name.split('.')[0] for name in sys.modules})"
+    loaded = set(
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    )
+    assert not loaded & {"keras", "tensorflow", "jax", "torch", "pandas", "numpy", "sklearn", "matplotlib"}
+
+
+def test_every_public_name_is_there_documented_and_listed():
+    for name in keras_art.__all__:
+        value = getattr(keras_art, name)
+        if name != "__version__":
+            assert value.__doc__ and value.__module__.startswith("keras_art."), name
+    assert set(keras_art._ROOMS) | {"__version__"} == set(keras_art.__all__)
+    assert dir(keras_art) == sorted(keras_art.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'DCE'"):
+        keras_art.DCE  # noqa: B018
 
 
 def test_datasets_is_no_package_that_would_shadow_another():

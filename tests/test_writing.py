@@ -10,7 +10,17 @@ import keras
 import numpy as np
 import pytest
 
-from keras_art.writing import replacing, told_apart, write, write_arrays, write_bytes, write_model, write_network
+from keras_art.writing import (
+    MOST_BYTES,
+    replacing,
+    slug,
+    told_apart,
+    write,
+    write_arrays,
+    write_bytes,
+    write_model,
+    write_network,
+)
 
 
 def compiled() -> keras.Model:
@@ -81,3 +91,28 @@ def test_a_network_is_written_without_its_optimizer(tmp_path):
 )
 def test_equal_names_are_told_apart_and_others_stay(names, apart):
     assert told_apart(names) == apart
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("kaokore-1.2", "kaokore-1.2"),
+        ("type/genre", "type_genre"),
+        ("../x", "_._x"),
+        (".git", "_git"),
+        ("..", "_."),
+        ("", "_"),
+        ("a\nb\\c:d", "a_b_c_d"),
+        ("ציור 7", "ציור_7"),
+        ("Du\u0308rer", "Dürer"),
+        ("n" * 200, "n" * 40),
+        ("é" * 200, "é" * 20),
+        ("x" + "画" * 200, "x" + "画" * 13),
+        ("caf\udce9", "caf_"),
+    ],
+)
+def test_somebodys_text_becomes_one_part_of_a_path(tmp_path, text, name):
+    assert slug(text) == name
+    assert len(name.encode()) <= MOST_BYTES
+    (tmp_path / name).mkdir()
+    assert [path.name for path in tmp_path.iterdir()] == [name]

@@ -4,13 +4,11 @@ python -m keras_art adain train --data FOLDER_OR_CSV --target LABEL        # a d
 python -m keras_art adain stylise DECODER CONTENT STYLE --out OUT.png      # one picture in the style of another
 python -m keras_art adain collection DECODER --data FOLDER_OR_CSV --target LABEL   # a train split, class by class
 
-DECODER is the directory that `train` prints.
+DECODER is the directory that `train` prints, or a copy of it.
 """
 
 from __future__ import annotations
 
-import functools
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,18 +18,24 @@ from typing import TYPE_CHECKING, Any
 import tyro
 
 from keras_art import terminal
+from keras_art.commands import flags
+from keras_art.commands.machine import compute, prepare
 from keras_art.errors import UserError
-from keras_art.methods.adain.kinds import Decoder, Stylised, check_size
-from keras_art.store import runs
-from keras_art.study import plan as study_
+from keras_art.store.runs import Store
+from keras_art.study.config import Run
+from keras_art.study.costs import Estimate
+from keras_art.study.files import artefact, given_run, keep_files
+from keras_art.study.kinds.adain import Decoder, Stylised, check_size
+from keras_art.study.plan import ordered, plan
 
 if TYPE_CHECKING:
-    from keras_art.data.splits import Choice
+    from keras_art.data.choices import Choice
+    from keras_art.data.collection import Collection
 
 PROG = "python -m keras_art adain"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Source:
     """The images."""
 
@@ -53,7 +57,7 @@ class Source:
     """Moves initialisation and draws."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Train(Source):
     """Trains a decoder on the train split; goes on where it was stopped."""
 
@@ -94,11 +98,11 @@ class Stylise:
     """Both pictures are brought to it, in pixels."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Whole(Source):
     """The train split class by class, content and style drawn within the class."""
 
-    decoder: tyro.conf.Positional[Path] = Path()
+    decoder: tyro.conf.Positional[Path]
     """A trained decoder's directory."""
     alpha: float = 1.0
     """Share of the style, in [0, 1]."""
@@ -109,26 +113,22 @@ class Whole(Source):
 def train(asked: Train) -> int:
     """Trains, and prints the decoder's directory."""
     check_size(asked.image_size)
-    store = runs.Store(asked.store)
+    store = Store(asked.store)
     store.create()
-    study_.keep_files(store, [asked.weights])
-    choice = prepared(store, asked)
-    config = Decoder(
-        collection=choice.key,
-        image_size=asked.image_size,
-        weights=study_.named(asked.weights),
-        style_weight=asked.style_weight,
-        identity_weight=asked.identity_weight,
-        learning_rate=asked.learning_rate,
-        batch_size=asked.batch_size,
-        iterations=asked.iterations,
-        checkpoint_every=asked.checkpoint_every,
-        seed=asked.seed,
-    )
-    from keras_art.methods.adain import training
-
-    carry_out(store, config, training.train)
-    return 0
+    keep_files(store, [asked.weights])
+    chosen = choose(store, asked)
+    decoder = Decoder(
+        collection=chosen[1].key,
+        weights=artefact(asked.weights),
+        **{
+            name: getattr(asked, name)
+            for name in (
+                "image_size", "style_weight", "identity_weight", "learning_rate", "batch_size", "iterations",
+                "checkpoint_every", "seed",
+            )
+        },
+    )  # fmt: skip
+    return carry_out(store, chosen, decoder)
 
 
 def stylise(asked: Stylise) -> int:
@@ -156,48 +156,41 @@ def collection(asked: Whole) -> int:
     if not 0 <= asked.alpha <= 1:
         raise UserError(f"--alpha lies in [0, 1], not {asked.alpha}")
     check_size(asked.image_size)
-    config = asked.decoder / "config.json"
-    if not config.is_file():
-        raise UserError(f"{asked.decoder} is no decoder's directory: make one with {PROG} train")
-    store = runs.Store(asked.store)
+    decoder = given_run(asked.decoder, Decoder)
+    store = Store(asked.store)
     store.create()
-    choice = prepared(store, asked)
+    keep_files(store, [str(asked.decoder)])
+    chosen = choose(store, asked)
     stylised = Stylised(
-        collection=choice.key,
-        target=choice.target,
+        collection=chosen[1].key,
+        target=chosen[1].target,
         image_size=asked.image_size,
-        decoder=runs.digest(Decoder(**json.loads(config.read_text()))),
+        decoder=decoder.ref,
         alpha=asked.alpha,
         preserve_colour=asked.preserve_colour,
         seed=asked.seed,
     )
-    from keras_art.methods.adain import stylising
+    return carry_out(store, chosen, stylised)
 
-    carry_out(store, stylised, stylising.stylise_split)
+
+def choose(store: Store, asked: Source) -> tuple[Collection | None, Choice]:
+    """The images that are asked for, not yet opened."""
+    from keras_art.data.kept import open_choice
+
+    return open_choice(store, asked.data, asked.root, asked.target, split_seed=asked.split_seed, limit=asked.limit)
+
+
+def carry_out(store: Store, chosen: tuple[Collection | None, Choice], run: Run) -> int:
+    """Computes a run where it is missing, and prints where it is."""
+    _, choice = chosen
+    missing = [one for one in ordered(store, [run]) if store.metrics(one) is None]
+    if missing:
+        estimate = Estimate(store, {choice.key: len(choice.images)})
+        terminal.say(plan(store, missing, estimate))
+        prepare(store, {"target": chosen}, missing)
+        compute(store, missing, estimate)
+    print(store.directory(run))
     return 0
-
-
-def prepared(store: runs.Store, asked: Source) -> Choice:
-    """The images, read and split."""
-    from keras_art.data.sources import load_collection
-    from keras_art.data.splits import choose
-
-    found = load_collection(asked.data, asked.root)
-    choice = choose(found, asked.target, split_seed=asked.split_seed, limit=asked.limit)
-    terminal.start_backend()
-    from keras_art.data import tasks
-
-    with terminal.bar(f"reading {choice.name} at {asked.image_size} pixels", "images") as progress:
-        tasks.prepare(store, found, choice, asked.image_size, "squash", progress)
-    terminal.say(tasks.describe(store, choice.key))
-    return choice
-
-
-def carry_out(store: runs.Store, config: Decoder | Stylised, how: Any) -> None:
-    """Runs what is missing, and prints where it is."""
-    one = functools.partial(how, store, tell=terminal.Clock([1.0]).tell)
-    runs.execute(store, [config], one, lambda config: terminal.say(f"waiting for another process: {config}"))
-    print(store.directory(config))
 
 
 VERBS: dict[str, tuple[Any, Any]] = {
@@ -214,5 +207,5 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(__doc__)
         return 0 if argv[:1] in (["--help"], ["-h"]) else 2
     kind, command = VERBS[argv[0]]
-    asked = terminal.read(kind, argv[1:], prog=f"{PROG} {argv[0]}", description=kind.__doc__ or "")
+    asked = flags.read(kind, argv[1:], prog=f"{PROG} {argv[0]}", description=kind.__doc__ or "")
     return terminal.guarded(lambda: command(asked), f"{PROG} {argv[0]}")

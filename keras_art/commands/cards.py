@@ -7,14 +7,13 @@ python -m keras_art cards check kaokore --root FOLDER      # missing, extra, dif
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import tyro
 
-from keras_art import terminal
+from keras_art.commands import flags
 from keras_art.data import cards
 
 if TYPE_CHECKING:
@@ -101,7 +100,7 @@ def check(asked: Check) -> int:
     card = cards.load_card(asked.name)
     collection = read_card(card, card.find(asked.root))
     findings = differences(collection)
-    print(f"{collection.name}: {len(collection.table):,} images with labels in {card.find(asked.root)}")
+    print(f"{collection.name}: {len(collection.images):,} images with labels in {card.find(asked.root)}")
     for finding in findings:
         print(f"  {finding}")
     print("as its card says" if not findings else f"{len(findings)} findings; {card.source} is where it comes from")
@@ -110,8 +109,9 @@ def check(asked: Check) -> int:
 
 def differences(collection: Collection) -> list[str]:
     """What of a collection is not as its card says, in words, images first, then counts under the card's split rule."""
+    from keras_art.data.choices import choose
     from keras_art.data.sources import BadCollection
-    from keras_art.data.splits import choose, split
+    from keras_art.data.splits import split
 
     card = collection.card
     if card is None:
@@ -134,9 +134,9 @@ def differences(collection: Collection) -> list[str]:
                 split_seed=card.split.get("seed", 0),
                 class_filter=card.split.get("class_filter", False),
             )
-            table, column = chosen.table, "target"
+            table, column = chosen.images, "class"
             if chosen.class_filter:
-                table, column = split(chosen, [True] * len(table)).table, "label"
+                table, column = split(chosen, [True] * len(table)).images, "label"
         except BadCollection as error:
             findings.append(f"different: {error}")
             continue
@@ -149,12 +149,12 @@ def differences(collection: Collection) -> list[str]:
     return findings
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str]) -> int:
     """The command line; returns the exit status."""
-    argv = list(sys.argv[1:] if argv is None else argv)
     verbs: dict[type, Callable[[Any], int]] = {List: list_all, Show: show, Check: check}
     if not argv or (argv[0].startswith("--") and argv[0] not in ("--help", "-h")):
         argv = ["list", *argv]
-    prog = "python -m keras_art cards"
-    asked = terminal.read(List | Show | Check, argv, prog=prog, description=__doc__ or "")
-    return terminal.guarded(lambda: verbs[type(asked)](asked), prog)
+    return flags.run(
+        List | Show | Check, lambda asked: verbs[type(asked)](asked), argv,
+        prog="python -m keras_art cards", description=__doc__ or "",
+    )  # fmt: skip

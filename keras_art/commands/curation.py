@@ -13,7 +13,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import tyro
 
 from keras_art import terminal
+from keras_art.commands import flags
 from keras_art.writing import write
 
 if TYPE_CHECKING:
@@ -66,19 +66,19 @@ class Curation:
     """Moves the split and what the caps choose."""
 
 
-def curate(collection: Collection, asked: Curation) -> tuple[pd.DataFrame, pd.DataFrame]:
+def curate(collection: Collection, asked: Curation) -> tuple[Collection, pd.DataFrame]:
     """Applies the filters and caps, one after the other.
 
     Returns:
-        The rows kept, and a report: columns `column`, `value`, `images`, `kept`, `why` ("kept", or what it failed).
+        What is kept, and a report: columns `column`, `value`, `images`, `kept`, `why` ("kept", or what it failed).
 
     Raises:
         BadCollection: a column is missing, or nothing is left; the message says after which filter.
     """
     import pandas as pd
 
+    from keras_art.data.choices import unnamed
     from keras_art.data.sources import BadCollection
-    from keras_art.data.splits import unnamed
 
     by_artist = bool(asked.min_artist or asked.top_artists or asked.min_artists or asked.cap_artist)
     columns = [asked.target, asked.artist] if by_artist else [asked.target]
@@ -87,7 +87,7 @@ def curate(collection: Collection, asked: Curation) -> tuple[pd.DataFrame, pd.Da
             f"{collection.name} has no column {', '.join(missing)}; it has {', '.join(collection.targets)}: name them "
             f"with --target and --artist"
         )
-    table = collection.table
+    table = collection.columns[columns]
     before = {column: table[column].value_counts() for column in columns}
     why: dict[tuple[str, str], str] = {}
 
@@ -118,7 +118,7 @@ def curate(collection: Collection, asked: Curation) -> tuple[pd.DataFrame, pd.Da
     for column, cap in ((asked.artist, asked.cap_artist), (asked.target, asked.cap_style)):
         if cap:
             shuffled = table.sample(frac=1, random_state=asked.split_seed)
-            table = shuffled[shuffled.groupby(column).cumcount() < cap].sort_values("id")
+            table = shuffled[shuffled.groupby(column).cumcount() < cap].sort_index()
     rows = []
     for column in columns:
         after = table[column].value_counts()
@@ -128,24 +128,26 @@ def curate(collection: Collection, asked: Curation) -> tuple[pd.DataFrame, pd.Da
             if kept and column == asked.target and 0 < kept < asked.min_style:
                 reason = f"kept, with fewer than {asked.min_style} images once artists were chosen"
             rows.append((column, value, int(count), kept, reason))
-    return table.reset_index(drop=True), pd.DataFrame(rows, columns=["column", "value", "images", "kept", "why"])
+    return collection.take(table.index), pd.DataFrame(rows, columns=["column", "value", "images", "kept", "why"])
 
 
 def run(asked: Curation) -> int:
     """Writes the choice and prints it in short."""
+    import numpy as np
+
+    from keras_art.commands.manifests import manifest
+    from keras_art.data.choices import choose
     from keras_art.data.leaks import leak_report
-    from keras_art.data.sources import Collection, load_collection
-    from keras_art.data.splits import choose, split
+    from keras_art.data.sources import load_collection
+    from keras_art.data.splits import split
 
     collection = load_collection(asked.data, asked.root)
-    table, report = curate(collection, asked)
-    own = table.drop(columns=[column for column in table if column.startswith("split_")])
-    chosen = Collection(collection.name, own, collection.quarantine)
+    chosen, report = curate(dataclasses.replace(collection, splits={}), asked)
     choice = choose(chosen, asked.target, rule=asked.split, split_seed=asked.split_seed)
-    task = split(choice, [True] * len(choice.table))
-    own = own.set_index("id").loc[task.table["id"]].reset_index().assign(split=task.table["split"].to_numpy())
-    own = own.drop(columns="bytes").rename(columns={"path": "image"})
-    text = own.to_csv(index=False, lineterminator="\n")
+    task = split(choice, [True] * len(choice.images))
+    chosen = chosen.take(np.flatnonzero(chosen.images["id"].isin(task.images["id"])))
+    own = chosen.images.assign(split=task.images["split"])
+    text = manifest(dataclasses.replace(chosen, images=own), asked.out).to_csv(index=False, lineterminator="\n")
     digest = hashlib.sha256(own[["id", "split"]].to_csv(index=False, lineterminator="\n").encode()).hexdigest()
     write(asked.out / "labels.csv", text)
     write(asked.out / "report.csv", report.to_csv(index=False))
@@ -156,7 +158,7 @@ def run(asked: Curation) -> int:
     write(asked.out / "curation.json", json.dumps(facts, indent=1, ensure_ascii=False))
     _draw(report, asked.out / "curation.png")
     sizes = own["split"].value_counts()
-    print(f"{len(own):,} of {len(collection.table):,} images: " + ", ".join(f"{n} {k:,}" for n, k in sizes.items()))
+    print(f"{len(own):,} of {len(collection.images):,} images: " + ", ".join(f"{n} {k:,}" for n, k in sizes.items()))
     for column, part in report.groupby("column", sort=False):
         kept = part[part["kept"] > 0]
         print(f"{column}: {len(kept):,} of {len(part):,} kept, {kept['kept'].min():,} to {kept['kept'].max():,} images")
@@ -164,7 +166,7 @@ def run(asked: Curation) -> int:
             print(f"  {count:,} x {reason}")
     if task.dropped_classes:
         print(f"left out, not in all three splits: {', '.join(task.dropped_classes)}")
-    leak = leak_report(task.table, asked.target)
+    leak = leak_report(task.images, asked.target, task.columns.get("artist"))
     if "artist_rule" in leak:
         print(f"no pixel seen: majority {leak['majority']:.1%}, the artist's majority label {leak['artist_rule']:.1%}")
     print(f"split: sha256 {digest}")
@@ -200,8 +202,6 @@ def _draw(report: pd.DataFrame, path: Path) -> None:
     figures.save(figure, path)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str]) -> int:
     """The command line; returns the exit status."""
-    prog = "python -m keras_art curate"
-    asked = terminal.read(Curation, sys.argv[1:] if argv is None else argv, prog=prog, description=__doc__ or "")
-    return terminal.guarded(lambda: run(asked), prog)
+    return flags.run(Curation, run, argv, prog="python -m keras_art curate", description=__doc__ or "")

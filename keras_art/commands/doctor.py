@@ -13,7 +13,6 @@ import base64
 import html
 import io
 import re
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from typing import TYPE_CHECKING
 import tyro
 
 from keras_art import terminal
+from keras_art.commands import flags
 from keras_art.writing import write
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 STORED = 64  # pixels a side of what look-alikes are found by
 SHOWN = 12  # rows of a list, groups of look-alikes
 RIGHTS = ("rights", "dc:rights", "dc_rights", "license", "licence")
-FACTS = ("width", "height", "mode", "format", "orientation", "sha256")
+FACTS = ("width", "height", "mode", "format", "orientation", "sha256", "alike")
 
 
 @dataclass(frozen=True)
@@ -52,22 +52,24 @@ class Check:
 
 def check(asked: Check) -> int:
     """Writes the report and prints its sentences; 1 if no image can be used."""
-    from keras_art.data.decoding import stored_images
+    import pandas as pd
+
     from keras_art.data.sources import load_collection
     from keras_art.pictures import lookalikes
+    from keras_art.pictures.decoded import stored_images
     from keras_art.store.runs import Store
 
     collection = load_collection(asked.data, asked.root)
     store = stored_images(Store(asked.store), STORED, "squash")
     with terminal.bar("opening images", "images") as progress:
-        scan = store.scan(collection.table["path"].tolist(), progress)
-    images, quarantine = examine(collection, scan)
+        scan = store.scan(collection.paths(), progress)
+    images, columns, quarantine = examine(collection, scan)
     usable = scan["row"].to_numpy()[scan["row"] >= 0]
-    images["alike"] = lookalikes.near_groups(lookalikes.hashes(store)[usable])
+    images["alike"] = lookalikes.near_groups(images["alike"].to_numpy())
     twins = images[images.duplicated("alike", keep=False)].sort_values(["alike", "id"])
-    findings = report(collection, images, quarantine)
+    findings = report(collection, images, columns, quarantine)
     write(asked.out / "quarantine.csv", quarantine.to_csv(index=False))
-    write(asked.out / "images.csv", images.to_csv(index=False))
+    write(asked.out / "images.csv", pd.concat([images, columns], axis=1).to_csv(index=False))
     write(asked.out / "duplicates.csv", twins.to_csv(index=False))
     pictures = store.pixels()[usable] if len(twins) else store.pixels()[:0]
     write(asked.out / "report.html", page(collection.name, findings, twins, pictures))
@@ -79,23 +81,27 @@ def check(asked: Check) -> int:
     return 0 if len(images) else 1
 
 
-def examine(collection: Collection, scan: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The usable images with what a scan knows of them, numbered as the scan's usable rows; and the quarantine."""
+def examine(collection: Collection, scan: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """The usable images with what a scan knows of them, the columns that they came with, and the quarantine."""
+    import numpy as np
     import pandas as pd
 
     usable = (scan["row"] >= 0).to_numpy()
-    unreadable = collection.table.loc[~usable, ["id", "path"]].assign(reason=scan.loc[~usable, "reason"].to_numpy())
-    images = collection.table[usable].reset_index(drop=True)
-    for fact in FACTS:
-        images[fact if fact not in collection.targets else f"{fact}_"] = scan.loc[usable, fact].to_numpy()
-    return images, pd.concat([collection.quarantine, unreadable], ignore_index=True)
+    images = collection.images.assign(path=collection.paths())
+    unreadable = images.loc[~usable, ["id", "path"]].assign(reason=scan.loc[~usable, "reason"].to_numpy())
+    known = collection.take(np.flatnonzero(usable))
+    images = known.images.assign(path=known.paths(), **{fact: scan.loc[usable, fact].to_numpy() for fact in FACTS})
+    return images, known.columns, pd.concat([collection.quarantine, unreadable], ignore_index=True)
 
 
-def report(collection: Collection, images: pd.DataFrame, quarantine: pd.DataFrame) -> dict[str, list[str]]:
+def report(
+    collection: Collection, images: pd.DataFrame, columns: pd.DataFrame, quarantine: pd.DataFrame
+) -> dict[str, list[str]]:
     """Title -> sentences, in the order a person should read them.
 
     Args:
-        images: usable ones with the columns of `examine`, and `alike`, the group of look-alikes.
+        images: usable ones with the facts of `examine`, `alike` being the group of look-alikes.
+        columns: their own columns.
     """
     total = len(images) + len(quarantine)
     found: dict[str, list[str]] = {}
@@ -112,11 +118,11 @@ def report(collection: Collection, images: pd.DataFrame, quarantine: pd.DataFram
         f"{len(alike):,} images look like another (these among them), in {alike['alike'].nunique():,} groups",
     ]
     for target in collection.targets:
-        if differing := int((same.groupby("sha256")[target].nunique() > 1).sum()):
+        if differing := int((columns[target][same.index].groupby(same["sha256"]).nunique() > 1).sum()):
             found["Duplicates"].append(f"{differing:,} groups of copies are labelled differently as to {target}")
-    rights = next((column for column in images.columns if column.lower() in RIGHTS), None)
+    rights = next((column for column in columns if column.lower() in RIGHTS), None)
     if rights:
-        said = images[rights].str.strip().value_counts()
+        said = columns[rights].str.strip().value_counts()
         found["Rights"] = [f"{count:,} x {text or 'nothing said'}" for text, count in said.head(SHOWN).items()]
     else:
         found["Rights"] = [f"no column says whether they may be shown; one called {RIGHTS[0]} would be kept"]
@@ -168,9 +174,7 @@ def _data_uri(picture: np.ndarray) -> str:
     return f"data:image/jpeg;base64,{base64.b64encode(content.getvalue()).decode()}"
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str]) -> int:
     """The command line; returns the exit status."""
-    argv = list(sys.argv[1:] if argv is None else argv)
-    prog = "python -m keras_art doctor check"
-    asked = terminal.read(Check, argv[1:] if argv[:1] == ["check"] else argv, prog=prog, description=__doc__ or "")
-    return terminal.guarded(lambda: check(asked), prog)
+    words = argv[1:] if argv[:1] == ["check"] else argv
+    return flags.run(Check, check, words, prog="python -m keras_art doctor check", description=__doc__ or "")

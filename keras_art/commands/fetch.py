@@ -14,7 +14,6 @@ import csv
 import datetime
 import io
 import json
-import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -26,6 +25,7 @@ from urllib.parse import urlsplit
 import tyro
 
 from keras_art import terminal
+from keras_art.commands import flags
 from keras_art.data import cards
 from keras_art.errors import UserError
 from keras_art.fetching import archives, iiif
@@ -219,8 +219,6 @@ def _manifest(asked: Fetch) -> int:
     return _images(asked, folder, [(page["url"], folder / page["image"]) for page in pages])
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str]) -> int:
     """The command line; returns the exit status."""
-    prog = "python -m keras_art fetch"
-    asked = terminal.read(Fetch, sys.argv[1:] if argv is None else argv, prog=prog, description=__doc__ or "")
-    return terminal.guarded(lambda: run(asked), prog)
+    return flags.run(Fetch, run, argv, prog="python -m keras_art fetch", description=__doc__ or "")

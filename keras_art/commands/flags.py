@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
+from keras_art import terminal
 from keras_art.errors import UserError
 
 Format = Literal["text", "csv", "markdown", "latex", "html"]
@@ -99,3 +100,8 @@ def check_values(study: Study, **least: float) -> None:
             raise UserError(f"--{flag} is at least {least[flag]:g}")
     if not study.seeds:
         raise UserError("--seeds needs at least one value")
+
+
+def run(kind: Any, command: Callable[[Any], int], argv: Sequence[str], *, prog: str, description: str) -> int:
+    """Reads a dataclass from a command line and carries it out; returns the exit status."""
+    return terminal.guarded(lambda: command(read(kind, argv, prog=prog, description=description)), prog)

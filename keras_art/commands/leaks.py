@@ -8,7 +8,6 @@ python -m keras_art leaks DATA --target style --split artist_disjoint --out spli
 from __future__ import annotations
 
 import hashlib
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Literal
 import tyro
 
 from keras_art import terminal
+from keras_art.commands import flags
 from keras_art.errors import UserError
 from keras_art.writing import write
 
@@ -50,34 +50,40 @@ def look(asked: Leaks) -> int:
     import pandas as pd
 
     from keras_art.data import splits
-    from keras_art.data.decoding import stored_images
+    from keras_art.data.choices import choose
     from keras_art.data.leaks import leak_report
     from keras_art.data.sources import load_collection
     from keras_art.pictures import lookalikes
+    from keras_art.pictures.decoded import stored_images
     from keras_art.store.runs import Store
 
     collection = load_collection(asked.data, asked.root, need_images=asked.images == "yes")
-    choice = splits.choose(collection, asked.target, rule=asked.split, split_seed=asked.split_seed, class_filter=False)
-    table, sha256, alike = choice.table, None, None
+    choice = choose(collection, asked.target, rule=asked.split, split_seed=asked.split_seed, class_filter=False)
+    table, columns, sha256, alike = choice.images, choice.columns, None, None
     readable = [True] * len(table)
     if asked.images == "yes":
         images = stored_images(Store(asked.store), STORED, "squash")
         with terminal.bar("reading pictures", "images") as progress:
-            scan = images.scan(table["path"].tolist(), progress)
+            scan = images.scan(choice.paths(), progress)
         readable = (scan["row"] >= 0).tolist()
         if not any(readable):
             raise UserError(f"none of {len(table):,} pictures can be read; --images no looks at the labels alone")
         scan = scan[scan["row"] >= 0]
         sha256 = scan["sha256"].tolist()
-        alike = lookalikes.near_groups(lookalikes.hashes(images)[scan["row"].to_numpy()])
+        alike = lookalikes.near_groups(scan["alike"].to_numpy())
     if choice.rule == "given":
-        table = table[readable].assign(label=table["target"])
+        table, columns = table[readable].assign(label=table["class"]), columns[readable]
         if lacking := {"train", "test"} - set(table["split"]):
             raise UserError(f"no readable picture in {' nor in '.join(sorted(lacking))}: no split to report on")
     else:
-        table = splits.split(choice, readable, alike).table
-    report = leak_report(table, choice.target, sha256, alike)
-    whole = leak_report(pd.concat([table.assign(split=name) for name in ("train", "test")]), choice.target)
+        task = splits.split(choice, readable, alike)
+        table, columns = task.images, task.columns
+    artists = columns.get("artist")
+    report = leak_report(table, choice.target, artists, sha256=sha256, alike=alike)
+    both = pd.concat([table.assign(split=name) for name in ("train", "test")], ignore_index=True)
+    whole = leak_report(
+        both, choice.target, None if artists is None else pd.concat([artists, artists], ignore_index=True)
+    )
     sizes = table["split"].value_counts()
     print(
         f"{choice.name}, {choice.target}: {len(table):,} images in {table['label'].nunique()} classes, {choice.rule} "
@@ -106,8 +112,6 @@ WORDS = {
 IN_SAMPLE = ("majority", "artist_rule")
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str]) -> int:
     """The command line; returns the exit status."""
-    prog = "python -m keras_art leaks"
-    asked = terminal.read(Leaks, sys.argv[1:] if argv is None else argv, prog=prog, description=__doc__ or "")
-    return terminal.guarded(lambda: look(asked), prog)
+    return flags.run(Leaks, look, argv, prog="python -m keras_art leaks", description=__doc__ or "")

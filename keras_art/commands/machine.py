@@ -27,11 +27,11 @@ from keras_art.writing import write
 if TYPE_CHECKING:
     import pandas as pd
 
+    from keras_art.data.choices import Choice
     from keras_art.data.collection import Collection
-    from keras_art.data.splits import Choice
     from keras_art.report.tables import PaperTable
 
-    Chosen = dict[str, tuple[Collection, Choice]]  # a role, such as "target" or "source" -> what is taken of what
+    Chosen = dict[str, tuple[Collection | None, Choice]]  # a role, such as "target" -> what is taken
 
 
 @dataclass(frozen=True)
@@ -95,8 +95,10 @@ class Reproduction:
             return predict.main(words[1:], prog=f"{self.prog} predict")
         if words and words[0] in self.verbs:
             return self.verbs[words[0]](words[1:])
-        study = flags.parse(self.study, self.presets, words, prog=self.prog, description=self.doc)
-        return terminal.guarded(lambda: self.carry_out(study), self.prog)
+        return terminal.guarded(
+            lambda: self.carry_out(flags.parse(self.study, self.presets, words, prog=self.prog, description=self.doc)),
+            self.prog,
+        )
 
     def carry_out(self, study: Any) -> int:
         """Computes what is missing of a study, prints its tables, draws its figures; returns the exit status."""
@@ -113,7 +115,7 @@ class Reproduction:
         chosen = self.collections(study, store)
         runs = ordered(store, self.runs(study, chosen, store))
         keep_files(store, self.files(study))
-        estimate = Estimate(store, {choice.key: len(choice.table) for _, choice in chosen.values()})
+        estimate = Estimate(store, {choice.key: len(choice.images) for _, choice in chosen.values()})
         if study.dry_run:
             print(plan(store, runs, estimate))
             return 0
@@ -154,7 +156,7 @@ def prepare(store: Store, chosen: Chosen, missing: Sequence[Any]) -> None:
     for name in dict.fromkeys(run.kind for run in missing):
         if check := kinds()[name].check:
             function(check)(store, [run for run in missing if run.kind == name])
-    for collection, choice in chosen.values():
+    for collection, choice in {choice.key: (collection, choice) for collection, choice in chosen.values()}.values():
         sizes = dict.fromkeys((run.image_size, run.resize) for run in missing if run.collection == choice.key)
         for image_size, resize in sizes:
             with terminal.bar(f"reading {choice.name} at {image_size} pixels", "images") as progress:
@@ -203,33 +205,27 @@ def open_collection(study: flags.Study, store: Store, data: str | None, target: 
     Args:
         data: as of `--data`, or "atelier:source" for the rendered objects that the demo's networks are trained on.
         target: the label column.
-        how: further arguments of `splits.choose`, over those of the study.
+        how: further arguments of `kept.open_choice`, over those of the study.
 
     Raises:
         BadCollection: nothing usable is there.
+        StoreError: the store's own choice of that name was made otherwise.
     """
-    from keras_art.data.splits import choose
+    from keras_art.data.kept import open_choice
 
-    collection = read_collection(study, store, data)
     settings = {"rule": study.split, "split_seed": study.split_seed, "limit": study.limit} | how
-    return collection, choose(collection, target, **settings)
+    return open_choice(store, located(store, data), study.root, target, **settings)
 
 
-def read_collection(study: flags.Study, store: Store, data: str | None) -> Collection:
-    """A collection of a study, before anything is chosen from it; `data` as of `open_collection`.
-
-    Raises:
-        BadCollection: nothing usable is there.
-    """
+def located(store: Store, data: str | None) -> str | Path:
+    """What `--data` says, or where the atelier is, painted when it is not there yet."""
     from keras_art.atelier import make_atelier
-    from keras_art.data.sources import load_collection
 
-    place: str | Path = data or ""
-    if data in (None, "atelier:source"):
-        half = "source" if data else "target"
-        # By version: a painter who has learnt something since must not be taken for the old one.
-        place = make_atelier(store.root / "cache" / __version__ / f"atelier-{half}", half=half)
-    return load_collection(place, study.root)
+    if data not in (None, "atelier:source"):
+        return data or ""
+    half = "source" if data else "target"
+    # By version: a painter who has learnt something since must not be taken for the old one.
+    return make_atelier(store.root / "cache" / __version__ / f"atelier-{half}", half=half)
 
 
 def reproductions() -> list[Reproduction]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import os
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,8 @@ from typing import TYPE_CHECKING
 
 import tyro
 
-from keras_art import terminal
+from keras_art.commands import flags
+from keras_art.data.readers.tables import IMAGE_COLUMNS, SPLIT_COLUMNS
 from keras_art.errors import UserError
 from keras_art.writing import write, write_bytes
 
@@ -44,11 +44,24 @@ def manifest(collection: Collection, folder: Path) -> pd.DataFrame:
     """A collection as its table: id, image, split and every column that it came with, all text.
 
     Images below `folder`, where the table is to lie, are named relative to it, so that both can be moved together.
+    A column of ours that is called like one it came with takes another name by which it is read again; the ids, which
+    have no other, are left out, and are then the images' names.
     """
     root = str(folder.resolve()) + os.sep
-    table = collection.table.drop(columns="bytes").rename(columns={"path": "image"})
-    table["image"] = table["image"].map(lambda path: path.removeprefix(root).replace(os.sep, "/"))
-    return table if (table["split"] != "").any() else table.drop(columns="split")
+    taken = {name.lower() for name in collection.targets}
+    image, split = (
+        next(name for name in (*names, *(f"{names[0]}{i}" for i in range(len(taken)))) if name not in taken)
+        for names in (IMAGE_COLUMNS, SPLIT_COLUMNS)
+    )
+    table = collection.columns.copy()
+    for target, own in collection.splits.items():
+        table[f"split_{target}"] = own
+    if (collection.images["split"] != "").any():
+        table.insert(0, split, collection.images["split"])
+    table.insert(0, image, [path.removeprefix(root).replace(os.sep, "/") for path in collection.paths()])
+    if "id" not in taken:
+        table.insert(0, "id", collection.images["id"])
+    return table
 
 
 def write_manifest(table: pd.DataFrame, path: Path) -> None:
@@ -82,7 +95,7 @@ def _xlsx(table: pd.DataFrame, path: Path) -> bytes:
     for column in table:
         if (odd := table[column].str.contains(ILLEGAL_CHARACTERS_RE)).any():
             raise UserError(
-                f"{path}: the column {column} of {table.loc[odd, 'id'].iloc[0]!r} holds control characters, which a "
+                f"{path}: the column {column} of {table.iloc[:, 0][odd].iloc[0]!r} holds control characters, which a "
                 f"spreadsheet can not: write .csv or .parquet"
             )
     book = Workbook(write_only=True)
@@ -112,8 +125,6 @@ def run(asked: Manifest) -> int:
     return 0
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str]) -> int:
     """The command line; returns the exit status."""
-    prog = "python -m keras_art manifests"
-    asked = terminal.read(Manifest, sys.argv[1:] if argv is None else argv, prog=prog, description=__doc__ or "")
-    return terminal.guarded(lambda: run(asked), prog)
+    return flags.run(Manifest, run, argv, prog="python -m keras_art manifests", description=__doc__ or "")

@@ -1,21 +1,18 @@
-"""A finished run on new pictures."""
+"""A trained model on new pictures."""
 
 from __future__ import annotations
 
-import functools
-import json
 import os
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import tyro
 
 from keras_art import terminal
+from keras_art.commands import flags
 from keras_art.errors import UserError
-from keras_art.store.runs import Store, StoreError
-from keras_art.study.plan import ClassifierRun
 from keras_art.writing import write
 
 if TYPE_CHECKING:
@@ -24,45 +21,65 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Predict:
-    """What a finished run says of new pictures."""
+    """What a trained model says of new pictures."""
 
-    run: tyro.conf.Positional[Path]
-    """The run's directory."""
+    model: tyro.conf.Positional[Path]
+    """A finished run's directory, or its model.keras, wherever it was copied to."""
     folder: tyro.conf.Positional[Path]
     """Pictures, searched in depth."""
     out: Path = Path("predictions.csv")
-    """One row per picture: its path, its class or cluster, and how likely that is."""
+    """One row per picture: its path, and for every task the class or cluster, how likely it is, and the five likeliest.
+    What could not be read goes beside it, into NAME_quarantine.csv."""
+    saliency: Path | None = None
+    """Folder for the pictures with what the network looks at laid over them (VisualBackProp)."""
 
 
-def command(asked: Predict, kind: type[Any], how: Callable[..., Any] | None = None) -> int:
-    """Writes `--out`, and beside it what could not be read; returns the exit status.
-
-    Args:
-        kind: the run's dataclass.
-        how: takes and returns what `predict` does, for runs that are no classifiers.
+def command(asked: Predict) -> int:
+    """Writes `--out`, and beside it what could not be read; returns the exit status, 1 where nothing could be.
 
     Raises:
-        UserError: the folder is absent, or the run is none, unfinished, diverged, or without a model.
+        UserError: the model, the folder or the place for the results is not there or none, before any work.
     """
-    config = asked.run / "config.json"
-    if not config.is_file():
-        raise UserError(
-            f"{asked.run} is no run: it has no config.json. Finished runs stand below the store, runs/{kind.paper}/"
-        )
+    if not asked.model.exists():
+        raise UserError(f"{asked.model} does not exist: give a finished run's directory, or a model.keras")
     if not asked.folder.is_dir():
         raise UserError(f"{asked.folder} is no folder")
+    check_out(asked.out)
+    if asked.saliency is not None:
+        check_folder(asked.saliency)
     terminal.start_backend()
-    with terminal.bar("reading pictures", "images") as progress:
-        run = kind(**json.loads(config.read_text()))
-        found, unreadable = (how or predict)(asked.run, run, asked.folder, progress)
-    return hand_over(found, unreadable, asked.out)
+    from keras_art.learning import prediction
+
+    trained = prediction.read(asked.model)
+    with terminal.bar("looking at pictures", "images") as progress:
+        found, unreadable = prediction.predict(trained, asked.folder, progress, asked.saliency)
+    return hand_over(described(found, asked.folder), unreadable, asked.out)
 
 
-def main(argv: Sequence[str] | None = None, prog: str = "python -m keras_art predict") -> int:
-    """The command line; returns the exit status."""
-    words = list(sys.argv[1:] if argv is None else argv)
-    asked = flags.read(Predict, words, prog=prog, description=Predict.__doc__ or "")
-    return terminal.guarded(lambda: command(asked), prog)
+def check_out(out: Path) -> None:
+    """Refuses a place where no table can be written.
+
+    Raises:
+        UserError: it is a folder, is not called `.csv`, or its folder can not be made or written into.
+    """
+    if out.is_dir():
+        raise UserError(f"--out {out} is a folder: give the name of a file, as {out / 'predictions.csv'}")
+    if out.suffix.lower() != ".csv":
+        raise UserError(f"--out {out} is no .csv file: give {out.with_name(out.name + '.csv')}")
+    check_folder(out.parent)
+
+
+def check_folder(folder: Path) -> None:
+    """Refuses a folder that is not there and can not be made, or can not be written into.
+
+    Raises:
+        UserError: naming what stands in the way.
+    """
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not there.is_dir():
+        raise UserError(f"{folder} can not be made: {there} is a file")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise UserError(f"nothing can be written into {there}: choose another folder")
 
 
 def hand_over(found: pd.DataFrame, unreadable: pd.DataFrame, out: Path) -> int:
@@ -76,61 +93,26 @@ def hand_over(found: pd.DataFrame, unreadable: pd.DataFrame, out: Path) -> int:
     return 0 if len(found) else 1
 
 
-def predict(
-    folder: Path, config: ClassifierRun, pictures: Path, progress: Callable[[int, int], None]
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """What a finished run says of new pictures.
+def described(found: pd.DataFrame, pictures: Path) -> pd.DataFrame:
+    """With the Dublin Core and rights that a `labels.csv` in the folder knows of the pictures, and their ids there.
 
-    Args:
-        folder: the run's directory in its store.
-        pictures: a folder of images, searched in depth.
-
-    Returns:
-        One row per readable picture (id, predicted, probability, and the five likeliest classes), and one per
-        unreadable one (path, reason).
-
-    Raises:
-        StoreError: the run is not finished, diverged, or has a head that is not kept.
+    One that can not be read is told of, and keeps no prediction back.
     """
-    import keras
-    import numpy as np
-
-    from keras_art.data.decoding import stored_images
-    from keras_art.data.sources import list_images
-    from keras_art.learning import classifier
-    from keras_art.pictures.pipeline import Batches
-    from keras_art.report import metrics
-
-    store = Store(folder.resolve().parents[1])
-    kept = next((folder / name for name in ("model.keras", "head.keras") if (folder / name).exists()), None)
-    if kept is None:
-        raise StoreError(f"{folder} holds no model: the run is unfinished, diverged, or has a random-forest head")
-    paths = list_images(pictures)
-    images = stored_images(store, config.image_size, config.resize)
-    scan = images.scan(paths, progress)
-    scan["id"] = [path.relative_to(pictures).as_posix() for path in paths]
-    readable = scan[scan["row"] >= 0]
-    inputs, rows = images.pixels(), readable["row"].to_numpy()
-    if len(readable) and kept.name == "head.keras":
-        load = functools.cache(lambda: classifier.load_network(store, config))
-        inputs, rows, _ = classifier.network_features(store, config, load, inputs, rows, readable["sha256"].to_list())
-    model = keras.saving.load_model(kept, compile=False)
-    classes = json.loads((folder / "classes.json").read_text(encoding="utf-8"))
-    batches = Batches(inputs, rows, np.zeros(len(rows)), config.batch_size)
-    outputs = model.predict(batches.epochs(), verbose=0) if len(rows) else np.zeros((0, len(classes)))
-    probabilities = classifier.softmax(outputs) if config.head == "linear_svm" else outputs
-    found = metrics.predictions(readable["id"], probabilities, classes)
-    return _described(found, pictures), scan.loc[scan["row"] < 0, ["path", "reason"]]
-
-
-def _described(found: pd.DataFrame, pictures: Path) -> pd.DataFrame:
-    """With the Dublin Core and rights that a `labels.csv` in the folder knows of the pictures, and their ids there."""
     if not (pictures / "labels.csv").is_file():
         return found
     from keras_art.data.collection import described_by
     from keras_art.data.sources import load_collection
 
-    table = load_collection(pictures).table
-    table["path"] = [os.path.relpath(path, pictures.resolve()).replace(os.sep, "/") for path in table["path"]]
-    known = table.rename(columns={"id": "object"}).set_index("path")
-    return found.join(known[["object", *described_by(known.columns)]], on="id")
+    try:
+        collection = load_collection(pictures)
+    except Exception as error:
+        terminal.say(f"nothing is told of the pictures beside their predictions: {error}")
+        return found
+    known = collection.columns[described_by(collection.targets)].set_index(collection.images["path"])
+    known.insert(0, "object", collection.images["id"].to_numpy())
+    return found.join(known, on="id")
+
+
+def main(argv: Sequence[str], prog: str = "python -m keras_art predict") -> int:
+    """The command line; returns the exit status."""
+    return flags.run(Predict, command, argv, prog=prog, description=Predict.__doc__ or "")

@@ -18,7 +18,11 @@ from typing import Any
 import tyro
 
 from keras_art import terminal
+from keras_art.commands import flags
 from keras_art.errors import UserError
+from keras_art.store.runs import Store
+from keras_art.study.kinds.classifier import label
+from keras_art.study.kinds.tickets import origin, sparsity
 from keras_art.writing import write_model
 
 
@@ -53,62 +57,68 @@ class Export:
 
 
 def list_tickets(asked: List) -> int:
-    """A line for each."""
+    """A line for each that was found in a store or brought to it as a file; what can not be read is said after them."""
     import pandas as pd
 
-    from keras_art.methods.tickets import masks, ticket
     from keras_art.report.tables import render
+    from keras_art.store.tickets import read_ticket, share_pruned
 
-    paths = sorted((asked.store / "tickets").glob("*.npz"))
+    paths = sorted((asked.store / "tickets").glob("*.npz")) + sorted((asked.store / "cache" / "weights").glob("*.npz"))
     if not paths:
         raise UserError(f"{asked.store} holds no tickets: python -m reproductions.sabatelli2021 finds some")
-    lines = []
+    lines, unreadable = [], []
     for path in paths:
-        found = ticket.read(path)
-        facts = found.facts["run"]
+        try:
+            found = read_ticket(path)
+            run = origin(found, path)
+        except UserError as error:
+            unreadable.append(str(error))
+            continue
         lines.append(
             {
-                "file": path.name,
-                "found on": f"{facts['collection']} {facts['target']}",
-                "network": facts["network"],
-                "seed": facts["seed"],
+                "file": str(path.relative_to(asked.store)),
+                "found on": f"{run.collection} {run.target}",
+                "network": label(run.network),
+                "seed": run.seed,
                 "stages": found.stages,
-                "fraction pruned": f"{masks.measured(found.masks(found.stages - 1)):.4f}",
-                "scope": facts["scope"],
+                "fraction pruned": f"{share_pruned(found.masks(found.stages - 1)):.4f}",
+                "scope": run.scope,
                 "MB": f"{path.stat().st_size / 1e6:.1f}",
             }
         )
-    print(render(pd.DataFrame(lines), "text"), end="")
-    return 0
+    if lines:
+        print(render(pd.DataFrame(lines), "text"), end="")
+    for line in unreadable:
+        terminal.say(line)
+    return 0 if lines else 1
 
 
 def show(asked: Show) -> int:
     """Prints the ladder of a ticket, and draws its layers."""
     import pandas as pd
 
-    from keras_art.methods.tickets import masks, ticket
     from keras_art.report import figures, sparsity_figures
     from keras_art.report.tables import render
+    from keras_art.store.tickets import emptied, read_ticket, share_pruned
 
-    found = ticket.read(asked.file)
-    facts = found.facts
-    run = facts["run"]
+    found = read_ticket(asked.file)
+    facts, run = found.facts, origin(found, asked.file)
     print(
-        f"{run['network']}, seed {run['seed']}, found on {run['collection']} {run['target']} "
-        f"({len(facts['classes'])} classes); {run['rate']:.0%} of the remaining weights a stage, {run['scope']} "
-        f"scope, back to epoch {run['late_resetting']}\n"
+        f"{label(run.network)}, seed {run.seed}, found on {run.collection} {run.target} "
+        f"({len(facts['classes'])} classes); {run.rate:.0%} of the remaining weights a stage, {run.scope} "
+        f"scope, back to epoch {run.late_resetting}\n"
         f"{facts['prunable']:,} prunable weights: {facts['of']}\n"
     )
     lines: list[dict[str, str]] = []
     kept: dict[str, list[float]] = {path: [] for path in found.last_stage}
     for stage in range(found.stages):
         mask = found.masks(stage)
-        left, empty = sum(int(m.sum()) for m in mask.values()), masks.emptied(mask)
+        left, empty = sum(int(m.sum()) for m in mask.values()), emptied(mask)
         lines.append(
             {
                 "stage": str(stage),
-                "pruned": f"{masks.measured(mask):.6f}",
-                "nominal": f"{masks.sparsity(stage, run['rate']):.6f}",
+                "pruned": f"{share_pruned(mask):.6f}",
+                "nominal": f"{sparsity(stage, run.rate):.6f}",
                 "kept": f"{left:,}",
                 "emptied kernels": ", ".join(path.removesuffix("/kernel") for path in empty) or "none",
             }
@@ -123,20 +133,19 @@ def show(asked: Show) -> int:
 
 def export(asked: Export) -> int:
     """Writes `--out`, by rename."""
-    from keras_art.methods.tickets import ticket
+    from keras_art.store.tickets import read_ticket
 
-    found = ticket.read(asked.file)
-    kept = found.masks(asked.stage)
+    found = read_ticket(asked.file)
+    kept, run = found.masks(asked.stage), origin(found, asked.file)
     if asked.out.suffix != ".keras":
         raise UserError(f"--out {asked.out} is a Keras model: call it something.keras")
     terminal.start_backend()
-    from keras_art.methods.tickets.kinds import TicketRun
     from keras_art.methods.tickets.network import load_network, put
     from keras_art.networks import heads
 
-    run = TicketRun(**found.facts["run"])
-    files = asked.file.resolve().parents[1] / "cache" / "weights"  # of the store the ticket stands in
-    model = heads.softmax_classifier(load_network(run, files), len(found.facts["classes"]))
+    # A network that is a file lies in the store in which the ticket was found, or to which both were brought.
+    store = Store(next((p for p in asked.file.resolve().parents if (p / "store.json").exists()), asked.file.parent))
+    model = heads.softmax_classifier(load_network(store, run), len(found.facts["classes"]))
     put(model, {**found.theta, **{path: found.theta[path] * mask for path, mask in kept.items()}}, head=True)
     write_model(asked.out, model)
     terminal.say(
@@ -160,5 +169,5 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(__doc__)
         return 0 if words[:1] in (["--help"], ["-h"]) else 2
     kind, command = VERBS[words[0]]
-    asked = terminal.read(kind, words[1:], prog=f"{prog} {words[0]}", description=kind.__doc__ or "")
+    asked = flags.read(kind, words[1:], prog=f"{prog} {words[0]}", description=kind.__doc__ or "")
     return terminal.guarded(lambda: command(asked), prog)

@@ -1,12 +1,13 @@
-"""What every reader makes: one table of images and of what is said about them, and a quarantine."""
+"""What every reader makes: a table of images, one of what is said about them, and a quarantine."""
 
 from __future__ import annotations
 
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from keras_art.data import cards
 from keras_art.errors import UserError
@@ -19,7 +20,6 @@ SPLITS = {
     "val": "val", "valid": "val", "validation": "val", "dev": "val",
     "test": "test", "testing": "test",
 }  # fmt: skip
-OWN_COLUMNS = ("id", "path", "bytes", "split")
 NO_IMAGE = "labelled, but no such image"
 NO_LABEL = "image without a label"
 
@@ -30,61 +30,106 @@ class BadCollection(UserError, ValueError):
 
 @dataclass(frozen=True)
 class Collection:
-    """A collection as read, before anything is chosen from it.
+    """A collection as read, before anything is chosen from it: two tables of the same rows.
 
     Attributes:
-        table: one row per labelled image that exists, columns `id`, `path` (absolute), `bytes` (the file's size),
-            `split` ("train", "val", "test" or "") and any number of label columns, all text; sorted by id. Where tasks
-            bring splits of their own, `split_TARGET` goes before `split`.
+        images: what we know, one row per labelled image that exists: `id`; `path`, with slashes, relative to `root`
+            where it lies below it; `object`, the id of the work; `split` ("train", "val", "test" or ""); `bytes`, the
+            file's size. Sorted by id.
+        columns: what is said about them, all text, under whatever names its owner gave.
         quarantine: one row (id, path, reason) per label without an image and image without a label.
+        root: the collection's folder.
+        splits: label column -> a split of its own, for tasks that bring one.
         card: the card it was read by, if any.
     """
 
     name: str
-    table: pd.DataFrame
+    images: pd.DataFrame
+    columns: pd.DataFrame
     quarantine: pd.DataFrame
+    root: Path = Path()
+    splits: dict[str, pd.Series] = field(default_factory=dict)
     card: cards.DatasetCard | None = None
 
     @property
     def targets(self) -> list[str]:
         """The label columns."""
-        columns = [column for column in self.table.columns if column not in OWN_COLUMNS]
-        return [column for column in columns if column.removeprefix("split_") == column or column[6:] not in columns]
+        return list(self.columns.columns)
+
+    def paths(self) -> list[str]:
+        """Where each image lies, as `located` has it."""
+        return located(self.root, self.images["path"])
+
+    def take(self, rows: Any) -> Collection:
+        """The same collection with some of its rows, by position, in the order they are given."""
+        return replace(
+            self,
+            images=self.images.iloc[rows].reset_index(drop=True),
+            columns=self.columns.iloc[rows].reset_index(drop=True),
+            splits={target: split.iloc[rows].reset_index(drop=True) for target, split in self.splits.items()},
+        )
+
+
+def located(root: str | Path, paths: Iterable[str]) -> list[str]:
+    """The absolute paths of what a table names relative to a root; "" stays, as does what is absolute already."""
+    folder = os.path.abspath(root)
+    return [os.path.normpath(os.path.join(folder, path)) if path else "" for path in paths]
 
 
 def collect(
     name: str,
+    ours: Mapping[str, Sequence[str]],
     columns: Mapping[str, Sequence[str]],
     problems: Iterable[tuple[str, str, str]] = (),
-    card: cards.DatasetCard | None = None,
     *,
+    root: Path,
+    splits: Mapping[str, Sequence[str]] | None = None,
+    card: cards.DatasetCard | None = None,
     need_images: bool = True,
 ) -> Collection:
-    """Makes the collection of columns as long as each other: `id`, `path` ("" where no file is), `split`, the labels.
+    """Makes a collection of columns as long as each other.
 
     Rows without a file go to the quarantine, unless `need_images` is False: the labels alone are then the collection.
+
+    Args:
+        ours: `id`, `path` (absolute, "" where no file is) and, where they are known, `split` and `object`.
+        columns: the label columns.
+        splits: label column -> a split of its own.
 
     Raises:
         BadCollection: two rows have one id.
     """
     import pandas as pd
 
-    table = pd.DataFrame({"id": columns["id"], "path": columns["path"]}, dtype=str)
-    table["bytes"] = [size_of(path) if path else -1 for path in table["path"]]
-    table["split"] = pd.Series(columns.get("split", ""), table.index, dtype=str)
-    for label, values in columns.items():
-        if label not in OWN_COLUMNS:
-            table[label] = pd.Series(values, table.index, dtype=str)
+    images = pd.DataFrame({"id": ours["id"], "path": ours["path"]}, dtype=str)
+    images["object"] = pd.Series(ours.get("object", images["id"]), images.index, dtype=str)
+    images["split"] = pd.Series(ours.get("split", ""), images.index, dtype=str)
+    images["bytes"] = [size_of(path) if path else -1 for path in images["path"]]
     rows = list(problems)
+    taken = images.index
     if need_images:
-        absent = table["bytes"] < 0
-        rows += [(id_, path, NO_IMAGE) for id_, path in zip(table["id"][absent], table["path"][absent], strict=True)]
-        table = table[~absent]
-    if (twice := table["id"][table["id"].duplicated()].unique()).size:
+        absent = images["bytes"] < 0
+        rows += [(id_, path, NO_IMAGE) for id_, path in zip(images["id"][absent], images["path"][absent], strict=True)]
+        taken = images.index[~absent]
+    ids = images["id"][taken]
+    if (twice := ids[ids.duplicated()].unique()).size:
         raise BadCollection(
             f"{name}: {len(twice)} ids stand in more than one row, first {twice[0]!r}; ids must be unique"
         )
-    return Collection(name, table.sort_values("id", ignore_index=True), quarantined(rows), card)
+    folder = os.path.abspath(root)
+    images["path"] = [_relative(path, folder) for path in images["path"]]
+    labels = pd.DataFrame({i: pd.Series(values, images.index, dtype=str) for i, values in enumerate(columns.values())})
+    labels = labels.reindex(images.index).set_axis(list(columns), axis=1)
+    own = {target: pd.Series(values, images.index, dtype=str) for target, values in (splits or {}).items()}
+    return Collection(name, images, labels, quarantined(rows), Path(folder), own, card).take(ids.sort_values().index)
+
+
+def _relative(path: str, folder: str) -> str:
+    """With slashes, relative to `folder` if it lies below."""
+    if not path:
+        return ""
+    below = os.path.abspath(path).removeprefix(f"{folder}{os.sep}")
+    return below.replace(os.sep, "/")
 
 
 def quarantined(rows: Iterable[tuple[str, str, str]]) -> pd.DataFrame:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from keras_art.data import leaks
+from keras_art.data.choices import Choice, Rule, check_target, choose_by, unnamed
 from keras_art.data.sources import BadCollection, Collection
-from keras_art.data.splits import Choice, choose, unnamed
+from keras_art.data.splits import Task
 from keras_art.data.tasks import Ready
 from keras_art.store.reading import read_json
 from keras_art.store.runs import Store
@@ -56,8 +55,7 @@ def choose_columns(
 ) -> Choice:
     """Takes the images that have a label in at least one of several columns, with one split for all of them.
 
-    A stratified split goes by the first column, and by the next where that one is blank; the choice's target is called
-    after all columns, `style+artist`.
+    A stratified split goes by the first column, and by the next where that one is blank.
 
     Args:
         min_images: classes with fewer images count as missing labels.
@@ -66,35 +64,25 @@ def choose_columns(
         BadCollection: a column is absent, or leaves fewer than two classes of `min_images`.
     """
     for target in targets:
-        if target not in collection.targets:
-            near = difflib.get_close_matches(target, collection.targets, n=1)
-            hint = f": did you mean {near[0]!r}?" if near else ""
-            raise BadCollection(
-                f"{collection.name} has no label column {target!r}; it has "
-                f"{', '.join(collection.targets) or 'none'}{hint} Name the columns with --targets"
-            )
-    texts = collection.table[list(targets)].apply(lambda column: _known(column, min_images))
+        check_target(collection, target, ". Name the columns with --targets")
+    texts = {target: _known(collection.columns[target], min_images) for target in targets}
     for target in targets:
         if (left := texts[target][texts[target] != ""].nunique()) < 2:
-            sizes = collection.table[target].value_counts()
+            sizes = collection.columns[target].value_counts()
             raise BadCollection(
                 f"{collection.name}: {left} class{'es' * (left != 1)} of {target!r} with at least {min_images} images; "
                 f"two are needed. The largest are {', '.join(f'{name} {n}' for name, n in sizes.head(5).items())}: "
                 f"lower --min_images"
             )
-    name = "+".join(targets)
     first = texts[targets[0]].copy()
     for target in targets[1:]:
         # Marked with the column's name, so that an artist never shares a stratum with a style.
         first = first.mask(first == "", texts[target].where(texts[target] == "", f"{target}: " + texts[target]))
-    table = collection.table.assign(**{**{target: texts[target] for target in targets}, name: first})
-    chosen = choose(
-        dataclasses.replace(collection, table=table),
-        name, rule=rule, split_seed=split_seed, class_filter=False, limit=limit,
-    )  # fmt: skip
-    words = chosen.table[["id", *targets]].to_csv(index=False, lineterminator="\n")
-    digest = hashlib.sha256(f"{chosen.digest}|{min_images}\n{words}".encode()).hexdigest()[:8]
-    return dataclasses.replace(chosen, digest=digest)
+    columns = collection.columns.copy()
+    for target in targets:
+        columns[target] = texts[target]
+    how = Rule(rule, split_seed, class_filter=False, limit=limit)
+    return choose_by(dataclasses.replace(collection, columns=columns), tuple(targets), first, how, str(min_images))
 
 
 def _known(column: pd.Series, min_images: int) -> pd.Series:
@@ -104,24 +92,22 @@ def _known(column: pd.Series, min_images: int) -> pd.Series:
     return column.mask(column.map(column.value_counts()) < min_images, "")
 
 
-def read_labels(table: pd.DataFrame, targets: Sequence[str]) -> Labels:
-    """The label columns of a task's table, as indices.
+def read_labels(task: Task, targets: Sequence[str]) -> Labels:
+    """The label columns of a task, as indices.
 
     A class counts where it occurs in train, val and test: one that the model never saw can not be got right, and one
     that is never tested says nothing. Its images stay, with that label masked.
-
-    Args:
-        table: columns `split` and the targets, text, "" where missing.
 
     Raises:
         BadCollection: fewer than two classes of a column occur in all three splits.
     """
     classes, left_out, columns = {}, {}, []
     for target in targets:
-        known = table[table[target] != ""]
-        parts = known.groupby(target)["split"].nunique()
+        texts = task.columns[target]
+        known = texts[texts != ""]
+        parts = task.images["split"].groupby(known).nunique()
         classes[target] = sorted(parts.index[parts == 3])
-        sizes = known[target].value_counts()
+        sizes = known.value_counts()
         left_out[target] = {str(name): int(sizes[name]) for name in sorted(parts.index[parts < 3])}
         if len(classes[target]) < 2:
             raise BadCollection(
@@ -129,7 +115,7 @@ def read_labels(table: pd.DataFrame, targets: Sequence[str]) -> Labels:
                 f"and test, {len(left_out[target])} are not; two are needed. Use --split stratified, or another column"
             )
         places = {name: i for i, name in enumerate(classes[target])}
-        columns.append(table[target].map(places).fillna(MISSING).astype("int32"))
+        columns.append(texts.map(places).fillna(MISSING).astype("int32"))
     return Labels(classes, np.stack(columns, axis=1), left_out)
 
 
@@ -142,18 +128,18 @@ def prepare(store: Store, ready: Ready, targets: Sequence[str]) -> Labels:
     Raises:
         BadCollection: as `read_labels`.
     """
-    labels = read_labels(ready.task.table, targets)
+    labels = read_labels(ready.task, targets)
     facts = {}
     for target, classes in labels.classes.items():
         index = labels.column(target)
         known = index >= 0
-        table = ready.task.table[known].assign(label=index[known]).reset_index(drop=True)
+        table = ready.task.images[known].assign(label=index[known])
         hashes = [sha256 for sha256, labelled in zip(ready.sha256, known, strict=True) if labelled]
         facts[target] = {
             "classes": classes,
             "left_out": labels.left_out[target],
             "labelled": {part: int((table["split"] == part).sum()) for part in ("train", "val", "test")},
-            "leaks": leaks.leak_report(table, target, hashes),
+            "leaks": leaks.leak_report(table, target, ready.task.columns.get("artist"), sha256=hashes),
         }
     path = store.root / "collections" / ready.task.key / "labels.json"
     write(path, json.dumps(facts, indent=1, ensure_ascii=False))

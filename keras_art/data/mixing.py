@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from keras_art.errors import UserError
+from keras_art.store.reading import read_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,6 +32,17 @@ def rare_classes(counts: Sequence[int] | np.ndarray, classes: Sequence[str], nam
         return [name for name in classes if name in named]
     even = sum(counts) / len(classes)
     return [name for name, count in zip(classes, counts, strict=True) if count < even]
+
+
+def read_provenance(folder: Path) -> pd.DataFrame:
+    """`provenance.csv` of a stylised set as it was written: `output`, `class`, `content` and `style`, all text.
+
+    A class may be called `NA` or `007`.
+
+    Raises:
+        Damaged: the file is absent, or no such table.
+    """
+    return read_table(folder / "provenance.csv", dtype=str, keep_default_na=False)
 
 
 def mix(

@@ -1,4 +1,4 @@
-"""A collection of images and what is said about them: one table, whatever it was read from.
+"""A collection of images and what is said about them, whatever it was read from.
 
 Labels join images on ids or file names, never by position.
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from keras_art.data import cards
-from keras_art.data.collection import OWN_COLUMNS as OWN_COLUMNS
 from keras_art.data.collection import BadCollection as BadCollection
 from keras_art.data.collection import Collection as Collection
 from keras_art.data.readers import best_artworks, kaokore, keras_arrays, rijksmuseum, wikiart

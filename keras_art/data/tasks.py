@@ -1,24 +1,28 @@
-"""A choice made ready in a store: its images decoded, its splits and its quarantine written down."""
+"""A choice made ready in a store: its images decoded, its splits and its quarantine written down, its pixels at hand.
+
+Once that is done the store stands alone: pixels are found by the content of the files that they were decoded from, and
+a file is looked for again only where the store has no pixels of it at the size that is asked for.
+"""
 
 from __future__ import annotations
 
-import json
+import hashlib
+from collections.abc import Callable, Container
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 
-from keras_art.data import leaks, splits
-from keras_art.data.decoding import Progress, decode, decoded, stored_images
-from keras_art.data.sources import Collection
+from keras_art.data import kept, leaks, splits
+from keras_art.data.choices import Choice
+from keras_art.data.collection import BadCollection, Collection, located
 from keras_art.pictures import lookalikes
-from keras_art.pictures.decoded import ImageStore
+from keras_art.pictures.decoded import ImageStore, stored_images
+from keras_art.pictures.images import Unreadable, enlarged, load_photo
 from keras_art.store.runs import Store, StoreError
-from keras_art.writing import write
 
-if TYPE_CHECKING:
-    import pandas as pd
+Progress = Callable[[int, int], None]
+CHANGED = "another picture stands there now"
 
 
 @dataclass(frozen=True)
@@ -26,9 +30,9 @@ class Ready:
     """A task whose pixels are at hand.
 
     Attributes:
-        task: the table of images with split and label.
+        task: the images with split and label, and the collection's own columns.
         pixels: (stored rows, size, size, 3) uint8, memory-mapped; other collections' rows may be among them.
-        rows: each image's row in `pixels`, in the order of `task.table`.
+        rows: each image's row in `pixels`, in the order of `task.images`.
         sha256: each image's content hash.
     """
 
@@ -39,92 +43,135 @@ class Ready:
 
     def part(self, split: str) -> np.ndarray:
         """Positions in the table of one split's images."""
-        return np.flatnonzero((self.task.table["split"] == split).to_numpy())
+        return np.flatnonzero((self.task.images["split"] == split).to_numpy())
+
+    def picture(self, position: int, longest: int) -> np.ndarray:
+        """One image for a figure, by its position in the table, as its file has it.
+
+        Returns:
+            (height, width, 3) uint8, the longer of the two being `longest`; where the file is gone or another, the
+            stored square.
+        """
+        (path,) = located(self.task.root, [self.task.images["path"].iloc[position]])
+        try:
+            if _sha256(path) == self.sha256[position]:
+                return load_photo(path, longest)
+        except (OSError, Unreadable):
+            pass
+        return enlarged(self.pixels[self.rows[position]], longest)
+
+
+def _sha256(path: str) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def prepare(
-    store: Store, collection: Collection, choice: splits.Choice, image_size: int, resize: str, progress: Progress
+    store: Store, collection: Collection | None, choice: Choice, image_size: int, resize: str, progress: Progress
 ) -> Ready:
-    """Decodes a choice's images, splits what could be read, and writes `collections/NAME-DIGEST/`.
+    """Decodes a choice's images, splits what could be read, and writes it down, as `kept` says.
 
-    There `quarantine.csv` has id, path, reason; `splits.csv` the task's table; `task.json` its classes and what was
-    dropped on the way.
+    Args:
+        collection: what it was taken from; None for a choice that the store holds, of which only pixels are made that
+            are missing or no longer what they were.
 
     Raises:
         BadCollection: no image can be read, or fewer than two classes are left.
-        StoreError: the store has split this choice before, when other images could be read.
+        StoreError: the store has split this choice before, when other images could be read; or as `load`.
     """
-    import pandas as pd
-
-    folder = store.root / "collections" / choice.key
     images = stored_images(store, image_size, resize)
-    scan, quarantine = decode(images, collection, choice.table, folder, progress)
+    if collection is None:
+        ready = load(store, choice.key, image_size, resize, progress)
+        return _sound(ready, images, progress)
+    paths = choice.paths()
+    scan = images.scan(paths, progress)
+    if wrong := images.wrong(scan["row"].to_numpy()):
+        scan = images.scan(paths, progress, wrong=set(wrong))
     readable = (scan["row"] >= 0).to_numpy()
-    rows = scan["row"].to_numpy()[readable]
-    alike = lookalikes.near_groups(lookalikes.hashes(images)[rows])
-    task = splits.split(choice, readable, alike)
-    if (folder / "splits.csv").exists() and not _table(folder)[["id", "split"]].equals(task.table[["id", "split"]]):
-        raise StoreError(
-            f"{folder} was split when other images could be read (now {readable.sum()} of {len(readable)}), and runs "
-            f"on both splits can not be compared: put the images back as they were, or choose another --store"
+    quarantine = [
+        *collection.quarantine.itertuples(index=False, name=None),
+        *zip(choice.images["id"][~readable], scan["path"][~readable], scan["reason"][~readable], strict=True),
+    ]
+    folder = kept.folder_of(store, choice.key)
+    kept.write_csv(folder / "quarantine.csv", ["id", "path", "reason"], quarantine)
+    if not readable.any():
+        raise BadCollection(
+            f"none of the {len(scan)} images of {collection.name} can be read; {folder / 'quarantine.csv'} says why"
         )
-    write(folder / "splits.csv", task.table.to_csv(index=False))
-    ready = _ready(task, images, scan.set_index(choice.table["id"]))
-    facts = {
-        "target": task.target,
-        "rule": choice.rule,
-        "split_seed": choice.split_seed,
-        "class_filter": choice.class_filter,
-        "n_images": task.size,
-        "classes": task.classes,
-        "dropped_labels": choice.dropped,
-        "dropped_classes": task.dropped_classes,
-        "quarantined": len(quarantine),
-        "leaks": leaks.leak_report(
-            task.table, task.target, ready.sha256, pd.Series(alike, choice.table["id"][readable])[task.table["id"]]
-        ),
-    }
-    write(folder / "task.json", json.dumps(facts, indent=1, ensure_ascii=False))
-    return ready
+    alike = lookalikes.near_groups(scan["alike"].to_numpy()[readable])
+    task = splits.split(choice, readable, alike)
+    known = scan.set_index(choice.images["id"]).loc[task.images["id"]]
+    sha256 = known["sha256"].tolist()
+    facts: dict[str, Any] = {"quarantined": len(quarantine)}
+    if task.targets:
+        groups = dict(zip(choice.images["id"][readable], alike, strict=True))
+        facts["leaks"] = leaks.leak_report(
+            task.images,
+            task.targets[0],
+            task.columns.get("artist"),
+            sha256=sha256,
+            alike=task.images["id"].map(groups),
+        )
+    kept.keep(store, choice, task, sha256, facts)
+    return Ready(task, images.pixels(), known["row"].to_numpy(np.int64), sha256)
 
 
-def load(store: Store, key: str, image_size: int, resize: str) -> Ready:
-    """A task that `prepare` has made ready; nothing but what has changed since is decoded.
+def load(store: Store, key: str, image_size: int, resize: str, progress: Progress = lambda done, total: None) -> Ready:
+    """A task that `prepare` has made ready; only images of which the store has no pixels are looked for and decoded.
 
     Raises:
-        StoreError: `prepare` has not been here, or an image of the task is gone or can no longer be read.
+        StoreError: `prepare` has not been here, or pixels are missing and the files they could be made of are gone.
     """
-    folder = store.root / "collections" / key
-    if not (folder / "task.json").exists():
-        raise StoreError(f"{folder} is not there: start the study that made it, with its --data, and it will be")
-    facts = json.loads((folder / "task.json").read_text(encoding="utf-8"))
-    table = _table(folder)
-    task = splits.Task(key, facts["target"], table, facts["classes"], facts["dropped_classes"])
+    task, sha256 = kept.task_of(store, key)
     images = stored_images(store, image_size, resize)
-    return _ready(task, images, decoded(images, table, key).set_index(table["id"]))
+    rows = images.find(sha256)
+    if (missing := np.flatnonzero(rows < 0)).size:
+        rows[missing] = _decoded_again(images, task, sha256, missing, progress)
+    return Ready(task, images.pixels(), rows, sha256)
 
 
-def _table(folder: Path) -> pd.DataFrame:
-    """`splits.csv` as it was written: text, whatever it looks like, and the label's index."""
-    import pandas as pd
+def _sound(ready: Ready, images: ImageStore, progress: Progress) -> Ready:
+    """The same with what does not agree with its checksum decoded anew."""
+    if not (wrong := images.wrong(ready.rows)):
+        return ready
+    places = np.flatnonzero(np.isin(ready.rows, wrong))
+    rows = ready.rows.copy()
+    rows[places] = _decoded_again(images, ready.task, ready.sha256, places, progress, set(wrong))
+    return Ready(ready.task, images.pixels(), rows, ready.sha256)
 
-    return pd.read_csv(folder / "splits.csv", dtype=str, keep_default_na=False).astype({"label": "int64"})
 
+def _decoded_again(
+    images: ImageStore,
+    task: splits.Task,
+    sha256: list[str],
+    places: np.ndarray,
+    progress: Progress,
+    wrong: Container[int] = (),
+) -> np.ndarray:
+    """The rows of some images, decoded from the collection's own files.
 
-def _ready(task: splits.Task, images: ImageStore, scan: pd.DataFrame) -> Ready:
-    rows = scan.loc[task.table["id"], ["row", "sha256"]]
-    return Ready(task, images.pixels(), rows["row"].to_numpy(np.int64), rows["sha256"].to_list())
+    Raises:
+        StoreError: one of them is gone, or another picture now.
+    """
+    scan = images.scan(located(task.root, task.images["path"].iloc[places]), progress, wrong=wrong)
+    reasons = scan["reason"].mask((scan["row"] >= 0) & (scan["sha256"] != [sha256[i] for i in places]), CHANGED)
+    if (bad := np.flatnonzero(reasons != "")).size:
+        raise StoreError(
+            f"{len(bad)} image{'s' * (len(bad) > 1)} of {task.key} must be decoded to {images.image_size} pixels, "
+            f"{images.resize}, which the store lacks{' or has damaged' * bool(wrong)}, and can not, first "
+            f"{scan['path'].iloc[bad[0]]} ({reasons.iloc[bad[0]]}): put them back, or take a size at which the store "
+            f"has them"
+        )
+    return scan["row"].to_numpy(np.int64)
 
 
 def describe(store: Store, key: str) -> str:
     """What a person should know of a task before anything is trained on it, in a few lines."""
-    import pandas as pd
-
-    folder = store.root / "collections" / key
-    facts = json.loads((folder / "task.json").read_text(encoding="utf-8"))
-    sizes = pd.read_csv(folder / "splits.csv", usecols=["split"])["split"].value_counts()
+    facts, folder = kept.facts_of(store, key), kept.folder_of(store, key)
+    sizes = kept.read_csv(folder / "images.csv")["split"].value_counts()
     lines = [
-        f"{key}: {facts['target']}, N_t = {sizes.sum():,} images in Q_t = {len(facts['classes']):,} classes; "
+        f"{key}: {' and '.join(facts['targets'])}, N_t = {sizes.sum():,} images in Q_t = {len(facts['classes']):,} "
+        f"classes; "
         f"train {sizes.get('train', 0):,}, val {sizes.get('val', 0):,}, test {sizes.get('test', 0):,} "
         f"({facts['rule']} split, seed {facts['split_seed']})"
     ]
@@ -137,6 +184,9 @@ def describe(store: Store, key: str) -> str:
         lines.append(f"  left out, not in all three splits: classes {classes:,}, images {images:,}")
     if facts["quarantined"]:
         lines.append(f"  in quarantine: {facts['quarantined']:,}, see {folder / 'quarantine.csv'}")
+    if facts["rule"] == "whole":
+        lines = [f"{key}: {sizes.sum():,} images, to be clustered", *lines[1:]]
+        return "\n".join(lines)
     leak = facts["leaks"]
     lines.append(f"  without looking: majority class {leak['majority']:.1%} of test")
     if "artist_rule" in leak:
@@ -146,6 +196,6 @@ def describe(store: Store, key: str) -> str:
         )
     if leak["same_file"]:
         lines.append(f"  leak: {leak['same_file']:.1%} of test images stand, byte for byte, in train or val too")
-    if leak.get("near_duplicate"):  # not in stores of older versions
+    if leak["near_duplicate"]:
         lines.append(f"  leak: {leak['near_duplicate']:.1%} of test images look like one of train or val")
     return "\n".join(lines)

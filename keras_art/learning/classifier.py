@@ -19,14 +19,19 @@ from keras_art.data.collection import described_by
 from keras_art.learning import features, probes, training
 from keras_art.learning.weights import load_network
 from keras_art.networks import backbones, heads
+from keras_art.networks.trained import ModelCard, provenance, save
 from keras_art.pictures.pipeline import Batches
 from keras_art.report import figures, metrics
 from keras_art.store.reading import read_json
 from keras_art.store.runs import Store
-from keras_art.study.config import RunRef
+from keras_art.study.config import RunRef, written
 from keras_art.study.kinds.classifier import ClassifierRun, label
 from keras_art.terminal import Tell
-from keras_art.writing import slug, write, write_network
+from keras_art.writing import slug, write
+
+ON = ("network", "weights", "preprocessing", "frozen_bn", "bn_momentum", "seed", "precision")  # what makes features
+
+ON = ("network", "weights", "preprocessing", "frozen_bn", "bn_momentum", "seed", "precision")  # what makes features
 
 
 def off_the_shelf(store: Store, run: ClassifierRun, folder: Path, tell: Tell) -> dict[str, Any]:
@@ -84,8 +89,20 @@ def _trained(store: Store, run: ClassifierRun, folder: Path, tell: Tell, frozen:
             facts["best_epoch"] = int(history.loc[history["val_loss"].idxmin(), "epoch"])
             facts["val_accuracy"] = float(history["val_accuracy"][history["val_loss"].idxmin()])
         if model is not None:
-            write_network(folder / ("head.keras" if len(model.input.shape) == 2 else "model.keras"), model)
+            head = len(model.input.shape) == 2
+            save(model, folder / ("head.keras" if head else "model.keras"), card_of(run, classes, facts, head))
     return {**facts, "seconds": round(time.monotonic() - started, 2)}
+
+
+def card_of(run: ClassifierRun, classes: list[str], facts: dict[str, Any], head: bool = False) -> ModelCard:
+    """The card of what a run has trained; of a head on features, with the network that it stands on."""
+    given = {name: written(getattr(run, name)) for name in ON}
+    if run.preprocessing == "imagenet":
+        given["preprocessing"] = backbones.own_preprocessing(str(run.network))
+    return ModelCard(
+        {run.target: classes}, given["preprocessing"], run.resize, run.image_size, facts, provenance(run.as_json()),
+        margins=run.head == "linear_svm", network=given if head else None,
+    )  # fmt: skip
 
 
 def _begins_diverged(store: Store, run: ClassifierRun) -> bool:
@@ -106,7 +123,7 @@ def _train(
         inputs, rows, network = network_features(store, run, load, ready.pixels, ready.rows, ready.sha256, tell)
     else:
         inputs, rows, network = ready.pixels, ready.rows, _describe(load())
-    labels, classes = ready.task.table["label"].to_numpy(), len(ready.task.classes)
+    labels, classes = ready.task.images["label"].to_numpy(), len(ready.task.classes)
 
     def batches(split: str, seed: int | None = None) -> Batches:
         part = ready.part(split)
@@ -115,11 +132,12 @@ def _train(
     if run.head != "softmax":
         probabilities, margins = probes.classical_head(run, batches, classes)
         return pd.DataFrame(), probabilities, margins, network
-    model = (
-        _compiled(heads.softmax_head(inputs.shape[1], classes, run.seed), run)
-        if cached
-        else _classifier(load(), classes, run, frozen)
-    )
+    optimizer = training.make_optimizer(run.optimizer, len(batches("train")))
+    if cached:
+        model = heads.softmax_head(inputs.shape[1], classes, run.seed)
+        training.compile_classifier(model, optimizer)
+    else:
+        model = _classifier(load(), classes, run, frozen, optimizer)
     history, finite = _fit(model, batches, folder, run, tell, 0.8 if cached else 0.0)
     return history, model.predict(batches("test").epochs(), verbose=0) if finite else None, model, network
 
@@ -163,7 +181,13 @@ def _describe(backbone: backbones.Backbone) -> dict[str, int]:
 _last_compiled: dict[tuple[Any, ...], tuple[keras.Model, list[np.ndarray]]] = {}
 
 
-def _classifier(backbone: backbones.Backbone, classes: int, run: ClassifierRun, frozen: bool) -> keras.Model:
+def _classifier(
+    backbone: backbones.Backbone,
+    classes: int,
+    run: ClassifierRun,
+    frozen: bool,
+    optimizer: keras.optimizers.Optimizer,
+) -> keras.Model:
     """A compiled classifier with fresh weights; one of the same architecture is traced only once.
 
     Tracing a network takes longer than some epochs, so the last one is kept and given new weights.
@@ -172,11 +196,12 @@ def _classifier(backbone: backbones.Backbone, classes: int, run: ClassifierRun, 
     fresh.get_layer(backbone.model.name).trainable = not frozen
     key = (
         run.network, run.image_size, backbone.preprocessing, run.frozen_bn, run.bn_momentum,
-        run.optimizer, run.precision, classes, frozen,
+        json.dumps(optimizer.get_config()), run.precision, classes, frozen,
     )  # fmt: skip
     if key not in _last_compiled:
         _last_compiled.clear()
-        _compiled(fresh, run).optimizer.build(fresh.trainable_variables)
+        training.compile_classifier(fresh, optimizer)
+        optimizer.build(fresh.trainable_variables)
         _last_compiled[key] = fresh, [keras.ops.convert_to_numpy(v) for v in fresh.optimizer.variables]
         return fresh
     model, optimizer_state = _last_compiled[key]
@@ -184,11 +209,6 @@ def _classifier(backbone: backbones.Backbone, classes: int, run: ClassifierRun, 
         variable.assign(value)
     for variable, value in zip(model.optimizer.variables, optimizer_state, strict=True):
         variable.assign(value)
-    return model
-
-
-def _compiled(model: keras.Model, run: ClassifierRun) -> keras.Model:
-    training.compile_classifier(model, training.make_optimizer(run.optimizer))
     return model
 
 
@@ -215,12 +235,13 @@ def _fit(
 
 def _report(folder: Path, ready: tasks.Ready, outputs: np.ndarray, margins: bool) -> dict[str, Any]:
     """Writes what a run says of each test image and class; returns the test metrics."""
-    test = ready.task.table.iloc[ready.part("test")]
+    test = ready.task.images.iloc[ready.part("test")]
     labels, classes = test["label"].to_numpy(), ready.task.classes
     probabilities = probes.softmax(outputs) if margins else outputs
     measured = metrics.classification(labels, probabilities)
     predicted = metrics.predictions(test["id"], probabilities, classes, labels)
-    described = test[described_by(test.columns)].reset_index(drop=True)
+    columns = ready.task.columns.iloc[ready.part("test")]
+    described = columns[described_by(columns)].reset_index(drop=True)
     write(folder / "predictions.csv", pd.concat([predicted, described], axis=1).to_csv(index=False))
     write(folder / "per_class.csv", metrics.per_class(labels, probabilities, classes).to_csv(index=False))
     confusion = metrics.confusion(labels, probabilities.argmax(1), len(classes))

@@ -19,15 +19,23 @@ from keras_art.study.config import BadRun, Optimizer
 from keras_art.writing import write, write_arrays
 
 
-def make_optimizer(described: Optimizer) -> keras.optimizers.Optimizer:
+def make_optimizer(described: Optimizer, steps: int = 1) -> keras.optimizers.Optimizer:
     """The optimizer of Keras that a run describes.
+
+    Args:
+        steps: of an epoch, for learning rates that fall.
 
     Raises:
         BadRun: Keras has none of that name, or it does not take these options.
     """
     kind: Any = getattr(keras.optimizers, described.name, None)
+    rate: Any = described.learning_rate
+    if described.drops:
+        ends = [steps * epochs - 1 for epochs in described.drops]  # the last step at the old rate
+        rates = [described.learning_rate / 10**i for i in range(len(ends) + 1)]
+        rate = keras.optimizers.schedules.PiecewiseConstantDecay(ends, rates)
     try:
-        return kind(described.learning_rate, **dict(described.options))
+        return kind(rate, **dict(described.options))
     except (TypeError, ValueError) as error:
         raise BadRun(f"Keras has no optimizer {described.name} with {dict(described.options)}: {error}") from error
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import keras
-
 from keras_art.learning import training
 from keras_art.networks import backbones
+from keras_art.networks.loading import load_model
 from keras_art.store.runs import Store
 from keras_art.study.config import Artefact, RunRef
 from keras_art.study.files import artefact_path
@@ -37,7 +36,7 @@ def load_network(store: Store, run: ClassifierRun, *, built_only: bool = False) 
         seed=run.seed,
     )
     if isinstance(run.weights, RunRef) and not built_only:
-        source = keras.saving.load_model(store.find(run.weights) / "model.keras", compile=False)
+        source = load_model(store.find(run.weights))
         backbone.model.set_weights(source.get_layer(backbone.model.name).get_weights())
     return backbone
 

@@ -14,6 +14,7 @@ from keras import ops
 
 from keras_art.networks.backbones import Backbone, BadBackbone, Preprocessing, stage_taps
 from keras_art.networks.drop_connect import DropConnect
+from keras_art.networks.heads import backbone_of
 
 # The depths that the released code reads, by their names in keras.applications: for ResNet, the first convolution
 # before its batch normalisation and the ends of stages 2 to 4.
@@ -173,6 +174,5 @@ def attention_classifier(
 
 def attention_maps(model: keras.Model) -> keras.Model:
     """The same pixels -> where an `attention_classifier` looks at each depth, a list of (batch, h, w)."""
-    reader = next(layer for layer in model.layers if isinstance(layer, keras.Model) and layer.name != "head")
-    *maps, last = reader(model.get_layer("preprocessing")(model.input))
+    *maps, last = backbone_of(model)(model.get_layer("preprocessing")(model.input))
     return keras.Model(model.input, model.get_layer("head")([*maps, model.get_layer("global")(last)])[1:], name="maps")

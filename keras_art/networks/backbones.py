@@ -16,6 +16,7 @@ import numpy as np
 from keras import ops
 
 from keras_art.errors import UserError
+from keras_art.networks.loading import BadModel, load_model
 
 # The md5 of the weights files without top of the paper's networks, as keras.applications checks them.
 IMAGENET_MD5 = {
@@ -216,9 +217,9 @@ def _build_application(network: str, image_size: int, *, imagenet: bool) -> kera
 
 def _load_file(path: Path, image_size: int, *, keep_weights: bool) -> keras.Model:
     try:
-        model = keras.saving.load_model(path, compile=False, safe_mode=True)
-    except Exception as error:
-        raise BadBackbone(f"{path} is not a Keras model that can be loaded: {_first_line(error)}") from error
+        model = load_model(path)
+    except BadModel as error:
+        raise BadBackbone(str(error)) from error
     inputs = getattr(model, "inputs", None) or []  # a model that was never built has none
     if len(inputs) != 1 or len(inputs[0].shape) != 4:
         raise BadBackbone(f"{path} does not take one batch of images")
@@ -271,7 +272,7 @@ def load_weights(model: keras.Model, path: Path) -> None:
         raise BadBackbone(f"the weights file {path} does not exist")
     try:
         if path.suffix == ".keras":
-            model.set_weights(keras.saving.load_model(path, compile=False, safe_mode=True).get_weights())
+            model.set_weights(load_model(path).get_weights())
         else:
             model.load_weights(path)
     except Exception as error:

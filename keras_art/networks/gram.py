@@ -14,22 +14,30 @@ from keras_art.networks.heads import pooled
 DESCRIPTIONS = ("full", "triangle")
 
 
-@keras.saving.register_keras_serializable("keras_art")
-class GramMatrix(keras.layers.Layer):
+def gram_matrix(maps: Any) -> Any:
     """G = F F^T / HW, where F holds one row per channel and one column per position (Gatys et al. 2016, section 2.2).
 
-    Input: maps (batch, height, width, channels). Output: (batch, channels, channels) float32 under any precision,
-    because a sum over positions overflows half floats: symmetric, positive semi-definite, of rank HW at most,
-    and the same for positions in any order.
+    Args:
+        maps: (batch, height, width, channels).
+
+    Returns:
+        (batch, channels, channels): symmetric, positive semi-definite, of rank HW at most, and the same for positions
+        in any order.
     """
+    positions = maps.shape[1] * maps.shape[2]
+    rows = ops.reshape(maps, (-1, positions, maps.shape[3]))  # (batch, HW, channels), F transposed
+    return ops.matmul(ops.transpose(rows, (0, 2, 1)), rows) / positions
+
+
+@keras.saving.register_keras_serializable("keras_art")
+class GramMatrix(keras.layers.Layer):
+    """`gram_matrix` as a layer, float32 under any precision: a sum over positions overflows half floats."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**{**kwargs, "dtype": "float32"})
 
     def call(self, inputs: Any) -> Any:
-        positions = inputs.shape[1] * inputs.shape[2]
-        rows = ops.reshape(inputs, (-1, positions, inputs.shape[3]))  # (batch, HW, channels), F transposed
-        return ops.matmul(ops.transpose(rows, (0, 2, 1)), rows) / positions
+        return gram_matrix(inputs)
 
 
 @keras.saving.register_keras_serializable("keras_art")

@@ -8,8 +8,8 @@ from typing import Any
 
 import keras
 
-from keras_art.networks.backbones import Backbone, Preprocessing
-from keras_art.writing import told_apart
+from keras_art.networks.backbones import Backbone, BadBackbone, Preprocessing
+from keras_art.writing import distinct
 
 
 def feature_extractor(backbone: Backbone) -> keras.Model:
@@ -17,6 +17,18 @@ def feature_extractor(backbone: Backbone) -> keras.Model:
     pixels = keras.Input(backbone.model.input.shape[1:], name="pixels")
     maps = backbone.model(Preprocessing(backbone.preprocessing, name="preprocessing")(pixels))
     return keras.Model(pixels, pooled(maps), name="features")
+
+
+def backbone_of(classifier: keras.Model) -> keras.Model:
+    """The network that a classifier stands on: the model within it that is neither a part before it nor its head.
+
+    Raises:
+        BadBackbone: it stands on none.
+    """
+    for layer in classifier.layers:
+        if isinstance(layer, keras.Model) and layer.name not in ("augmentation", "preprocessing", "head"):
+            return layer
+    raise BadBackbone(f"the model {classifier.name} is no classifier that stands on a network")
 
 
 def pooled(outputs: Any) -> Any:
@@ -72,9 +84,10 @@ def multitask_classifier(
     maps = backbone.model(Preprocessing(backbone.preprocessing, name="preprocessing")(images))
     features = keras.layers.Dense(shared, "relu", name="shared")(pooled(maps))
     outputs = {}
-    # A column may be called anything; a layer's name is one of letters that TensorFlow takes, and no other layer's.
-    names = told_apart(re.sub(r"\W", "_", task, flags=re.ASCII) for task in classes)
-    for (task, count), name in zip(classes.items(), names, strict=True):
+    # A column may be called anything, a layer may not.
+    names = distinct(classes, lambda task: re.sub(r"\W", "_", task, flags=re.ASCII))
+    for task, count in classes.items():
+        name = names[task]
         x = keras.layers.Dense(hidden, "relu", name=f"{name}_hidden")(features)
         x = keras.layers.Dropout(dropout, name=f"{name}_dropout")(x)
         x = keras.layers.Dense(count, dtype="float32", name=f"{name}_logits")(x)

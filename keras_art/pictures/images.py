@@ -23,6 +23,9 @@ from typing import Any
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+# The rules by which pixels are made; stored pixels that were made by others are made again.
+DECODER = 1
+COLOUR = "as stored"  # ICC profiles are ignored
 # Only these are tried: Pillow would hand an EPS file to Ghostscript, which runs programs.
 FORMATS = ("JPEG", "PNG", "TIFF", "GIF", "WEBP", "BMP", "PPM", "JPEG2000")
 EXTENSIONS = {
@@ -123,6 +126,11 @@ def load_photo(path: str | Path, longest_side: int) -> np.ndarray:
         Unreadable: it is not a picture that can be used.
     """
     return _decode(path, longest_side, lambda image: _contain(image, longest_side))[0]
+
+
+def enlarged(pixels: np.ndarray, longest_side: int) -> np.ndarray:
+    """A picture that was decoded before, (height, width, 3) uint8, as `load_photo` would have it."""
+    return np.asarray(_contain(Image.fromarray(pixels), longest_side))
 
 
 def _decode(

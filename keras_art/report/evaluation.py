@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import pandas as pd
 
 from keras_art.data.labels import Labels
 from keras_art.report import figures, metrics
-from keras_art.writing import slug, told_apart, write
+from keras_art.writing import distinct, write
 
 
 def report(
@@ -21,7 +21,7 @@ def report(
     """Writes what a run says of each test image and class, per task; returns the test metrics.
 
     Images without a label in a task are left out of its scores, not of its predictions. The files are
-    `predictions_TASK.csv`, `per_class_TASK.csv` and `confusion_TASK.png`, where TASK is as `file_words` has it.
+    `predictions_TASK.csv`, `per_class_TASK.csv` and `confusion_TASK.png`, TASK as `distinct` names it.
 
     Args:
         ids: of the n test images.
@@ -32,19 +32,19 @@ def report(
         `test_TASK_accuracy`, `_macro_f1`, `_weighted_f1`, fractions; `test_TASK_loss`, nats; `test_TASK_n`, a count.
     """
     measured: dict[str, Any] = {}
-    words = file_words(labels.classes)
+    names = distinct(labels.classes)
     for task, classes in labels.classes.items():
         index, found = labels.column(task), probabilities[task]
         known = index >= 0
         table = metrics.predictions(ids, found, classes)
         table.insert(1, "label", [classes[i] if i >= 0 else "" for i in index])
-        write(folder / f"predictions_{words[task]}.csv", table.to_csv(index=False))
+        write(folder / f"predictions_{names[task]}.csv", table.to_csv(index=False))
         scores = metrics.classification(index[known], found[known])
         rows = metrics.per_class(index[known], found[known], classes)
-        write(folder / f"per_class_{words[task]}.csv", rows.to_csv(index=False))
+        write(folder / f"per_class_{names[task]}.csv", rows.to_csv(index=False))
         confusion = metrics.confusion(index[known], found[known].argmax(1), len(classes))
         drawn = figures.confusion_matrix(confusion, classes, title=f"{title} {task}".strip())
-        figures.save(drawn, folder / f"confusion_{words[task]}.png")
+        figures.save(drawn, folder / f"confusion_{names[task]}.png")
         weighted = float((rows["f1"].fillna(0) * rows["support"]).sum() / rows["support"].sum())
         measured |= {
             f"test_{task}_accuracy": scores["accuracy"],
@@ -54,12 +54,6 @@ def report(
             f"test_{task}_n": scores["n"],
         }
     return measured
-
-
-def file_words(tasks: Iterable[str]) -> dict[str, str]:
-    """Task -> what it is called in the names of files: its slug, numbered where an earlier task has the same."""
-    tasks = list(tasks)
-    return dict(zip(tasks, told_apart(map(slug, tasks)), strict=True))
 
 
 def paired(a: Sequence[float] | np.ndarray, b: Sequence[float] | np.ndarray) -> dict[str, float | int | bool]:

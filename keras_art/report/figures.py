@@ -1,4 +1,4 @@
-"""Figures drawn from numbers, as the papers have them: learning curves and confusion matrices.
+"""Figures drawn from numbers: learning curves and confusion matrices.
 
 Every function returns a `matplotlib.figure.Figure` of its own, without pyplot; `save` writes it, and those of `sheets`.
 """
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-# Blue, red, black, green and, for the network trained from scratch, orange are the colours of the 2018 study, in shades
-# that stay apart for colour-blind readers; other networks take OTHER_COLOURS in the order they come.
+# A network has one colour in all figures, a network trained from scratch orange, in shades that stay apart for
+# colour-blind readers; other networks take OTHER_COLOURS in the order they come.
 COLOURS = {"Xception": "#0072B2", "ResNet50": "#CC1F2F", "InceptionV3": "#000000", "VGG19": "#009E73"}
 SCRATCH_COLOUR = "#E69F00"
 OTHER_COLOURS = ("#AA4499", "#56B4E9", "#7A4B1E", "#888888", "#3D2C8D", "#B5BD4C")
@@ -37,7 +37,7 @@ def learning_curves(
     paper: pd.DataFrame | None = None,
     metric: str = "val_accuracy",
 ) -> Figure:
-    """Figures 2 and 3 of the 2018 study: one line per network and mode, its last epoch marked by a dot.
+    """One line per network and mode, its last epoch marked by a dot.
 
     Args:
         curves: `curves[network][mode]` has the columns `epoch` (from 1), `metric` and, where there are several runs,
@@ -121,35 +121,6 @@ def learning_curves(
     axes.grid(color="0.9", linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)
     return figure
-
-
-def published_curves(csv_path: str | os.PathLike[str]) -> pd.DataFrame:
-    """The curves of one `eccv_rijksmuseum_*.csv`, each cut where early stopping ended it.
-
-    The authors padded every series to the length of the longest with values it had before, constant or in turns; it is
-    cut after the last value that is new. Epochs are numbered as published, from 0.
-
-    Returns:
-        Columns `network`, `mode`, `epoch`, `val_accuracy` (a fraction), as `learning_curves` takes for `paper`.
-
-    Raises:
-        ValueError: The file has other columns than the networks of the study.
-    """
-    import pandas as pd
-
-    networks = {"V3": "InceptionV3", "ResNet": "ResNet50", "VGG19": "VGG19", "Xception": "Xception"}
-    scratch = {"ScratchV3": "InceptionV3", "RandomV3": "InceptionV3"}
-    trained = "off_the_shelf" if Path(csv_path).stem.endswith("only_softmax") else "fine_tuning"
-    curves = []
-    for column, accuracy in pd.read_csv(csv_path, index_col="epochs").items():
-        if column not in networks | scratch:
-            raise ValueError(f"{csv_path}: {column} is none of {', '.join(networks | scratch)}")
-        accuracy = accuracy.loc[: accuracy.drop_duplicates().index[-1]]
-        curve = accuracy.rename_axis("epoch").reset_index(name="val_accuracy")
-        curve.insert(0, "network", (networks | scratch)[column])
-        curve.insert(1, "mode", "scratch" if column in scratch else trained)
-        curves.append(curve)
-    return pd.concat(curves, ignore_index=True)
 
 
 def confusion_matrix(confusion: np.ndarray, names: Sequence[str], *, top: int = 25, title: str = "") -> Figure:

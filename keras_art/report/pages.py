@@ -1,4 +1,4 @@
-"""One HTML page that compares classifiers: tables and figures in a single file that can be sent to someone."""
+"""An HTML page: tables and figures in a single file that can be sent to someone."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ body { font: 15px/1.5 system-ui, sans-serif; max-width: 70em; margin: 2em auto; 
 table { border-collapse: collapse; margin: .7em 0; font-size: 14px }
 th, td { padding: .15em .7em; border-bottom: 1px solid #ddd; text-align: left }
 figure { display: inline-block; margin: .5em 1em .5em 0; vertical-align: top; max-width: 100% }
+.patch { display: inline-block; width: 1em; height: 1em; margin-right: .5em; border: 1px solid #888 }
 figure img { max-width: 100% } figcaption { font-size: 13px; color: #555 }
 """
 SHOWN = 10  # classes with a colour of their own in a projection; the smaller ones are grey
@@ -37,17 +38,18 @@ class Page:
         self.title = title
         self.parts: list[str] = [f"<h1>{html.escape(title)}</h1>\n"]
 
-    def heading(self, text: str) -> None:
-        """A section begins."""
-        self.parts.append(f"<h2>{html.escape(text)}</h2>\n")
+    def heading(self, text: str, colour: str = "") -> None:
+        """A section begins; a colour of CSS stands before its words."""
+        patch = f'<span class="patch" style="background: {colour}"></span>' if colour else ""
+        self.parts.append(f"<h2>{patch}{html.escape(text)}</h2>\n")
 
     def text(self, text: str) -> None:
         """A paragraph."""
         self.parts.append(f"<p>{html.escape(text)}</p>\n")
 
-    def table(self, frame: pd.DataFrame) -> None:
-        """A table, numbers with two decimals."""
-        self.parts.append(render(frame, "html"))
+    def table(self, frame: pd.DataFrame, digits: int = 2) -> None:
+        """A table, numbers with some decimals."""
+        self.parts.append(render(frame, "html", digits))
 
     def figure(self, figure: Figure, caption: str = "") -> None:
         """A picture; without a caption its title is what a screen reader says."""

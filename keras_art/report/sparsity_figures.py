@@ -1,4 +1,4 @@
-"""Accuracy against the fraction of weights pruned, as the paper's figures 5, 8 and 9 have it; and where weights went.
+"""Accuracy against the fraction of weights pruned; and which layers lost theirs.
 
 Every function returns a `matplotlib.figure.Figure` of its own, without pyplot; `figures.save` writes it.
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,14 +20,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# The paper's black, blue, orange, green, red, purple and cyan, in shades that stay apart for colour-blind readers.
-COLOURS = {
-    "scratch": "#000000", "target_ticket": "#0072B2", "winning_ticket": "#0072B2", "ticket": "#0072B2",
-    "random_mask": "#E69F00", "random_weights": "#E69F00", "cifar10": "#009E73", "cifar100": "#CC1F2F",
-    "fashion_mnist": "#AA4499", "fmnist": "#AA4499", "similar_source": "#56B4E9",
-    "fine_tuned_pruned_model": "#7A4B1E", "shuffled_mask": "#7A4B1E",
-}  # fmt: skip
-TICKS = (0, 3, 6, 10, 14, 18, 22, 26, 30)  # stages of the paper whose fractions the axis names
+SCRATCH_COLOUR = "#000000"
+TICKS = (0, 3, 6, 10, 14, 18, 22, 26, 30)  # the axis names what so many stages of a fifth prune
 
 
 @dataclass(frozen=True)
@@ -50,26 +43,14 @@ class Panel:
     paper_title: str = ""
 
 
-def published_panel(path: Path, title: str) -> Panel:
-    """One of the authors' series, `lth_*.csv`: a column for each line, some with standard deviations."""
-    import pandas as pd
-
-    series = pd.read_csv(path)
-    lines = {}
-    for name in series.columns.drop(["stage", "sparsity_nominal", "baseline"]):
-        if not name.startswith("std"):
-            lines[name] = pd.DataFrame({"pruned": series["sparsity_nominal"], "accuracy": series[name]})
-    for column, name in (("std_ticket", "ticket"), ("std-mask", "random_mask")):
-        if column in series:
-            lines[name]["std"] = series[column]
-    return Panel(title, lines, (float(series["baseline"][0]), math.nan))
-
-
-def sparsity_curves(panels: Sequence[Panel]) -> Figure:
+def sparsity_curves(panels: Sequence[Panel], colours: Mapping[str, str] | None = None) -> Figure:
     """Accuracy against the fraction pruned, a plot for each panel, two to a row.
 
-    The axis is logarithmic in what is left, so that the paper's stages, of 20% each, stand at equal distances and any
-    other rate falls where it belongs.
+    The axis is logarithmic in what is left, so that stages of one rate stand at equal distances, and those of another
+    where they belong.
+
+    Args:
+        colours: of lines, by name; others take `OTHER_COLOURS` in the order they come.
 
     Raises:
         ValueError: there is nothing to draw.
@@ -83,14 +64,14 @@ def sparsity_curves(panels: Sequence[Panel]) -> Figure:
     width = COLUMN if columns == 1 else PAGE
     figure = Figure(figsize=(width, (3.6 if columns == 1 else 2.9) * rows), layout="constrained")
     for number, panel in enumerate(panels, 1):
-        _draw(figure.add_subplot(rows, columns, number), panel, width / columns, small=columns > 1)
+        _draw(figure.add_subplot(rows, columns, number), panel, colours or {}, width / columns, small=columns > 1)
     return figure
 
 
-def _draw(axes: Axes, panel: Panel, width: float, small: bool) -> None:
+def _draw(axes: Axes, panel: Panel, known: Mapping[str, str], width: float, small: bool) -> None:
     names = list(dict.fromkeys([*panel.lines, *panel.paper]))
-    unknown = [name for name in names if name not in COLOURS]
-    colours = COLOURS | {name: OTHER_COLOURS[i % len(OTHER_COLOURS)] for i, name in enumerate(unknown)}
+    unknown = [name for name in names if name not in known]
+    colours = {**known} | {name: OTHER_COLOURS[i % len(OTHER_COLOURS)] for i, name in enumerate(unknown)}
     deepest = max((float(np.max(_place(line["pruned"]))) for line in panel.lines.values()), default=30.0)
     for name, line in panel.paper.items():
         line = line[_place(line["pruned"]) <= max(deepest, 3) + 0.8]  # what lies beyond would stretch the other axis
@@ -105,7 +86,7 @@ def _draw(axes: Axes, panel: Panel, width: float, small: bool) -> None:
             axes.fill_between(_place(line["pruned"]), low, high, color=colours[name], alpha=0.15, linewidth=0)
     if panel.scratch is not None:
         accuracy, deviation = panel.scratch
-        axes.axhline(accuracy, color=COLOURS["scratch"], linewidth=1, label="scratch")
+        axes.axhline(accuracy, color=SCRATCH_COLOUR, linewidth=1, label="scratch")
         if math.isfinite(deviation):
             axes.axhspan(accuracy - deviation, accuracy + deviation, color="0.5", alpha=0.15, linewidth=0)
     size = 7 if small else 8

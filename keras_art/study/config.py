@@ -64,14 +64,17 @@ class Optimizer:
         name: a class of keras.optimizers.
         learning_rate: of its first step.
         options: further arguments of the constructor, such as ("momentum", 0.9).
+        drops: numbers of epochs after which the learning rate falls to a tenth.
     """
 
     name: str
     learning_rate: float
     options: tuple[tuple[str, float | bool], ...] = ()
+    drops: tuple[int, ...] = ()
 
     def __str__(self) -> str:
-        return " ".join([self.name, f"{self.learning_rate:g}", *(f"{name}={value}" for name, value in self.options)])
+        words = [self.name, f"{self.learning_rate:g}", *(f"{name}={value}" for name, value in self.options)]
+        return " ".join([*words, *(f"/10 after {epochs}" for epochs in self.drops)])
 
 
 VALUES: dict[str, type[Any]] = {value.__name__: value for value in (RunRef, Artefact, Optimizer)}
@@ -115,7 +118,7 @@ class Run:
 
     def as_json(self) -> dict[str, Any]:
         """What `config.json` holds."""
-        fields = {field.name: _written(getattr(self, field.name)) for field in dataclasses.fields(self)}
+        fields = {field.name: written(getattr(self, field.name)) for field in dataclasses.fields(self)}
         return {"kind": self.kind, "format": CONFIG_FORMAT, **fields}
 
 
@@ -207,7 +210,7 @@ def digest(run: Run) -> str:
     """Eight hex digits of kind and fields that differ from their defaults: a field added later keeps old digests."""
     changed = {
         # 1 and 1.0 are one learning rate.
-        field.name: float(value) if isinstance(field.default, float) else _written(value)
+        field.name: float(value) if isinstance(field.default, float) else written(value)
         for field in dataclasses.fields(run)
         if (value := getattr(run, field.name)) != field.default
     }
@@ -247,11 +250,11 @@ def run_from(config: Any, where: Path) -> Run:
     if unknown := sorted(set(fields) - set(known)):
         raise BadRun(f"{where} has the field {unknown[0]!r}, which this version does not know: {other}")
     try:
-        read = {name: _read(value) for name, value in fields.items()}
+        values = {name: read(value) for name, value in fields.items()}
         hints = typing.get_type_hints(kind.run)
-        if wrong := [name for name, value in read.items() if not _fits(value, hints[name])]:
+        if wrong := [name for name, value in values.items() if not _fits(value, hints[name])]:
             raise ValueError(f"{wrong[0]} is {fields[wrong[0]]!r}")
-        run = kind.run(**read)
+        run = kind.run(**values)
         hash(run)
     except (TypeError, ValueError, KeyError) as error:
         raise BadRun(f"{where} does not describe a run of the kind {config['kind']!r} ({error}): {other}") from error
@@ -274,17 +277,17 @@ def _fits(value: Any, hint: Any) -> bool:
     return isinstance(value, hint) and (hint is bool or not isinstance(value, bool))
 
 
-def _written(value: Any) -> Any:
+def written(value: Any) -> Any:
     """A field's value as JSON has it."""
     if type(value) in VALUES.values():
-        inner = {field.name: _written(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        inner = {field.name: written(getattr(value, field.name)) for field in dataclasses.fields(value)}
         return {"type": type(value).__name__, **inner}
-    return [_written(inner) for inner in value] if isinstance(value, tuple) else value
+    return [written(inner) for inner in value] if isinstance(value, tuple) else value
 
 
-def _read(value: Any) -> Any:
-    """What `_written` wrote."""
+def read(value: Any) -> Any:
+    """What `written` wrote."""
     if isinstance(value, dict):
-        inner = {name: _read(part) for name, part in value.items() if name != "type"}
+        inner = {name: read(part) for name, part in value.items() if name != "type"}
         return VALUES[value["type"]](**inner)
-    return tuple(map(_read, value)) if isinstance(value, list) else value
+    return tuple(map(read, value)) if isinstance(value, list) else value

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_art.store.runs import Store, StoreError
-from keras_art.study.config import Run, function, mode_of, needs
+from keras_art.study.config import Run, RunRef, function, mode_of, needs
 from keras_art.terminal import Tell
 
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.05, 2.0  # seconds between two looks at runs that other processes hold
@@ -40,25 +40,31 @@ def execute(
     left = [run for run in runs if store.metrics(run) is None]
     computed, pause = 0, SHORTEST_PAUSE
     told: set[Run] = set()
+    done: set[RunRef] = set()  # asked of the store once: a study has thousands of runs, and many need the same one
     while left:
-        ready = [run for run in left if all(map(store.has, needs(run)))]
-        for run in ready:
+        held = []
+        for run in left:
+            done.update(ref for ref in needs(run) if ref not in done and store.has(ref))
+            if not done.issuperset(needs(run)):
+                continue
             try:
                 with store.lock(store.directory(run), wait=False):
                     if store.metrics(run) is None:
                         store.finish(run, carry_out(run, store.begin(run)))
                         computed += 1
             except Timeout:
+                held.append(run)
                 continue
             left.remove(run)
             pause = SHORTEST_PAUSE
             break
         else:
-            if not ready:
+            if not held:
                 raise StoreError(f"{left[0].title} needs {needs(left[0])[0]}, which nobody has computed")
-            for run in set(ready) - told:
-                waiting(run)
-            told.update(ready)
+            for run in held:
+                if run not in told:
+                    waiting(run)
+            told.update(held)
             time.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
     return computed

@@ -1,4 +1,4 @@
-"""Files that a person names in a study, kept in its store so that runs need nothing else."""
+"""Files and finished runs that a person names in a study, kept in its store so that runs need nothing else."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from pathlib import Path
 
 from keras_art.errors import UserError
 from keras_art.store.runs import Store
-from keras_art.study.config import Artefact
+from keras_art.study.config import AnyRun, Artefact, Run
+from keras_art.study.records import read_run
 from keras_art.writing import replacing, slug
 
 
@@ -58,10 +59,12 @@ def artefact_path(store: Store, kept: Artefact) -> Path:
 
 
 def keep_files(store: Store, words: Iterable[str]) -> None:
-    """Copies the files and preset folders among a study's words into its store."""
+    """Copies the files, preset folders, and directories of finished runs among a study's words into its store."""
     for word in words:
-        kept, path = artefact(word), Path(word).expanduser()
-        if isinstance(kept, Artefact) and not artefact_path(store, kept).exists():
+        path = Path(word).expanduser()
+        if (path / "metrics.json").is_file():
+            _keep_run(store, path, read_run(path))
+        elif isinstance(kept := artefact(word), Artefact) and not artefact_path(store, kept).exists():
             if path.is_dir():
                 _keep_preset(store, path, artefact_path(store, kept))
             else:
@@ -79,6 +82,28 @@ def _keep_preset(store: Store, folder: Path, place: Path) -> None:
         for path in preset_files(folder):
             shutil.copyfile(path, part / path.name)
         part.rename(place)
+
+
+def _keep_run(store: Store, folder: Path, run: Run) -> None:
+    with store.lock(store.directory(run)):
+        if store.metrics(run) is None:
+            shutil.copytree(folder, store.directory(run), ignore=lambda *_: ["metrics.json"], dirs_exist_ok=True)
+            with replacing(store.directory(run) / "metrics.json") as part:  # last: without it there is no run
+                shutil.copyfile(folder / "metrics.json", part)
+
+
+def given_run(folder: Path, kind: type[AnyRun]) -> AnyRun:
+    """The finished run of a directory, wherever it lies.
+
+    Raises:
+        UserError: none of that kind is there, or it is not finished.
+        BadRun: this version does not know such runs.
+    """
+    if (folder / "config.json").is_file() and isinstance(run := read_run(folder), kind):
+        if (folder / "metrics.json").is_file():
+            return run
+        raise UserError(f"the {kind.kind} of {folder} is not finished: the command that began it goes on")
+    raise UserError(f"{folder} holds no {kind.kind}: name the directory of one, below STORE/{kind.kind}/")
 
 
 def split_weights(networks: Sequence[str], weights: Sequence[str]) -> tuple[dict[str, str], str]:

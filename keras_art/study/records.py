@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from keras_art import terminal
 from keras_art.errors import UserError
 from keras_art.store.reading import read_json
 from keras_art.store.runs import Store
 from keras_art.study.config import AnyRun, Run, RunRef, run_from
 
 
-def finished(
-    store: Store, kind: type[AnyRun], unreadable: dict[Path, str] | None = None
-) -> list[tuple[AnyRun, dict[str, Any]]]:
-    """Every finished run of a kind with its metrics, by directory name.
+def finished(store: Store, kind: type[AnyRun]) -> list[tuple[AnyRun, dict[str, Any]]]:
+    """Every finished run of a kind with its metrics, by directory name; one that can not be read is named and left out.
 
-    Args:
-        unreadable: takes the directories that can not be read, and why: one of them stops nothing.
+    The message is given once in a process, however many tables ask.
     """
     found = []
     for path in sorted((store.root / kind.kind).glob("*/metrics.json")):
@@ -28,9 +27,13 @@ def finished(
             if isinstance(run, kind) and (metrics := store.metrics(run)) is not None:
                 found.append((run, metrics))
         except UserError as error:
-            if unreadable is not None:
-                unreadable[path.parent] = str(error)
+            _left_out(str(error))
     return found
+
+
+@functools.cache
+def _left_out(reason: str) -> None:
+    terminal.say(f"left out: {reason}")
 
 
 def read_run(folder: Path) -> Run:

@@ -36,128 +36,19 @@ Departures and readings (`--preset paint` follows the paper, `guo` and `west` th
 
 from __future__ import annotations
 
-import json
-import sys
-from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from keras_art.commands.machine import Reproduction
+from reproductions.dcec_paint import figures, study, tables
 
-from keras_art import terminal
-from keras_art.commands import predict
-from keras_art.errors import UserError
-from keras_art.methods.dcec import kinds
-from keras_art.store import runs
-from keras_art.study import plan as study_
-from reproductions.dcec_paint.study import PAPER, PRESETS, Run, Study, check, collection, runs_of
-from reproductions.dcec_paint.tables import print_tables, recovered, table
-
-if TYPE_CHECKING:
-    from keras_art.data.sources import Collection
-
-__all__ = ["main", "print_tables", "table"]
-
-
-def carry_out(study: Study) -> int:
-    """Runs what is missing of a study, prints its tables, and says where its pictures are."""
-    store = runs.Store(study.store)
-    if study.table:
-        store.check()
-        print_tables(store, study.format, target=study.target)
-        return 0
-    check(study)
-    store.create()
-    from keras_art.data import pictures
-
-    found = collection(study, store)
-    if study.target and study.target not in found.targets:
-        raise UserError(
-            f"{found.name} has no label column {study.target!r}; it has {', '.join(found.targets) or 'none'}"
-        )
-    configs = runs_of(study, pictures.key_of(found))
-    estimate = kinds.Estimate(store, Run, {configs[0].collection: len(found.table)})
-    if study.dry_run:
-        print(study_.plan(store, configs, estimate))
-        return 0
-    if missing := [run for run in configs if store.metrics(run) is None]:
-        terminal.say(study_.plan(store, configs, estimate))
-        prepare(study, store, found)
-        train(study, store, missing, estimate)
-    from keras_art.methods.dcec import page
-
-    page.draw(store, configs, study.target)
-    print_tables(store, study.format, configs, study.target)
-    if study.target:
-        terminal.say(recovered(store, configs, study.target, found.table[study.target].nunique()))
-    return 0
-
-
-def prepare(study: Study, store: runs.Store, found: Collection) -> None:
-    """Everything that can go wrong before training does so here: pictures, network, backbone."""
-    terminal.start_backend()
-    from keras_art.data import pictures
-    from keras_art.methods.dcec import clustering
-
-    with terminal.bar(f"reading {found.name} at {study.image_size} pixels", "images") as progress:
-        ready = pictures.prepare(store, found, study.image_size, study.resize, progress)
-    folder = store.root / "collections" / ready.key
-    facts = json.loads((folder / "pictures.json").read_text())
-    if facts["quarantined"]:
-        terminal.say(f"in quarantine: {facts['quarantined']}, see {folder / 'quarantine.csv'}")
-    clustering.check(ready, max(study.k))
-    if study.backbone:
-        study_.keep_files(store, [study.backbone])
-        clustering.load_backbone(store, study_.named(study.backbone), study.preprocessing, study.image_size)
-
-
-def train(study: Study, store: runs.Store, missing: Sequence[Run], estimate: kinds.Estimate) -> None:
-    """Runs what is missing, telling how far the study is, which weights the losses have, and what looks wrong."""
-    from keras_art.methods.dcec import clustering, joint
-
-    lambda_r, lambda_c = joint.loss_weights(study.gamma, study.convention)
-    terminal.say(
-        f"loss = {lambda_r:g} * L_r (squared error, mean over pixels and images) "
-        f"+ {lambda_c:g} * L_c (KL divergence, sum over clusters, mean over images)"
-    )
-    clock = terminal.Clock([estimate.seconds(run) for run in missing])
-
-    def one(run: Run, folder: Path) -> dict[str, Any]:
-        words = "autoencoder" if run.mode == "pretraining" else f"k = {run.k}"
-        words += f", seed {run.seed}"
-        metrics = clustering.carry_out(store, run, folder, lambda line, share: clock.tell(f"{words}: {line}", share))
-        clock.next(f"{words}: {summary(run, metrics)}")
-        for note in metrics.get("notes", []):
-            terminal.say(f"  {words}: {note}")
-        return metrics
-
-    runs.execute(store, list(missing), one, lambda run: terminal.say(f"waiting for another process: {run}"))
-
-
-def summary(run: Run, metrics: dict[str, Any]) -> str:
-    """A finished run in a few words."""
-    if metrics["status"] == "diverged":
-        return "diverged"
-    if run.mode == "pretraining":
-        gap = f", gap statistic: k = {metrics['gap_k'] or 'none'}" if run.gap_references else ""
-        return f"reconstruction {metrics['reconstruction_loss']:.5f}{gap}"
-    reason = {"tol": f"fewer than {run.tol:.1%} of labels changed", "max_iterations": "iterations spent"}
-    return f"{metrics['steps']} iterations ({reason[metrics['stop']]}), sizes {metrics['sizes']}"
-
-
-def assign(*arguments: Any) -> Any:
-    """`clustering.predict`, imported when it is needed."""
-    from keras_art.methods.dcec import clustering
-
-    return clustering.predict(*arguments)
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """The command line; returns the exit status."""
-    argv = list(sys.argv[1:] if argv is None else argv)
-    prog = f"python -m reproductions.{PAPER}"
-    if argv[:1] == ["predict"]:
-        asked = terminal.read(
-            predict.Predict, argv[1:], prog=f"{prog} predict", description=predict.Predict.__doc__ or ""
-        )
-        return terminal.guarded(lambda: predict.command(asked, Run, assign), prog)
-    study = terminal.parse(Study, PRESETS, argv, prog=prog, description=__doc__ or "")
-    return terminal.guarded(lambda: carry_out(study), prog)
+REPRODUCTION = Reproduction(
+    name="dcec_paint",
+    doc=__doc__,
+    study=study.Study,
+    presets=study.PRESETS,
+    check=study.check,
+    collections=study.collections,
+    runs=study.runs,
+    tables=tables.tables_of,
+    figures=figures.draw,
+    files=study.files,
+    begin=study.begin,
+)

@@ -2,6 +2,6 @@
 
 import sys
 
-from reproductions.dcec_paint import main
+from reproductions.dcec_paint import REPRODUCTION
 
-sys.exit(main())
+sys.exit(REPRODUCTION.main())

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Literal
 
 from keras_art import terminal
+from keras_art.commands import flags
+from keras_art.commands.machine import located
 from keras_art.errors import UserError
-from keras_art.methods.dcec.kinds import ClusterRun
-from keras_art.store import runs
-from keras_art.study import plan as study_
-from keras_art.version import __version__
+from keras_art.store.runs import Store
+from keras_art.study.files import artefact
+from keras_art.study.kinds.clustering import ClusteringRun as Run
 
 if TYPE_CHECKING:
-    from keras_art.data.sources import Collection
-
-PAPER = "dcec_paint"
+    from keras_art.commands.machine import Chosen
 
 
 @dataclass(frozen=True)
-class Study(terminal.Study):
+class Study(flags.Study):
     """What a person asks for; it expands into Runs."""
 
     preset: Literal["demo", "study", "paint", "guo", "west"] = "demo"  # type: ignore[assignment]  # has its own
@@ -87,46 +86,84 @@ JOINT = ("gamma", "convention", "batch_size", "update_interval", "tol", "max_ite
 NETWORK = ("image_size", "resize", "channels", "embedding", "activation", "learning_rate", "order")
 
 
-@dataclass(frozen=True)
-class Run(ClusterRun):
-    """One pretraining, or one clustering into k."""
+def check(study: Study) -> None:
+    """Refuses what contradicts itself, before anything is read.
 
-    paper: ClassVar[str] = PAPER
+    Raises:
+        UserError: naming the flags.
+    """
+    flags.check_values(
+        study, k=2, epochs=1, pretrain_batch_size=1, batch_size=1, update_interval=1, max_iterations=1, embedding=1,
+        limit=0, gap_references=0, tol=0,
+    )  # fmt: skip
+    if not study.k:
+        raise UserError("--k needs at least one number of clusters")
+    if not 0 <= study.gamma <= 1:
+        raise UserError(f"--gamma {study.gamma} is outside [0, 1]: it is the weight of the clustering loss")
+    if study.image_size % 4 or study.image_size < 8:
+        raise UserError(f"--image_size {study.image_size} can not be halved three times and back: take a multiple of 8")
+    if study.split != "auto":
+        raise UserError("--split: clustering takes the whole collection, there is nothing to split")
 
 
-def collection(study: Study, store: runs.Store) -> Collection:
-    """The pictures of a study, read but not yet opened."""
-    from keras_art.atelier import make_atelier
-    from keras_art.data import pictures
-    from keras_art.methods.dcec import digits
+def files(study: Study) -> list[str]:
+    """The files among a study's flags."""
+    return [study.backbone] if study.backbone else []
 
-    data: str | Path | None = study.data
-    if data is None and study.preset in ("paint", "west"):
+
+def collections(study: Study, store: Store) -> Chosen:
+    """The pictures of a study, read but not yet opened: "pictures", all of them."""
+    from keras_art.data.kept import open_all
+    from reproductions.dcec_paint.digits import make_digits
+
+    if study.data is None and study.preset in ("paint", "west"):
         raise UserError(f"--preset {study.preset} needs --data: the auction pictures of the paper are not published")
-    if data is None:
-        # By version: a painter who has learnt something since must not be taken for the old one.
-        data = make_atelier(store.root / "cache" / __version__ / "atelier-target")
-    elif data == "digits":
-        data = digits.make_digits(store.root / "cache" / "digits")
-    return pictures.limited(pictures.load_pictures(data, study.root), study.limit, study.split_seed)
+    digits = study.data == "digits"
+    data = make_digits(store.root / "cache" / "digits") if digits else located(store, study.data)
+    found, choice = open_all(store, data, study.root, split_seed=study.split_seed, limit=study.limit)
+    if study.target and study.target not in choice.columns:
+        raise UserError(
+            f"{choice.name} has no label column {study.target!r}; it has {', '.join(choice.columns) or 'none'}"
+        )
+    return {"pictures": (found, choice)}
 
 
-def runs_of(study: Study, key: str) -> list[Run]:
+def runs(study: Study, chosen: Chosen, store: Store) -> list[Run]:
     """The study as a list of runs: for each seed an autoencoder, then every k."""
+    _, choice = chosen["pictures"]
     found = []
     common = {name: getattr(study, name) for name in NETWORK}
     joint = {name: getattr(study, name) for name in JOINT}
+    backbone = artefact(study.backbone) if study.backbone else ""
     for seed in study.seeds:
         first = Run(
-            collection=key, mode="pretraining", seed=seed, batch_size=study.pretrain_batch_size, epochs=study.epochs,
-            keep=study.keep, gap_references=study.gap_references, **common,
+            collection=choice.key, mode="pretraining", seed=seed, batch_size=study.pretrain_batch_size,
+            epochs=study.epochs, keep=study.keep, gap_references=study.gap_references, **common,
         )  # fmt: skip
         found.append(first)
-        backbone = study_.named(study.backbone) if study.backbone else ""
         for k in study.k:
-            weights = f"run:{runs.digest(first)}"
-            found.append(Run(collection=key, k=k, seed=seed, weights=weights, backbone=backbone, **common, **joint))
+            found.append(
+                Run(collection=choice.key, k=k, seed=seed, weights=first.ref, backbone=backbone, **common, **joint)
+            )
     return found
+
+
+def begin(study: Study, store: Store, chosen: Chosen, missing: Sequence[Run]) -> None:
+    """Refuses pictures that can not be clustered, and says what the losses weigh.
+
+    Raises:
+        UserError: fewer images than clusters, or images which are all the same.
+    """
+    from keras_art.data import tasks
+    from keras_art.methods.dcec import clustering, joint
+
+    _, choice = chosen["pictures"]
+    clustering.check(tasks.load(store, choice.key, study.image_size, study.resize), max(study.k))
+    lambda_r, lambda_c = joint.loss_weights(study.gamma, study.convention)
+    terminal.say(
+        f"loss = {lambda_r:g} * L_r (squared error, mean over pixels and images) "
+        f"+ {lambda_c:g} * L_c (KL divergence, sum over clusters, mean over images)"
+    )
 
 
 def protocol(run: Run, pretraining: Run) -> str:
@@ -142,27 +179,3 @@ def protocol(run: Run, pretraining: Run) -> str:
         ):  # fmt: skip
             return name
     return "study"
-
-
-def check(study: Study) -> None:
-    """Refuses what contradicts itself, before anything is read.
-
-    Raises:
-        UserError: naming the flags.
-    """
-    if not 0 <= study.gamma <= 1:
-        raise UserError(f"--gamma {study.gamma} is outside [0, 1]: it is the weight of the clustering loss")
-    if not study.k or len(set(study.k)) < len(study.k) or min(study.k) < 2:
-        raise UserError("--k needs numbers of clusters, each at least 2 and none twice: one cluster separates nothing")
-    if not study.seeds or len(set(study.seeds)) < len(study.seeds):
-        raise UserError("--seeds needs at least one value, and none twice")
-    if study.image_size % 4 or study.image_size < 8:
-        raise UserError(f"--image_size {study.image_size} can not be halved three times and back: take a multiple of 8")
-    for flag in ("epochs", "pretrain_batch_size", "batch_size", "update_interval", "max_iterations", "embedding"):
-        if getattr(study, flag) < 1:
-            raise UserError(f"--{flag} is at least 1")
-    for flag in ("limit", "gap_references", "tol"):
-        if getattr(study, flag) < 0:
-            raise UserError(f"--{flag} is at least 0")
-    if study.split != "auto":
-        raise UserError("--split: clustering takes the whole collection, there is nothing to split")

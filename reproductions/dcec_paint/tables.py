@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from keras_art.report.tables import PaperTable, beside, compare, render, titled
-from keras_art.store import runs
-from reproductions.dcec_paint.study import Run, protocol
+from keras_art.commands.machine import Tables
+from keras_art.report.tables import PaperTable, compare
+from keras_art.store.reading import read_table
+from keras_art.store.runs import Store
+from keras_art.study.records import finished, variant
+from reproductions.dcec_paint.study import NETWORK, Run, Study, protocol
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -130,53 +132,64 @@ TABLE_ARTISTS = PaperTable(
 
 
 METHODS = ("dcec", "kmeans_embedding", "kmeans_pixels")  # that the sentence of `recovered` is about
+SPACES = "DCEC and its baselines; AS: silhouette in the learned space, and in two that were not trained to cluster"
 
 
 @dataclass(frozen=True)
-class Clustering:
-    """A finished clustering with what a table says of it."""
+class Clustered:
+    """A finished clustering with what a table says of it.
+
+    Attributes:
+        name: the collection, its size, and what else tells this run from others but for its k and seed.
+        found: its metrics.
+    """
 
     run: Run
     protocol: str
-    name: str  # the collection, its size and what else tells this run from others but for its k and seed
+    name: str
     found: dict[str, Any]
 
 
-def clusterings(store: runs.Store, only: Sequence[Run] | None = None) -> list[Clustering]:
+def tables_of(store: Store, only: Sequence[Run] | None, study: Study) -> Tables:
+    """West's tables beside what the store holds, or beside some of its runs, and a table of DCEC and its baselines."""
+    done = clusterings(store, only)
+    ours = overview(store, done, study.target)
+    if ours.empty:
+        return Tables(beside_west(done))
+    title = "\n".join([SPACES, *recovered(ours, done, study.target)])
+    return Tables(beside_west(done), [(title, ours)], digits=3)
+
+
+def clusterings(store: Store, only: Sequence[Run] | None) -> list[Clustered]:
     """Every finished clustering of a store, or those among some of its runs."""
-    every = store.finished(Run)
-    sources = {f"run:{runs.digest(run)}": run for run, _ in every if run.mode == "pretraining"}
-    chosen = [(run, found) for run, found in every if run.weights in sources and (only is None or run in only)]
-    settings = {run: _settings(run, sources[run.weights]) for run, _ in chosen}
+    every = finished(store, Run)
+    pretrainings = {run.ref: run for run, _ in every if run.mode == "pretraining"}
+    chosen = [
+        (run, pretrainings[run.weights], found)
+        for run, found in every
+        if run.weights in pretrainings and (only is None or run in only)
+    ]
+    runs, firsts = [run for run, _, _ in chosen], [first for _, first, _ in chosen]
     done = []
-    for run, found in chosen:
-        rivals = [settings[other] for other, _ in chosen if other.collection == run.collection]
-        differing = [name for name in settings[run] if len({rival[name] for rival in rivals}) > 1]
-        words = ", ".join(f"{name}={settings[run][name]}" for name in differing if name != "image_size")
-        name = f"{run.collection.rsplit('-', 1)[0]} {run.image_size}px" + f" [{words}]" * bool(words)
-        done.append(Clustering(run, protocol(run, sources[run.weights]), name, found))
+    for run, first, found in chosen:
+        differing = variant(run, runs, _cell, ("k", "seed", "backbone", "preprocessing"))
+        # Of what the two have in common, the clustering has told already.
+        before = variant(first, firsts, _cell, ("collection", "seed", "gap_references", *NETWORK))
+        name = f"{run.place} {run.image_size}px{differing}{before.replace('[', '[pretraining ')}"
+        done.append(Clustered(run, protocol(run, first), name, found))
     return done
 
 
-def _settings(run: Run, pretraining: Run) -> dict[str, Any]:
-    """Every field that makes two runs incomparable: all of both but k, seed and the digest of the weights."""
-    first = {"pretrain_batch_size": pretraining.batch_size, "epochs": pretraining.epochs, "keep": pretraining.keep}
-    return {
-        name: value
-        for name, value in {**dataclasses.asdict(run), **first}.items()
-        if name not in ("k", "seed", "weights", "backbone", "preprocessing")
-    }
+def _cell(run: Run) -> tuple[str, int]:
+    return run.place, run.image_size
 
 
-def table(store: runs.Store, only: Sequence[Run] | None = None) -> list[tuple[PaperTable, pd.DataFrame]]:
-    """West's tables beside what the store holds, or beside some of its runs.
-
-    Ours stand in rows of their own: no collection that can be had is West's.
-    """
+def beside_west(done: Sequence[Clustered]) -> list[tuple[PaperTable, pd.DataFrame]]:
+    """West's tables beside some clusterings; ours stand in rows of their own, for no collection to be had is West's."""
     import pandas as pd
 
     rows = []
-    for each in clusterings(store, only):
+    for each in done:
         row = {
             "collection": each.name, "k": each.run.k, "protocol": each.protocol, "n_test": None, "comparable": False,
             "status": each.found["status"], "note": f"N={each.found['n_images']}", "seed": each.run.seed,
@@ -203,7 +216,7 @@ def table(store: runs.Store, only: Sequence[Run] | None = None) -> list[tuple[Pa
     ]
 
 
-def overview(store: runs.Store, only: Sequence[Run] | None = None, target: str | None = None) -> pd.DataFrame:
+def overview(store: Store, done: Sequence[Clustered], target: str | None) -> pd.DataFrame:
     """DCEC and every baseline, k by k, means over seeds; one row per collection, k and method.
 
     Silhouettes (AS) in the learned and in the fixed spaces; `accuracy`, `nmi` and `ari` against `target`, or the first
@@ -211,57 +224,52 @@ def overview(store: runs.Store, only: Sequence[Run] | None = None, target: str |
     """
     import pandas as pd
 
-    from keras_art.methods.dcec.scores import stability
-
     rows = []
-    for each in clusterings(store, only):
-        folder = store.directory(each.run)
+    for each in done:
         for method, measured in each.found.get("scores", {}).items():
-            labels = [name.removeprefix("nmi_") for name in measured if name.startswith("nmi_")]
+            labels = list(each.found["classes"])
             label = target if target in labels else next(iter(labels), "")
             row = {
-                "collection": each.name,
-                "protocol": each.protocol,
-                "k": each.run.k,
-                "label": label,
-                "method": method,
-            }
+                "collection": each.name, "protocol": each.protocol, "k": each.run.k, "label": label, "method": method,
+            }  # fmt: skip
             row |= {f"AS {space}": measured.get(f"silhouette_{space}") for space in ("learned", "embedding", "pca")}
             row |= {name: measured.get(f"{name}_{label}") for name in ("accuracy", "nmi", "ari")}
-            file, column = ("assignments", "cluster") if method == "dcec" else ("baselines", method)
-            rows.append({**row, "clusters": (folder / f"{file}.csv", column)})
+            rows.append({**row, "run": each.run})
     frame = pd.DataFrame(rows)
     if frame.empty:
         return frame
     groups = frame.groupby(["collection", "protocol", "k", "label", "method"], sort=False)
     ours = groups[[name for name in frame if name.startswith("AS ") or name in ("accuracy", "nmi", "ari")]].mean()
     ours.insert(0, "seeds", groups.size())
-    ours["stability"] = [
-        stability([pd.read_csv(path, usecols=[column])[column].to_numpy() for path, column in group["clusters"]])
-        for _, group in groups
-    ]
+    ours["stability"] = [_stability(store, group["run"], method) for (*_, method), group in groups]
     return ours.reset_index().sort_values(["collection", "k"], kind="stable").dropna(axis="columns", how="all")
 
 
-def recovered(store: runs.Store, only: Sequence[Run], target: str, k: int) -> str:
-    """How well DCEC's clusters agree with a label, beside k-means on pixels, in a sentence; "" where k was not run."""
-    ours = overview(store, only, target)
-    if ours.empty or "nmi" not in ours or k not in ours["k"].tolist():
-        return ""
-    rows = ours[ours["k"] == k].set_index("method")
-    words = [f"{name} {rows.loc[name, 'accuracy']:.1%} (NMI {rows.loc[name, 'nmi']:.3f})" for name in METHODS]
-    return f"{target}, {k} clusters, images in the cluster matched with their {target}: {', '.join(words)}"
+def _stability(store: Store, runs: Sequence[Run], method: str) -> float | None:
+    """How far the clusters of several seeds agree; None for one seed."""
+    if len(runs) < 2:
+        return None
+    from keras_art.methods.dcec.scores import stability
+
+    file, column = ("assignments", "cluster") if method == "dcec" else ("baselines", method)
+    found = [read_table(store.directory(run) / f"{file}.csv", usecols=[column]) for run in runs]
+    return stability([table[column].to_numpy() for table in found])
 
 
-def print_tables(store: runs.Store, format: str, only: Sequence[Run] | None = None, target: str | None = None) -> None:
-    """Prints the paper's tables that have something of ours in them, or all where nothing has been run; then ours."""
-    frames = table(store, only)
-    filled = [(paper, frame) for paper, frame in frames if (frame["n"] > 0).any()]
-    for paper, frame in filled or frames:
-        print(beside(paper, frame, format))
-    ours = overview(store, only, target)
-    if len(ours):
-        words = (
-            "DCEC and its baselines; AS: silhouette in the learned space, and in two that were not trained to cluster"
-        )
-        print(titled(words + "\n" * (format == "text"), render(ours, format, 3), format))
+def recovered(ours: pd.DataFrame, done: Sequence[Clustered], target: str | None) -> list[str]:
+    """How well DCEC's clusters agree with a label, beside k-means on pixels: a sentence for every collection.
+
+    Args:
+        ours: what `overview` returns.
+        done: what it was made of; clusterings into as many clusters as `target` has values are told of.
+    """
+    told = {}
+    for each in done:
+        if target and each.found.get("classes", {}).get(target) == each.run.k:
+            rows = ours[(ours["collection"] == each.name) & (ours["k"] == each.run.k)].set_index("method")
+            words = [f"{name} {rows.loc[name, 'accuracy']:.1%} (NMI {rows.loc[name, 'nmi']:.3f})" for name in METHODS]
+            told[each.name] = (
+                f"{each.name}: {target}, {each.run.k} clusters, images in the cluster matched with their {target}: "
+                f"{', '.join(words)}"
+            )
+    return list(told.values())

@@ -16,7 +16,7 @@ from keras_art.report.tables import render
 from keras_art.store.reading import read_table
 from keras_art.store.runs import Store
 from keras_art.study.records import variant
-from keras_art.writing import write
+from keras_art.writing import distinct, write
 from reproductions.multitask.kind import MultitaskRun
 from reproductions.multitask.tables import cell, summary
 
@@ -76,7 +76,7 @@ def draw(store: Store, runs: Sequence[MultitaskRun], folder: Path) -> None:
 
 
 def _file(store: Store, run: MultitaskRun, name: str, task: str) -> Path:
-    return store.directory(run) / f"{name}_{evaluation.file_words(run.targets)[task]}.csv"
+    return store.directory(run) / f"{name}_{distinct(run.targets)[task]}.csv"
 
 
 def _table(store: Store, run: MultitaskRun, task: str) -> pd.DataFrame:
@@ -168,24 +168,23 @@ def _one_model(page: pages.Page, store: Store, name: str, run: MultitaskRun) -> 
     if len(features) < 5:
         return
     points = evaluation.projection(features)
-    table = tasks.load(store, run.collection, run.image_size, run.resize).task.table
+    columns = tasks.load(store, run.collection, run.image_size, run.resize).task.columns
     for column in labels.facts(store, run.collection):
-        names = table[column].iloc[rows].tolist()
+        names = columns[column].iloc[rows].tolist()
         page.figure(pages.scatter(points, names, f"{name}: shared layer by {column}"))
 
 
 def gram_findings(store: Store, run: MultitaskRun) -> tuple[dict[str, np.ndarray], np.ndarray, list[str]]:
     """What a Gram run's test images say: style -> mean Gram matrix minus the mean of all; contributions; classes."""
-    import keras
-
     from keras_art.networks import gram
+    from keras_art.networks.loading import load_model
     from keras_art.pictures.pipeline import Batches
 
     ready = tasks.load(store, run.collection, run.image_size, run.resize)
-    known = labels.read_labels(ready.task.table, run.targets)
+    known = labels.read_labels(ready.task, run.targets)
     classes, test = known.classes[run.targets[0]], ready.part("test")
     index = known.index[test, 0]
-    model = keras.saving.load_model(store.directory(run) / "model.keras", compile=False)
+    model = load_model(store.directory(run))
     batches = Batches(ready.pixels, ready.rows[test], known.index[test], run.batch_size)
     grams = gram.gram_reader(model).predict(batches.epochs(), verbose=0)
     mean = grams.mean(axis=0)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from keras_art import terminal
 from keras_art.commands import flags
-from keras_art.commands.machine import read_collection
+from keras_art.commands.machine import located
 from keras_art.errors import UserError
 from keras_art.store.runs import Store
 from keras_art.study.costs import VITS
@@ -160,10 +160,15 @@ def collections(study: Study, store: Store) -> Chosen:
     Raises:
         BadCollection: it can not be read, or a column can not be used.
     """
+    from keras_art.data.kept import held
     from keras_art.data.labels import choose_columns
+    from keras_art.data.sources import load_collection
 
-    collection = read_collection(study, store, study.data)
+    data = located(store, study.data)
     how: dict[str, Any] = {"rule": study.split, "split_seed": study.split_seed, "limit": study.limit}
+    if kept := held(store, data, study.targets, **how):
+        return {"target": (None, kept)}
+    collection = load_collection(data, study.root)
     return {"target": (collection, choose_columns(collection, study.targets, min_images=study.min_images, **how))}
 
 

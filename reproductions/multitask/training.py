@@ -15,8 +15,9 @@ import pandas as pd
 
 from keras_art.data import labels, tasks
 from keras_art.learning import staged, training
-from keras_art.networks import backbones, gram, heads, loading, vit
+from keras_art.networks import backbones, gram, heads, vit
 from keras_art.networks.losses import MultiTask, Term
+from keras_art.networks.trained import ModelCard, provenance, save
 from keras_art.pictures import augmentation
 from keras_art.pictures.pipeline import Batches
 from keras_art.report import evaluation
@@ -109,7 +110,7 @@ def _carry_out(store: Store, run: MultitaskRun, folder: Path, tell: Tell) -> dic
     started = time.monotonic()
     training.make_deterministic(run.seed)
     ready = tasks.load(store, run.collection, run.image_size, run.resize)
-    known = labels.read_labels(ready.task.table, run.targets)
+    known = labels.read_labels(ready.task, run.targets)
     backbone = load_network(store, run)
     model = build(run, backbone, {task: len(names) for task, names in known.classes.items()})
     history, finite = _fit(run, model, model.get_layer(backbone.model.name), ready, known, folder, tell)
@@ -131,11 +132,10 @@ def _carry_out(store: Store, run: MultitaskRun, folder: Path, tell: Tell) -> dic
             "best_epoch": int(best["epoch"]),
             **{f"val_{task}_accuracy": float(best[f"val_{task}_accuracy"]) for task in known.classes},
         }
-        loading.save(
-            keras.Model(model.input, {task: model.output[task] for task in known.classes}, name="classifier"),
-            folder / "model.keras",
-            classes=known.classes, preprocessing=backbone.preprocessing, resize=run.resize, metrics=facts,
-        )  # fmt: skip
+        source = provenance(run.as_json())
+        card = ModelCard(known.classes, backbone.preprocessing, run.resize, run.image_size, facts, source)
+        outputs = {task: model.output[task] for task in known.classes}
+        save(keras.Model(model.input, outputs, name="classifier"), folder / "model.keras", card)
     os.replace(folder / "checkpoint" / "epoch.npz", folder / "last.npz")
     return {**facts, "seconds": round(time.monotonic() - started, 2)}
 
@@ -190,6 +190,6 @@ def _test(
     reader = keras.Model(model.input, [model.output, model.get_layer("shared").output])
     found, features = reader.predict(_batches(run, ready, known, "test", augmented=False).epochs(), verbose=0)
     write_arrays(folder / "shared.npz", {"features": features, "rows": test})
-    ids = ready.task.table["id"].iloc[test].tolist()
+    ids = ready.task.images["id"].iloc[test].tolist()
     tested = labels.Labels(known.classes, known.index[test], known.left_out)
     return evaluation.report(folder, ids, tested, found, title=run.model_name)

@@ -25,16 +25,15 @@ def draw(store: Store, configs: Sequence[Run], study: Study) -> None:
     import pandas as pd
 
     from keras_art.data import tasks
-    from keras_art.pictures.images import load_photo
     from keras_art.report import figures, mosaics
 
     folder = store.root / "sabatelli2018" / "figures"
     targets = {run.collection: run for run in configs if run.mode != "pretraining"}
     for key, any_run in targets.items():
         ready = tasks.load(store, key, any_run.image_size, any_run.resize)
-        table = ready.task.table
+        table = ready.task.images
         shown = table[table["split"] == "test"].drop_duplicates("label").head(18)
-        pictures = [load_photo(path, 256) for path in shown["path"]]
+        pictures = [ready.picture(place, 256) for place in shown.index]
         figures.save(
             mosaics.samples(pictures, [ready.task.classes[i] for i in shown["label"]]), folder / f"{key}-samples.png"
         )
@@ -50,38 +49,62 @@ def draw(store: Store, configs: Sequence[Run], study: Study) -> None:
             title, paper = f"{any_run.place}, {any_run.target}", published(any_run.place, any_run.target)
             figure = figures.learning_curves(curves, title=title, paper=paper)
             figures.save(figure, folder / f"{key}-curves.png")
-        _draw_saliency(store, [run for run in configs if run.collection == key], shown, folder / f"{key}-saliency.png")
+        ours = [run for run in configs if run.collection == key]
+        _draw_saliency(store, ours, shown.head(4), folder / f"{key}-saliency.png")
 
 
 def published(name: str, target: str) -> pd.DataFrame | None:
     """The paper's own validation curves, for its own collection only."""
     import pandas as pd
 
-    from keras_art.report import figures
-
     if name != "rijksmuseum":
         return None
     stem = Path(__file__).parents[1] / "published" / f"eccv_rijksmuseum_{target}_challenge"
-    return pd.concat(
-        [figures.published_curves(Path(f"{stem}_{mode}.csv")) for mode in ("full_fine_tuning", "only_softmax")]
-    )
+    return pd.concat([published_curves(Path(f"{stem}_{mode}.csv")) for mode in ("full_fine_tuning", "only_softmax")])
+
+
+def published_curves(path: Path) -> pd.DataFrame:
+    """The curves of one `eccv_rijksmuseum_*.csv`, each cut where early stopping ended it.
+
+    The authors padded every series to the length of the longest with values it had before, constant or in turns; it is
+    cut after the last value that is new. Epochs are numbered as published, from 0.
+
+    Returns:
+        Columns `network`, `mode`, `epoch`, `val_accuracy` (a fraction), as `learning_curves` takes for `paper`.
+
+    Raises:
+        ValueError: The file has other columns than the networks of the study.
+    """
+    import pandas as pd
+
+    networks = {"V3": "InceptionV3", "ResNet": "ResNet50", "VGG19": "VGG19", "Xception": "Xception"}
+    scratch = {"ScratchV3": "InceptionV3", "RandomV3": "InceptionV3"}
+    trained = "off_the_shelf" if path.stem.endswith("only_softmax") else "fine_tuning"
+    curves = []
+    for column, accuracy in pd.read_csv(path, index_col="epochs").items():
+        if column not in networks | scratch:
+            raise ValueError(f"{path}: {column} is none of {', '.join(networks | scratch)}")
+        accuracy = accuracy.loc[: accuracy.drop_duplicates().index[-1]]
+        curve = accuracy.rename_axis("epoch").reset_index(name="val_accuracy")
+        curve.insert(0, "network", (networks | scratch)[column])
+        curve.insert(1, "mode", "scratch" if column in scratch else trained)
+        curves.append(curve)
+    return pd.concat(curves, ignore_index=True)
 
 
 def _draw_saliency(store: Store, configs: Sequence[Run], shown: pd.DataFrame, path: Path) -> None:
     """Figure 4 for one network, VGG19 where it was fine-tuned, because the paper shows VGG19."""
-    import numpy as np
-
+    from keras_art.data import tasks
     from keras_art.networks.saliency import overlay
-    from keras_art.pictures.images import decode, load_photo
     from keras_art.report import figures, mosaics
 
     tuned = [run for run in configs if run.mode == "fine_tuning" and (store.directory(run) / "model.keras").exists()]
     if not tuned:
         return
     run = min(tuned, key=lambda run: run.network != "VGG19")
-    photos = [load_photo(path, 512) for path in shown["path"].head(4)]
-    pixels = np.stack([decode(path, run.image_size, run.resize)[0] for path in shown["path"].head(4)])
-    frozen, fine = saliency(store, run, pixels)
+    ready = tasks.load(store, run.collection, run.image_size, run.resize)
+    photos = [ready.picture(place, 512) for place in shown.index]
+    frozen, fine = saliency(store, run, ready.pixels[ready.rows[shown.index]])
     rows = [
         (text, [photo, overlay(photo, before), overlay(photo, after)])
         for text, photo, before, after in zip(shown["id"], photos, frozen, fine, strict=False)
@@ -98,14 +121,13 @@ def saliency(store: Store, run: Run, pixels: np.ndarray) -> tuple[np.ndarray, np
     Returns:
         Two arrays (n, size, size) in [0, 1].
     """
-    import keras
-
     from keras_art.learning.weights import load_network
     from keras_art.networks import backbones
+    from keras_art.networks.loading import load_model
     from keras_art.networks.saliency import visual_backprop
 
     before = load_network(store, run)
-    tuned = keras.saving.load_model(store.directory(run) / "model.keras", compile=False)
+    tuned = load_model(store.directory(run))
     inputs = backbones.Preprocessing(before.preprocessing)(pixels)
     # Each by its own names: Keras counts its automatic ones up within a process.
     models = before.model, tuned.get_layer(before.model.name)

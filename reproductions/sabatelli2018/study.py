@@ -13,6 +13,7 @@ from keras_art.store.runs import Store
 from keras_art.study.config import Optimizer, RunRef
 from keras_art.study.files import artefact, starting_weights
 from keras_art.study.kinds.classifier import ClassifierRun as Run
+from keras_art.study.kinds.classifier import pretraining
 
 if TYPE_CHECKING:
     from keras_art.commands.machine import Chosen
@@ -28,11 +29,6 @@ OPTIMIZERS = {
     ("released", "frozen"): Optimizer("RMSprop", 1e-3),
     ("released", "whole"): Optimizer("SGD", 1e-4, (("momentum", 0.9),)),
 }
-# How the demo's own weights are trained: more and smaller steps than the paper's, because there are few images.
-PRETRAINING: dict[str, Any] = {
-    "mode": "pretraining", "weights": "none", "optimizer": Optimizer("Adam", 3e-4), "batch_size": 16, "epochs": 4,
-    "patience": 4, "keep": "last",
-}  # fmt: skip
 # What a run takes from its study as it is.
 SHARED = (
     "preprocessing", "resize", "frozen_bn", "batch_size", "epochs", "patience", "keep", "bn_momentum", "precision",
@@ -158,8 +154,7 @@ def runs(study: Study, chosen: Chosen, store: Store) -> list[Run]:
             **{field: getattr(study, field) for field in SHARED},
         )
         if common.weights == "demo":
-            pretraining = chosen["pretraining"][1]
-            first = dataclasses.replace(common, collection=pretraining.key, target="object", **PRETRAINING)
+            first = pretraining(common, chosen["pretraining"][1].key)
             found[first] = None
             common = dataclasses.replace(common, weights=first.ref)
         for mode in study.modes:

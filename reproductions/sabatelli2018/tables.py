@@ -167,15 +167,16 @@ def _collections(store: Store, keys: set[str]) -> pd.DataFrame:
         name = key.rsplit("-", 1)[0]
         # Of one collection chosen from in two ways, each keeps its digest.
         shown = key if names.count(name) > 1 else name
-        others = [theirs for other, theirs in facts.items() if other != key and theirs["target"] == ours["target"]]
+        others = [theirs for other, theirs in facts.items() if other != key and theirs["targets"] == ours["targets"]]
         counts = {"N_t": ours["n_images"], "Q_t": len(ours["classes"])}
         if len(others) == 1:
             counts["overlap"] = 100 * label_overlap(ours["classes"], others[0]["classes"])
-        comparable = matches_card(name, ours["target"], {"n_images": counts["N_t"], "n_classes": counts["Q_t"]})
+        comparable = matches_card(name, ours["targets"][0], {"n_images": counts["N_t"], "n_classes": counts["Q_t"]})
         for column, value in counts.items():
             rows.append(
                 {
-                    "challenge": ours["target"], "collection": shown, "count": column, "value": value, "status": "ok",
+                    "challenge": ours["targets"][0], "collection": shown, "count": column, "value": value,
+                    "status": "ok",
                     "protocol": "paper" if comparable else "demo" if key.startswith("atelier-") else "study",
                     "comparable": comparable, "n_test": None,
                     "note": "",

@@ -2,6 +2,6 @@
 
 import sys
 
-from reproductions.sabatelli2021 import main
+from reproductions.sabatelli2021 import REPRODUCTION
 
-sys.exit(main())
+sys.exit(REPRODUCTION.main())

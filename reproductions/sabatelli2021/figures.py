@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from keras_art import terminal
-from keras_art.store import runs
+from keras_art.store.runs import Store
+from keras_art.writing import slug
 from reproductions.sabatelli2021 import results
-from reproductions.sabatelli2021.study import PAPER, Run
-from reproductions.sabatelli2021.tables import protocol
+from reproductions.sabatelli2021.study import Run, Study, protocol
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from keras_art.report import sparsity_figures
+    from keras_art.report.sparsity_figures import Panel
 
 PUBLISHED = Path(__file__).parents[1] / "published"
 # The series of each printed figure, and what the paper calls their plots.
@@ -41,30 +41,35 @@ BEHIND = {
     "artist": ("artist_classification_1", "Artist-Classification-1"),
     "type": ("type_classification", "Type-Classification"),
 }
+# The paper's blue, orange, green, red, purple and cyan, in shades that stay apart for colour-blind readers.
+COLOURS = {
+    "target_ticket": "#0072B2", "winning_ticket": "#0072B2", "ticket": "#0072B2", "random_mask": "#E69F00",
+    "random_weights": "#E69F00", "cifar10": "#009E73", "cifar100": "#CC1F2F", "fashion_mnist": "#AA4499",
+    "fmnist": "#AA4499", "similar_source": "#56B4E9", "fine_tuned_pruned_model": "#7A4B1E",
+    "shuffled_mask": "#7A4B1E",
+}  # fmt: skip
 
 
-def draw(store: runs.Store, configs: Sequence[Run]) -> None:
+def draw(store: Store, configs: Sequence[Run], study: Study) -> None:
     """Accuracy against the fraction pruned, of each collection of a study and of the paper's, into `figures/`."""
-    from keras_art.report import figures, sparsity_figures
+    from keras_art.report.figures import save
+    from keras_art.report.sparsity_figures import sparsity_curves
 
-    folder = store.root / PAPER / "figures"
+    folder = store.root / "sabatelli2021" / "figures"
     every = results.rows(store, configs)
     for (key, challenge, network), group in every.groupby(["key", "challenge", "network"], sort=False):
         panel = _panel(group, f"{challenge}, {network}")
         if panel.lines:
             shares = "-" + challenge.rsplit(", ", 1)[1].split("%")[0] if "% of train" in challenge else ""
-            figures.save(sparsity_figures.sparsity_curves([panel]), folder / f"{key}{shares}-{network}-tickets.png")
+            save(sparsity_curves([panel], COLOURS), folder / f"{key}{shares}-{slug(network)}-tickets.png")
     for name, plots in PRINTED.items():
-        panels = [
-            sparsity_figures.published_panel(PUBLISHED / f"lth_{stem}.csv", title) for stem, title in plots.items()
-        ]
-        figures.save(sparsity_figures.sparsity_curves(panels), folder / f"paper-{name}.png")
-    terminal.say(f"figures are in {folder}")
+        panels = [published_panel(PUBLISHED / f"lth_{stem}.csv", title) for stem, title in plots.items()]
+        save(sparsity_curves(panels, COLOURS), folder / f"paper-{name}.png")
 
 
-def _panel(group: pd.DataFrame, title: str) -> sparsity_figures.Panel:
+def _panel(group: pd.DataFrame, title: str) -> Panel:
     """The lines of one collection and network: means over seeds, in a band of one standard deviation."""
-    from keras_art.report.sparsity_figures import Panel, published_panel
+    from keras_art.report.sparsity_figures import Panel
 
     done = group[group["status"] == "ok"]
     unpruned = done["line"].str.startswith("scratch")
@@ -76,7 +81,7 @@ def _panel(group: pd.DataFrame, title: str) -> sparsity_figures.Panel:
         lines[str(line)] = stages
     scratch = done.loc[unpruned, "test"]
     run = group["run"].iloc[0]
-    behind = BEHIND.get(results.place(run)) or BEHIND.get(run.target)
+    behind = BEHIND.get(run.place) or BEHIND.get(run.target)
     paper, paper_title = {}, ""
     if behind and lines and protocol(run) != "demo":
         published = published_panel(PUBLISHED / f"lth_{behind[0]}.csv", "")
@@ -85,3 +90,20 @@ def _panel(group: pd.DataFrame, title: str) -> sparsity_figures.Panel:
         paper = {name: line for name, line in lines_there.items() if name in lines}
         paper_title = behind[1]
     return Panel(title, lines, (scratch.mean(), scratch.std()) if len(scratch) else None, paper, paper_title)
+
+
+def published_panel(path: Path, title: str) -> Panel:
+    """One of the authors' series, `lth_*.csv`: a column for each line, some with standard deviations."""
+    import pandas as pd
+
+    from keras_art.report.sparsity_figures import Panel
+
+    series = pd.read_csv(path)
+    lines = {}
+    for name in series.columns.drop(["stage", "sparsity_nominal", "baseline"]):
+        if not name.startswith("std"):
+            lines[name] = pd.DataFrame({"pruned": series["sparsity_nominal"], "accuracy": series[name]})
+    for column, name in (("std_ticket", "ticket"), ("std-mask", "random_mask")):
+        if column in series:
+            lines[name]["std"] = series[column]
+    return Panel(title, lines, (float(series["baseline"][0]), math.nan))

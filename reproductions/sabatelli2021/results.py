@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from keras_art.methods.tickets import ticket
-from keras_art.methods.tickets.kinds import TicketRun
-from keras_art.store import runs
+from keras_art.store.runs import Store
+from keras_art.store.tickets import read_ticket
+from keras_art.study.config import Artefact, RunRef
+from keras_art.study.files import artefact_path
+from keras_art.study.kinds.classifier import label
+from keras_art.study.kinds.tickets import TicketRun, origin
+from keras_art.study.records import finished, run_of, variant
 
 if TYPE_CHECKING:
     import pandas as pd
 
 ACCURACIES = ("val_accuracy", "test_accuracy")
 # In these, runs of one line differ by right; where others differ, each setting is a line of its own.
-WITHIN_A_LINE = ("seed", "stage", "ticket", "mode", "collection", "fraction")
+WITHIN_A_LINE = ("seed", "stage", "ticket", "mode", "collection", "fraction", "first", "before")
 
 
-def rows(store: runs.Store, only: Sequence[TicketRun] | None = None) -> pd.DataFrame:
+def rows(store: Store, only: Sequence[TicketRun] | None = None) -> pd.DataFrame:
     """One row per finished training.
 
     Returns:
@@ -30,21 +33,24 @@ def rows(store: runs.Store, only: Sequence[TicketRun] | None = None) -> pd.DataF
     """
     import pandas as pd
 
-    every = store.finished(TicketRun)
-    origins = {runs.digest(run): place(run) for run, _ in every if run.mode == "find"}
-    shown = [(run, found) for run, found in every if only is None or run in only]
+    wanted = None if only is None else set(only)
+    shown = [(run, found) for run, found in finished(store, TicketRun) if wanted is None or run in wanted]
+    every = [run for run, _ in shown]
+    places: dict[RunRef | Artefact, str] = {run.ref: run.place for run in every if run.mode == "find"}
     lines = []
     for run, found in shown:
         line = {"find": "target_ticket"}.get(run.mode, run.mode)
-        if run.mode in ("transfer", "theta_i"):
-            line = (origins.get(run.ticket) or _origin(store, run.ticket)) + " theta_i" * (run.mode == "theta_i")
+        if run.mode in ("transfer", "theta_i") and run.ticket is not None:
+            if run.ticket not in places:
+                places[run.ticket] = place_of(store, run.ticket)
+            line = places[run.ticket] + " theta_i" * (run.mode == "theta_i")
         percent = {name: 100 * (found[name] if found[name] is not None else float("nan")) for name in ACCURACIES}
         lines.append(
             {
-                "challenge": f"{place(run)} {run.target}"
+                "challenge": f"{run.place} {run.target}"
                 + (f", {run.fraction:.0%} of train" if run.fraction < 1 else ""),
-                "network": run.network,
-                "line": line + _setting(run, [other for other, _ in shown]),
+                "network": label(run.network),
+                "line": line + variant(run, every, cell, WITHIN_A_LINE),
                 "stage": run.stage,
                 "pruned": found.get("sparsity", float("nan")),
                 "seed": run.seed,
@@ -59,28 +65,17 @@ def rows(store: runs.Store, only: Sequence[TicketRun] | None = None) -> pd.DataF
     return pd.DataFrame(lines)
 
 
-def place(run: TicketRun) -> str:
-    """The name of a run's collection."""
-    return run.collection.rsplit("-", 1)[0]
+def cell(run: TicketRun) -> tuple[str, ...]:
+    """What names the runs among which a line is told apart by its settings."""
+    return run.place, run.target, label(run.network), run.mode
 
 
-def _origin(store: runs.Store, name: str) -> str:
-    """Where a ticket was found that came as a file."""
-    path = next((store.root / "tickets").glob(f"*-{name}.npz"), None)
-    return place(TicketRun(**ticket.read(path).facts["run"])) if path else name
-
-
-def _setting(run: TicketRun, others: Sequence[TicketRun]) -> str:
-    """The fields in which a run differs from others of its line."""
-    rivals = [
-        r for r in others if (place(r), r.target, r.network, r.mode) == (place(run), run.target, run.network, run.mode)
-    ]
-    differing = [
-        f"{field.name}={getattr(run, field.name)}"
-        for field in dataclasses.fields(TicketRun)
-        if field.name not in WITHIN_A_LINE and len({getattr(r, field.name) for r in rivals}) > 1
-    ]
-    return f" [{', '.join(differing)}]" if differing else ""
+def place_of(store: Store, ticket: RunRef | Artefact) -> str:
+    """The name of the collection on which a ticket was found."""
+    if isinstance(ticket, RunRef):
+        return run_of(store, ticket).place
+    path = artefact_path(store, ticket)
+    return origin(read_ticket(path), path).place
 
 
 def best(frame: pd.DataFrame) -> pd.DataFrame:

@@ -4,29 +4,28 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
-from keras_art import terminal
+from keras_art.commands import flags
+from keras_art.commands.machine import open_collection
 from keras_art.errors import UserError
-from keras_art.methods.tickets.kinds import TicketRun as Run
-from keras_art.methods.tickets.kinds import chain
-from keras_art.store import runs
-from keras_art.study import plan as study_
-from keras_art.version import __version__
+from keras_art.store.runs import Store
+from keras_art.study.config import Artefact, RunRef
+from keras_art.study.files import artefact
+from keras_art.study.kinds.tickets import TicketRun as Run
+from keras_art.study.kinds.tickets import chain
 
 if TYPE_CHECKING:
-    from keras_art.data.splits import Choice
+    from keras_art.commands.machine import Chosen
+    from keras_art.data.choices import Choice
 
-    Chosen = dict[str, tuple[Any, Choice]]  # a flag's words -> the collection, and what is taken of it
-
-PAPER = Run.paper
+Tickets = Mapping[int, RunRef | Artefact]  # a stage -> what has its mask
 
 
 @dataclass(frozen=True)
-class Study(terminal.Study):
+class Study(flags.Study):
     """What a person asks for; it expands into Runs."""
 
     sources: tuple[str, ...] = ()
@@ -52,8 +51,8 @@ class Study(terminal.Study):
     """Prune the classifier's own layer, too."""
     late_resetting: int = 2
     """k: weights go back to what they were after so many epochs (0: to their initial values)."""
-    weights: Literal["glorot_uniform", "glorot_normal", "he_uniform", "he_normal"] = "glorot_uniform"
-    """How weights are initialised."""
+    initializer: Literal["glorot_uniform", "glorot_normal", "he_uniform", "he_normal"] = "glorot_uniform"
+    """How kernels are initialised."""
     fractions: tuple[float, ...] = (1.0,)
     """Shares of the targets' training sets."""
     preprocessing: Literal["unit", "caffe", "tf", "torch", "none"] = "tf"
@@ -96,101 +95,9 @@ PRESETS = {
 }  # fmt: skip
 # What a run takes from its study as it is.
 SHARED = (
-    "rate", "scope", "prune_head", "late_resetting", "weights", "preprocessing", "image_size", "crop", "resize",
+    "rate", "scope", "prune_head", "late_resetting", "initializer", "preprocessing", "image_size", "crop", "resize",
     "learning_rate", "weight_decay", "batch_size", "epochs", "patience", "bn_momentum", "precision",
 )  # fmt: skip
-
-
-def choices(study: Study, store: runs.Store) -> dict[str, Chosen]:
-    """The collections of a study, read but not yet opened: "sources" and "targets", each by what the flag says."""
-    from keras_art.atelier import make_atelier
-    from keras_art.data.sources import load_collection
-    from keras_art.data.splits import choose
-
-    def atelier(half: str) -> str:
-        # By version: a painter who has learnt something since must not be taken for the old one.
-        return str(make_atelier(store.root / "cache" / __version__ / f"atelier-{half}", half=half))
-
-    asked = {
-        "sources": [labelled(word) for word in study.sources if not is_ticket(word)],
-        "targets": [(study.data or "", study.target), *map(labelled, study.more_targets)],
-    }
-    if not study.data:
-        asked["targets"][0] = (atelier("target"), study.target)
-        if study.preset == "demo" and not study.sources:
-            asked["sources"] = [(atelier("source"), "object")]
-    chosen: dict[str, Chosen] = {}
-    for role, words in asked.items():
-        chosen[role] = {}
-        for data, label in words:
-            collection = load_collection(data, study.root)
-            chosen[role][f"{data}:{label}"] = (
-                collection,
-                choose(collection, label, rule=study.split, split_seed=study.split_seed, limit=study.limit),
-            )
-    return chosen
-
-
-def labelled(word: str) -> tuple[str, str | None]:
-    """`COLLECTION:LABEL` in two; without a label, None."""
-    data, colon, label = word.rpartition(":")
-    return (data, label) if colon and "/" not in label else (word, None)
-
-
-def ticket_files(study: Study) -> dict[str, Path]:
-    """The sources that are files, by the name a store keeps them under, `STEM-SHA8.npz`."""
-    files = [Path(word).expanduser().resolve() for word in study.sources if is_ticket(word)]
-    return {study_.named(str(file)): file for file in files}
-
-
-def is_ticket(source: str) -> bool:
-    """Whether a source is a ticket's file rather than a collection."""
-    return source.endswith(".npz")
-
-
-def runs_of(study: Study, chosen: dict[str, Chosen]) -> list[Run]:
-    """The study as a list of runs, seed by seed, each after the one whose ticket it begins with."""
-    wanted: dict[Run, None] = {}
-    for seed, network in itertools.product(study.seeds, study.networks):
-        base = Run(network=study_.named(network), seed=seed, **{field: getattr(study, field) for field in SHARED})
-        tickets = [name.removesuffix(".npz").rsplit("-", 1)[1] for name in ticket_files(study)]
-        for _, choice in chosen["sources"].values():
-            there = dataclasses.replace(base, collection=choice.key, target=choice.target)
-            there = dataclasses.replace(there, epochs=study.source_epochs or study.epochs)
-            wanted |= dict.fromkeys(search(study, there))
-            tickets.append(runs.digest(there))
-        for fraction, (_, choice) in itertools.product(study.fractions, chosen["targets"].values()):
-            here = dataclasses.replace(base, collection=choice.key, target=choice.target, fraction=fraction)
-            wanted |= dict.fromkeys(carried(study, here, tickets))
-            if study.target_tickets == "found" or not tickets:
-                wanted |= dict.fromkeys(search(study, here))
-    return list(wanted)
-
-
-def search(study: Study, first: Run) -> list[Run]:
-    """The runs that find the tickets of one collection, then the controls that take their masks."""
-    controls = [
-        dataclasses.replace(first, mode=mode, stage=stage, ticket=runs.digest(first))
-        for mode in ("random_mask", "shuffled_mask")
-        for stage in carried_stages(study)
-        if mode in study.controls
-    ]
-    return [*chain(first, study.stages), *controls]
-
-
-def carried(study: Study, here: Run, tickets: Sequence[str]) -> list[Run]:
-    """The runs that train on one target what was found elsewhere, after the network from scratch."""
-    scratch = [dataclasses.replace(here, mode="scratch")] if "scratch" in study.controls else []
-    modes = ["transfer", "theta_i"] if "theta_i" in study.controls else ["transfer"]
-    return scratch + [
-        dataclasses.replace(here, mode=mode, stage=stage, ticket=ticket)
-        for ticket, mode, stage in itertools.product(tickets, modes, carried_stages(study))
-    ]
-
-
-def carried_stages(study: Study) -> tuple[int, ...]:
-    """All of them, where none are named."""
-    return study.transfer_stages or tuple(range(study.stages))
 
 
 def check(study: Study) -> None:
@@ -203,22 +110,20 @@ def check(study: Study) -> None:
         raise UserError(f"there is no --preset {study.preset}: the authors released no code of this paper's")
     if study.preset != "demo" and not study.data:
         raise UserError(f"--preset {study.preset} needs --data: the paper's collections are published nowhere")
-    for flag in ("networks", "seeds", "fractions"):
-        values = getattr(study, flag)
-        if not values or len(set(values)) < len(values):
-            raise UserError(f"--{flag} needs at least one value, and none twice")
-    for flag, least in (("epochs", 1), ("source_epochs", 0), ("patience", 1), ("batch_size", 1), ("image_size", 8)):
-        if getattr(study, flag) < least:
-            raise UserError(f"--{flag} is at least {least}")
-    if not 0 <= study.crop <= study.image_size:
+    flags.check_values(
+        study, epochs=1, source_epochs=0, patience=1, batch_size=1, image_size=8, crop=0, stages=1, late_resetting=0,
+        limit=0,
+    )  # fmt: skip
+    for flag in ("networks", "fractions"):
+        if not getattr(study, flag):
+            raise UserError(f"--{flag} needs at least one value")
+    if study.crop > study.image_size:
         raise UserError(f"--crop {study.crop} can not be cut out of images of --image_size {study.image_size}")
     if not all(0 < fraction <= 1 for fraction in study.fractions):
         raise UserError("--fractions are above 0 and at most 1")
     if not 0 < study.rate < 1:
         what = "nothing" if study.rate <= 0 else "everything"
         raise UserError(f"--rate {study.rate:g} prunes {what}: it lies between 0 and 1")
-    if study.late_resetting < 0:
-        raise UserError("--late_resetting is a number of epochs, 0 or more")
     if outside := [stage for stage in study.transfer_stages if not 0 <= stage < study.stages]:
         raise UserError(f"--transfer_stages {outside[0]} is none of the stages 0 to {study.stages - 1}")
     if "theta_i" in study.controls and any(map(is_ticket, study.sources)):
@@ -227,3 +132,96 @@ def check(study: Study) -> None:
         )
     if study.more_targets and not study.data:
         raise UserError("--more_targets needs --data, the first of them")
+
+
+def files(study: Study) -> list[str]:
+    """The files among a study's flags."""
+    return [*study.networks, *filter(is_ticket, study.sources)]
+
+
+def is_ticket(source: str) -> bool:
+    """Whether a source is a ticket's file rather than a collection."""
+    return source.endswith(".npz")
+
+
+def labelled(word: str) -> tuple[str, str | None]:
+    """`COLLECTION:LABEL` in two; without a label, None."""
+    data, colon, label = word.rpartition(":")
+    return (data, label) if colon and "/" not in label else (word, None)
+
+
+def collections(study: Study, store: Store) -> Chosen:
+    """The collections of a study: "source ..." and "target ...", each by the words of its flag."""
+    asked: dict[str, tuple[str | None, str | None]] = {}
+    for word in study.sources:
+        if not is_ticket(word):
+            asked[f"source {word}"] = labelled(word)
+    if study.preset == "demo" and not (study.data or study.sources):
+        asked["source atelier"] = ("atelier:source", "object")
+    asked["target"] = (study.data, study.target)
+    for word in study.more_targets:
+        asked[f"target {word}"] = labelled(word)
+    return {role: open_collection(study, store, data, label) for role, (data, label) in asked.items()}
+
+
+def runs(study: Study, chosen: Chosen, store: Store) -> list[Run]:
+    """The study as a list of runs, seed by seed, each after the one whose ticket it begins with."""
+    wanted: dict[Run, None] = {}
+    sources, targets = (
+        [choice for role, (_, choice) in chosen.items() if role.startswith(word)] for word in ("source", "target")
+    )
+    brought = [kept for word in filter(is_ticket, study.sources) if isinstance(kept := artefact(word), Artefact)]
+    for seed, network in itertools.product(study.seeds, study.networks):
+        base = Run(network=artefact(network), seed=seed, **{field: getattr(study, field) for field in SHARED})
+        tickets: list[Tickets] = [dict.fromkeys(carried_stages(study), file) for file in brought]
+        for source in sources:
+            there = on(source, dataclasses.replace(base, epochs=study.source_epochs or study.epochs))
+            finders = chain(there, study.stages)
+            wanted |= dict.fromkeys([*finders, *controls(study, finders)])
+            tickets.append({run.stage: run.ref for run in finders})
+        for fraction, target in itertools.product(study.fractions, targets):
+            here = on(target, dataclasses.replace(base, fraction=fraction))
+            wanted |= dict.fromkeys(carried(study, here, tickets))
+            if study.target_tickets == "found" or not tickets:
+                finders = chain(here, study.stages)
+                wanted |= dict.fromkeys([*finders, *controls(study, finders)])
+    return list(wanted)
+
+
+def on(choice: Choice, run: Run) -> Run:
+    """A run on another collection."""
+    return dataclasses.replace(run, collection=choice.key, target=choice.target)
+
+
+def controls(study: Study, finders: Sequence[Run]) -> list[Run]:
+    """The runs that take the masks of a chain where they were found."""
+    return [
+        dataclasses.replace(finders[0], mode=mode, stage=stage, ticket=finders[stage].ref)
+        for mode in ("random_mask", "shuffled_mask")
+        for stage in carried_stages(study)
+        if mode in study.controls
+    ]
+
+
+def carried(study: Study, here: Run, tickets: Sequence[Tickets]) -> list[Run]:
+    """The runs that train on one target what was found elsewhere, after the network from scratch."""
+    scratch = [dataclasses.replace(here, mode="scratch")] if "scratch" in study.controls else []
+    modes = ["transfer", "theta_i"] if "theta_i" in study.controls else ["transfer"]
+    return scratch + [
+        dataclasses.replace(here, mode=mode, stage=stage, ticket=ticket[stage])
+        for ticket, mode, stage in itertools.product(tickets, modes, carried_stages(study))
+    ]
+
+
+def carried_stages(study: Study) -> tuple[int, ...]:
+    """All of them, where none are named."""
+    return study.transfer_stages or tuple(range(study.stages))
+
+
+def protocol(run: Run) -> str:
+    """Which preset a run followed, whatever the command that started it: demo, paper or study."""
+    if run.collection.startswith("atelier-"):
+        return "demo"
+    preset = PRESETS["paper"]
+    same = all(getattr(run, field) == getattr(preset, field) for field in SHARED)
+    return "paper" if same and run.network in preset.networks else "study"

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from keras_art.report.tables import PaperTable, beside, compare, render
-from keras_art.store import runs
+from keras_art.commands.machine import Tables
+from keras_art.report.tables import PaperTable, compare
+from keras_art.store.reading import read_json, read_table
+from keras_art.store.runs import Store
 from reproductions.sabatelli2021 import results
-from reproductions.sabatelli2021.study import PRESETS, SHARED, Run
+from reproductions.sabatelli2021.study import Run, Study, protocol
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -86,16 +87,7 @@ TABLE_6 = PaperTable(
 )
 
 
-def protocol(run: Run) -> str:
-    """Which preset a run followed, whatever the command that started it: demo, paper or study."""
-    if run.collection.startswith("atelier-"):
-        return "demo"
-    preset = PRESETS["paper"]
-    same = all(getattr(run, field) == getattr(preset, field) for field in SHARED)
-    return "paper" if same and run.network in preset.networks else "study"
-
-
-def table(store: runs.Store, only: Sequence[Run] | None = None) -> list[tuple[PaperTable, pd.DataFrame]]:
+def tables(store: Store, only: Sequence[Run] | None, study: Study) -> Tables:
     """The paper's tables beside what the store holds, or beside some of its runs.
 
     Ours come in pairs of rows: the best stage by validation, and by test, which is the paper's reading.
@@ -117,38 +109,27 @@ def table(store: runs.Store, only: Sequence[Run] | None = None) -> list[tuple[Pa
         sizes = _collections(store, every)
     accuracies = chosen.assign(value=chosen["test"]) if len(chosen) else chosen
     fractions = chosen[~unpruned].assign(value=chosen["pruned"], n_test=None, status="ok") if len(chosen) else chosen
-    return [
-        (TABLE_4, compare(TABLE_4, sizes)),
-        (TABLE_5, compare(TABLE_5, accuracies)),
-        (TABLE_5_STD, compare(TABLE_5_STD, pd.DataFrame())),
-        (TABLE_6, compare(TABLE_6, fractions)),
-    ]
+    return Tables(
+        [
+            (TABLE_4, compare(TABLE_4, sizes)),
+            (TABLE_5, compare(TABLE_5, accuracies)),
+            (TABLE_5_STD, compare(TABLE_5_STD, pd.DataFrame())),
+            (TABLE_6, compare(TABLE_6, fractions)),
+        ]
+    )
 
 
-def _collections(store: runs.Store, every: pd.DataFrame) -> pd.DataFrame:
+def _collections(store: Store, every: pd.DataFrame) -> pd.DataFrame:
     """Images of each split and classes, of every collection that was trained on."""
     import pandas as pd
 
     lines: list[dict[str, Any]] = []
     for key, run in every.drop_duplicates("key").set_index("key")["run"].items():
         folder = store.root / "collections" / str(key)
-        facts = json.loads((folder / "task.json").read_text(encoding="utf-8"))
-        counts = pd.read_csv(folder / "splits.csv", usecols=["split"])["split"].value_counts()
+        facts = read_json(folder / "task.json")
+        counts = read_table(folder / "images.csv", usecols=["split"])["split"].value_counts()
         counts = {**{name: int(counts[name]) for name in ("train", "val", "test")}, "N_t": facts["n_images"]}
         for name, value in {**counts, "Q_t": len(facts["classes"])}.items():
-            line = {"challenge": f"{results.place(run)} {run.target}", "count": name, "value": value, "status": "ok"}
+            line = {"challenge": f"{run.place} {run.target}", "count": name, "value": value, "status": "ok"}
             lines.append({**line, "protocol": protocol(run), "comparable": False, "n_test": None, "note": ""})
     return pd.DataFrame(lines)
-
-
-def print_tables(store: runs.Store, format: str, only: Sequence[Run] | None = None) -> None:
-    """Prints the tables that have something of ours in them, or all of the paper's where nothing has been run."""
-    import pandas as pd
-
-    frames = table(store, only)
-    if format == "csv":
-        print(render(pd.concat([frame.rename(columns={"count": "mode"}) for _, frame in frames]), "csv"), end="")
-        return
-    filled = [(paper, frame) for paper, frame in frames if (frame["n"] > 0).any()]
-    for paper, frame in filled or frames:
-        print(beside(paper, frame, format))

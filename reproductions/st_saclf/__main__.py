@@ -2,6 +2,6 @@
 
 import sys
 
-from reproductions.st_saclf import main
+from reproductions.st_saclf import REPRODUCTION
 
-sys.exit(main())
+sys.exit(REPRODUCTION.main())

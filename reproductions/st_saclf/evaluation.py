@@ -7,14 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from keras_art.networks import attention
 from keras_art.networks.saliency import overlay
-from keras_art.pictures.images import load_photo
 from keras_art.report import figures, metrics, mosaics
 from keras_art.writing import write
-from reproductions.st_saclf.study import Run
+from reproductions.st_saclf.kinds import SaclfRun
 
 if TYPE_CHECKING:
     import keras
@@ -28,14 +26,14 @@ SCORES = (
 COMPARED = 64  # stylised images on which attention's agreement is measured
 
 
-def report(run: Run, folder: Path, data: Data, model: keras.Model) -> dict[str, Any]:
+def report(run: SaclfRun, folder: Path, data: Data, model: keras.Model) -> dict[str, Any]:
     """Writes what a run says of each test image and class; returns its scores.
 
     The files are `predictions.csv`, `per_class.csv`, `confusion.png`, `confidence.png` (the test images it is surest
     of, and those it is least sure of) and `attention.png` (one test image of each class, and where each depth looks).
     """
     ready, classes = data.ready, data.ready.task.classes
-    test = ready.task.table.iloc[ready.part("test")]
+    test = ready.task.images.iloc[ready.part("test")]
     labels = test["label"].to_numpy()
     probabilities = model.predict(data.split("test", run.batch_size).epochs(), verbose=0)
     write(
@@ -45,10 +43,10 @@ def report(run: Run, folder: Path, data: Data, model: keras.Model) -> dict[str, 
     write(folder / "per_class.csv", rows.to_csv(index=False))
     counts = metrics.confusion(labels, probabilities.argmax(1), len(classes))
     figures.save(figures.confusion_matrix(counts, classes, title=folder.name), folder / "confusion.png")
-    _draw_confidence(test, labels, probabilities, classes, folder / "confidence.png")
+    _draw_confidence(data, labels, probabilities, folder / "confidence.png")
     facts: dict[str, Any] = scores(labels, probabilities, classes, data.rare)
     if run.attention == "spatial":
-        _draw_attention(model, data, test, folder / "attention.png")
+        _draw_attention(model, data, labels, folder / "attention.png")
         if len(data.pairs):
             facts |= agreement(
                 model, data.pixels, data.pairs[np.linspace(0, len(data.pairs) - 1, COMPARED).astype(int)]
@@ -108,24 +106,24 @@ def _correlation(a: np.ndarray, b: np.ndarray) -> float:
     return float(np.divide((a * b).sum(1), size, out=np.zeros(len(a)), where=size > 0).mean())
 
 
-def _draw_attention(model: keras.Model, data: Data, test: pd.DataFrame, path: Path) -> None:
+def _draw_attention(model: keras.Model, data: Data, labels: np.ndarray, path: Path) -> None:
     """One test image of each class, and the softmax map of each depth over it, stretched to [0, 1] each."""
-    shown = np.unique(test["label"], return_index=True)[1][:8]
-    rows = data.ready.rows[data.ready.part("test")][shown]
+    shown = np.unique(labels, return_index=True)[1][:8]
+    places = data.ready.part("test")[shown]
+    rows = data.ready.rows[places]
     maps = attention.attention_maps(model).predict(data.pixels[rows], verbose=0)
     lines: list[tuple[str, Sequence[np.ndarray]]] = []
-    for i, place in enumerate(shown):
-        photo = load_photo(test["path"].iloc[place], 256)
+    for i, place in enumerate(places):
+        photo = data.ready.picture(place, 256)
         overlays = [overlay(photo, (m[i] - m[i].min()) / max(np.ptp(m[i]), 1e-12)) for m in maps]
-        lines.append((data.ready.task.classes[test["label"].iloc[place]], [photo, *overlays]))
+        lines.append((data.ready.task.classes[labels[shown[i]]], [photo, *overlays]))
     columns = ["image", *(f"depth {i}" for i in range(1, len(maps) + 1))]
     figures.save(mosaics.saliency_sheet(lines, columns), path)
 
 
-def _draw_confidence(
-    test: pd.DataFrame, labels: np.ndarray, probabilities: np.ndarray, classes: Sequence[str], path: Path
-) -> None:
+def _draw_confidence(data: Data, labels: np.ndarray, probabilities: np.ndarray, path: Path) -> None:
     """The test images with the highest and the lowest probability of their own class: as the focal loss ranks."""
+    places, classes = data.ready.part("test"), data.ready.task.classes
     true = probabilities[np.arange(len(labels)), labels]
     order = np.argsort(-true, kind="stable")
     shown = np.concatenate([order[:4], order[-4:]]) if len(order) >= 8 else order
@@ -134,5 +132,5 @@ def _draw_confidence(
         + ("" if probabilities[i].argmax() == labels[i] else f", said {classes[probabilities[i].argmax()]}")
         for i in shown
     ]
-    pictures = [load_photo(test["path"].iloc[i], 256) for i in shown]
+    pictures = [data.ready.picture(places[i], 256) for i in shown]
     figures.save(mosaics.samples(pictures, captions, columns=4), path)

@@ -9,28 +9,35 @@ names the learning rates, none is searched.
 from __future__ import annotations
 
 import dataclasses
-import functools
 import hashlib
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from keras_art import terminal
+from keras_art.commands import flags
+from keras_art.commands.machine import compute, prepare
 from keras_art.errors import UserError
-from keras_art.store import runs
-from keras_art.study import plan as studies
-from reproductions import st_saclf
-from reproductions.st_saclf import study as study_
-from reproductions.st_saclf.study import PAPER, Run, Study
+from keras_art.store.runs import Store
+from keras_art.study.config import Optimizer
+from keras_art.study.costs import Estimate
+from keras_art.study.files import keep_files
+from keras_art.study.kinds.adain import Stylised
+from keras_art.study.plan import ordered, plan
+from reproductions.st_saclf.grid import begin, collections, files, runs
+from reproductions.st_saclf.kinds import SaclfRun
+from reproductions.st_saclf.study import PRESETS, Study, check
 
 if TYPE_CHECKING:
     import optuna
-    from matplotlib.figure import Figure
 
+PROG = "python -m reproductions.st_saclf search"
 STAGES = ("grid", "bayes")
+# Fields that trials differ in, or that do not move what they say.
+SEARCHED = ("p1", "p2", "seed", "dropout", "weight_decay", "optimizer", "loss", "regularizer")
 
 
 @dataclass(frozen=True)
@@ -41,35 +48,46 @@ class Search(Study):
     """Of the Bayesian stage."""
 
 
+def main(words: Sequence[str]) -> int:
+    """The command line; returns the exit status."""
+    presets = {name: Search(**vars(preset)) for name, preset in PRESETS.items()}
+    asked = flags.parse(Search, presets, words, prog=PROG, description=__doc__ or "")
+    return terminal.guarded(lambda: command(asked), PROG)
+
+
 def command(asked: Search) -> int:
     """Searches, draws, and prints the best settings as flags."""
-    study_.check(asked)
-    store = runs.Store(asked.store)
+    check(asked)
+    store = Store(asked.store)
     store.create()
-    chosen = study_.choices(asked, store)
-    run = study_.runs_of(dataclasses.replace(asked, p1=asked.p1[:1], p2=asked.p2[:1]), chosen)[-1]
-    made = study_.makers(asked, chosen["target"][1])
-    if made:
-        run = dataclasses.replace(run, stylised=runs.digest(made[1]))
-    folder = store.root / PAPER / "search"
-    st_saclf.keep_files(asked, store)
+    chosen = collections(asked, store)
+    found = ordered(store, runs(asked, chosen, store))
+    first = [run for run in found if not isinstance(run, SaclfRun)]
+    run = trial_run(asked, [run for run in found if isinstance(run, SaclfRun)])
+    run = dataclasses.replace(run, stylised=next((made.ref for made in first if isinstance(made, Stylised)), None))
+    keep_files(store, files(asked))
+    folder = store.root / "st_saclf" / "search"
     cells = len(asked.p1) * len(asked.p2)
-    estimate = studies.Estimate(store, Run, {choice.key: len(choice.table) for _, choice in chosen.values()})
-    plan = (
+    estimate = Estimate(store, {choice.key: len(choice.images) for _, choice in chosen.values()})
+    planned = (
         f"{cells} trials on the grid, then {asked.trials}, of {run.epochs} epochs each, into {folder}: at most "
-        f"{terminal.duration((cells + asked.trials) * estimate.seconds(run))} ({estimate.basis}), "
-        "without what comes first"
+        f"{terminal.duration((cells + asked.trials) * estimate.seconds(run))} ({estimate.basis([run])})"
     )
+    if first:
+        planned = f"{plan(store, first, estimate)}, and then\n{planned}"
     if asked.dry_run:
-        print(plan)
+        print(planned)
         return 0
-    terminal.say(plan)
-    begin(asked, store, chosen, estimate)
+    terminal.say(planned)
+    missing = [made for made in first if store.metrics(made) is None]
+    prepare(store, chosen, [*missing, run])
+    begin(asked, store, chosen, [*missing, run])
+    compute(store, missing, estimate)
     file = folder / f"{run.collection}-{_digest(run)}.db"
     folder.mkdir(parents=True, exist_ok=True)
     with store.lock(file):
         grid, bayes = search(store, run, file, asked)
-        figures_of(grid, bayes, file.with_suffix(""))
+        draw(grid, bayes, file.with_suffix(""))
     accuracy, best = best_of(grid, bayes)
     if asked.trials and best == grid.best_params:
         terminal.say("nothing the second stage tried was better than the best cell of the grid")
@@ -84,27 +102,18 @@ def command(asked: Search) -> int:
     return 0
 
 
-def begin(asked: Search, store: runs.Store, chosen: dict[str, Any], estimate: studies.Estimate) -> None:
-    """What comes before any trial: pretraining, the decoder, the stylised set."""
-    missing = [run for run in study_.runs_of(asked, chosen) if store.metrics(run) is None]
-    st_saclf.prepare(asked, store, chosen, missing or study_.runs_of(asked, chosen))
-    made = study_.makers(asked, chosen["target"][1])
-    if made:
-        st_saclf.make(store, made)
-    from reproductions.st_saclf import training
-
-    first = [run for run in missing if run.mode == "pretraining"]
-    studies.carry_out(store, first, estimate, functools.partial(training.carry_out, store))
+def trial_run(asked: Search, classifiers: Sequence[SaclfRun]) -> SaclfRun:
+    """The run that trials are variants of: of the first cell of the grid, the last one asked for."""
+    return [run for run in classifiers if (run.p1, run.p2) == (asked.p1[0], asked.p2[0])][-1]
 
 
-def _digest(run: Run) -> str:
+def _digest(run: SaclfRun) -> str:
     """Eight hex digits of what all trials share."""
-    searched = ("p1", "p2", "seed", "dropout", "weight_decay", "learning_rate", "loss", "regularizer")
-    shared = {name: value for name, value in dataclasses.asdict(run).items() if name not in searched}
+    shared = {name: value for name, value in run.as_json().items() if name not in SEARCHED}
     return hashlib.sha256(json.dumps(shared, sort_keys=True).encode()).hexdigest()[:8]
 
 
-def search(store: runs.Store, run: Run, file: Path, asked: Search) -> tuple[optuna.Study, optuna.Study]:
+def search(store: Store, run: SaclfRun, file: Path, asked: Search) -> tuple[optuna.Study, optuna.Study]:
     """Both stages, as far as they are not done; returns their Optuna studies.
 
     Raises:
@@ -128,20 +137,20 @@ def search(store: runs.Store, run: Run, file: Path, asked: Search) -> tuple[optu
         raise UserError(f"{file} holds a search over {grid.user_attrs['space']}: ask for the same --p1 and --p2 again")
     grid.set_user_attr("space", space)
 
-    def cell(trial: optuna.Trial) -> Run:
+    def cell(trial: optuna.Trial) -> SaclfRun:
         return dataclasses.replace(
             run, p1=trial.suggest_categorical("p1", asked.p1), p2=trial.suggest_categorical("p2", asked.p2)
         )
 
-    def settings(trial: optuna.Trial) -> Run:
+    def settings(trial: optuna.Trial) -> SaclfRun:
         # The paper's ranges; rates and decays on a logarithmic scale.
-        rate: dict[str, Any] = {}
+        optimizer = run.optimizer
         if not run.stages:
-            rate["learning_rate"] = trial.suggest_float("learning_rate", 1e-4, 1e-2, log=True)
+            optimizer = Optimizer("Adam", trial.suggest_float("learning_rate", 1e-4, 1e-2, log=True))
         return dataclasses.replace(
             run,
             **grid.best_params,
-            **rate,
+            optimizer=optimizer,
             dropout=trial.suggest_float("dropout", 0.0, 0.5),
             weight_decay=trial.suggest_float("weight_decay", 1e-6, 1e-3, log=True),
             loss=trial.suggest_categorical("losses", ("cross_entropy", "focal")),
@@ -183,7 +192,7 @@ def _forget_killed(stage: optuna.Study) -> None:
 
 
 def _objective(
-    store: runs.Store, proposed: Callable[[optuna.Trial], Run], folder: Path, words: str
+    store: Store, proposed: Callable[[optuna.Trial], SaclfRun], folder: Path, words: str
 ) -> Callable[[optuna.Trial], float]:
     """Trains a trial's run and returns its best validation accuracy."""
     import optuna
@@ -207,7 +216,8 @@ def _objective(
         shutil.rmtree(place, ignore_errors=True)
         place.mkdir(parents=True)
         try:
-            _, _, finite = training.fit(store, run, place, training.load_data(store, run), on_epoch)
+            with training_.precision(run.precision):
+                _, _, finite = training.fit(store, run, place, training.load_data(store, run), on_epoch)
             ended = "" if finite else ", diverged"
         except optuna.TrialPruned:
             ended = ", given up"
@@ -225,49 +235,14 @@ def _objective(
     return objective
 
 
-def figures_of(grid: optuna.Study, bayes: optuna.Study, folder: Path) -> None:
+def draw(grid: optuna.Study, bayes: optuna.Study, folder: Path) -> None:
     """The grid as a heat map, the second stage's history, and each of its parameters against the accuracy."""
     import pandas as pd
 
     from keras_art.report import figures
-    from reproductions.st_saclf.figures import heat_map
+    from reproductions.st_saclf.figures import heat_map, parameters
 
     frame = pd.DataFrame([{**trial.params, "accuracy": 100 * trial.values[0]} for trial in completed(grid)])
     figures.save(heat_map(frame, "accuracy", "validation accuracy, %"), folder / "p1-p2.png")
     if len(completed(bayes)) > 1:
         figures.save(parameters(bayes), folder / "parameters.png")
-
-
-def parameters(stage: optuna.Study) -> Figure:
-    """Validation accuracy of trials, by number and against each parameter; a line is the best so far.
-
-    Hollow are trials that were given up or diverged, at the best they had reached.
-    """
-    import numpy as np
-    from matplotlib.figure import Figure
-    from optuna.distributions import FloatDistribution
-
-    from keras_art.report.lettering import font
-
-    trials = [trial for trial in stage.trials if trial.values]
-    values = [100 * trial.values[0] for trial in trials]
-    columns = {"trial": [trial.number + 1 for trial in trials]}
-    columns |= {name: [trial.params[name] for trial in trials] for name in trials[0].params}
-    whole = [trial.state.name == "COMPLETE" for trial in trials]
-    figure = Figure(figsize=(2.2 * len(columns), 2.4), layout="constrained")
-    for ax, (name, places) in zip(
-        np.atleast_1d(figure.subplots(1, len(columns), sharey=True)), columns.items(), strict=True
-    ):
-        ax.scatter(places, values, s=12, facecolors=["C0" if done else "none" for done in whole], edgecolors="C0")
-        if name == "trial":
-            so_far = np.maximum.accumulate([value if done else 0 for value, done in zip(values, whole, strict=True)])
-            ax.step(np.array(places)[so_far > 0], so_far[so_far > 0], where="post")
-            ax.set_ylabel("validation accuracy, %", fontproperties=font(8))
-        range_ = trials[0].distributions.get(name)
-        if isinstance(range_, FloatDistribution):
-            ax.set_xscale("log" if range_.log else "linear")
-            ax.set_xlim(range_.low, range_.high)
-        elif range_:
-            ax.margins(x=0.6)  # room for the words below
-        ax.set_xlabel(name, fontproperties=font(8))
-    return figure

@@ -10,7 +10,7 @@ from keras_art.errors import UserError
 
 if TYPE_CHECKING:
     from keras_art.learning.staged import Stage
-    from reproductions.st_saclf.study import Run
+    from reproductions.st_saclf.kinds import SaclfRun
 
 ALL = ("",)  # every name begins so
 # Of the stages of `staged`: share of the epochs, factor of the learning rate, share of the blocks that learn.
@@ -56,7 +56,7 @@ def blocks_of(backbone: Any) -> list[str]:
     return list(dict.fromkeys(match[0] for name in names if (match := re.match(r"\D*\d+", name))))
 
 
-def stages_of(run: Run, backbone: Any) -> list[Stage]:
+def stages_of(run: SaclfRun, backbone: Any) -> list[Stage]:
     """The stages of a run.
 
     `staged` trains the head, then also the upper third of the backbone's blocks, the upper two thirds, and all of it,
@@ -68,7 +68,7 @@ def stages_of(run: Run, backbone: Any) -> list[Stage]:
     from keras_art.learning.staged import Stage
 
     if run.stages:
-        return [Stage(*stage) for stage in parse(run.stages.split())]
+        return [Stage(*stage) for stage in parse(run.stages)]
     blocks = blocks_of(backbone)
     if run.mode == "staged" and len(blocks) < 3:
         raise UserError(f"{backbone.name} has the blocks {', '.join(blocks)}: too few to thaw by thirds, give --stages")
@@ -79,6 +79,6 @@ def stages_of(run: Run, backbone: Any) -> list[Stage]:
         top = blocks[len(blocks) - round(thawed * len(blocks)) :]
         unfrozen = () if run.mode == "frozen" or not thawed else ALL if thawed == 1 else tuple(top)
         if end > begin:
-            stages.append(Stage(end - begin, run.learning_rate * factor, unfrozen))
+            stages.append(Stage(end - begin, run.optimizer.learning_rate * factor, unfrozen))
         begin = end
     return stages

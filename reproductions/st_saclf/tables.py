@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from keras_art.report.tables import PaperTable, beside, compare, render, titled
-from keras_art.store import runs
-from reproductions.st_saclf.study import PRESETS, Run
+from keras_art.commands.machine import Tables
+from keras_art.report.tables import PaperTable, compare
+from keras_art.store.reading import read_json
+from keras_art.store.runs import Store
+from keras_art.study.config import Run
+from keras_art.study.kinds.classifier import label
+from keras_art.study.records import finished, variant
+from reproductions.st_saclf.grid import protocol
+from reproductions.st_saclf.kinds import SaclfRun
+from reproductions.st_saclf.study import Study
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,55 +56,50 @@ SCORES = {
 SETTINGS = ("mode", "attention", "loss", "p1", "p2")
 
 
-def version(run: Run, found: dict[str, Any]) -> str:
+def version(run: SaclfRun, found: dict[str, Any]) -> str:
     """The version of KaoKore a run is of, by its number of images within 1%; "" of another collection."""
     if not run.collection.startswith("kaokore-"):
         return ""
     return next((name for n, name in VERSIONS.items() if abs(found["n_images"] / n - 1) < 0.01), "")
 
 
-def protocol(run: Run) -> str:
-    """Which preset a run followed: demo, paper, released, or study."""
-    if run.collection.startswith("atelier-"):
-        return "demo"
-    for name in ("paper", "released"):
-        preset = PRESETS[name]
-        same = all(
-            getattr(run, field.name) == getattr(preset, field.name)
-            for field in dataclasses.fields(Run)
-            if field.name in PRESETS["study"].__dict__
-            and field.name not in ("p1", "p2", "taps", "stages", "rare", "target")
-        )
-        shares = run.p1 in preset.p1 and run.p2 in preset.p2
-        if same and shares and run.mode in preset.modes and run.weights == "imagenet":
-            return name
-    return "study"
+def done(store: Store, only: Sequence[Run] | None = None) -> list[tuple[SaclfRun, dict[str, Any]]]:
+    """The finished classifiers of a store by directory name, or those of some runs in their order."""
+    found = finished(store, SaclfRun)
+    if only is None:
+        return found
+    place = {run: i for i, run in enumerate(only)}
+    return sorted(((run, metrics) for run, metrics in found if run in place), key=lambda pair: place[pair[0]])
 
 
-def label(network: str) -> str:
-    """A network's name for people: without the digest of a file."""
-    return Path(network).stem.rsplit("-", 1)[0] if network.endswith(".keras") else network
-
-
-def done(store: runs.Store, only: Sequence[Run] | None = None) -> list[tuple[Run, dict[str, Any]]]:
-    """The finished classifiers of a store, or those of some runs."""
-    return [
-        (run, found)
-        for run, found in store.finished(Run)
-        if run.mode != "pretraining" and (only is None or run in only)
-    ]
-
-
-def table(store: runs.Store, only: Sequence[Run] | None = None) -> list[tuple[PaperTable, pd.DataFrame]]:
-    """The published tables beside what the store holds; only runs by a paper's protocol stand in a paper's row."""
+def all_tables(store: Store, only: Sequence[Run] | None, study: Study) -> Tables:
+    """Ours side by side, what the models say of a second collection, and the published tables."""
     import pandas as pd
 
-    rows: dict[str, list[dict[str, Any]]] = {"kaokore_baselines": [], "st_saclf": []}
-    for run, found in done(store, only):
-        followed, of = protocol(run), version(run, found)
+    own = []
+    if len(ours := comparison(store, only)):
+        own.append(("Ours: per cent of the test split, means over n seeds", ours))
+    if study.second and only is not None:
+        from reproductions.st_saclf.second import second_table
+
+        own.append(second_table(store, [run for run, _ in done(store, only)], study))
+    return Tables([(BASELINES, compare(BASELINES, pd.DataFrame())), (PUBLISHED, published(store, only))], own)
+
+
+def published(store: Store, only: Sequence[Run] | None = None) -> pd.DataFrame:
+    """The paper's scores beside ours; only runs by its protocol, on its version of KaoKore, stand in its row."""
+    import pandas as pd
+
+    rows = []
+    found_runs = done(store, only)
+    for run, found in found_runs:
+        facts = read_json(store.root / "collections" / run.collection / "task.json")
+        followed, of = protocol(run, facts["rule"]), version(run, found)
         comparable = followed in ("paper", "released") and of == "1.2" and run.target == "status"
-        settings = ", ".join(f"{name}={getattr(run, name)}" for name in SETTINGS)
-        name = label(run.network) if comparable else f"{label(run.network)} on {run.collection} [{settings}]"
+        name = label(run.network)
+        if not comparable:
+            set_as = ", ".join(f"{setting}={getattr(run, setting)}" for setting in SETTINGS)
+            name += f" on {run.collection} [{set_as}]{variant(run, [other for other, _ in found_runs], cell)}"
         row = {
             "network": name, "version": of, "status": found["status"], "protocol": followed,
             "note": f"{found['n_images']:,} images, {found['n_stylised']:,} stylised in training",
@@ -106,11 +107,16 @@ def table(store: runs.Store, only: Sequence[Run] | None = None) -> list[tuple[Pa
         for score, key in SCORES.items():
             value = None if found[key] is None else 100 * found[key]
             n_test = found["n_test"] if score == "accuracy" else None
-            rows["st_saclf"].append({**row, "score": score, "value": value, "comparable": comparable, "n_test": n_test})
-    return [(paper, compare(paper, pd.DataFrame(rows[paper.name]))) for paper in (BASELINES, PUBLISHED)]
+            rows.append({**row, "score": score, "value": value, "comparable": comparable, "n_test": n_test})
+    return compare(PUBLISHED, pd.DataFrame(rows))
 
 
-def comparison(store: runs.Store, only: Sequence[Run] | None = None) -> pd.DataFrame:
+def cell(run: SaclfRun) -> tuple[object, ...]:
+    """What names a run's cell of a table."""
+    return run.collection, run.network, *(getattr(run, name) for name in SETTINGS)
+
+
+def comparison(store: Store, only: Sequence[Run] | None = None) -> pd.DataFrame:
     """Ours, side by side: one row per setting with the means over its seeds; what all rows share is left out.
 
     Fractions of the test split in per cent; `std` is of the accuracy over seeds; `rare` and `gap` are the recall of
@@ -122,15 +128,17 @@ def comparison(store: runs.Store, only: Sequence[Run] | None = None) -> pd.DataF
     names = ["collection", "network", *SETTINGS]
     others = [
         field.name
-        for field in dataclasses.fields(Run)
-        if field.name not in (*names, "seed", "target", "stylised")
-        and len({getattr(run, field.name) for run, _ in found}) > 1
+        for field in dataclasses.fields(SaclfRun)
+        if field.name not in (*names, "seed", "target")
+        # Without stylised images there is no set of them to tell apart.
+        and len({value for run, _ in found if (value := getattr(run, field.name)) is not None}) > 1
     ]
     scores = {**SCORES, "rare": "test_rare_recall", "gap": "test_recall_gap"}
     frame = pd.DataFrame(
         [
             {
-                **{name: getattr(run, name) for name in (*names, *others)},
+                **{name: getattr(run, name) for name in names},
+                **{name: _words(getattr(run, name)) for name in others},
                 **{score: 100 * metrics[key] for score, key in scores.items() if metrics[key] is not None},
             }
             for run, metrics in found
@@ -147,14 +155,8 @@ def comparison(store: runs.Store, only: Sequence[Run] | None = None) -> pd.DataF
     return means
 
 
-def print_tables(store: runs.Store, format: str, only: Sequence[Run] | None = None) -> None:
-    """Prints our runs side by side, then the published tables beside them."""
-    ours = comparison(store, only)
-    if format == "csv":
-        if len(ours):
-            print(render(ours, "csv"), end="")
-        return
-    if len(ours):
-        print(titled("Ours: per cent of the test split, means over n seeds", render(ours, format), format))
-    for paper, frame in table(store, only):
-        print(beside(paper, frame, format))
+def _words(value: Any) -> Any:
+    """A field's value as a table shows it: words where it is no number."""
+    if isinstance(value, bool | int | float):
+        return value
+    return " ".join(map(str, value)) if isinstance(value, tuple) else str(value or "")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,20 +15,21 @@ import numpy as np
 import pandas as pd
 
 from keras_art.data import mixing, tasks
-from keras_art.data.decoding import stored_images
-from keras_art.learning import classifier, staged, tap_features, training
-from keras_art.methods.adain.kinds import Stylised
+from keras_art.learning import features, staged, training
+from keras_art.learning.weights import load_network
 from keras_art.networks import attention
 from keras_art.networks.backbones import Backbone
 from keras_art.networks.losses import FocalLoss
+from keras_art.networks.trained import ModelCard, provenance, save
+from keras_art.pictures.decoded import stored_images
 from keras_art.pictures.pipeline import Batches
 from keras_art.store.runs import Store
-from keras_art.writing import write, write_network
+from keras_art.study.kinds.classifier import label
+from keras_art.terminal import Tell
+from keras_art.writing import slug, write
 from reproductions.st_saclf import evaluation
+from reproductions.st_saclf.kinds import SaclfRun
 from reproductions.st_saclf.stages import stages_of
-from reproductions.st_saclf.study import Run, rare_of
-
-Tell = Callable[[str, float], None]
 
 
 @dataclass(frozen=True)
@@ -58,27 +59,27 @@ class Data:
         if name == "train":
             return Batches(self.pixels, self.rows, self.labels, batch_size, seed)
         part = self.ready.part(name)
-        return Batches(self.pixels, self.ready.rows[part], self.ready.task.table["label"].to_numpy()[part], batch_size)
+        return Batches(self.pixels, self.ready.rows[part], self.ready.task.images["label"].to_numpy()[part], batch_size)
 
 
-def load_data(store: Store, run: Run) -> Data:
+def load_data(store: Store, run: SaclfRun) -> Data:
     """The images of a run, stylised ones mixed in as it asks for."""
     ready = tasks.load(store, run.collection, run.image_size, run.resize)
-    classes, labels, train = ready.task.classes, ready.task.table["label"].to_numpy(), ready.part("train")
+    classes, labels, train = ready.task.classes, ready.task.images["label"].to_numpy(), ready.part("train")
     counts = np.bincount(labels[train], minlength=len(classes))
-    rare = rare_of(run, counts.tolist(), classes)
+    rare = mixing.rare_classes(counts, classes, run.rare)
     rows, mixed, pixels = ready.rows[train], labels[train], ready.pixels
     added = np.zeros(len(classes), int)
     pairs = np.empty((0, 2), np.int64)
     if run.stylised:
-        folder = next((store.root / Stylised.paper).glob(f"*-{run.stylised}"))
-        provenance = pd.read_csv(folder / "provenance.csv", dtype={"class": str, "content": str, "style": str})
+        folder = store.find(run.stylised)
+        provenance = mixing.read_provenance(folder)
         own = dict(zip(classes, counts.tolist(), strict=True))
         taken = provenance.iloc[mixing.mix(provenance, own, rare, run.p1, run.p2, run.seed)]
         images = stored_images(store, run.image_size, run.resize)
         scan = images.scan([str(folder / output) for output in taken["output"]])
         of_class = np.array([classes.index(name) for name in taken["class"]], np.int64)
-        of_id = dict(zip(ready.task.table["id"], ready.rows, strict=True))
+        of_id = dict(zip(ready.task.images["id"], ready.rows, strict=True))
         stylised = scan["row"].to_numpy(np.int64)
         pixels = images.pixels()
         rows, mixed = np.concatenate([rows, stylised]), np.concatenate([mixed, of_class])
@@ -87,9 +88,9 @@ def load_data(store: Store, run: Run) -> Data:
     return Data(ready, pixels, rows, mixed, mixing.count_table(classes, counts, added, rare), rare, pairs)
 
 
-def build(run: Run, backbone: Backbone, classes: int) -> keras.Model:
+def build(run: SaclfRun, backbone: Backbone, classes: int) -> keras.Model:
     """The classifier of a run."""
-    taps = attention.find_taps(backbone, run.taps.split()) if run.attention == "spatial" else []
+    taps = attention.find_taps(backbone, run.taps) if run.attention == "spatial" else []
     regularizers = {"l1": keras.regularizers.L1, "l2": keras.regularizers.L2, "none": lambda weight: None}
     return attention.attention_classifier(
         backbone,
@@ -103,7 +104,7 @@ def build(run: Run, backbone: Backbone, classes: int) -> keras.Model:
     )
 
 
-def compile_at(model: keras.Model, run: Run, learning_rate: float) -> None:
+def compile_at(model: keras.Model, run: SaclfRun, learning_rate: float) -> None:
     """Adam and the run's loss, anew."""
     focal = run.loss == "focal"
     loss = FocalLoss(run.gamma, run.focal_alpha) if focal else keras.losses.SparseCategoricalCrossentropy()
@@ -111,7 +112,7 @@ def compile_at(model: keras.Model, run: Run, learning_rate: float) -> None:
 
 
 def fit(
-    store: Store, run: Run, folder: Path, data: Data, on_epoch: Callable[[int, dict[str, float]], None]
+    store: Store, run: SaclfRun, folder: Path, data: Data, on_epoch: Callable[[int, dict[str, float]], None]
 ) -> tuple[keras.Model, pd.DataFrame, bool]:
     """Trains a run's classifier through its stages; the test split is not touched.
 
@@ -120,7 +121,7 @@ def fit(
     Returns:
         The model, the history, and whether training stayed finite.
     """
-    backbone = classifier.load_network(store, run)
+    backbone = load_network(store, run)
     model = build(run, backbone, len(data.ready.task.classes))
     reader, head = model.get_layer(backbone.model.name), model.get_layer("head")
     stages = stages_of(run, reader)
@@ -128,8 +129,8 @@ def fit(
     trained, cache = model, tap_cache(store, run)
     never_thaws = not any(stage.unfrozen for stage in stages)
     same_every_time = run.augmentation == "none" and run.frozen_bn == "inference"
-    if never_thaws and same_every_time and tap_features.pays(reader, head, len(train.rows) + len(val.rows), cache):
-        trained = tap_features.head_on_taps(head)
+    if never_thaws and same_every_time and features.pays(reader, head, len(train.rows) + len(val.rows), cache):
+        trained = features.head_on_taps(head)
         train, val = (_on_taps(cache, model, batches) for batches in (train, val))
     history, finite = staged.fit(
         trained,
@@ -145,25 +146,40 @@ def fit(
     return model, history, finite
 
 
-def tap_cache(store: Store, run: Run) -> Path:
+def tap_cache(store: Store, run: SaclfRun) -> Path:
     """Where the taps of a run's frozen network are kept."""
-    what = [
-        run.network, run.weights, run.preprocessing, run.image_size, run.resize, run.precision, run.taps, run.attention,
-    ]  # fmt: skip
+    what: list[Any] = [str(run.network), str(run.weights), run.taps, run.attention]
+    what += [getattr(run, name) for name in ("preprocessing", "image_size", "resize", "precision")]
     if run.weights == "none":
-        what.append(str(run.seed))
+        what.append(run.seed)
     name = hashlib.sha256(json.dumps(what).encode()).hexdigest()[:8]
-    return store.root / "cache" / "taps" / f"{Path(run.network).stem}-{name}"
+    return store.root / "cache" / "taps" / f"{slug(label(run.network))}-{name}"
 
 
 def _on_taps(cache: Path, model: keras.Model, batches: Batches) -> Batches:
     """The same batches, of cached taps in the place of pixels; an image is known by its pixels."""
     sha256 = [hashlib.sha256(batches.inputs[row].tobytes()).hexdigest() for row in batches.rows]
-    inputs, rows = tap_features.cached_taps(cache, model, batches.inputs, batches.rows, sha256)
+    inputs, rows = features.cached_taps(cache, model, batches.inputs, batches.rows, sha256)
     return Batches(inputs, rows, batches.labels, batches.batch_size, batches.seed)
 
 
-def carry_out(store: Store, run: Run, folder: Path, tell: Tell) -> dict[str, Any]:
+def check(store: Store, runs: Sequence[SaclfRun]) -> None:
+    """Builds every network of some runs, and finds the layers that they tap and thaw.
+
+    Raises:
+        UserError: one is not there, or a network can not be used.
+    """
+    built: dict[Any, Backbone] = {}
+    for run in runs:
+        what = (run.network, run.image_size, run.weights, run.preprocessing)
+        if what not in built:
+            built[what] = load_network(store, run, built_only=True)
+        attention.find_taps(built[what], run.taps)
+        for stage in stages_of(run, built[what].model):
+            staged.freeze(built[what].model, stage.unfrozen)
+
+
+def carry_out(store: Store, run: SaclfRun, folder: Path, tell: Tell) -> dict[str, Any]:
     """Trains and tests one run in its directory; the same call continues what was stopped.
 
     Beside the history it writes `model.keras`, `mixture.csv`, and what `evaluation.report` does.
@@ -171,13 +187,11 @@ def carry_out(store: Store, run: Run, folder: Path, tell: Tell) -> dict[str, Any
     Returns:
         What `metrics.json` holds: fractions, counts, seconds; nulls and "diverged" where training diverged.
     """
-    if run.mode == "pretraining":
-        return classifier.carry_out(store, run, folder, tell)
     with training.precision(run.precision):
         return _carry_out(store, run, folder, tell)
 
 
-def _carry_out(store: Store, run: Run, folder: Path, tell: Tell) -> dict[str, Any]:
+def _carry_out(store: Store, run: SaclfRun, folder: Path, tell: Tell) -> dict[str, Any]:
     started = time.monotonic()
     training.make_deterministic(run.seed)
     data = load_data(store, run)
@@ -204,5 +218,9 @@ def _carry_out(store: Store, run: Run, folder: Path, tell: Tell) -> dict[str, An
         facts |= evaluation.report(run, folder, data, model)
         facts |= {"best_epoch": int(history.loc[history["val_accuracy"].idxmax(), "epoch"])}
         facts |= {"val_accuracy": float(history["val_accuracy"].max())}
-        write_network(folder / "model.keras", model)
+        card = ModelCard(
+            {run.target: data.ready.task.classes}, model.get_layer("preprocessing").mode, run.resize, run.image_size,
+            facts, provenance(run.as_json()),
+        )  # fmt: skip
+        save(model, folder / "model.keras", card)
     return {**facts, "seconds": round(time.monotonic() - started, 2)}

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 from pathlib import Path
@@ -19,8 +20,9 @@ def collection(rows: list[tuple[str, str, int]]) -> Collection:
     pairs = [(style, artist) for style, artist, count in rows for _ in range(count)]
     ids = [f"{i:04d}" for i in range(len(pairs))]
     styles, artists = zip(*pairs, strict=True)
-    table = pd.DataFrame({"id": ids, "path": ids, "bytes": 1, "split": "", "style": styles, "artist": artists})
-    return Collection("paintings", table, pd.DataFrame(columns=["id", "path", "reason"]))
+    images = pd.DataFrame({"id": ids, "path": ids, "object": ids, "split": "", "bytes": 1})
+    columns = pd.DataFrame({"style": styles, "artist": artists})
+    return Collection("paintings", images, columns, pd.DataFrame(columns=["id", "path", "reason"]))
 
 
 MUSEUM = [("baroque", "rembrandt", 30), ("baroque", "rubens", 20), ("cubism", "picasso", 25), ("cubism", "braque", 5)]
@@ -28,8 +30,8 @@ MUSEUM += [("fauvism", "matisse", 12), ("", "nobody", 9), ("baroque", "anoniem",
 
 
 def chosen(**flags: object) -> tuple[dict[str, int], pd.DataFrame]:
-    table, report = curate(collection(MUSEUM), Curation("x", Path("y"), **(OFF | flags)))
-    return table["style"].value_counts().to_dict(), report.set_index("value")
+    kept, report = curate(collection(MUSEUM), Curation("x", Path("y"), **(OFF | flags)))
+    return kept.columns["style"].value_counts().to_dict(), report.set_index("value")
 
 
 def test_styles_need_their_minimum_and_only_the_largest_stay():
@@ -70,14 +72,14 @@ def test_caps_balance_and_choose_by_seed():
         curate(collection(MUSEUM), Curation("x", Path("y"), cap_style=10, split_seed=seed, **OFF))[0]
         for seed in (0, 0, 1)
     ]
-    assert tables[0].equals(tables[1])
-    assert not tables[0].equals(tables[2])
+    assert tables[0].images.equals(tables[1].images)
+    assert not tables[0].images.equals(tables[2].images)
 
 
 def test_without_artist_flags_no_column_of_artists_is_needed():
     museum = collection(MUSEUM)
-    bare = Collection("bare", museum.table.drop(columns="artist"), museum.quarantine)
-    assert len(curate(bare, Curation("x", Path("y"), **(OFF | {"min_style": 10})))[0]) == 99
+    bare = dataclasses.replace(museum, name="bare", columns=museum.columns.drop(columns="artist"))
+    assert len(curate(bare, Curation("x", Path("y"), **(OFF | {"min_style": 10})))[0].images) == 99
     with pytest.raises(BadCollection, match="has no column artist; it has style: name them with --target and --artist"):
         curate(bare, Curation("x", Path("y"), **(OFF | {"min_artist": 10})))
 
@@ -94,8 +96,8 @@ def test_the_command_writes_what_data_takes_with_split_report_digest_and_chart(p
     printed = capsys.readouterr().out
     again = load_collection(out)
     assert again.targets == ["artist", "style"]
-    assert set(again.table["split"]) == {"train", "val", "test"}
-    assert again.table["artist"].value_counts().max() == 6
+    assert set(again.images["split"]) == {"train", "val", "test"}
+    assert again.columns["artist"].value_counts().max() == 6
     assert again.quarantine.empty
     facts = json.loads((out / "curation.json").read_text())
     labels = pd.read_csv(out / "labels.csv", dtype=str)

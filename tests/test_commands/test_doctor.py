@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -71,7 +72,8 @@ def test_colours_sizes_rotation_and_rights_are_told(ward, tmp_path, capsys):
     assert "2 x nothing said" in printed
     facts = pd.read_csv(tmp_path / "report" / "images.csv").set_index("id")
     assert facts.loc["turned.jpg", "orientation"] == 6
-    assert list(facts.columns[:4]) == ["path", "bytes", "split", "style"]
+    assert list(facts.columns[:4]) == ["path", "object", "split", "bytes"] and "style" in facts
+    assert Path(facts.loc["turned.jpg", "path"]).is_file()
 
 
 def test_the_page_shows_the_look_alikes_and_escapes_what_files_are_called(ward, tmp_path, capsys):

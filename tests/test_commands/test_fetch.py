@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from conftest import paint
+from conftest import paint, told
 from test_downloads import Server, breaking, server, status, whole  # noqa: F401  (server is a fixture)
 
 from keras_art.commands import fetch
@@ -57,7 +57,7 @@ def test_faces_are_fetched_one_by_one_counting_blank_lines_and_only_labelled_one
     assert {path.name for path in (home / "images_256").iterdir()} == {"00000000.jpg", "00000002.jpg", "00000003.jpg"}
     assert (home / "images_256" / "00000002.jpg").read_bytes() == picture(faces.parent, 1)
     assert "/face/3" not in {path for path, _ in server.asked}
-    assert load_collection("kaokore", faces).table["id"].tolist() == ["00000000.jpg", "00000002.jpg", "00000003.jpg"]
+    assert load_collection("kaokore", faces).images["id"].tolist() == ["00000000.jpg", "00000002.jpg", "00000003.jpg"]
     before, record = len(server.asked), (home / "fetched.json").read_text()
     assert fetch.main(["kaokore", "--root", str(faces)]) == 0
     assert len(server.asked) == before
@@ -108,7 +108,7 @@ def test_an_archive_is_unpacked_and_thrown_away(server, tmp_path, monkeypatch): 
     card(tmp_path, monkeypatch, "tiles", text)
     assert fetch.main(["tiles", "--root", str(tmp_path / "data"), "--pause", "0"]) == 0
     assert {path.name for path in (tmp_path / "data" / "tiles").iterdir()} == {"Tiles", "fetched.json"}
-    assert load_collection("tiles", tmp_path / "data").table["label"].tolist() == ["01_TUMOR", "02_STROMA"]
+    assert load_collection("tiles", tmp_path / "data").columns["label"].tolist() == ["01_TUMOR", "02_STROMA"]
     before = len(server.asked)
     assert fetch.main(["tiles", "--root", str(tmp_path / "data")]) == 0
     assert len(server.asked) == before
@@ -140,7 +140,7 @@ def test_a_manifest_becomes_a_folder_that_data_takes(server, tmp_path):  # noqa:
     }
     url = server.on("/object/SK-A-1/manifest", whole(json.dumps(manifest).encode()))
     assert fetch.main([url, "--root", str(tmp_path / "data"), "--pause", "0", "--longest_side", "64"]) == 0
-    table = load_collection(tmp_path / "data" / "SK-A-1").table
+    table = told(load_collection(tmp_path / "data" / "SK-A-1"))
     assert table["id"].tolist() == ["SK-A-1-0001"]
     assert table["dc:creator"].tolist() == ["Jan Asselijn"]
     assert table["dc:title"].tolist() == ["The Threatened Swan"]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from conftest import paint, write_csv
+from conftest import paint, told, write_csv
 
 from keras_art.commands import manifests
 from keras_art.data.collection import described_by
@@ -34,8 +34,21 @@ def test_a_collection_goes_out_and_comes_in_as_it_was(museum, tmp_path, suffix, 
     out = (museum if beside else tmp_path / "elsewhere") / f"table{suffix}"
     assert manifests.main([str(museum), "--out", str(out)]) == 0
     before, after = load_collection(museum), load_collection(out)
-    pd.testing.assert_frame_equal(after.table, before.table)
+    pd.testing.assert_frame_equal(told(after), told(before))
     assert after.quarantine.empty
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".xlsx", ".parquet"])
+def test_columns_called_like_ours_come_in_again_as_they_were(museum, suffix):
+    rows = [["file", "set", "id", "image", "split", "split_style", "style"]]
+    rows += [[f"{i}.png", "train", "same", "none", str(i), "test", "x"] for i in (1, 2, 3)]
+    before = load_collection(write_csv(museum / "labels.csv", rows))
+    assert before.targets == ["id", "image", "split", "style"] and list(before.splits) == ["style"]
+    assert manifests.main([str(museum), "--out", str(museum / f"mine{suffix}")]) == 0
+    after = load_collection(museum / f"mine{suffix}")
+    pd.testing.assert_frame_equal(after.columns, before.columns)
+    pd.testing.assert_series_equal(after.splits["style"], before.splits["style"])
+    assert after.images["split"].tolist() == ["train"] * 3 and after.paths() == before.paths()
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".xlsx", ".parquet"])
@@ -44,7 +57,7 @@ def test_a_table_and_its_images_can_be_moved_together(museum, tmp_path, suffix):
     if suffix != ".csv":
         (museum / "labels.csv").unlink()
     museum.rename(tmp_path / "moved")
-    table = load_collection(tmp_path / "moved").table
+    table = told(load_collection(tmp_path / "moved"))
     assert [Path(path).parent for path in table["path"]] == [tmp_path / "moved" / "images"] * 3
 
 
@@ -58,7 +71,7 @@ def test_numbers_and_dates_of_a_spreadsheet_are_text_as_a_person_reads_them(muse
         book.active.append(row)
     book.active.append([])
     book.save(museum / "mine.xlsx")
-    table = load_collection(museum / "mine.xlsx").table
+    table = told(load_collection(museum / "mine.xlsx"))
     assert table["year"].tolist() == ["1642", "1642-01-02 00:00:00"]
     assert table["height"].tolist() == ["3.5", ""]
 
@@ -103,22 +116,22 @@ def test_dublin_core_and_rights_are_told_from_other_columns():
 
 
 def test_what_is_known_of_an_object_stands_beside_what_is_predicted_of_its_picture(museum):
-    from keras_art.commands.predict import _described
+    from keras_art.commands.predict import described
 
     found = pd.DataFrame({"id": ["images/2.png", "images/other.png"], "predicted": ["Barok", "Rokoko"]})
-    described = _described(found, museum)
+    described = described(found, museum)
     assert described.to_dict("list")["object"][0] == "SK-A-2"
     assert described["dc:title"][0] == "=SUM(A1)"
     assert described["rights"].isna().tolist() == [False, True]
     assert described["predicted"].tolist() == ["Barok", "Rokoko"]
     (museum / "labels.csv").unlink()
-    assert _described(found, museum) is found
+    assert described(found, museum) is found
 
 
 def test_predictions_of_a_run_keep_dublin_core_and_rights(museum, tmp_path):
     import numpy as np
 
-    from keras_art.data.splits import choose
+    from keras_art.data.choices import choose
     from keras_art.data.tasks import prepare
     from keras_art.learning import classifier
     from keras_art.store.runs import Store

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,9 +11,10 @@ import numpy as np
 import pytest
 
 from keras_art.commands import tickets
-from keras_art.methods.tickets import ticket
-from keras_art.methods.tickets.kinds import TicketRun
 from keras_art.methods.tickets.network import load_network, values
+from keras_art.store.runs import Store
+from keras_art.store.tickets import Ticket, read_ticket, write_ticket
+from keras_art.study.kinds.tickets import TicketRun, sparsity
 
 
 @pytest.fixture
@@ -21,19 +24,19 @@ def file(tmp_path):
     from keras_art.networks import heads
 
     run = TicketRun(collection="museum-0000abcd", target="artist", network="ResNet20", image_size=18, crop=16, rate=0.5)
-    model = heads.softmax_classifier(load_network(run, tmp_path), 3)
+    model = heads.softmax_classifier(load_network(Store(tmp_path), run), 3)
     kernels = {v.path: keras.ops.convert_to_numpy(v) for v in masks.prunable(model)}
     facts = {
-        "run": {**vars(run), "ticket": "12345678"},
+        "run": run.as_json(),
         "classes": ["a", "b", "c"],
         "prunable": sum(kernel.size for kernel in kernels.values()),
         "of": "kernels of convolutions and dense layers, the head's excepted",
     }
-    found = ticket.Ticket(values(model), {p: np.zeros(k.shape, np.uint8) for p, k in kernels.items()}, 1, facts)
+    found = Ticket(values(model), {p: np.zeros(k.shape, np.uint8) for p, k in kernels.items()}, 1, facts)
     for stage in (1, 2):
-        deeper = masks.magnitude_masks(kernels, found.masks(stage - 1), masks.sparsity(stage, 0.5), "layer")
+        deeper = masks.magnitude_masks(kernels, found.masks(stage - 1), sparsity(stage, 0.5), "layer")
         found = found.with_masks(deeper)
-    ticket.write(tmp_path / "store" / "tickets" / "museum-12345678.npz", found)
+    write_ticket(tmp_path / "store" / "tickets" / "museum-12345678.npz", found)
     return tmp_path / "store" / "tickets" / "museum-12345678.npz"
 
 
@@ -41,7 +44,21 @@ def test_list_names_every_ticket_of_a_store(file, capsys):
     assert tickets.main(["list", str(file.parents[1])]) == 0
     head, line = capsys.readouterr().out.splitlines()
     assert head.split()[0] == "file"
-    assert line.split()[:4] == ["museum-12345678.npz", "museum-0000abcd", "artist", "ResNet20"] and "0.7500" in line
+    assert line.split()[:4] == ["tickets/museum-12345678.npz", "museum-0000abcd", "artist", "ResNet20"]
+    assert "0.7500" in line
+
+
+def test_list_names_tickets_that_came_as_files_and_says_which_can_not_be_read(file, capsys):
+    brought = file.parents[1] / "cache" / "weights" / "theirs-0123abcd.npz"
+    brought.parent.mkdir(parents=True)
+    shutil.copy(file, brought)
+    file.write_bytes(file.read_bytes()[:1000])
+    write_ticket(file.with_name("odd.npz"), dataclasses.replace(read_ticket(brought), facts={"run": {"kind": "odd"}}))
+    assert tickets.main(["list", str(file.parents[1])]) == 0
+    captured = capsys.readouterr()
+    assert captured.out.splitlines()[1].startswith("cache/weights/theirs-0123abcd.npz")
+    assert len(captured.out.splitlines()) == 2
+    assert "no whole ticket" in captured.err and "'odd'" in captured.err
 
 
 def test_a_store_without_tickets_says_how_to_find_some(tmp_path, capsys):
@@ -72,7 +89,7 @@ assert "keras" not in sys.modules
 def test_export_writes_theta_k_under_a_mask_as_a_model(file, tmp_path):
     assert tickets.main(["export", str(file), "--stage", "2", "--out", str(tmp_path / "t.keras")]) == 0
     model = keras.saving.load_model(tmp_path / "t.keras", compile=False)
-    found = ticket.read(file)
+    found = read_ticket(file)
     exported, kept = values(model), found.masks(2)
     for path, theta in found.theta.items():
         np.testing.assert_array_equal(exported[path], theta * kept.get(path, True))

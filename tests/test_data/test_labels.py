@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import told
 
 from keras_art.data import labels, splits, tasks
 from keras_art.data.sources import BadCollection, Collection
@@ -12,8 +15,15 @@ from keras_art.store import runs
 
 
 def collection(rows):
-    table = pd.DataFrame(rows, columns=["id", "style", "artist"]).assign(path="x", bytes=1, split="")
-    return Collection("museum", table, pd.DataFrame(columns=["id", "path", "reason"]))
+    table = pd.DataFrame(rows, columns=["id", "style", "artist"]).assign(path="x", object="", split="", bytes=1)
+    quarantine = pd.DataFrame(columns=["id", "path", "reason"])
+    return Collection("museum", table.drop(columns=["style", "artist"]), table[["style", "artist"]], quarantine)
+
+
+def cut(given, styles):
+    """A task of these splits, as it would be kept."""
+    images = pd.DataFrame({"id": [str(i) for i in range(len(given))], "split": given})
+    return splits.Task("museum-00000000", ("style",), images, pd.DataFrame({"style": styles}), Path(), [], {})
 
 
 def many(gap=(), count=40):
@@ -27,16 +37,16 @@ def many(gap=(), count=40):
 
 def test_images_with_a_label_in_any_column_stay():
     chosen = labels.choose_columns(many(gap=(3, 5)), ["style", "artist"])
-    assert len(chosen.table) == 40
-    assert chosen.target == "style+artist"
-    assert len(labels.choose_columns(many(gap=(3, 5)), ["style"]).table) == 38
+    assert len(chosen.images) == 40
+    assert chosen.targets == ("style", "artist")
+    assert len(labels.choose_columns(many(gap=(3, 5)), ["style"]).images) == 38
 
 
 def test_a_missing_label_is_minus_one_and_the_others_of_its_image_are_not():
     chosen = labels.choose_columns(many(gap=(3, 5), count=99), ["style", "artist"])
     task = splits.split(chosen, [True] * 99)
-    found = labels.read_labels(task.table, ["style", "artist"])
-    place = task.table["id"].tolist().index("03")
+    found = labels.read_labels(task, ["style", "artist"])
+    place = task.images["id"].tolist().index("03")
     assert found.index[place].tolist() == [labels.MISSING, 3]
     assert found.classes == {"style": ["cold", "warm"], "artist": [f"artist {i}" for i in range(4)]}
     assert (found.column("style") >= 0).sum() == 97
@@ -44,13 +54,13 @@ def test_a_missing_label_is_minus_one_and_the_others_of_its_image_are_not():
 
 def test_the_split_is_stratified_by_the_first_column():
     task = splits.split(labels.choose_columns(many(), ["style", "artist"]), [True] * 40)
-    test = task.table[task.table["split"] == "test"]
+    test = told(task)[task.images["split"] == "test"]
     assert test["style"].value_counts().to_dict() == {"warm": 2, "cold": 2}
 
 
 def test_a_class_of_test_that_train_lacks_is_masked_and_counted():
-    table = pd.DataFrame({"split": ["train", "val", "test"] * 3, "style": ["a"] * 3 + ["b"] * 3 + ["a", "a", "new"]})
-    found = labels.read_labels(table, ["style"])
+    task = cut(["train", "val", "test"] * 3, ["a"] * 3 + ["b"] * 3 + ["a", "a", "new"])
+    found = labels.read_labels(task, ["style"])
     assert found.classes == {"style": ["a", "b"]}
     assert found.left_out == {"style": {"new": 1}}
     assert found.index[-1, 0] == labels.MISSING
@@ -59,8 +69,8 @@ def test_a_class_of_test_that_train_lacks_is_masked_and_counted():
 def test_small_classes_count_as_missing_labels():
     rows = [[f"{i:02d}", "rare" if i < 2 else ("warm", "cold")[i % 2], f"artist {i % 4}"] for i in range(40)]
     chosen = labels.choose_columns(collection(rows), ["style", "artist"], min_images=3)
-    assert "rare" not in set(chosen.table["style"])
-    assert len(chosen.table) == 40
+    assert "rare" not in set(chosen.columns["style"])
+    assert len(chosen.images) == 40
 
 
 def test_too_few_classes_of_the_minimum_name_the_flag():
@@ -74,14 +84,14 @@ def test_an_absent_column_names_the_nearest():
 
 
 def test_one_class_in_all_splits_is_an_error():
-    table = pd.DataFrame({"split": ["train", "val", "test", "train"], "style": ["a", "a", "a", "b"]})
+    task = cut(["train", "val", "test", "train"], ["a", "a", "a", "b"])
     with pytest.raises(BadCollection, match="1 class of 'style' in all of train"):
-        labels.read_labels(table, ["style"])
+        labels.read_labels(task, ["style"])
 
 
 def test_another_artist_makes_another_digest():
     one, two = many(), many()
-    two.table.loc[0, "artist"] = "artist 1"
+    two.columns.loc[0, "artist"] = "artist 1"
     keys = {labels.choose_columns(each, ["style", "artist"]).key for each in (one, two)}
     assert len(keys) == 2
 

@@ -8,8 +8,8 @@ from test_sources import REAL, needs_real_data
 from test_splits import collection, cut
 
 from keras_art.commands import leaks
+from keras_art.data.choices import choose
 from keras_art.data.leaks import leak_report
-from keras_art.data.splits import choose
 
 
 def test_the_leak_report_agrees_with_counting_by_hand():
@@ -30,7 +30,9 @@ def test_the_leak_report_agrees_with_counting_by_hand():
     ]
     styles, artists, given, files = map(list, zip(*rows, strict=True))
     task = cut(choose(collection(styles, given, artist=artists), "style"))
-    report = leak_report(task.table, "style", files, [int(file) % 7 for file in files])
+    report = leak_report(
+        task.images, "style", task.columns["artist"], sha256=files, alike=[int(file) % 7 for file in files]
+    )
     assert report == {
         "near_duplicate": 4 / 5,  # 3 and 6, and 8 and 9, which look like 1 and 2
         "majority": 3 / 5,
@@ -43,7 +45,7 @@ def test_the_leak_report_agrees_with_counting_by_hand():
 def test_nobody_is_no_artist_who_stands_in_train():
     given = ["train", "val", "test"] * 2
     task = cut(choose(collection(list("xxxyyy"), given, artist=["anoniem"] * 6), "style"))
-    report = leak_report(task.table, "style")
+    report = leak_report(task.images, "style", task.columns["artist"])
     assert report["artist_in_train"] == 0
     assert report["artist_rule"] == report["majority"]
 
@@ -51,14 +53,14 @@ def test_nobody_is_no_artist_who_stands_in_train():
 def test_a_tie_goes_to_the_first_class():
     styles, given = list("yyyxxx"), ["train", "val", "test"] * 2
     task = cut(choose(collection(styles, given, artist=["A"] * 6), "style"))
-    test = task.table[task.table["split"] == "test"]
-    report = leak_report(task.table, "style")
+    test = task.images[task.images["split"] == "test"]
+    report = leak_report(task.images, "style", task.columns["artist"])
     assert report["majority"] == report["artist_rule"] == np.mean(test["label"] == 0)
 
 
 def test_without_artists_the_report_has_no_artist_rule():
     task = cut(choose(collection(["x", "y"] * 20), "style"))
-    assert set(leak_report(task.table, "style", task.table["id"])) == {"majority", "same_file"}
+    assert set(leak_report(task.images, "style", None, sha256=task.images["id"])) == {"majority", "same_file"}
 
 
 # --- the command

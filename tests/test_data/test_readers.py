@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import paint, write_csv
+from conftest import paint, told, write_csv
 from test_sources import REAL, needs_real_data
 
 from keras_art.commands.cards import main as cards_command
@@ -58,7 +58,7 @@ def challenge(tmp_path: Path) -> Path:
 
 def test_the_ground_truth_joins_by_running_number_although_an_image_is_missing(challenge):
     found = load_collection("rijksmuseum", challenge.parent)
-    assert rows(found.table, "id", "split", "artist", "material", "material_all", "type") == [
+    assert rows(told(found), "id", "split", "artist", "material", "material_all", "type") == [
         (OBJECTS[0], "train", "Maris, Matthijs", "doek", "doek | verf", "schilderij"),
         (OBJECTS[1], "val", "Maris, Matthijs", "papier", "papier", "schilderij"),
         (OBJECTS[3], "train", "anoniem", "papier", "papier | verf", "prent"),
@@ -105,7 +105,7 @@ def test_the_xml_is_read_whatever_its_bytes_are_and_the_split_comes_from_the_mat
     found = load_collection("rijksmuseum", challenge.parent)
     wanted = ("Maris, Matthijs", "Maris, Matthijs | Boëtius, Caesar", "papier", "papier | inkt", "schilderij")
     columns = ("artist", "artist_all", "material", "material_all", "type")
-    assert rows(found.table, "id", *columns, "split", "dc:title", "dc:rights") == [
+    assert rows(told(found), "id", *columns, "split", "dc:title", "dc:rights") == [
         (OBJECTS[0], *wanted, "train", "De keukenmeid; & co", "public domain"),
         (OBJECTS[1], *wanted, "val", "De keukenmeid; & co", "public domain"),
     ]
@@ -119,7 +119,7 @@ def test_xml_that_is_damaged_or_defines_entities_is_a_quarantine_row(challenge):
     (challenge / "xml2" / f"{OBJECTS[1]}.xml").write_text(bomb)
     (challenge / "xml2" / f"{OBJECTS[3]}.xml").write_text(XML.format(encoding="UTF-8"))
     found = load_collection("rijksmuseum", challenge.parent)
-    assert found.table["id"].tolist() == [OBJECTS[3]]
+    assert found.images["id"].tolist() == [OBJECTS[3]]
     said = found.quarantine[found.quarantine["reason"].str.startswith("its XML")]
     assert said["id"].tolist() == OBJECTS[:2]
     assert "entities" in said["reason"].iloc[1]
@@ -134,7 +134,7 @@ def test_sabatellis_csv_loses_its_leading_blanks_and_its_escapes(challenge):
         f'2,{OBJECTS[2]}," Maes, Nicolaes",papier,prent\n'
     )
     found = load_collection("rijksmuseum", challenge.parent)
-    assert rows(found.table, "id", "artist", "material", "type") == [
+    assert rows(told(found), "id", "artist", "material", "type") == [
         (OBJECTS[0], "Everdingen, Caesar Boëtius van", "olieverf", "schilderij"),
         (OBJECTS[1], "anoniem", "papier", "prent"),
     ]
@@ -153,7 +153,7 @@ def test_antwerps_csv_may_be_latin_1(tmp_path):
         encoding="latin-1",
     )
     found = load_collection("antwerp", tmp_path)
-    assert rows(found.table, "id", "artist", "type") == [("1", "Müller", "prent"), ("2", "Ensor", "affiche")]
+    assert rows(told(found), "id", "artist", "type") == [("1", "Müller", "prent"), ("2", "Ensor", "affiche")]
 
 
 # --- wikiart
@@ -204,7 +204,16 @@ def test_artgans_lists_join_the_tree_whatever_unpacked_it(tmp_path, way, nested)
         paint(home / "wikiart" / unzipped(name, way), "c", i)
     paint(home / "wikiart" / "Cubism" / "nobody_untitled.jpg", "a")
     found = load_collection("wikiart", tmp_path)
-    assert rows(found.table, "id", "artist", "style", "split_style", "genre", "split_genre", "artist_23") == [
+    assert rows(
+        told(found).assign(**{f"split_{target}": own for target, own in found.splits.items()}),
+        "id",
+        "artist",
+        "style",
+        "split_style",
+        "genre",
+        "split_genre",
+        "artist_23",
+    ) == [
         (MICHONZE, "grégoire-michonze", "Cubism", "train", "", "", ""),
         (PICASSO, "pablo-picasso", "Cubism", "test", "", "", "Pablo_Picasso"),
         (MONET, "claude-monet", "Impressionism", "train", "landscape", "train", "Claude_Monet"),
@@ -222,7 +231,7 @@ def test_lists_without_images_say_where_the_images_belong_unless_labels_are_enou
     home = artgan(tmp_path / "wikiart")
     with pytest.raises(BadCollection, match=r"none of their images: unpack wikiart\.zip there"):
         load_collection("wikiart", tmp_path)
-    assert len(load_collection("wikiart", tmp_path, need_images=False).table) == 5
+    assert len(load_collection("wikiart", tmp_path, need_images=False).images) == 5
     (home / "Genre" / "genre_val.csv").unlink()
     with pytest.raises(BadCollection, match=r"lacks genre_val of ArtGAN's lists"):
         load_collection("wikiart", tmp_path)
@@ -271,13 +280,13 @@ def hugging(tmp_path: Path) -> Path:
 def test_parquet_shards_give_up_their_images_and_names(hugging):
     for _ in range(2):  # the second time from what the first one took out
         found = load_collection("wikiart", hugging)
-        assert rows(found.table, "style", "genre", "artist")[:3] == [
+        assert rows(told(found), "style", "genre", "artist")[:3] == [
             ("Cubism", "Unknown Genre", "Unknown Artist"),
             ("Impressionism", "portrait", "claude-monet"),
             ("Impressionism", "", "claude-monet"),
         ]
-        assert found.table["id"].tolist()[3] == "train-00001-of-00002/000000"
-        assert Path(found.table["path"][4]).read_bytes() == (hugging / "11.png").read_bytes()
+        assert found.images["id"].tolist()[3] == "train-00001-of-00002/000000"
+        assert Path(found.paths()[4]).read_bytes() == (hugging / "11.png").read_bytes()
 
 
 def test_parquet_with_missing_columns_is_one_message(hugging):
@@ -306,17 +315,17 @@ def test_a_reconstruction_has_the_papers_sizes_and_is_always_the_same(tmp_path, 
     card = cards.load_card(name)
     found = read_card(card, card.find(tmp_path), need_images=False)
     expected = card.expected["artist"]
-    assert found.table["split"].value_counts().to_dict() == {
+    assert found.images["split"].value_counts().to_dict() == {
         split: expected[split] for split in ("train", "val", "test")
     }
-    assert found.table["artist"].nunique() == expected["classes"]
-    assert found.table["artist"].value_counts().agg(["min", "max"]).diff().iloc[1] == 1
+    assert found.columns["artist"].nunique() == expected["classes"]
+    assert found.columns["artist"].value_counts().agg(["min", "max"]).diff().iloc[1] == 1
     first = 0 if name == "artist_1" else 20
-    assert set(found.table["artist"]) == {f"artist-{first + i:02d}" for i in range(expected["classes"])}
-    shares = found.table.groupby("artist")["split"].value_counts().unstack()
+    assert set(found.columns["artist"]) == {f"artist-{first + i:02d}" for i in range(expected["classes"])}
+    shares = told(found).groupby("artist")["split"].value_counts().unstack()
     assert (shares.max() - shares.min() <= 2).all()
     again = read_card(card, card.find(tmp_path), need_images=False)
-    pd.testing.assert_frame_equal(found.table, again.table)
+    pd.testing.assert_frame_equal(told(found), told(again))
 
 
 def test_a_reconstruction_that_the_lists_are_too_short_for_says_so(tmp_path):
@@ -359,7 +368,7 @@ def test_kaokore_says_its_version_whatever_the_line_ends_and_order(versions):
         paint(home / "images_256" / f"{i:08d}.jpg", "a", i)
     found = load_collection("kaokore", versions / "data")
     assert (found.name, found.card.version) == ("kaokore-1.2", "1.2")
-    assert rows(found.table, "id", "gender", "status", "split")[:2] == [
+    assert rows(told(found), "id", "gender", "status", "split")[:2] == [
         ("00000000.jpg", "0", "0", "train"),
         ("00000001.jpg", "1", "1", "val"),
     ]
@@ -383,7 +392,7 @@ def test_a_clone_of_the_owners_repository_is_read_by_version(versions):
     assert load_collection("kaokore", versions / "data").name == "kaokore-1.2"
     found = load_collection("kaokore-1.0", versions / "data")
     assert found.name == "kaokore-1.0"
-    assert found.table["path"].tolist() == [str(home / "kaokore" / "images_256" / "00000000.jpg")]
+    assert found.paths() == [str(home / "kaokore" / "images_256" / "00000000.jpg")]
 
 
 @needs_real_data
@@ -399,10 +408,10 @@ def test_christies_is_a_flat_folder_or_a_csv(tmp_path):
     for i in range(3):
         paint(tmp_path / "christies" / "images" / f"lot{i}.jpg", "a", i)
     found = load_collection("christies", tmp_path)
-    assert (found.table["id"].tolist(), found.targets) == (["lot0.jpg", "lot1.jpg", "lot2.jpg"], [])
+    assert (found.images["id"].tolist(), found.targets) == (["lot0.jpg", "lot1.jpg", "lot2.jpg"], [])
     write_csv(tmp_path / "christies" / "labels.csv", [["image", "artist"], ["lot1", "christo"], ["lot2", "miro"]])
     found = load_collection("christies", tmp_path)
-    assert found.table["artist"].tolist() == ["christo", "miro"]
+    assert found.columns["artist"].tolist() == ["christo", "miro"]
     assert reasons(found.quarantine) == {"lot0.jpg": "image without a label"}
 
 
@@ -422,7 +431,7 @@ def test_best_artworks_takes_the_artist_from_the_name_and_the_double_once(tmp_pa
         folder = name.rsplit("_", 1)[0] if layout == "images/images" else ""
         paint(home / layout / folder / f"{name}.jpg", "a", i)
     found = load_collection("best_artworks", tmp_path)
-    assert rows(found.table, "artist", "style", "style_all", "nationality") == [
+    assert rows(told(found), "artist", "style", "style_all", "nationality") == [
         ("Albrecht Dürer", "Northern Renaissance", "Northern Renaissance", "German"),
         ("Pablo Picasso", "Cubism", "Cubism,Surrealism", "Spanish"),
     ]
@@ -438,8 +447,8 @@ def test_pathology_is_class_folders_with_a_split(tmp_path, name):
         for label in "ab":
             paint(tmp_path / name / split / label / f"{split}.png", label)
     found = load_collection(name, tmp_path)
-    assert rows(found.table, "split", "label")[:2] == [("test", "a"), ("test", "b")]
-    assert len(found.table) == 6
+    assert rows(told(found), "split", "label")[:2] == [("test", "a"), ("test", "b")]
+    assert len(found.images) == 6
 
 
 def test_colorectal_histology_is_its_unpacked_archive(tmp_path):
@@ -447,7 +456,7 @@ def test_colorectal_histology_is_its_unpacked_archive(tmp_path):
     for name in ("01_TUMOR", "02_STROMA"):
         paint(home / name / "1.tif", "a")
     found = load_collection("colorectal_histology", tmp_path)
-    assert rows(found.table, "id", "label") == [("01_TUMOR/1.tif", "01_TUMOR"), ("02_STROMA/1.tif", "02_STROMA")]
+    assert rows(told(found), "id", "label") == [("01_TUMOR/1.tif", "01_TUMOR"), ("02_STROMA/1.tif", "02_STROMA")]
 
 
 # --- Keras's own
@@ -468,12 +477,12 @@ def test_keras_arrays_become_files_that_lose_nothing(tmp_path, monkeypatch, name
     monkeypatch.setattr(getattr(keras.datasets, name), "load_data", lambda: parts)
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     found = load_collection(name)
-    assert found.table["split"].value_counts().to_dict() == {"train": len(classes), "test": len(classes)}
-    row = found.table[(found.table["split"] == "test") & (found.table["label"] == classes[3])].iloc[0]
+    assert found.images["split"].value_counts().to_dict() == {"train": len(classes), "test": len(classes)}
+    row = told(found)[(found.images["split"] == "test") & (found.columns["label"] == classes[3])].iloc[0]
     with Image.open(row["path"]) as picture:
         assert (np.asarray(picture) == parts[1][0][3]).all()
     monkeypatch.setattr(getattr(keras.datasets, name), "load_data", lambda: pytest.fail("asked twice"))
-    pd.testing.assert_frame_equal(load_collection(name).table, found.table)
+    pd.testing.assert_frame_equal(told(load_collection(name)), told(found))
 
 
 def test_without_network_keras_data_says_what_to_put_where(tmp_path, monkeypatch):

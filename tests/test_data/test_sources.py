@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from conftest import paint, write_csv
+from conftest import paint, told, write_csv
 
 from keras_art.data import cards
 from keras_art.data.sources import IMAGE_SUFFIXES, BadCollection, list_images, load_collection
@@ -33,14 +33,14 @@ def names(table: pd.DataFrame) -> list[str]:
 
 def test_class_folders_give_one_row_per_picture(picture_folder):
     found = load_collection(picture_folder)
-    assert list(found.table.columns) == ["id", "path", "bytes", "split", "label"]
+    assert list(found.images) == ["id", "path", "object", "split", "bytes"] and found.targets == ["label"]
     assert found.targets == ["label"]
     assert found.name == "pictures"
-    assert found.table["label"].value_counts().to_dict() == {"a": 8, "b": 8, "c": 8}
-    assert set(found.table["split"]) == {""}
-    assert found.table["id"].is_monotonic_increasing
-    assert found.table["id"][0] == "a/a0.png"
-    for row in found.table.itertuples():
+    assert found.columns["label"].value_counts().to_dict() == {"a": 8, "b": 8, "c": 8}
+    assert set(found.images["split"]) == {""}
+    assert found.images["id"].is_monotonic_increasing
+    assert found.images["id"][0] == "a/a0.png"
+    for row in told(found).itertuples():
         assert os.path.isabs(row.path)
         assert os.path.getsize(row.path) == row.bytes
         assert row.path.endswith(row.id)
@@ -52,7 +52,7 @@ def test_train_val_test_folders_bring_their_split(tmp_path, val):
     for i, split in enumerate(["train", "train", val, "test"]):
         for colour in "abc":
             paint(tmp_path / split / colour / f"{i}.png", colour, i)
-    table = load_collection(tmp_path).table
+    table = told(load_collection(tmp_path))
     assert table["split"].value_counts().to_dict() == {"train": 6, "val": 3, "test": 3}
     assert set(table["label"]) == {"a", "b", "c"}
 
@@ -61,7 +61,7 @@ def test_train_and_val_folders_without_test_are_splits_and_not_classes(tmp_path)
     for split in ("train", "val"):
         for colour in "ab":
             paint(tmp_path / split / colour / "1.png", colour)
-    table = load_collection(tmp_path).table
+    table = told(load_collection(tmp_path))
     assert set(table["label"]) == {"a", "b"}
     assert table["split"].value_counts().to_dict() == {"train": 2, "val": 2}
 
@@ -69,7 +69,7 @@ def test_train_and_val_folders_without_test_are_splits_and_not_classes(tmp_path)
 def test_a_single_folder_called_test_is_a_class(tmp_path):
     paint(tmp_path / "test" / "1.png", "a")
     paint(tmp_path / "other" / "1.png", "b")
-    assert set(load_collection(tmp_path).table["label"]) == {"test", "other"}
+    assert set(load_collection(tmp_path).columns["label"]) == {"test", "other"}
 
 
 def test_what_is_no_labelled_image_is_in_the_quarantine(picture_folder):
@@ -78,7 +78,7 @@ def test_what_is_no_labelled_image_is_in_the_quarantine(picture_folder):
     (picture_folder / "README.md").touch()
     (picture_folder / "a" / ".hidden.png").touch()
     found = load_collection(picture_folder)
-    assert len(found.table) == 24
+    assert len(found.images) == 24
     assert dict(zip(found.quarantine["id"], found.quarantine["reason"], strict=True)) == {
         "outside.png": "stands outside the class folders",
         "a/notes.txt": "not called like an image",
@@ -89,13 +89,13 @@ def test_folders_beside_train_and_test_are_quarantined(tmp_path):
     for split in ("train", "test", "unused"):
         paint(tmp_path / split / "a" / "1.png", "a")
     found = load_collection(tmp_path)
-    assert len(found.table) == 2
+    assert len(found.images) == 2
     assert found.quarantine["reason"].tolist() == ["stands outside test, train"]
 
 
 def test_a_link_to_nothing_is_left_to_the_decoder(picture_folder):
     (picture_folder / "a" / "gone.png").symlink_to(picture_folder / "nowhere.png")
-    table = load_collection(picture_folder).table.set_index("id")
+    table = told(load_collection(picture_folder)).set_index("id")
     assert table.loc["a/gone.png", "bytes"] == -1
 
 
@@ -106,7 +106,7 @@ def test_a_name_that_is_not_utf8_is_quarantined(picture_folder):
     except OSError:
         pytest.skip("this file system takes UTF-8 names only")
     found = load_collection(picture_folder)
-    assert len(found.table) == 24
+    assert len(found.images) == 24
     assert found.quarantine["id"].tolist() == ["a/caf?.png"]
     found.quarantine.to_csv(picture_folder.parent / "quarantine.csv")
 
@@ -132,9 +132,9 @@ def test_a_folder_with_labels_csv_is_read(picture_csv):
     found = load_collection(picture_csv)
     assert found.name == "museum"
     assert found.targets == ["artist", "style"]
-    assert len(found.table) == 24
+    assert len(found.images) == 24
     assert found.quarantine.empty
-    first = found.table.iloc[0]
+    first = told(found).iloc[0]
     assert (first["id"], first["artist"], first["style"]) == ("000.png", "Artist A", "warm")
     assert first["path"] == str(picture_csv / "images" / "000.png")
 
@@ -146,8 +146,8 @@ def test_separators_and_byte_order_marks(tmp_path, separator, encoding):
     path = museum(tmp_path, rows, separator=separator, encoding=encoding)
     found = load_collection(path)
     assert found.targets == ["maler, geb."]
-    assert found.table["id"].tolist() == ["1.png", "2.png"]
-    assert found.table["maler, geb."].tolist() == ["Dürer, A.", "x;y"]
+    assert found.images["id"].tolist() == ["1.png", "2.png"]
+    assert found.columns["maler, geb."].tolist() == ["Dürer, A.", "x;y"]
 
 
 @pytest.mark.parametrize(
@@ -167,14 +167,14 @@ def test_images_are_found_by_path_and_by_name(tmp_path, cell):
     cells = [cell.format(name).replace("ABSOLUTE", str(tmp_path)) for name in "123"]
     path = museum(tmp_path, [["style", "Datei"], *([f"style {i}", text] for i, text in enumerate(cells))])
     found = load_collection(path)
-    assert names(found.table.sort_values("style")) == ["1.png", "2.png", "3.png"]
+    assert names(told(found).sort_values("style")) == ["1.png", "2.png", "3.png"]
     assert found.targets == ["style"]
     assert found.quarantine.empty
 
 
 def test_a_csv_elsewhere_takes_absolute_paths(tmp_path, picture_folder):
     rows = [["file", "colour"], *([str(path), path.parent.name] for path in list_images(picture_folder))]
-    table = load_collection(write_csv(tmp_path / "elsewhere" / "mine.csv", rows)).table
+    table = told(load_collection(write_csv(tmp_path / "elsewhere" / "mine.csv", rows)))
     assert len(table) == 24
     assert (table["path"] == table["id"]).all()
 
@@ -193,7 +193,7 @@ def test_a_header_may_hold_another_separator(tmp_path):
 def test_quoted_fields_may_hold_separators_quotes_and_line_breaks(tmp_path):
     odd = 'Rembrandt, "van Rijn"\nLeiden; 1606'
     path = museum(tmp_path, [["image", "artist"], ["1.png", odd], ["2.png", "x"]])
-    assert load_collection(path).table["artist"].tolist() == [odd, "x"]
+    assert load_collection(path).columns["artist"].tolist() == [odd, "x"]
 
 
 def test_sabatellis_layout_with_an_index_column_and_leading_blanks(tmp_path):
@@ -205,9 +205,9 @@ def test_sabatellis_layout_with_an_index_column_and_leading_blanks(tmp_path):
     )
     found = load_collection(tmp_path)
     assert found.targets == ["dc_creator", "dc_materiaal", "dc_type"]
-    assert found.table["dc_creator"].tolist() == ["Rembrandt van Rijn", "anoniem", "Jan Steen"]
-    assert found.table["dc_materiaal"][0] == "papier, geschept"
-    assert names(found.table) == ["1.png", "2.png", "3.png"]
+    assert found.columns["dc_creator"].tolist() == ["Rembrandt van Rijn", "anoniem", "Jan Steen"]
+    assert found.columns["dc_materiaal"][0] == "papier, geschept"
+    assert names(told(found)) == ["1.png", "2.png", "3.png"]
 
 
 def test_kaokores_layout_gives_its_split_and_dev_is_val(tmp_path):
@@ -215,7 +215,7 @@ def test_kaokores_layout_gives_its_split_and_dev_is_val(tmp_path):
             ["3.png", "1", "2", "test"]]  # fmt: skip
     museum(tmp_path, rows)
     found = load_collection(tmp_path)
-    assert found.table["split"].tolist() == ["val", "train", "test"]
+    assert found.images["split"].tolist() == ["val", "train", "test"]
     assert found.targets == ["gender", "status"]
 
 
@@ -223,25 +223,25 @@ def test_a_column_called_set_that_is_no_split_is_a_label(tmp_path):
     path = museum(tmp_path, [["image", "set"], ["1.png", "porcelain"], ["2.png", "silver"]])
     found = load_collection(path)
     assert found.targets == ["set"]
-    assert set(found.table["split"]) == {""}
+    assert set(found.images["split"]) == {""}
 
 
 def test_labels_join_on_names_whatever_the_order_of_rows(tmp_path, picture_csv):
-    before = load_collection(picture_csv).table
+    before = told(load_collection(picture_csv))
     lines = (picture_csv / "labels.csv").read_text().splitlines()
     rows = lines[1:]
     random.Random(1).shuffle(rows)
     assert rows != lines[1:]
     (picture_csv / "labels.csv").write_text("\n".join([lines[0], *rows]))
-    pd.testing.assert_frame_equal(load_collection(picture_csv).table, before)
+    pd.testing.assert_frame_equal(told(load_collection(picture_csv)), before)
 
 
 def test_labels_without_images_and_images_without_labels_are_quarantined(picture_csv):
     (picture_csv / "images" / "003.png").rename(picture_csv / "images" / "unknown.png")
     (picture_csv / "images" / "notes.txt").touch()
     found = load_collection(picture_csv)
-    assert len(found.table) == 23
-    assert "003.png" not in set(found.table["id"])
+    assert len(found.images) == 23
+    assert "003.png" not in set(found.images["id"])
     assert dict(zip(found.quarantine["id"], found.quarantine["reason"], strict=True)) == {
         "003.png": "labelled, but no such image",
         "unknown.png": "image without a label",
@@ -252,24 +252,42 @@ def test_a_name_that_two_images_share_means_neither(tmp_path):
     path = museum(tmp_path, [["image", "style"], ["1.png", "x"], ["2.png", "y"], ["3.png", "y"]])
     paint(tmp_path / "thumbnails" / "1.png", "b")
     found = load_collection(path)
-    assert found.table["id"].tolist() == ["2.png", "3.png"]
+    assert found.images["id"].tolist() == ["2.png", "3.png"]
     reasons = found.quarantine["reason"].tolist()
     assert reasons == ["labelled, but several images are called so: write paths", "image without a label"]
 
 
 def test_a_label_column_may_be_called_like_one_of_ours(tmp_path):
     found = load_collection(museum(tmp_path, [["image", "path"], ["1.png", "x"], ["2.png", "y"]]))
-    assert found.targets == ["path_"]
-    assert names(found.table) == ["1.png", "2.png"]
+    assert found.targets == ["path"] and found.columns["path"].tolist() == ["x", "y"]
+    assert names(found.images) == ["1.png", "2.png"]
 
 
 def test_a_column_id_names_the_rows(tmp_path):
     found = load_collection(
         museum(tmp_path, [["ID", "image", "style"], ["SK-2", "1.png", "x"], ["SK-1", "2.png", "y"]])
     )
-    assert found.table["id"].tolist() == ["SK-1", "SK-2"]
-    assert names(found.table) == ["2.png", "1.png"]
+    assert found.images["id"].tolist() == ["SK-1", "SK-2"]
+    assert names(told(found)) == ["2.png", "1.png"]
     assert found.targets == ["style"]
+
+
+def test_a_label_column_called_id_is_a_label_where_it_names_no_row(tmp_path):
+    rows = [["id", "image"], ["x", "1.png"], ["y", "2.png"], ["x", "3.png"]]
+    found = load_collection(museum(tmp_path, rows))
+    assert found.images["id"].tolist() == ["1.png", "2.png", "3.png"]
+    assert found.columns["id"].tolist() == ["x", "y", "x"]
+    assert found.images["object"].tolist() == ["x", "y", "x"]  # the same number of a work, for all that is known
+
+
+def test_paths_are_relative_to_the_collection_where_they_lie_below_it(tmp_path):
+    paint(tmp_path / "elsewhere.png", "c")
+    rows = [["image", "style"], ["1.png", "x"], ["2.png", "y"], [str(tmp_path / "elsewhere.png"), "z"]]
+    found = load_collection(museum(tmp_path / "museum", rows))
+    below = [path for path in found.images["path"] if not path.startswith("/")]
+    assert found.root == tmp_path / "museum" and all((found.root / path).is_file() for path in below)
+    assert set(found.images["path"]) - set(below) == {str(tmp_path / "elsewhere.png")}
+    assert all(Path(path).is_absolute() and Path(path).is_file() for path in found.paths())
 
 
 def test_a_file_of_another_suffix_is_read_as_csv_and_a_manifest_told_how_to_be_fetched(tmp_path):
@@ -284,7 +302,7 @@ def test_a_folder_of_images_alone_is_a_collection_without_labels(tmp_path):
     for i in range(3):
         paint(tmp_path / "heap" / f"{i}.png", "a", i)
     found = load_collection(tmp_path / "heap")
-    assert (found.table["id"].tolist(), found.targets) == (["0.png", "1.png", "2.png"], [])
+    assert (found.images["id"].tolist(), found.targets) == (["0.png", "1.png", "2.png"], [])
     assert found.quarantine.empty
 
 
@@ -301,11 +319,11 @@ def test_a_cards_name_reads_its_columns_from_its_folder_of_images(tmp_path, monk
     write_csv(home / "labels.csv", [["", "ImageId", "dc_creator", "dc_materiaal", "dc_type"], *rows])
     found = load_collection("rijksmuseum", tmp_path / "data")
     assert found.targets == ["artist", "material", "type"]
-    assert found.table["artist"].tolist() == ["A0", "A1", "A2"]
-    assert {Path(path).parent.name for path in found.table["path"]} == {"jpg2"}
+    assert found.columns["artist"].tolist() == ["A0", "A1", "A2"]
+    assert {Path(path).parent.name for path in found.images["path"]} == {"jpg2"}
     assert found.card == cards.load_card("rijksmuseum")
     monkeypatch.setenv("KERAS_ART_DATA", str(tmp_path / "data"))
-    pd.testing.assert_frame_equal(load_collection("rijksmuseum").table, found.table)
+    pd.testing.assert_frame_equal(told(load_collection("rijksmuseum")), told(found))
 
 
 def test_a_cards_csv_without_its_columns_is_refused(tmp_path):
@@ -350,7 +368,7 @@ def test_duplicate_ids_are_named(tmp_path):
 
 def test_two_rows_without_a_file_name_are_no_duplicates(tmp_path):
     found = load_collection(museum(tmp_path, [["image", "style"], ["1.png", "x"], ["", "y"], ["", "z"]]))
-    assert len(found.table) == 1
+    assert len(found.images) == 1
     assert found.quarantine["reason"].value_counts()["labelled, but no such image"] == 2
 
 
@@ -413,8 +431,8 @@ def test_two_columns_of_one_name(tmp_path):
 @needs_real_data
 def test_kaokore_has_its_published_split_and_counts():
     found = load_collection("kaokore", REAL)
-    assert found.table["split"].value_counts().to_dict() == {"train": 6753, "val": 845, "test": 845}
-    test = found.table[found.table["split"] == "test"]
+    assert found.images["split"].value_counts().to_dict() == {"train": 6753, "val": 845, "test": 845}
+    test = told(found)[found.images["split"] == "test"]
     assert test["status"].value_counts().sort_index().to_dict() == {"0": 384, "1": 300, "2": 84, "3": 77}
     assert found.quarantine.empty
 
@@ -423,10 +441,10 @@ def test_kaokore_has_its_published_split_and_counts():
 def test_kaokores_three_absent_faces_are_quarantined():
     found = load_collection(REAL / "kaokore" / "labels_v1.2.csv")
     assert sorted(found.quarantine["id"]) == ["00008063.jpg", "00008799.jpg", "00008810.jpg"]
-    assert len(found.table) == 8443
+    assert len(found.images) == 8443
 
 
 @needs_real_data
 def test_paintings_has_its_artists_and_styles():
-    table = load_collection(REAL / "paintings").table
+    table = told(load_collection(REAL / "paintings"))
     assert (len(table), table["artist"].nunique(), table["style"].nunique()) == (1254, 19, 23)

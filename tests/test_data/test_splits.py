@@ -2,30 +2,33 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import paint
+from conftest import paint, told
 from sklearn.model_selection import train_test_split
 
+from keras_art.data.choices import Choice, choose
 from keras_art.data.sources import BadCollection, Collection, load_collection
-from keras_art.data.splits import Choice, Task, choose, label_overlap, split
+from keras_art.data.splits import Task, label_overlap, split
 
 
 def collection(labels: list[str], given: list[str] | None = None, **columns: list[str]) -> Collection:
     """Rows 000, 001, ...; nothing on disk."""
     ids = [f"{i:03d}" for i in range(len(labels))]
-    table = pd.DataFrame({"id": ids, "path": ids, "bytes": 1, "split": given or "", "style": labels, **columns})
-    return Collection("paintings", table, pd.DataFrame(columns=["id", "path", "reason"]))
+    images = pd.DataFrame({"id": ids, "path": ids, "object": ids, "split": given or "", "bytes": 1})
+    quarantine = pd.DataFrame(columns=["id", "path", "reason"])
+    return Collection("paintings", images, pd.DataFrame({"style": labels, **columns}), quarantine)
 
 
 def cut(choice: Choice) -> Task:
-    return split(choice, [True] * len(choice.table))
+    return split(choice, [True] * len(choice.images))
 
 
 def sizes(task: Task) -> dict[str, int]:
-    return task.table["split"].value_counts().to_dict()
+    return task.images["split"].value_counts().to_dict()
 
 
 # --- choosing
@@ -35,7 +38,7 @@ def sizes(task: Task) -> dict[str, int]:
 def test_blank_labels_are_dropped_and_counted(blank):
     choice = choose(collection(["x", " x ", blank, "y", blank]), "style")
     assert choice.dropped == {blank.strip() or "(blank)": 2}
-    assert choice.table["target"].tolist() == ["x", "x", "y"]
+    assert choice.images["class"].tolist() == ["x", "x", "y"]
 
 
 def test_a_single_label_column_needs_no_naming():
@@ -73,53 +76,52 @@ def test_half_a_split_is_neither_used_nor_ignored(given):
 
 
 def test_the_digest_is_known():
-    text = b"style|stratified|0|True\nid,target,split,bytes\n000,x,,1\n001,y,,1\n002,x,,1\n"
-    assert hashlib.sha256(text).hexdigest()[:8] == "ff70a874"
-    assert choose(collection(["x", "y", "x"]), "style").key == "paintings-ff70a874"
+    text = b'[["style"], "stratified", 0, true, "", []]\nid,class,split,bytes\n000,x,,1\n001,y,,1\n002,x,,1\n'
+    assert choose(collection(["x", "y", "x"]), "style").key == f"paintings-{hashlib.sha256(text).hexdigest()[:8]}"
 
 
 def test_the_digest_depends_on_what_a_run_learns_from_and_on_nothing_else():
     base = collection(list("xyxyxy"), artist=list("abcdef"))
     key = choose(base, "style").key
-    moved = base.table.assign(path="elsewhere", artist="z")
-    assert choose(dataclasses.replace(base, table=moved), "style").key == key
+    moved = dataclasses.replace(base, images=base.images.assign(path="elsewhere"), root=Path("/else"))
+    assert choose(dataclasses.replace(moved, columns=base.columns.assign(artist="z")), "style").key == key
     assert choose(base, "style", class_filter=False).key != key
     assert choose(base, "style", split_seed=1).key != key
     assert choose(base, "style", rule="random").key != key
     assert choose(base, "artist").key != key
     for column, value in (("bytes", 2), ("style", "z"), ("id", "new")):
-        table = base.table.copy()
-        table.loc[0, column] = value
-        assert choose(dataclasses.replace(base, table=table), "style").key != key, column
+        images, columns = base.images.copy(), base.columns.copy()
+        (columns if column == "style" else images).loc[0, column] = value
+        assert choose(dataclasses.replace(base, images=images, columns=columns), "style").key != key, column
 
 
 def test_limit_keeps_the_classes_shares_and_three_of_each():
     labels = ["x"] * 600 + ["y"] * 300 + ["z"] * 90 + ["rare"] * 10
-    table = choose(collection(labels), "style", limit=100).table
-    counts = table["target"].value_counts()
+    table = choose(collection(labels), "style", limit=100).images
+    counts = table["class"].value_counts()
     assert len(table) == 100
     assert counts["rare"] >= 3
     for name, share in (("x", 60), ("y", 30), ("z", 9)):
         assert abs(counts[name] - share) <= 3, name
     assert table["id"].is_monotonic_increasing
-    assert set(choose(collection(labels), "style", limit=100, split_seed=1).table["id"]) != set(table["id"])
+    assert set(told(choose(collection(labels), "style", limit=100, split_seed=1))["id"]) != set(table["id"])
 
 
 def test_limit_below_three_of_each_keeps_whole_classes_the_largest_first():
     labels = [name for name, n in zip("abcdefgh", range(5, 13), strict=True) for _ in range(n)]
-    counts = choose(collection(labels), "style", limit=10).table["target"].value_counts()
+    counts = told(choose(collection(labels), "style", limit=10))["class"].value_counts()
     assert counts.to_dict() == {"h": 3, "g": 3, "f": 3, "e": 1}
 
 
 def test_limit_above_the_size_changes_nothing():
-    assert len(choose(collection(["x", "y"] * 5), "style", limit=11).table) == 10
+    assert len(told(choose(collection(["x", "y"] * 5), "style", limit=11))) == 10
 
 
 @pytest.mark.parametrize("given", [["train"] * 3 + ["val"] * 2 + ["test"] * 25, ["train"] * 3 + ["test"] * 27])
 def test_limit_keeps_every_class_in_every_split_of_a_given_one(given):
     labels = [name for name in "abcd" for _ in range(30)]
     choice = choose(collection(labels, given * 4), "style", limit=20)
-    assert len(choice.table) == 20
+    assert len(choice.images) == 20
     assert cut(choice).classes == ["a", "b", "c", "d"]
 
 
@@ -131,11 +133,11 @@ def test_splits_are_disjoint_and_cover_80_10_10(rule):
     choice = choose(collection(["x", "y"] * 100), "style", rule=rule)
     task = cut(choice)
     assert sizes(task) == {"train": 160, "val": 20, "test": 20}
-    assert task.table["id"].tolist() == choice.table["id"].tolist()
+    assert task.images["id"].tolist() == choice.images["id"].tolist()
 
 
 def test_a_stratified_split_shares_out_each_class():
-    table = cut(choose(collection(["x"] * 100 + ["y"] * 20 + ["z"] * 3), "style")).table
+    table = told(cut(choose(collection(["x"] * 100 + ["y"] * 20 + ["z"] * 3), "style")))
     assert table.groupby(["label", "split"]).size().to_dict() == {
         (0, "test"): 10, (0, "train"): 80, (0, "val"): 10,
         (1, "test"): 2, (1, "train"): 16, (1, "val"): 2,
@@ -146,7 +148,7 @@ def test_a_stratified_split_shares_out_each_class():
 @pytest.mark.parametrize("seed", [0, 42])
 def test_a_random_split_is_scikit_learns_twice_with_the_same_seed(seed):
     labels = [str(i % 2) for i in range(57)]
-    table = cut(choose(collection(labels), "style", rule="random", split_seed=seed)).table.set_index("id")
+    table = told(cut(choose(collection(labels), "style", rule="random", split_seed=seed))).set_index("id")
     ids = [f"{i:03d}" for i in range(57)]
     train, rest = train_test_split(ids, test_size=0.2, random_state=seed)
     val, test = train_test_split(rest, test_size=0.5, random_state=seed)
@@ -158,7 +160,7 @@ def test_a_random_split_is_scikit_learns_twice_with_the_same_seed(seed):
 def test_seeds_move_the_split_and_the_same_seed_does_not(rule):
     data = collection(["x", "y"] * 50)
     first, again, other = (
-        cut(choose(data, "style", rule=rule, split_seed=seed)).table["split"].tolist() for seed in (0, 0, 1)
+        told(cut(choose(data, "style", rule=rule, split_seed=seed)))["split"].tolist() for seed in (0, 0, 1)
     )
     assert first == again
     assert first != other
@@ -166,14 +168,14 @@ def test_seeds_move_the_split_and_the_same_seed_does_not(rule):
 
 def test_a_given_split_is_kept():
     given = ["test", "train", "val"] * 4
-    assert cut(choose(collection(list("xxxyyyxxxyyy"), given), "style")).table["split"].tolist() == given
+    assert told(cut(choose(collection(list("xxxyyyxxxyyy"), given), "style")))["split"].tolist() == given
 
 
 def test_without_val_a_ninth_of_train_becomes_val_and_test_is_untouched():
     labels, given = ["x", "y"] * 100, ["train"] * 180 + ["test"] * 20
     task = cut(choose(collection(labels, given), "style"))
     assert sizes(task) == {"train": 160, "val": 20, "test": 20}
-    assert task.table["id"][task.table["split"] == "test"].tolist() == [f"{i:03d}" for i in range(180, 200)]
+    assert task.images["id"][task.images["split"] == "test"].tolist() == [f"{i:03d}" for i in range(180, 200)]
 
 
 def test_the_filter_keeps_the_classes_of_all_three_splits_and_counts_the_others():
@@ -182,7 +184,7 @@ def test_the_filter_keeps_the_classes_of_all_three_splits_and_counts_the_others(
     assert task.classes == ["x", "y"]
     assert task.dropped_classes == {"one": 1, "two": 2}
     assert task.size == 60
-    assert sorted(task.table["label"].unique()) == [0, 1]
+    assert sorted(task.images["label"].unique()) == [0, 1]
 
 
 def test_the_filter_looks_at_the_split_and_not_at_the_size_of_a_class():
@@ -201,15 +203,15 @@ def test_labels_index_the_classes_in_alphabetical_order():
     texts = [f"class {i % 7}" for i in range(70)][::-1]
     task = cut(choose(collection(texts), "style"))
     assert task.classes == sorted(set(texts))
-    assert [task.classes[i] for i in task.table["label"]] == task.table["style"].tolist()
+    assert [task.classes[i] for i in task.images["label"]] == task.columns["style"].tolist()
 
 
 def test_unreadable_rows_are_left_out_and_the_others_keep_their_labels():
     choice = choose(collection(["x", "y"] * 20), "style")
     task = split(choice, [i % 5 != 0 for i in range(40)])
     assert task.size == 32
-    assert "000" not in set(task.table["id"])
-    for row in task.table.itertuples():
+    assert "000" not in set(task.images["id"])
+    for row in told(task).itertuples():
         assert task.classes[row.label] == "xy"[int(row.id) % 2]
 
 
@@ -253,13 +255,13 @@ def by_artist(n: int = 12) -> Collection:
 
 def test_an_artist_disjoint_split_has_no_artist_on_two_sides_and_every_class_on_three():
     task = cut(choose(by_artist(), "style", rule="artist_disjoint"))
-    assert task.table.groupby("artist")["split"].nunique().max() == 1
-    assert (task.table.groupby("label")["split"].nunique() == 3).all()
+    assert told(task).groupby("artist")["split"].nunique().max() == 1
+    assert (told(task).groupby("label")["split"].nunique() == 3).all()
     assert sizes(task) == {"train": 96, "val": 24, "test": 24}
 
 
 def test_an_artist_disjoint_split_moves_with_its_seed_and_not_without():
-    tables = [cut(choose(by_artist(), "style", rule="artist_disjoint", split_seed=seed)).table for seed in (0, 0, 1)]
+    tables = [told(cut(choose(by_artist(), "style", rule="artist_disjoint", split_seed=seed))) for seed in (0, 0, 1)]
     assert tables[0].equals(tables[1])
     assert not tables[0].equals(tables[2])
 
@@ -287,7 +289,7 @@ def test_artists_with_several_styles_are_kept_whole_too():
     artists = rng.integers(0, 40, 2000)
     styles = (artists % 5 + rng.integers(0, 3, 2000)) % 5
     rows = collection([f"s{style}" for style in styles], artist=[f"a{artist}" for artist in artists])
-    table = cut(choose(rows, "style", rule="artist_disjoint")).table
+    table = told(cut(choose(rows, "style", rule="artist_disjoint")))
     assert table.groupby("artist")["split"].nunique().max() == 1
     shares = table.groupby("label")["split"].value_counts(normalize=True).unstack()
     assert (shares["test"].between(0.05, 0.15) & shares["val"].between(0.05, 0.15)).all()
@@ -297,10 +299,10 @@ def test_look_alikes_stand_on_one_side():
     rows = collection(["x", "y"] * 60)
     groups = np.repeat(np.arange(40), 3)
     task = split(choose(rows, "style", rule="duplicate_disjoint"), [True] * 120, groups)
-    assert pd.Series(task.table["split"].tolist()).groupby(groups).nunique().max() == 1
+    assert pd.Series(task.images["split"].tolist()).groupby(groups).nunique().max() == 1
 
 
 def test_a_task_with_a_split_of_its_own_goes_by_it():
-    rows = collection(list("xyxyxy"), ["train"] * 6, split_style=["train", "train", "val", "val", "test", "test"])
-    assert rows.targets == ["style"]
+    own = pd.Series(["train", "train", "val", "val", "test", "test"])
+    rows = dataclasses.replace(collection(list("xyxyxy"), ["train"] * 6), splits={"style": own})
     assert sizes(cut(choose(rows, "style"))) == {"train": 2, "val": 2, "test": 2}

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import colour_of, paint
+from conftest import colour_of, paint, told
 from PIL import Image
 
 from keras_art.data import tasks
+from keras_art.data.choices import Choice, choose
 from keras_art.data.sources import BadCollection, load_collection
-from keras_art.data.splits import Choice, choose
 from keras_art.store.runs import Store, StoreError
 
 SIZE = 16
@@ -38,8 +38,8 @@ def truncate(path: Path) -> None:
 
 
 def assert_labels_are_colours(ready: tasks.Ready, target: str) -> None:
-    assert len(ready.rows) == len(ready.task.table)
-    for row, label in zip(ready.rows, ready.task.table["label"], strict=True):
+    assert len(ready.rows) == len(told(ready.task))
+    for row, label in zip(ready.rows, ready.task.images["label"], strict=True):
         assert ready.task.classes[label][-1].lower() == colour_of(ready.pixels[row])
 
 
@@ -52,11 +52,13 @@ def test_prepare_gives_pixels_that_belong_to_their_labels(store, picture_folder)
 
 def test_prepare_writes_the_splits(store, picture_folder):
     ready, _, folder = prepare(store, picture_folder)
-    with (folder / "splits.csv").open(newline="") as file:
+    with (folder / "images.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert [row["id"] for row in rows] == ready.task.table["id"].tolist()
-    assert [row["split"] for row in rows] == ready.task.table["split"].tolist()
-    assert all(Path(row["path"]).is_file() for row in rows)
+    assert [row["id"] for row in rows] == ready.task.images["id"].tolist()
+    assert [row["split"] for row in rows] == ready.task.images["split"].tolist()
+    assert all((picture_folder / row["path"]).is_file() for row in rows)
+    assert json.loads((folder / "task.json").read_text())["root"] == str(picture_folder)
+    assert [row["sha256"] for row in rows] == ready.sha256
     assert [row["id"][0] for row in rows] == [ready.task.classes[int(row["label"])] for row in rows]
 
 
@@ -86,7 +88,7 @@ def test_an_unreadable_image_never_shifts_the_labels_of_the_others(store, pictur
     truncate(picture_csv / "images" / f"{bad:03d}.png")
     ready, _, _ = prepare(store, picture_csv, "artist")
     assert ready.task.size == 23
-    assert f"{bad:03d}.png" not in set(ready.task.table["id"])
+    assert f"{bad:03d}.png" not in set(ready.task.images["id"])
     assert_labels_are_colours(ready, "artist")
 
 
@@ -98,7 +100,7 @@ def test_shuffled_rows_of_labels_make_the_same_task(store, picture_csv):
     (picture_csv / "labels.csv").write_text("\n".join([lines[0], *rows]))
     again, same, _ = prepare(store, picture_csv, "artist")
     assert same.key == choice.key
-    pd.testing.assert_frame_equal(again.task.table, ready.task.table)
+    pd.testing.assert_frame_equal(told(again.task), told(ready.task))
     assert_labels_are_colours(again, "artist")
 
 
@@ -120,7 +122,8 @@ def test_load_gives_the_task_that_prepare_made(store, picture_csv):
     ready, choice, _ = prepare(store, picture_csv, "style")
     assert ready.task.classes == ["007", "1.0"]
     loaded = tasks.load(store, choice.key, SIZE, "squash")
-    pd.testing.assert_frame_equal(loaded.task.table, ready.task.table)
+    pd.testing.assert_frame_equal(loaded.task.images, ready.task.images)
+    pd.testing.assert_frame_equal(loaded.task.columns, ready.task.columns)
     assert loaded.task.classes == ready.task.classes
     assert (loaded.task.key, loaded.task.target, loaded.sha256) == (ready.task.key, "style", ready.sha256)
     np.testing.assert_array_equal(loaded.rows, ready.rows)
@@ -136,15 +139,67 @@ def test_load_at_another_size_decodes_the_same_task(store, picture_csv):
 
 
 def test_load_of_a_task_never_prepared_names_the_remedy(store):
-    with pytest.raises(StoreError, match="start the study that made it"):
+    with pytest.raises(StoreError, match=r"has no choice museum-00000000; it has none\. Start the study that made it"):
         tasks.load(store, "museum-00000000", SIZE, "squash")
 
 
-def test_load_of_a_task_whose_image_is_gone_names_it(store, picture_csv):
-    _, choice, _ = prepare(store, picture_csv, "artist")
+def test_an_image_that_is_gone_is_missed_at_another_size_alone(store, picture_csv):
+    ready, choice, _ = prepare(store, picture_csv, "artist")
     (picture_csv / "images" / "004.png").unlink()
-    with pytest.raises(StoreError, match=r"1 image of .* can no longer be read, first .*004\.png \(missing file\)"):
-        tasks.load(store, choice.key, SIZE, "squash")
+    np.testing.assert_array_equal(tasks.load(store, choice.key, SIZE, "squash").rows, ready.rows)
+    with pytest.raises(StoreError, match=r"1 image of .* must be decoded to 8 pixels.*004\.png \(missing file\)"):
+        tasks.load(store, choice.key, 8, "squash")
+
+
+def test_an_image_that_is_another_now_is_not_taken_for_itself(store, picture_csv):
+    _, choice, _ = prepare(store, picture_csv, "artist")
+    paint(picture_csv / "images" / "004.png", "a", seed=99)
+    with pytest.raises(StoreError, match=r"004\.png \(another picture stands there now\)"):
+        tasks.load(store, choice.key, 8, "squash")
+
+
+def test_a_choice_is_never_made_anew_of_other_pictures_under_the_same_name(store, picture_csv):
+    flat = Image.new("RGB", (16, 16), (1, 2, 3))
+    for path in (picture_csv / "images").iterdir():
+        flat.save(path.with_suffix(".bmp"))
+        path.unlink()
+    (picture_csv / "labels.csv").write_text((picture_csv / "labels.csv").read_text().replace(".png", ".bmp"))
+    prepare(store, picture_csv, "artist")
+    Image.new("RGB", (16, 16), (3, 2, 1)).save(picture_csv / "images" / "004.bmp")  # of the same size
+    with pytest.raises(StoreError, match=r"made of other pictures, 1 of which have changed since, first images/004"):
+        prepare(store, picture_csv, "artist")
+
+
+def test_pixels_that_were_damaged_are_decoded_again_or_their_picture_is_named(store, picture_csv):
+    ready, choice, _ = prepare(store, picture_csv, "artist")
+    before = np.array(ready.pixels[ready.rows])
+    stored = store.root / "cache" / "images" / f"{SIZE}-squash" / "rows.bin"
+    content = bytearray(stored.read_bytes())
+    content[SIZE * SIZE * 3 * ready.rows[4] + 7] ^= 1
+    stored.write_bytes(content)
+    quiet = lambda done, total: None  # noqa: E731
+    for collection in (load_collection(picture_csv), None):
+        again = tasks.prepare(store, collection, choice, SIZE, "squash", quiet)
+        np.testing.assert_array_equal(again.pixels[again.rows], before)
+        np.testing.assert_array_equal(tasks.load(store, choice.key, SIZE, "squash").rows, again.rows)
+        content = bytearray(stored.read_bytes())
+        content[SIZE * SIZE * 3 * again.rows[4] + 7] ^= 1
+        stored.write_bytes(content)
+    (picture_csv / "images" / "004.png").unlink()
+    with pytest.raises(StoreError, match=r"which the store lacks or has damaged, and can not, first .*004\.png"):
+        tasks.prepare(store, None, choice, SIZE, "squash", quiet)
+
+
+def test_figures_show_the_file_where_it_is_and_the_stored_pixels_where_it_is_gone(store, picture_csv):
+    ready, _, _ = prepare(store, picture_csv, "artist")
+    wide = ready.picture(0, 64)
+    assert wide.shape == (64, 64, 3) and wide.dtype == np.uint8
+    paint(picture_csv / "images" / "000.png", "b")
+    (picture_csv / "images" / "001.png").unlink()
+    for place in (0, 1):
+        shown = ready.picture(place, 64)
+        assert shown.shape == (64, 64, 3) and colour_of(shown) == "a"
+        assert not np.array_equal(shown, wide)
 
 
 def test_parts_are_the_positions_of_each_split(store, picture_csv):
@@ -152,7 +207,7 @@ def test_parts_are_the_positions_of_each_split(store, picture_csv):
     parts = {split: ready.part(split) for split in ("train", "val", "test")}
     assert sorted(np.concatenate(list(parts.values()))) == list(range(24))
     for split, positions in parts.items():
-        assert set(ready.task.table["split"].iloc[positions]) == {split}
+        assert set(ready.task.images["split"].iloc[positions]) == {split}
 
 
 def test_no_readable_image_at_all_points_at_the_quarantine(store, picture_csv):
@@ -170,12 +225,12 @@ def test_a_split_never_changes_under_the_same_name(store, picture_csv):
     sound = path.read_bytes()
     path.write_bytes(sound[:100] + bytes(len(sound) - 100))
     _, _, folder = prepare(store, picture_csv, "artist")
-    written = (folder / "splits.csv").read_bytes()
+    written = (folder / "images.csv").read_bytes()
     path.write_bytes(sound)
     os.utime(path, (0, 0))
-    with pytest.raises(StoreError, match=r"now 24 of 24.*another --store"):
+    with pytest.raises(StoreError, match=r"then 23, now 24.*another --store"):
         prepare(store, picture_csv, "artist")
-    assert (folder / "splits.csv").read_bytes() == written
+    assert (folder / "images.csv").read_bytes() == written
 
 
 def test_a_collection_that_has_moved_keeps_its_split(store, picture_csv, tmp_path):
@@ -184,8 +239,8 @@ def test_a_collection_that_has_moved_keeps_its_split(store, picture_csv, tmp_pat
     moved = picture_csv.rename(tmp_path / "new" / "museum")
     again, same, _ = prepare(store, moved, "artist")
     assert same.key == choice.key
-    assert again.task.table["split"].tolist() == ready.task.table["split"].tolist()
-    assert tasks.load(store, choice.key, SIZE, "squash").task.table["path"][0].startswith(str(moved))
+    assert again.task.images["split"].tolist() == ready.task.images["split"].tolist()
+    assert str(tasks.load(store, choice.key, SIZE, "squash").task.root) == str(moved)
 
 
 def test_task_json_says_what_was_dropped(store, picture_csv):
@@ -197,7 +252,7 @@ def test_task_json_says_what_was_dropped(store, picture_csv):
     assert facts["classes"] == ["Artist A", "Artist B", "Artist C"]
     assert facts["dropped_labels"] == {"anoniem": 1}
     assert facts["dropped_classes"] == {"Artist Z": 1}
-    assert (facts["target"], facts["rule"], facts["split_seed"]) == ("artist", "stratified", 3)
+    assert (facts["targets"], facts["rule"], facts["split_seed"]) == (["artist"], "stratified", 3)
 
 
 def test_describe_gives_the_counts_and_the_leaks(store, picture_csv):
@@ -220,7 +275,7 @@ def test_look_alikes_are_kept_on_one_side_and_told_where_they_are_not(store, pic
             with Image.open(picture_folder / colour / f"{colour}{i}.png") as picture:
                 picture.save(picture_folder / colour / f"{colour}{i}.jpg", quality=95)
     ready, _, folder = prepare(store, picture_folder, rule="duplicate_disjoint", class_filter=False)
-    table = ready.task.table
+    table = told(ready.task)
     twins = table[table["id"].str.contains("[abc][0-3][.]")]
     assert twins.groupby(twins["id"].str[:4])["split"].nunique().max() == 1
     assert json.loads((folder / "task.json").read_text())["leaks"]["near_duplicate"] == 0

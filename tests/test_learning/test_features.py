@@ -32,7 +32,7 @@ def pixels() -> np.ndarray:
 
 @pytest.fixture
 def small_chunks(monkeypatch):
-    monkeypatch.setattr(features, "CHUNK", 8)
+    monkeypatch.setattr(features, "FEATURES", 8)
 
 
 def names(rows) -> list[str]:
@@ -99,7 +99,7 @@ def test_every_image_is_extracted_once(tmp_path, pixels, small_chunks):
     told = []
     ask(tmp_path, pixels, range(STORED), progress=lambda *counts: told.append(counts))
     assert told == [(8, STORED), (16, STORED), (STORED, STORED)]
-    assert (tmp_path / "features.f32").stat().st_size == 4 * WIDTH * STORED
+    assert (tmp_path / "rows.bin").stat().st_size == 4 * WIDTH * STORED
 
 
 @pytest.mark.parametrize("chunks", [1, 2])
@@ -120,7 +120,7 @@ def test_a_stopped_extraction_goes_on_where_it_was(tmp_path, pixels, small_chunk
 def test_bytes_beyond_the_index_are_overwritten(tmp_path, pixels, bytes_more):
     """What an extraction leaves that was killed between writing its rows and its index."""
     ask(tmp_path, pixels, range(6))
-    with (tmp_path / "features.f32").open("ab") as file:
+    with (tmp_path / "rows.bin").open("ab") as file:
         file.write(b"\xff" * bytes_more)
     np.testing.assert_allclose(ask(tmp_path, pixels, range(6), never), expected(pixels, range(6)), atol=1e-6)
     np.testing.assert_allclose(ask(tmp_path, pixels, range(9)), expected(pixels, range(9)), atol=1e-6)
@@ -128,13 +128,16 @@ def test_bytes_beyond_the_index_are_overwritten(tmp_path, pixels, bytes_more):
 
 def test_rows_without_an_index_are_extracted_again(tmp_path, pixels):
     first = ask(tmp_path, pixels, range(6))
-    (tmp_path / "index.json").unlink()
+    for segment in tmp_path.glob("*.index"):
+        segment.unlink()
     np.testing.assert_array_equal(ask(tmp_path, pixels, range(6)), first)
 
 
 def test_index_says_the_width_and_each_images_row(tmp_path, pixels):
     ask(tmp_path, pixels, [2, 0])
-    assert json.loads((tmp_path / "index.json").read_text()) == [WIDTH, {"sha2": 0, "sha0": 1}]
+    assert json.loads((tmp_path / "rows.json").read_text())["row_bytes"] == 4 * WIDTH
+    (segment,) = tmp_path.glob("*.index")
+    assert [json.loads(line)[:2] for line in segment.read_text().splitlines()] == [["sha2", 0], ["sha0", 1]]
 
 
 def test_names_and_rows_must_be_as_many(tmp_path, pixels):

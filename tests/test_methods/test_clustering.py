@@ -13,10 +13,11 @@ from PIL import Image
 from keras_art.data import pictures
 from keras_art.data.sources import BadCollection
 from keras_art.errors import UserError
-from keras_art.methods.dcec import clustering, digits, scores, spaces
+from keras_art.methods.dcec import clustering, scores, spaces
 from keras_art.pictures import colours
 from keras_art.report import cluster_figures, figures
 from keras_art.store import runs
+from reproductions.dcec_paint import digits
 
 RNG = np.random.default_rng
 
@@ -163,14 +164,17 @@ def test_statistics_are_the_means_of_each_picture():
 def ready(folder, store, size=16):
     kept = runs.Store(store)
     kept.create()
-    return pictures.prepare(kept, pictures.load_pictures(folder), size, "crop", lambda done, all: None)
+    found = pictures.load_pictures(folder)
+    return pictures.prepare(kept, found, pictures.choose_all(found), size, "crop", lambda done, all: None)
 
 
 def test_a_folder_of_pictures_without_labels_will_do(tmp_path):
     for i in range(4):
         paint(tmp_path / "flat" / f"{i}.png", "abc"[i % 3], i)
     found = ready(tmp_path / "flat", tmp_path / "store")
-    assert list(found.table["id"]) == ["0.png", "1.png", "2.png", "3.png"] and found.labels == []
+    assert list(found.table["id"]) == ["0.png", "1.png", "2.png", "3.png"] and not len(
+        scores.telling(found.columns).columns
+    )
     assert found.pixels[found.rows].shape == (4, 16, 16, 3)
 
 
@@ -178,7 +182,8 @@ def test_labels_are_kept_and_those_that_say_nothing_are_passed_over(picture_csv,
     table = pd.read_csv(picture_csv / "labels.csv")
     table.assign(same="x", each=range(len(table))).to_csv(picture_csv / "labels.csv", index=False)
     found = ready(picture_csv, tmp_path / "store")
-    assert found.labels == ["artist", "style"] and {"same", "each"} <= set(found.table)
+    assert list(found.columns) == ["artist", "style", "same", "each"]
+    assert list(scores.telling(found.columns)) == ["artist", "style"]
 
 
 def test_an_unreadable_picture_is_quarantined_and_no_pictures_are_an_error(picture_folder, tmp_path):
@@ -201,11 +206,11 @@ def test_other_readable_pictures_are_not_mixed_with_earlier_runs(picture_folder,
 
 def test_a_limit_draws_at_random_and_again_the_same(picture_csv):
     whole = pictures.load_pictures(picture_csv)
-    some = pictures.limited(whole, 5, seed=0)
+    some = pictures.choose_all(whole, 5, seed=0)
     assert len(some.table) == 5 and some.table["id"].is_monotonic_increasing
-    assert list(some.table["id"]) == list(pictures.limited(whole, 5, seed=0).table["id"])
-    assert pictures.key_of(some) != pictures.key_of(whole)
-    assert pictures.limited(whole, 0, seed=0) is whole
+    assert list(some.table["id"]) == list(pictures.choose_all(whole, 5, seed=0).table["id"])
+    assert some.key != pictures.choose_all(whole).key
+    assert len(pictures.choose_all(whole, 0, seed=0).table) == len(whole.table)
 
 
 def test_what_can_not_be_clustered_is_refused(tmp_path):
@@ -226,6 +231,21 @@ def test_digits_are_scikit_learns(tmp_path):
         assert picture.size == (8, 8) and np.asarray(picture).max() <= 255
     before = (folder / "labels.csv").stat().st_mtime_ns
     assert digits.make_digits(folder) == folder and (folder / "labels.csv").stat().st_mtime_ns == before
+
+
+def test_assignments_keep_what_is_known_under_names_of_their_own():
+    given = pd.DataFrame({"id": ["x", "y"], "style": ["s", "t"], "cluster": ["c", "d"]}, index=[4, 7])
+    found = clustering.assignments(["1", "2"], np.array([[0.2, 0.8], [0.9, 0.1]]), given)
+    assert list(found) == ["id", "cluster", "probability", "id (given)", "style", "cluster (given)"]
+    assert found["cluster"].tolist() == [2, 1] and found["cluster (given)"].tolist() == ["c", "d"]
+    assert found["id"].tolist() == ["1", "2"] and found["style"].tolist() == ["s", "t"]
+
+
+def test_points_are_laid_out_on_a_plane_the_same_way_each_time():
+    points, labels = blobs()
+    place = spaces.on_a_plane(points)
+    assert place.shape == (30, 2) and scores.separation(place, labels)["silhouette"] > 0.5
+    np.testing.assert_array_equal(place, spaces.on_a_plane(points))
 
 
 def test_figures_draw_what_they_are_given(tmp_path):

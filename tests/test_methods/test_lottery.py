@@ -10,10 +10,15 @@ import numpy as np
 import pytest
 from test_ticket_network import prepared
 
-from keras_art.methods.tickets import lottery, masks, ticket
-from keras_art.methods.tickets.kinds import before, chain
+from keras_art.methods.tickets import chains, lottery, masks
 from keras_art.methods.tickets.network import values
-from keras_art.store import runs
+from keras_art.store.runs import StoreError
+from keras_art.store.tickets import read_ticket
+from keras_art.study import config
+from keras_art.study.execute import execute, train
+from keras_art.study.kinds.tickets import chain, sparsity
+from keras_art.study.plan import ordered
+from keras_art.study.records import run_of
 
 
 def nothing(line, share):
@@ -22,7 +27,7 @@ def nothing(line, share):
 
 def finish(store, configs, tell=nothing):
     """Runs what is missing; returns all metrics."""
-    runs.execute(store, list(configs), lambda run, folder: lottery.carry_out(store, run, folder, tell))
+    execute(store, list(configs), lambda run, folder: train(store, run, folder, tell))
     return [store.metrics(run) for run in configs]
 
 
@@ -31,7 +36,7 @@ def trained(store, run):
 
 
 def ticket_of(store):
-    return ticket.read(next((store.root / "tickets").glob("*.npz")))
+    return read_ticket(next((store.root / "tickets").glob("*.npz")))
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +65,7 @@ def test_a_chain_halves_what_is_left_at_every_stage(found):
     for stage, line in enumerate(measured):
         assert line["status"] == "ok"
         assert abs(line["kept"] - prunable * 0.5**stage) <= 1
-        assert line["sparsity"] == pytest.approx(masks.sparsity(stage, 0.5), abs=1.5 / prunable)
+        assert line["sparsity"] == pytest.approx(sparsity(stage, 0.5), abs=1.5 / prunable)
 
 
 def test_pruned_weights_are_zero_in_the_file_and_survivors_have_moved(found):
@@ -77,8 +82,8 @@ def test_each_mask_is_of_what_the_stage_before_has_trained(found):
     store, stages, _ = found
     kept = ticket_of(store)
     for run in stages[1:]:
-        weights = {path: trained(store, before(run))[path] for path in kept.last_stage}
-        expected = masks.magnitude_masks(weights, kept.masks(run.stage - 1), masks.sparsity(run.stage, 0.5), "global")
+        weights = {path: trained(store, run_of(store, run.before))[path] for path in kept.last_stage}
+        expected = masks.magnitude_masks(weights, kept.masks(run.stage - 1), sparsity(run.stage, 0.5), "global")
         for path, mask in kept.masks(run.stage).items():
             np.testing.assert_array_equal(mask, expected[path])
 
@@ -95,7 +100,7 @@ def test_a_ticket_knows_where_it_comes_from(found):
     store, stages, _ = found
     facts = ticket_of(store).facts
     assert facts["classes"] == ["a", "b", "c"] and "head's excepted" in facts["of"]
-    assert facts["run"]["collection"] == stages[0].collection and facts["run"]["ticket"] == runs.digest(stages[0])
+    assert config.run_from(facts["run"], "somewhere") == stages[0]
     assert facts["environment"]["versions"]["keras"] == keras.__version__
 
 
@@ -142,7 +147,7 @@ def test_controls_begin_with_what_their_names_say(found, monkeypatch):
         raise Killed
 
     for mode in ("random_mask", "shuffled_mask", "theta_i", "transfer", "scratch"):
-        run = dataclasses.replace(stages[0], mode=mode, stage=2, ticket=runs.digest(stages[0]))
+        run = dataclasses.replace(stages[0], mode=mode, stage=2, ticket=stages[2].ref)
         with pytest.raises(Killed):
             finish(store, [run])
     mask = kept.masks(2)
@@ -168,8 +173,9 @@ def test_without_late_resetting_theta_k_is_theta_0(tmp_path, picture_csv):
 
 def test_a_pruned_head_stays_where_it_was_found(tmp_path, picture_csv):
     store, first = prepared(tmp_path / "store", picture_csv, prune_head=True)
-    _, pruned = finish(store, chain(first, 2))
-    carried = dataclasses.replace(first, mode="transfer", stage=1, ticket=runs.digest(first))
+    stages = chain(first, 2)
+    _, pruned = finish(store, stages)
+    carried = dataclasses.replace(first, mode="transfer", stage=1, ticket=stages[1].ref)
     (measured,) = finish(store, [carried])
     assert pruned["prunable"] == measured["prunable"] + 8 * 3
     assert (trained(store, chain(first, 2)[1])["softmax/kernel"] == 0).any()
@@ -180,22 +186,55 @@ def test_a_chain_that_diverges_is_recorded_to_its_end(tmp_path, picture_csv):
     store, first = prepared(tmp_path / "store", picture_csv, learning_rate=1e30)
     measured = finish(store, chain(first, 3))
     assert [line["status"] for line in measured] == ["diverged"] * 3
-    assert measured[1]["note"] == "a training before it has diverged" and measured[1]["test_accuracy"] is None
+    assert measured[1]["notes"] == ["a training before it has diverged"] and measured[1]["test_accuracy"] is None
 
 
-def test_a_kernel_that_lost_all_is_recorded_and_said(tmp_path, picture_csv, capsys):
+@pytest.mark.parametrize("mode", ["transfer", "theta_i", "random_mask", "shuffled_mask"])
+def test_what_begins_with_a_stage_that_was_never_found_is_recorded_as_diverged(tmp_path, picture_csv, mode):
+    store, first = prepared(tmp_path / "store", picture_csv, learning_rate=1e30)
+    stages = chain(first, 2)
+    asking = dataclasses.replace(first, mode=mode, stage=1, ticket=stages[1].ref)
+    measured = finish(store, ordered(store, [asking, *stages]))
+    assert [line["status"] for line in measured] == ["diverged"] * 3
+
+
+def test_a_kernel_that_lost_all_is_recorded_and_noted(tmp_path, picture_csv):
     store, first = prepared(tmp_path / "store", picture_csv, rate=0.99)
     measured = finish(store, chain(first, 2))
     assert measured[1]["kept"] == 7 and measured[0]["emptied"] == []
     assert measured[1]["emptied"], "seven weights of 658 lie in all three kernels: choose another seed"
-    assert measured[1]["emptied"][0] in capsys.readouterr().err
+    assert measured[0]["notes"] == [] and measured[1]["emptied"][0] in measured[1]["notes"][0]
 
 
 def test_a_stage_whose_ticket_nobody_found_is_refused(found):
     store, stages, _ = found
-    missing = dataclasses.replace(stages[0], mode="transfer", stage=9, ticket=runs.digest(stages[0]))
-    with pytest.raises(runs.StoreError, match="nobody has found stage 9"):
+    missing = dataclasses.replace(stages[0], mode="transfer", stage=9, ticket=chain(stages[0], 10)[9].ref)
+    with pytest.raises(StoreError, match="which nobody has computed"):
         finish(store, [missing])
+    beyond = dataclasses.replace(missing, ticket=stages[4].ref)
+    with pytest.raises(StoreError, match="nobody has found stage 9"):
+        finish(store, [beyond])
+
+
+def test_a_run_waits_for_its_own_stage_and_not_for_the_whole_chain(found):
+    store, stages, _ = found
+    carried = dataclasses.replace(stages[0], mode="transfer", stage=2, ticket=stages[2].ref)
+    order = ordered(store, [carried, *stages])
+    assert order == [*stages[:3], carried, *stages[3:]]
+    assert config.needs(stages[3]) == [stages[0].ref, stages[2].ref]
+
+
+def test_all_stages_of_a_chain_are_in_the_file_of_its_first_run(found):
+    store, stages, _ = found
+    files = {chains.chain_file(store, run) for run in stages}
+    assert [path.name for path in files] == [f"museum-artist-tiny.keras-{config.digest(stages[0])}.npz"]
+    assert files == set((store.root / "tickets").glob("*.npz"))
+
+
+def test_a_label_with_a_slash_names_a_file_of_the_folder(found):
+    store, stages, _ = found
+    path = chains.chain_file(store, dataclasses.replace(stages[0], target="artist/school"))
+    assert path.parent == store.root / "tickets" and path.name.startswith("museum-artist_school-")
 
 
 def test_a_layer_chain_differs_from_a_global_one(found, tmp_path, picture_csv):

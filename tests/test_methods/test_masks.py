@@ -11,6 +11,8 @@ import pytest
 
 from keras_art.errors import UserError
 from keras_art.methods.tickets import masks
+from keras_art.store.tickets import emptied, share_pruned
+from keras_art.study.kinds.tickets import sparsity
 
 SHAPES = {"a/kernel": (3, 3, 4, 8), "b/kernel": (5, 40), "c/kernel": (1, 1, 30, 10)}
 RESNET50 = 23_454_912  # kernels of its convolutions
@@ -31,24 +33,24 @@ def size(some):
 
 
 def test_the_ladder_is_the_papers():
-    assert [round(masks.sparsity(stage, 0.2), 3) for stage in (0, 1, 2, 13, 30)] == [0, 0.2, 0.36, 0.945, 0.999]
+    assert [round(sparsity(stage, 0.2), 3) for stage in (0, 1, 2, 13, 30)] == [0, 0.2, 0.36, 0.945, 0.999]
 
 
 @pytest.mark.parametrize("n", [RESNET50, 270_256, 432])
 def test_survivors_are_within_two_weights_of_the_exact_number(n):
     for stage in range(31):
-        assert abs(masks.survivors(n, masks.sparsity(stage, 0.2)) - n * 0.8**stage) <= (2 if n == RESNET50 else 1)
+        assert abs(masks.survivors(n, sparsity(stage, 0.2)) - n * 0.8**stage) <= (2 if n == RESNET50 else 1)
 
 
 @pytest.mark.parametrize("stage", range(8))
 def test_a_global_mask_keeps_the_largest_weights_of_all_kernels(stage):
     weights = network(scales=(1, 3, 0.3))
-    mask = masks.magnitude_masks(weights, everything(), masks.sparsity(stage, 0.4), "global")
+    mask = masks.magnitude_masks(weights, everything(), sparsity(stage, 0.4), "global")
     kept = np.concatenate([abs(weights[p])[m] for p, m in mask.items()])
     lost = np.concatenate([abs(weights[p])[~m] for p, m in mask.items()])
-    assert kept.size == masks.survivors(size(weights), masks.sparsity(stage, 0.4))
+    assert kept.size == masks.survivors(size(weights), sparsity(stage, 0.4))
     assert not lost.size or lost.max() < kept.min()
-    assert masks.measured(mask) == pytest.approx(masks.sparsity(stage, 0.4), abs=1 / size(weights))
+    assert share_pruned(mask) == pytest.approx(sparsity(stage, 0.4), abs=1 / size(weights))
 
 
 def test_a_layer_mask_keeps_the_share_of_each_kernel_and_its_largest_weights():
@@ -61,13 +63,13 @@ def test_a_layer_mask_keeps_the_share_of_each_kernel_and_its_largest_weights():
 def test_scopes_differ_where_layers_do():
     weights = network(scales=(1, 3, 0.03))
     layer, total = (masks.magnitude_masks(weights, everything(), 0.5, scope) for scope in ("layer", "global"))
-    assert layer["c/kernel"].mean() == 0.5 and masks.emptied(layer) == []
+    assert layer["c/kernel"].mean() == 0.5 and emptied(layer) == []
     assert total["b/kernel"].mean() > 0.7 and total["c/kernel"].mean() < 0.1
 
 
 def test_a_kernel_that_lost_all_is_named():
     mask = masks.magnitude_masks(network(scales=(1, 1, 1e-6)), everything(), 0.6, "global")
-    assert masks.emptied(mask) == ["c/kernel"]
+    assert emptied(mask) == ["c/kernel"]
 
 
 def test_large_negative_weights_are_kept():
@@ -81,7 +83,7 @@ def test_large_negative_weights_are_kept():
 def test_masks_only_shrink_whatever_becomes_of_pruned_weights(scope):
     kept = everything()
     for stage in range(1, 12):
-        deeper = masks.magnitude_masks(network(seed=stage), kept, masks.sparsity(stage, 0.3), scope)
+        deeper = masks.magnitude_masks(network(seed=stage), kept, sparsity(stage, 0.3), scope)
         assert all((deeper[p] <= kept[p]).all() for p in kept)
         kept = deeper
 
@@ -141,8 +143,8 @@ def test_tensorflow_model_optimization_computes_the_same_masks(scope, rate):
     for stage in range(1, 10):
         weights = {path: w * ours[path] for path, w in network(seed=stage, scales=(1, 3, 0.3)).items()}
         weights["b/kernel"] = weights["b/kernel"].round(1)  # ties
-        ours = masks.magnitude_masks(weights, ours, masks.sparsity(stage, rate), scope)
-        theirs = with_tfmot.magnitude_masks(weights, theirs, masks.sparsity(stage, rate), scope)
+        ours = masks.magnitude_masks(weights, ours, sparsity(stage, rate), scope)
+        theirs = with_tfmot.magnitude_masks(weights, theirs, sparsity(stage, rate), scope)
         for path in SHAPES:
             np.testing.assert_array_equal(ours[path], theirs[path])
 
@@ -152,10 +154,10 @@ def test_counts_agree_with_tensorflow_model_optimizations_at_every_stage_of_a_re
     import tensorflow as tf
 
     for stage in range(31):
-        sparsity = masks.sparsity(stage, 0.2)
+        share = sparsity(stage, 0.2)
         # The expression of `Pruning._update_mask`; sorting 31 times 23 million weights would take minutes.
-        kept = tf.math.round(tf.cast(RESNET50, tf.float32) * (1 - tf.constant(sparsity, tf.float32)))
-        assert masks.survivors(RESNET50, sparsity) == int(tf.cast(tf.maximum(kept, 1), tf.int32))
+        kept = tf.math.round(tf.cast(RESNET50, tf.float32) * (1 - tf.constant(share, tf.float32)))
+        assert masks.survivors(RESNET50, share) == int(tf.cast(tf.maximum(kept, 1), tf.int32))
 
 
 @pytest.mark.slow

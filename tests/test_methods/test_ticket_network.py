@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from keras_art.data import sources, splits, tasks
-from keras_art.methods.tickets import masks, network, ticket
-from keras_art.methods.tickets.kinds import TicketRun
+from keras_art.methods.tickets import masks, network
 from keras_art.store.runs import Store
+from keras_art.store.tickets import BadTicket
+from keras_art.study.config import Artefact
+from keras_art.study.kinds.tickets import TicketRun
 
 SETTINGS = {"image_size": 16, "crop": 14, "batch_size": 8, "epochs": 3, "late_resetting": 1, "rate": 0.5}
 
@@ -35,7 +37,7 @@ def prepared(root, pictures, target="artist", **settings):
     read = sources.load_collection(pictures)
     choice = splits.choose(read, target)
     tasks.prepare(store, read, choice, SETTINGS["image_size"], "crop", lambda done, all: None)
-    run = TicketRun(collection=choice.key, target=target, network="tiny.keras", **{**SETTINGS, **settings})
+    run = TicketRun(collection=choice.key, target=target, network=Artefact("tiny.keras"), **{**SETTINGS, **settings})
     return store, run
 
 
@@ -87,11 +89,9 @@ def test_a_new_head_stays_as_it_is(task):
 def test_theta_of_another_network_is_refused_with_what_differs(task):
     model = task.classifier(0)
     theta = network.values(model)
-    with pytest.raises(ticket.BadTicket, match="it has no two/kernel"):
+    with pytest.raises(BadTicket, match="it has no two/kernel"):
         network.put(model, {p: v for p, v in theta.items() if p != "two/kernel"}, head=True)
-    with pytest.raises(
-        ticket.BadTicket, match=r"two/kernel has the shape \(3, 3, 6, 9\) in the ticket, \(3, 3, 6, 8\)"
-    ):
+    with pytest.raises(BadTicket, match=r"two/kernel has the shape \(3, 3, 6, 9\) in the ticket, \(3, 3, 6, 8\)"):
         network.put(model, {**theta, "two/kernel": np.zeros((3, 3, 6, 9))}, head=True)
 
 
@@ -111,10 +111,10 @@ def test_kernels_are_masked_and_the_head_is_dense_unless_asked(task):
 
 
 def test_batch_normalisation_has_the_momentum_asked_for(task):
-    backbone = network.load_network(dataclasses.replace(task.run, bn_momentum=0.7), task.files)
+    backbone = network.load_network(task.store, dataclasses.replace(task.run, bn_momentum=0.7))
     assert backbone.model.get_layer("bn").momentum == 0.7
     keras_own = TicketRun(network="ResNet50", image_size=32, crop=32)
-    resnet50 = network.load_network(keras_own, task.files).model
+    resnet50 = network.load_network(task.store, keras_own).model
     momenta = {layer.momentum for layer in resnet50.layers if isinstance(layer, keras.layers.BatchNormalization)}
     assert momenta == {0.9}
     assert sum(np.prod(v.shape) for v in masks.prunable(resnet50)) == 23_454_912

@@ -1,125 +1,271 @@
-"""A classifier as one file, on a folder of pictures."""
+"""What a saved model says of itself, and who can open it."""
 
 from __future__ import annotations
 
+import ast
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
 import keras
 import numpy as np
-import pandas as pd
 import pytest
-from PIL import Image
 
-from keras_art import terminal
-from keras_art.errors import UserError
-from keras_art.networks import backbones, gram, heads, loading
+from keras_art.networks import backbones, drop_connect, gram, heads, trained
+from keras_art.networks.loading import BadModel, load_model
+from keras_art.networks.portable import keras_layers_only
 
+ROOT = Path(__file__).parents[2]
 CLASSES = {"style": ["cold", "warm"], "artist": ["x", "y", "z"]}
 PIXELS = np.random.default_rng(0).integers(0, 256, (2, 16, 16, 3)).astype("uint8")
+CARD = trained.ModelCard(CLASSES, "unit", "squash", 16, {"test_style_accuracy": 0.5}, trained.provenance({"seed": 3}))
 
 
-def network():
+def network(mode="unit", frozen_bn=keras.layers.BatchNormalization):
     inputs = keras.Input((16, 16, 3))
     x = keras.layers.Conv2D(4, 3, 2, activation="relu", name="stage1")(inputs)
+    x = frozen_bn(name="norm")(x)
     x = keras.layers.Conv2D(6, 3, 2, activation="relu", name="stage2")(x)
-    return backbones.Backbone(keras.Model(inputs, x, name="tiny"), "unit")
+    return backbones.Backbone(keras.Model(inputs, x, name="tiny"), mode)
 
 
-def save(path, model=None):
+def classifier(mode="unit", frozen_bn=keras.layers.BatchNormalization):
     keras.utils.set_random_seed(0)
-    model = model or heads.multitask_classifier(network(), {"style": 2, "artist": 3}, shared=4, hidden=4)
-    metrics = {"test_style_accuracy": 0.5}
-    loading.save(model, path, classes=CLASSES, preprocessing="unit", resize="squash", metrics=metrics)
-    return model
+    made = heads.multitask_classifier(network(mode, frozen_bn), {"style": 2, "artist": 3}, shared=4, hidden=4)
+    values = np.random.default_rng(1)
+    for variable in made.weights:  # moving averages and biases of a trained model are no zeros
+        variable.assign(variable + values.uniform(0, 0.1, variable.shape))
+    return made
 
 
-@pytest.fixture
-def pictures(tmp_path):
-    folder = tmp_path / "new"
-    for i, name in enumerate(("b.png", "deep/a.jpg")):
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(np.random.default_rng(i).integers(0, 256, (20, 30, 3)).astype("uint8")).save(folder / name)
-    (folder / "broken.png").write_bytes(b"no picture")
-    return folder
-
-
-def predict(*words):
-    return terminal.guarded(
-        lambda: loading.command(
-            terminal.read(loading.Predict, [str(w) for w in words], prog="predict", description="")
-        ),
-        "predict",
+def in_a_fresh_process(code: str, *arguments: object, folder: Path) -> str:
+    """Runs code in a process of its own in another folder, which imports keras_art from here."""
+    done = subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"},
+        capture_output=True,
+        text=True,
     )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout
 
 
-def test_the_file_knows_its_classes_preprocessing_and_metrics(tmp_path):
-    save(tmp_path / "model.keras")
-    card = loading.read_card(tmp_path / "model.keras")
-    assert card["classes"] == CLASSES
-    assert (card["preprocessing"], card["resize"], card["image_size"]) == ("unit", "squash", 16)
-    assert card["metrics"] == {"test_style_accuracy": 0.5}
-    assert [path.name for path in tmp_path.iterdir()] == ["model.keras"]
+def registered() -> set[str]:
+    """Every class of keras_art that is decorated to be registered, by its source alone."""
+    found = set()
+    for path in (ROOT / "keras_art").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef) and any("register_keras" in ast.dump(d) for d in node.decorator_list):
+                found.add(f"keras_art>{node.name}")
+    return found
 
 
-def test_keras_loads_the_file_as_any_other(tmp_path):
-    model = save(tmp_path / "model.keras")
-    loaded = keras.saving.load_model(tmp_path / "model.keras", compile=False)
-    for task, found in model.predict(PIXELS, verbose=0).items():
-        np.testing.assert_allclose(loaded.predict(PIXELS, verbose=0)[task], found, atol=1e-6)
+def test_two_imports_register_every_class_there_is(tmp_path):
+    code = "import keras_art.networks, keras_art.methods, keras; print(*keras.saving.get_custom_objects())"
+    assert len(registered()) > 10
+    assert registered() <= set(in_a_fresh_process(code, folder=tmp_path).split())
 
 
-def test_predict_writes_every_task_of_every_readable_picture(tmp_path, pictures):
-    model = save(tmp_path / "model.keras")
-    assert predict(tmp_path / "model.keras", pictures, "--out", tmp_path / "out.csv") == 0
-    table = pd.read_csv(tmp_path / "out.csv")
-    assert table["id"].tolist() == ["b.png", "deep/a.jpg"]
-    from keras_art.pictures.images import decode
-
-    expected = model.predict(decode(pictures / "b.png", 16)[0][None], verbose=0)
-    assert table["artist"][0] == CLASSES["artist"][expected["artist"][0].argmax()]
-    assert table["artist_probability"][0] == pytest.approx(expected["artist"][0].max(), abs=1e-5)
-    assert table["style_probability_1"][0] >= table["style_probability_2"][0]
-    bad = pd.read_csv(tmp_path / "out_quarantine.csv")
-    assert len(bad) == 1
-    assert bad["path"][0].endswith("broken.png")
+def test_importing_keras_art_alone_loads_no_keras(tmp_path):
+    assert in_a_fresh_process("import sys, keras_art; print('keras' in sys.modules)", folder=tmp_path) == "False\n"
 
 
-@pytest.mark.parametrize("kind", ["multitask", "gram"])
-def test_saliency_is_laid_over_each_picture_at_its_own_shape(tmp_path, pictures, kind):
-    if kind == "gram":
-        made = gram.gram_classifier(network(), "style", 2, channels=3, widths=(4, 4), shared=4)
-        save(
-            tmp_path / "model.keras",
-            keras.Model(made.input, {"style": made.output["style"], "artist": made.output["style"]}),
-        )
-        exported_classes = {"style": CLASSES["style"]}
-        one = keras.Model(made.input, {"style": made.output["style"]})
-        loading.save(
-            one, tmp_path / "model.keras", classes=exported_classes, preprocessing="unit", resize="squash", metrics={}
-        )
-    else:
-        save(tmp_path / "model.keras")
-    out = ("--out", tmp_path / "out.csv", "--saliency", tmp_path / "over")
-    assert predict(tmp_path / "model.keras", pictures, *out) == 0
-    with Image.open(tmp_path / "over" / "deep" / "a.jpg.png") as picture:
-        assert picture.width > picture.height
-        overlaid = np.asarray(picture)
-    from keras_art.pictures.images import load_photo
+def test_load_model_opens_classes_of_both_wings_in_a_fresh_process(tmp_path):
+    from keras_art.methods.dcec import joint
+    from keras_art.methods.dcec.network import autoencoder
 
-    assert not np.array_equal(overlaid, load_photo(pictures / "deep" / "a.jpg", 512))
+    joint.DCEC(*autoencoder(16, embedding=3), clusters=2).save(tmp_path / "dcec.keras")
+    made = gram.gram_classifier(network(), "style", 2, channels=3, widths=(4, 4), shared=4)
+    (tmp_path / "run").mkdir()
+    made.save(tmp_path / "run" / "model.keras")
+    code = """
+import sys, pathlib
+from keras_art.networks.loading import load_model
+print(*(type(load_model(pathlib.Path(path))).__name__ for path in sys.argv[1:]))
+"""
+    out = in_a_fresh_process(code, tmp_path / "dcec.keras", tmp_path / "run", folder=tmp_path)
+    assert out == "DCEC Functional\n"
 
 
-def test_saliency_of_a_network_without_maps_is_refused(tmp_path, pictures, capsys):
-    inputs = keras.Input((16, 16, 3))
-    tokens = keras.Model(inputs, keras.layers.Reshape((16, 48))(inputs), name="tokens")
-    model = heads.multitask_classifier(
-        backbones.Backbone(tokens, "unit"), {"style": 2, "artist": 3}, shared=4, hidden=4
+@pytest.mark.parametrize("mode", backbones.Preprocessing.MODES)
+@pytest.mark.parametrize("frozen_bn", [keras.layers.BatchNormalization, backbones.BatchNormalization2018])
+def test_a_model_in_keras_own_layers_says_the_same(mode, frozen_bn):
+    model = classifier(mode, frozen_bn)
+    twin = keras_layers_only(model)
+    assert "keras_art" not in json.dumps(twin.get_config())
+    assert "Lambda" not in json.dumps(twin.get_config())
+    prepared = [keras.ops.convert_to_numpy(m.get_layer("preprocessing")(PIXELS)) for m in (model, twin)]
+    np.testing.assert_allclose(*prepared, atol=1e-6)
+    expected, found = model.predict(PIXELS, verbose=0), twin.predict(PIXELS, verbose=0)
+    for task in CLASSES:
+        np.testing.assert_allclose(found[task], expected[task], atol=1e-6)
+    assert heads.backbone_of(twin).name == "tiny"
+
+
+def test_drop_connect_becomes_a_dense_layer():
+    inputs = keras.Input((5,))
+    model = keras.Model(inputs, drop_connect.DropConnect(3, 0.5, activation="softmax")(inputs))
+    twin = keras_layers_only(model)
+    x = np.random.default_rng(0).normal(size=(4, 5)).astype("float32")
+    assert type(twin.layers[-1]) is keras.layers.Dense
+    np.testing.assert_allclose(twin.predict(x, verbose=0), model.predict(x, verbose=0), atol=1e-6)
+
+
+def test_a_layer_without_an_equal_keeps_the_model_ours():
+    assert keras_layers_only(gram.gram_classifier(network(), "style", 2, channels=3, widths=(4, 4), shared=4)) is None
+
+
+def test_a_saved_classifier_opens_where_keras_art_can_not_be_imported(tmp_path):
+    models = {mode: classifier(mode, backbones.BatchNormalization2018) for mode in backbones.Preprocessing.MODES}
+    for mode, model in models.items():
+        trained.save(model, tmp_path / f"{mode}.keras", CARD)
+    np.save(tmp_path / "pixels.npy", PIXELS)
+    code = """
+import sys
+sys.modules["keras_art"] = None
+import keras, numpy as np
+for mode in sys.argv[1:]:
+    model = keras.saving.load_model(mode + ".keras")
+    np.savez(mode + ".npz", **model.predict(np.load("pixels.npy"), verbose=0))
+"""
+    in_a_fresh_process(code, *models, folder=tmp_path)
+    for mode, model in models.items():
+        expected = model.predict(PIXELS, verbose=0)
+        with np.load(tmp_path / f"{mode}.npz") as found:
+            for task in CLASSES:
+                np.testing.assert_allclose(found[task], expected[task], atol=1e-6)
+
+
+def test_the_optimizer_is_not_saved_and_nothing_is_left_beside(tmp_path):
+    model = classifier()
+    model.compile("adam", "sparse_categorical_crossentropy")
+    model.optimizer.build(model.trainable_variables)
+    trained.save(model, tmp_path / "new" / "model.keras", CARD)
+    with zipfile.ZipFile(tmp_path / "new" / "model.keras") as archive, archive.open("model.weights.h5") as weights:
+        assert b"optimizer" not in weights.read()
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["model.keras"]
+
+
+def test_the_card_comes_back_as_it_was(tmp_path):
+    trained.save(classifier(), tmp_path / "model.keras", CARD)
+    card = trained.read_card(tmp_path / "model.keras")
+    assert card == CARD
+    assert card.provenance["config"] == {"seed": 3}
+    assert set(card.provenance) == {"keras_art", "date", "config"}
+
+
+def test_numbers_that_json_has_not_become_null(tmp_path):
+    card = trained.ModelCard(CLASSES, "unit", "squash", 16, {"loss": float("nan"), "best": float("inf")}, {})
+    trained.save(classifier(), tmp_path / "model.keras", card)
+    assert trained.read_card(tmp_path / "model.keras").metrics == {"loss": None, "best": None}
+
+
+def sound():
+    return {
+        "format": 1, "classes": CLASSES, "preprocessing": "unit", "resize": "squash", "image_size": 16, "metrics": {},
+        "provenance": {}, "margins": False, "network": None,
+    }  # fmt: skip
+
+
+def with_card(path: Path, text: str) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("keras_art.json", text)
+    return path
+
+
+def test_the_card_that_the_next_tests_damage_is_sound(tmp_path):
+    assert trained.read_card(with_card(tmp_path / "m.keras", json.dumps(sound()))).classes == CLASSES
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"format": 2}, "format is not 1"),
+        ({"classes": {}}, "classes"),
+        ({"classes": {"style": []}}, "classes"),
+        ({"classes": {"style": [1]}}, "classes"),
+        ({"classes": ["style"]}, "classes"),
+        ({"preprocessing": "imagenet"}, "preprocessing"),
+        ({"preprocessing": ["unit"]}, "preprocessing"),
+        ({"resize": ["squash"]}, "resize"),
+        ({"resize": "stretch"}, "resize"),
+        ({"image_size": 10**9}, "image_size"),
+        ({"image_size": True}, "image_size"),
+        ({"image_size": "16"}, "image_size"),
+        ({"metrics": []}, "metrics"),
+        ({"margins": 1}, "margins"),
+        ({"network": "tiny.keras"}, "network"),
+        ({"metrics": {"a": json.loads("[" * 40 + "]" * 40)}}, "within each other"),
+    ],
+)
+def test_a_damaged_card_is_one_clear_error(tmp_path, change, words):
+    path = with_card(tmp_path / "m.keras", json.dumps({**sound(), **change}))
+    with pytest.raises(BadModel, match=rf"damaged card.*{words}"):
+        trained.read_card(path)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1, 2]", "null", "[" * 100_000, '{"format": 1}'])
+def test_a_card_that_is_none_is_one_clear_error(tmp_path, text):
+    with pytest.raises(BadModel, match=r"m\.keras (has a damaged card|is no whole)"):
+        trained.read_card(with_card(tmp_path / "m.keras", text))
+
+
+def test_a_card_of_absurd_size_is_not_unpacked(tmp_path, monkeypatch):
+    path = with_card(tmp_path / "m.keras", " " * (64 << 20))
+    assert path.stat().st_size < 1 << 20
+    monkeypatch.setattr(zipfile.ZipFile, "read", lambda *arguments: pytest.fail("it was unpacked"))
+    with pytest.raises(BadModel, match="claims 67,108,864 bytes"):
+        trained.read_card(path)
+
+
+def test_a_card_that_read_card_would_refuse_is_not_written(tmp_path):
+    with pytest.raises(BadModel, match="resize"):
+        trained.save(classifier(), tmp_path / "m.keras", trained.ModelCard(CLASSES, "unit", "stretch", 16, {}, {}))
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_model_that_does_not_know_its_classes_is_refused(tmp_path):
+    classifier().save(tmp_path / "plain.keras")
+    (tmp_path / "text.keras").write_text("no model")
+    for name, words in (("plain", "does not say its classes"), ("text", "no whole"), ("absent", "does not exist")):
+        with pytest.raises(BadModel, match=words):
+            trained.read_card(tmp_path / f"{name}.keras")
+
+
+@keras.saving.register_keras_serializable("elsewhere")
+class Foreign(keras.layers.Layer):
+    def call(self, inputs):
+        return inputs
+
+
+def test_a_file_that_can_not_be_loaded_is_one_clear_error(tmp_path):
+    inputs = keras.Input((4,))
+    keras.Model(inputs, Foreign()(inputs)).save(tmp_path / "foreign.keras")
+    mark = str(tmp_path / "executed")
+    keras.Model(inputs, keras.layers.Lambda(lambda x: (open(mark, "w").close(), x)[1])(inputs)).save(
+        tmp_path / "lambda.keras"
     )
-    save(tmp_path / "model.keras", model)
-    assert predict(tmp_path / "model.keras", pictures, "--saliency", tmp_path / "over") == 1
-    assert "tokens has none" in capsys.readouterr().err
-
-
-def test_a_model_that_does_not_know_its_classes_is_refused(tmp_path, pictures):
-    heads.multitask_classifier(network(), {"style": 2}, shared=4, hidden=4).save(tmp_path / "plain.keras")
-    for path in (tmp_path / "plain.keras", pictures / "broken.png", tmp_path / "absent.keras"):
-        with pytest.raises(UserError, match=r"no exported classifier|does not exist"):
-            loading.read_card(path)
+    Path(mark).unlink()
+    (tmp_path / "cut.keras").write_bytes((tmp_path / "lambda.keras").read_bytes()[:-200])
+    (tmp_path / "old.h5").write_bytes(b"")
+    (tmp_path / "empty").mkdir()
+    custom = keras.saving.get_custom_objects()
+    known = custom.pop("elsewhere>Foreign")
+    try:
+        for name, words in {
+            "foreign.keras": "something called Foreign, which neither",
+            "lambda.keras": "Lambda layer, which is a program",
+            "cut.keras": "not a Keras model that can be loaded",
+            "old.h5": r"no \.keras file",
+            "absent.keras": "does not exist",
+            "empty": r"holds no model\.keras or head\.keras",
+        }.items():
+            with pytest.raises(BadModel, match=words):
+                load_model(tmp_path / name)
+    finally:
+        custom["elsewhere>Foreign"] = known
+    assert not Path(mark).exists()

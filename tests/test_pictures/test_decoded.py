@@ -14,6 +14,8 @@ from test_images import picture
 from keras_art.pictures import decoded, workers
 from keras_art.pictures.decoded import ImageStore
 from keras_art.pictures.images import decode
+from keras_art.store import segments
+from keras_art.store.runs import StoreError
 
 
 def file_bytes(image: Image.Image, format: str, **save) -> bytes:
@@ -87,6 +89,7 @@ def test_rows_hold_what_decode_gives_in_the_order_asked_with_repeats(tmp_path):
     assert not store.pixels().flags.writeable
     facts = decode(b, 8)[1]
     assert table.loc[0, list(facts)].to_dict() == facts
+    assert list(store.find([facts["sha256"], "unknown"])) == [0, -1]
 
 
 def test_second_scan_opens_no_picture(tmp_path, monkeypatch):
@@ -117,7 +120,7 @@ def test_processes_store_the_same_bytes_as_one(tmp_path, monkeypatch):
     paths[::7] = corrupt(tmp_path) and sorted(tmp_path.glob("*cut*")) * 3
     one, two = (ImageStore(tmp_path / f"store{workers}", 16) for workers in (1, 2))
     assert one.scan(paths, workers=1).equals(two.scan(paths, workers=2))
-    assert (one.directory / "pixels.u8").read_bytes() == (two.directory / "pixels.u8").read_bytes()
+    assert (one.directory / "rows.bin").read_bytes() == (two.directory / "rows.bin").read_bytes()
     for path, row in zip(paths, one.scan(paths)["row"], strict=True):
         if row >= 0:
             np.testing.assert_array_equal(one.pixels()[row], decode(path, 16)[0])
@@ -129,9 +132,8 @@ def test_a_killed_scan_is_continued(tmp_path):
     whole.scan(paths)
     killed = ImageStore(tmp_path / "killed", 8)
     killed.scan(paths[:3])
-    with open(killed.directory / "pixels.u8", "ab") as file:
+    with open(killed.directory / "rows.bin", "ab") as file:
         file.write(b"\x07" * 500)  # pixels written after the index was, the last picture by half
-    assert len(killed.pixels()) == 3
     killed.scan(paths)
     np.testing.assert_array_equal(killed.pixels(), whole.pixels())
 
@@ -140,15 +142,15 @@ def test_a_full_disk_is_one_error_and_keeps_what_was_stored(tmp_path, monkeypatc
     monkeypatch.setattr(decoded, "CHUNK", 2)
     paths = [picture(tmp_path / f"{i}.png", seed=i) for i in range(6)]
     store = ImageStore(tmp_path / "store", 8)
-    append = decoded._append
+    append = segments.append
 
     def nearly_full(file, pixels):
-        if file.tell() >= 4 * 8 * 8 * 3:
+        if file.name.endswith("rows.bin") and file.tell() >= 4 * 8 * 8 * 3:
             raise OSError(errno.ENOSPC, "No space left on device")
         append(file, pixels)
 
     with monkeypatch.context() as patch:
-        patch.setattr(decoded, "_append", nearly_full)
+        patch.setattr(segments, "append", nearly_full)
         with pytest.raises(OSError, match="2 pictures still to store need 384 bytes") as caught:
             store.scan(paths)
     assert caught.value.errno == errno.ENOSPC
@@ -156,23 +158,53 @@ def test_a_full_disk_is_one_error_and_keeps_what_was_stored(tmp_path, monkeypatc
     assert list(store.scan(paths)["row"]) == list(range(6))
 
 
-def test_another_store_in_the_folder_is_an_error(tmp_path):
-    ImageStore(tmp_path, 8)
-    ImageStore(tmp_path, 8)
-    for other in ((9, "squash"), (8, "crop")):
-        with pytest.raises(ValueError, match="delete the folder"):
-            ImageStore(tmp_path, *other)
-    (tmp_path / "store.json").write_text('{"version": 0, "image_size": 8, "resize": "squash"}')
-    with pytest.raises(ValueError, match="delete the folder"):
-        ImageStore(tmp_path, 8)
+def test_another_size_or_version_in_the_folder_is_an_error(tmp_path):
+    path = picture(tmp_path / "a.png")
+    ImageStore(tmp_path / "store", 8).scan([path])
+    with pytest.raises(StoreError, match="delete it"):
+        ImageStore(tmp_path / "store", 9).scan([path])
+    about = tmp_path / "store" / "rows.json"
+    about.write_text(about.read_text().replace('"format": 1', '"format": 0'))
+    with pytest.raises(StoreError, match="another version: delete it"):
+        ImageStore(tmp_path / "store", 8).scan([path])
 
 
-def test_a_store_cut_short_is_an_error(tmp_path):
+def test_pixels_by_other_rules_are_decoded_again(tmp_path, monkeypatch):
+    path = picture(tmp_path / "a.png")
     store = ImageStore(tmp_path / "store", 8)
-    store.scan([picture(tmp_path / "a.png")])
-    os.truncate(tmp_path / "store" / "pixels.u8", 5)
-    with pytest.raises(ValueError, match="delete"):
-        store.pixels()
+    store.scan([path])
+    for rule, value in (("DECODER", 2), ("COLOUR", "sRGB")):
+        monkeypatch.setattr(decoded, rule, value)
+        assert list(ImageStore(tmp_path / "store", 8).find([decode(path, 8)[1]["sha256"]])) == [-1]
+
+
+def test_a_store_cut_short_is_decoded_again(tmp_path):
+    paths = [picture(tmp_path / f"{i}.png", seed=i) for i in range(4)]
+    ImageStore(tmp_path / "store", 8).scan(paths)
+    os.truncate(tmp_path / "store" / "rows.bin", 2 * 8 * 8 * 3 + 5)
+    store = ImageStore(tmp_path / "store", 8)
+    assert list(store.find([decode(path, 8)[1]["sha256"] for path in paths])) == [0, 1, -1, -1]
+    extra = picture(tmp_path / "extra.png", seed=9)
+    table = store.scan([extra, *paths])
+    assert list(table["row"]) == [2, 0, 1, 3, 4]
+    for path, row in zip([extra, *paths], table["row"], strict=True):
+        np.testing.assert_array_equal(store.pixels()[row], decode(path, 8)[0])
+
+
+def test_what_is_wrong_is_found_by_its_checksum_and_decoded_again(tmp_path):
+    paths = [picture(tmp_path / f"{i}.png", seed=i % 3) for i in range(4)]  # the last is a copy of the first
+    store = ImageStore(tmp_path / "store", 8)
+    rows = store.scan(paths)["row"].to_numpy()
+    assert store.wrong(rows) == []
+    content = bytearray((store.directory / "rows.bin").read_bytes())
+    content[5] ^= 16
+    (store.directory / "rows.bin").write_bytes(content)
+    assert store.wrong(rows) == [0]
+    assert list(store.scan([paths[0]], wrong={0})["row"]) == [3]
+    again = ImageStore(tmp_path / "store", 8)
+    assert list(again.scan(paths)["row"]) == [3, 1, 2, 3]
+    assert list(again.find([decode(paths[3], 8)[1]["sha256"]])) == [3]
+    np.testing.assert_array_equal(again.pixels()[3], decode(paths[0], 8)[0])
 
 
 def test_an_empty_scan_is_an_empty_table(tmp_path):

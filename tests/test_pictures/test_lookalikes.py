@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from PIL import Image, ImageEnhance
+from scipy.sparse.csgraph import connected_components
 
 from keras_art.pictures.decoded import ImageStore
-from keras_art.pictures.lookalikes import hashes, near_groups
+from keras_art.pictures.lookalikes import near_groups, perceptual_hash
 
 
 def brute(values: np.ndarray, distance: int) -> list[set[int]]:
@@ -46,24 +48,38 @@ def test_a_smaller_brighter_copy_hashes_alike_and_another_picture_does_not(tmp_p
         ImageEnhance.Brightness(coarse.resize((150, 100))).enhance(1.1).save(tmp_path / f"{name}2.jpg", quality=70)
     store = ImageStore(tmp_path / "store", 64)
     paths = [tmp_path / name for name in ("a.png", "a2.jpg", "b.png", "b2.jpg")]
-    rows = store.scan(paths)["row"].to_numpy()
-    groups = near_groups(hashes(store)[rows])
+    groups = near_groups(store.scan(paths)["alike"].to_numpy())
     assert groups[0] == groups[1] != groups[2] == groups[3]
 
 
-def test_hashes_are_computed_once_and_grow_with_the_store(tmp_path, monkeypatch):
-    import imagehash
-
-    store = ImageStore(tmp_path / "store", 32)
+def test_hashes_are_imageshashs_to_the_bit_and_kept_with_the_pixels(tmp_path):
+    imagehash = pytest.importorskip("imagehash")
     rng = np.random.default_rng(0)
-    for i in range(4):
-        Image.fromarray(rng.integers(0, 256, (40, 40, 3), np.uint8)).save(tmp_path / f"{i}.png")
-    store.scan([tmp_path / "0.png", tmp_path / "1.png"])
-    first = hashes(store)
-    store.scan([tmp_path / f"{i}.png" for i in range(4)])
-    real, asked = imagehash.phash, []
-    monkeypatch.setattr(imagehash, "phash", lambda picture: asked.append(1) or real(picture))
-    assert (hashes(store)[:2] == first).all()
-    assert len(asked) == 2
-    assert len(hashes(store)) == 4
-    assert len(asked) == 2
+    ramp = np.repeat(np.arange(64, dtype=np.uint8)[None], 64, axis=0)
+    plain = [np.full((64, 64), 77, np.uint8), ramp, np.minimum(ramp, ramp[:, ::-1]), ramp.T]
+    pictures = [np.stack([grey] * 3, axis=-1) for grey in plain]  # constant, a gradient, mirrored
+    pictures += list(rng.integers(0, 256, (20, 64, 64, 3), np.uint8))
+    for i, pixels in enumerate(pictures):
+        Image.fromarray(pixels).save(tmp_path / f"{i:02d}.png")
+    store = ImageStore(tmp_path / "store", 64)
+    for workers in (1, 2):
+        kept = store.scan(sorted(tmp_path.glob("*.png")), workers=workers)["alike"]
+        for pixels, alike in zip(pictures, kept, strict=True):
+            assert int(str(imagehash.phash(Image.fromarray(pixels))), 16) == alike == perceptual_hash(pixels)
+
+
+def test_many_hashes_are_grouped_as_by_comparing_every_pair():
+    """The same group numbers, of hashes spread out, crowded, and all within one block."""
+    rng = np.random.default_rng(0)
+    spread = rng.integers(0, 2**64, 3000, dtype=np.uint64)
+    for row in range(0, 3000, 3):
+        spread[row] = spread[row + 1]
+        for bit in rng.choice(64, rng.integers(0, 8), replace=False):
+            spread[row] ^= np.uint64(1) << np.uint64(bit)
+    crowded = np.uint64(5) << rng.integers(0, 62, 800).astype(np.uint64)
+    for values in (spread, crowded, rng.integers(0, 2**11, 1500, dtype=np.uint64)):
+        for distance in (1, 4, 6):
+            near = np.bitwise_count(values[:, None] ^ values[None]) <= distance
+            expected = connected_components(near, directed=False)[1]
+            found = near_groups(values, distance)
+            assert len(set(zip(found, expected, strict=True))) == len(set(expected)) == len(set(found))

@@ -14,7 +14,6 @@ from PIL import Image
 
 from keras_art.report import figures
 
-PUBLISHED = Path(__file__).parents[2] / "reproductions" / "published"
 BLUE, RED, BLACK, GREEN, ORANGE = "#0072B2", "#CC1F2F", "#000000", "#009E73", "#E69F00"
 
 
@@ -147,39 +146,6 @@ def test_a_missing_column_is_named():
         figures.learning_curves({"VGG19": {"scratch": curve([0.1])}}, title="", metric="val_loss")
     with pytest.raises(ValueError, match="published curves lacks the column network, mode"):
         figures.learning_curves({"VGG19": {"scratch": curve([0.1])}}, title="", paper=curve([0.1]))
-
-
-# ------------------------------------------------------------------------------------------------ published curves
-
-
-def test_a_padded_tail_is_cut(tmp_path):
-    path = tmp_path / "eccv_rijksmuseum_type_challenge_full_fine_tuning.csv"
-    rows = ["0,0.1,0.1,0.1", "1,0.2,0.2,0.1", "2,0.3,0.3,0.2", "3,0.3,0.25,0.3", "4,0.3,0.3,0.4", "5,0.3,0.25,0.5"]
-    path.write_text("\n".join(["epochs,V3,ResNet,ScratchV3", *rows]))
-    curves = figures.published_curves(path)
-    assert list(curves) == ["network", "mode", "epoch", "val_accuracy"]
-    accuracy = {key: list(table["val_accuracy"]) for key, table in curves.groupby(["network", "mode"])}
-    assert accuracy == {
-        ("InceptionV3", "fine_tuning"): [0.1, 0.2, 0.3],  # constant to the end
-        ("ResNet50", "fine_tuning"): [0.1, 0.2, 0.3, 0.25],  # two values in turns to the end
-        ("InceptionV3", "scratch"): [0.1, 0.1, 0.2, 0.3, 0.4, 0.5],  # a repeated value before new ones stays
-    }
-
-
-def test_the_published_files_end_where_their_training_did():
-    curves = figures.published_curves(PUBLISHED / "eccv_rijksmuseum_artist_challenge_full_fine_tuning.csv")
-    last = curves.groupby(["network", "mode"])["epoch"].max()
-    assert last["InceptionV3", "scratch"] == 19
-    assert last["ResNet50", "fine_tuning"] == 11
-    assert last["Xception", "fine_tuning"] == 38
-    softmax = figures.published_curves(PUBLISHED / "eccv_rijksmuseum_type_challenge_only_softmax.csv")
-    assert set(softmax["mode"]) == {"off_the_shelf"}
-    assert set(softmax["network"]) == {"InceptionV3", "ResNet50", "VGG19", "Xception"}
-
-
-def test_a_file_of_another_kind_is_refused():
-    with pytest.raises(ValueError, match="RijksNet_softmax is none of V3, ResNet"):
-        figures.published_curves(PUBLISHED / "eccv_transductive_transfer_learning_antwerpen_artist.csv")
 
 
 # ------------------------------------------------------------------------------------------------ confusion matrix

@@ -1,14 +1,10 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
 
 from keras_art.report import figures, sparsity_figures
-
-PUBLISHED = Path(__file__).parents[2] / "reproductions" / "published"
 
 
 def line(rate=0.2, stages=5, std=None):
@@ -55,18 +51,11 @@ def test_published_lines_end_where_ours_do():
     assert len(sparsity_figures.sparsity_curves([panel]).axes[0].lines[0].get_xdata()) == 11
 
 
-@pytest.mark.parametrize("path", sorted(PUBLISHED.glob("lth_*.csv")), ids=lambda path: path.stem)
-def test_every_published_series_is_a_panel_of_31_stages(path):
-    panel = sparsity_figures.published_panel(path, "title")
-    assert panel.lines and panel.scratch is not None and 0 < panel.scratch[0] < 100
-    for table in panel.lines.values():
-        assert len(table) == 31 and table["accuracy"].between(0, 100).all()
-        np.testing.assert_allclose(table["pruned"], 1 - 0.8 ** np.arange(31), atol=1e-5)
-
-
-def test_the_standard_deviations_of_figure_5_belong_to_their_lines():
-    panel = sparsity_figures.published_panel(PUBLISHED / "lth_cifar10_example.csv", "")
-    assert set(panel.lines) == {"ticket", "random_mask"} and all("std" in table for table in panel.lines.values())
+def test_a_line_has_the_colour_asked_for_and_others_one_of_their_own():
+    panel = sparsity_figures.Panel("ours", {"one": line(), "two": line(), "three": line()})
+    axes = sparsity_figures.sparsity_curves([panel], {"two": "#123456"}).axes[0]
+    colours = {found.get_label(): found.get_color() for found in axes.lines}
+    assert colours["two"] == "#123456" and len(set(colours.values())) == 3
 
 
 def test_nothing_to_draw_is_said():

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
-
 import pytest
 
-from keras_art import terminal
+from keras_art.commands import flags, machine
 from keras_art.store import runs
 from reproductions import __main__ as main
 from reproductions.sabatelli2018 import study, tables
@@ -44,7 +42,8 @@ def test_an_empty_store_prints_the_papers_tables(tmp_path, capsys):
 
 
 def test_a_demo_never_stands_beside_the_papers_number(store):
-    frame = dict((table.name, frame) for table, frame in tables.table(store))["table_2"]
+    printed = tables.tables(store, None, study.PRESETS["study"]).paper
+    frame = {table.name: frame for table, frame in printed}["table_2"]
     ours = frame[frame["n"] > 0]
     assert list(ours["protocol"]) == ["demo"]
     assert ours["paper"].isna().all()
@@ -64,10 +63,10 @@ def test_writing_then_checking_agrees_and_an_edit_is_found(store, tmp_path, monk
     assert "--write" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("paper", main.PAPERS)
+@pytest.mark.parametrize("paper", machine.reproductions(), ids=lambda paper: paper.name)
 def test_a_reproduction_without_a_word_is_its_demo(paper, monkeypatch):
-    asked, read = [], terminal.read
-    monkeypatch.setattr(terminal, "read", lambda *args, **kwargs: asked.append(read(*args, **kwargs)) or asked[-1])
-    monkeypatch.setattr(terminal, "guarded", lambda command, prog: 0)
-    assert importlib.import_module(f"reproductions.{paper}").main([]) == 0
+    asked, read = [], flags.read
+    monkeypatch.setattr(flags, "read", lambda *args, **kwargs: asked.append(read(*args, **kwargs)) or asked[-1])
+    monkeypatch.setattr(machine.Reproduction, "carry_out", lambda self, study: 0)
+    assert paper.main([]) == 0
     assert asked[0].preset == "demo"

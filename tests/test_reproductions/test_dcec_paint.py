@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
 import shutil
+import subprocess
+import sys
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 from conftest import COLOURS, kill_at, paint, write_csv
 
-from keras_art.methods.dcec import page
-from keras_art.store import runs
-from reproductions import dcec_paint as paper
-from reproductions.dcec_paint import study, tables
+from keras_art.methods.dcec import clustering
+from keras_art.store.runs import Store
+from keras_art.study.config import digest, needs
+from keras_art.study.records import finished, read_run
+from reproductions.dcec_paint import REPRODUCTION, figures, study, tables
+
+ROOT = Path(__file__).parents[2]
+main = REPRODUCTION.main
 
 
 def flags(data, store):
@@ -28,7 +38,7 @@ def flags(data, store):
 @pytest.fixture
 def arguments(picture_csv, tmp_path, monkeypatch):
     """Flags of a study that is not drawn."""
-    monkeypatch.setattr(page, "draw", lambda store, runs, target: None)
+    monkeypatch.setattr(type(REPRODUCTION), "draw", lambda self, store, runs, study: None)
     return flags(picture_csv, tmp_path / "store")
 
 
@@ -42,19 +52,31 @@ def whole(tmp_path_factory):
         rows.append([f"{n:03d}.png", f"Artist {colour}", "warm" if n % 5 else "cold"])
     write_csv(folder / "museum" / "labels.csv", rows)
     arguments = [*flags(folder / "museum", folder / "store"), "--gap_references", "1"]
-    assert paper.main(arguments) == 0
+    assert main(arguments) == 0
     return arguments, folder
 
 
 def metrics(store):
     found = {}
-    for path in sorted(Path(store).glob("dcec_paint/*/metrics.json")):
+    for path in sorted(Path(store).glob("clustering/*/metrics.json")):
         found[path.parent.name.rsplit("-", 1)[0]] = {
             **json.loads(path.read_text()),
             "seconds": 0,
             "training_seconds": 0,
         }
     return found
+
+
+def times(store):
+    return {path: path.stat().st_mtime_ns for path in store.rglob("*") if path.suffix != ".lock" and path.is_file()}
+
+
+def in_a_fresh_process(*arguments, folder):
+    """The command line, started from another folder than the code's."""
+    return subprocess.run(
+        [sys.executable, "-m", "reproductions.dcec_paint", *arguments],
+        cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
+    )  # fmt: skip
 
 
 def test_wests_tables_are_typed_as_printed():
@@ -87,20 +109,22 @@ def test_a_study_measures_every_method_at_every_k(whole):
 
 def test_a_study_leaves_what_a_person_wants_to_see(whole):
     store = whole[1] / "store"
-    folder = next((store / "dcec_paint").glob("*-dcec-3-*/"))
+    folder = next((store / "clustering").glob("*-dcec-3-*/"))
     assert {path.name for path in folder.iterdir()} >= {
         *("config.json", "environment.json", "metrics.json", "model.keras", "assignments.csv", "baselines.csv"),
         *("updates.csv", "scores.csv", "embeddings.npz", "page.html", "colours.png", "reconstructions.png"),
     }
     assert not (folder / "checkpoint").exists()
     text = (folder / "page.html").read_text()
-    assert text.count("<section>") == 3 and text.count("data:image/png") >= 3
-    drawn = {path.name for path in next((store / "dcec_paint/figures").iterdir()).iterdir()}
+    assert [f"Cluster {i}</h2>" in text for i in range(1, 5)] == [True, True, True, False]
+    assert text.count("data:image/png") >= 3 and "most certain, least certain, random" in text
+    assert "artist: Artist" in text and "silhouette_learned" in text
+    drawn = {path.name for path in (store / "dcec_paint/figures").glob("*/*")}
     assert drawn == {"scores.png", "maps.png", "labels.png", "evolution.png", "contingency.png", "gap.png"}
 
 
 def test_a_clustering_with_empty_clusters_is_not_the_best_where_another_is_sound(tmp_path):
-    store, found = runs.Store(tmp_path), []
+    store, found = Store(tmp_path), []
     for k, silhouette, notes in ((2, 0.4, []), (3, 0.3, []), (6, 0.6, ["4 of 6 clusters are empty: 2, 3, 5, 6"])):
         run = study.Run(collection="c", mode="dcec", k=k)
         store.begin(run)
@@ -108,23 +132,22 @@ def test_a_clustering_with_empty_clusters_is_not_the_best_where_another_is_sound
         table.to_csv(store.directory(run) / "scores.csv", index=False)
         store.finish(run, {"status": "ok", "notes": notes})
         found.append(run)
-    assert page._best(store, found, "silhouette_learned") == 2
-    assert page._best(store, found[2:], "silhouette_learned") == 6
+    assert figures.best(store, found, "silhouette_learned").k == 2
+    assert figures.best(store, found[2:], "silhouette_learned").k == 6
 
 
 def test_the_same_command_again_does_nothing_but_print(whole, capsys):
     arguments, folder = whole
-    before = {path: path.stat().st_mtime_ns for path in (folder / "store/dcec_paint").rglob("*") if path.is_file()}
-    assert paper.main(arguments) == 0
+    before = times(folder / "store")
+    assert main(arguments) == 0
     printed = capsys.readouterr()
     assert "museum 8px" in printed.out and "— (0.7929)" in printed.out
     assert "loss =" not in printed.err
-    after = {path: path.stat().st_mtime_ns for path in (folder / "store/dcec_paint").rglob("*") if path.is_file()}
-    assert before == after
+    assert before == times(folder / "store")
 
 
 def test_assignments_keep_labels_and_belong_to_their_picture(whole):
-    folder = next((whole[1] / "store/dcec_paint").glob("*-dcec-3-*/"))
+    folder = next((whole[1] / "store/clustering").glob("*-dcec-3-*/"))
     assigned = pd.read_csv(folder / "assignments.csv", dtype={"id": str})
     labels = pd.read_csv(whole[1] / "museum/labels.csv", dtype=str)
     merged = assigned.merge(labels, left_on="id", right_on="image", suffixes=("", "_given"))
@@ -136,34 +159,34 @@ def test_assignments_keep_labels_and_belong_to_their_picture(whole):
 
 
 def test_predict_assigns_as_the_run_did_and_quarantines_the_rest(whole, tmp_path):
-    folder = next((whole[1] / "store/dcec_paint").glob("*-dcec-3-*/"))
+    folder = next((whole[1] / "store/clustering").glob("*-dcec-3-*/"))
     shutil.copytree(whole[1] / "museum/images", tmp_path / "new")
     (tmp_path / "new" / "broken.png").write_bytes(b"no picture")
-    out = tmp_path / "new.csv"
-    assert paper.main(["predict", str(folder), str(tmp_path / "new"), "--out", str(out)]) == 0
-    new, old = (pd.read_csv(path, dtype={"id": str}).set_index("id") for path in (out, folder / "assignments.csv"))
+    found, unreadable = clustering.predict(folder, read_run(folder), tmp_path / "new", lambda done, all: None)
+    new, old = found.set_index("id"), pd.read_csv(folder / "assignments.csv", dtype={"id": str}).set_index("id")
     assert len(new) == 24 and (new["cluster"] == old.loc[new.index, "cluster"]).all()
     np.testing.assert_allclose(new["probability"], old.loc[new.index, "probability"], atol=1e-5)
-    assert "broken.png" in (tmp_path / "new_quarantine.csv").read_text()
+    assert [Path(path).name for path in unreadable["path"]] == ["broken.png"]
 
 
 def test_the_weights_of_the_losses_and_their_reductions_are_printed(arguments, capsys):
-    assert paper.main([*arguments, "--k", "2", "--max_iterations", "1"]) == 0
+    assert main([*arguments, "--k", "2", "--max_iterations", "1"]) == 0
     assert "loss = 0.1 * L_r (squared error, mean" in (printed := capsys.readouterr().err)
     assert "+ 0.9 * L_c (KL divergence, sum over clusters" in printed
 
 
 def test_all_k_share_one_autoencoder_and_gamma_asks_for_no_other(arguments, tmp_path):
-    assert paper.main([*arguments, "--k", "2"]) == 0
-    assert paper.main([*arguments, "--k", "3", "--gamma", "0.5"]) == 0
+    assert main([*arguments, "--k", "2"]) == 0
+    assert main([*arguments, "--k", "3", "--gamma", "0.5"]) == 0
     names = list(metrics(tmp_path / "store"))
     assert sum("pretraining" in name for name in names) == 1 and len(names) == 3
 
 
 def test_runs_that_differ_in_more_than_k_and_seed_have_rows_of_their_own(arguments, tmp_path):
-    assert paper.main([*arguments, "--k", "2", "--seeds", "0", "1"]) == 0
-    assert paper.main([*arguments, "--k", "2", "--gamma", "0.5"]) == 0
-    ours = tables.overview(runs.Store(tmp_path / "store"), target="artist")
+    assert main([*arguments, "--k", "2", "--seeds", "0", "1"]) == 0
+    assert main([*arguments, "--k", "2", "--gamma", "0.5"]) == 0
+    store = Store(tmp_path / "store")
+    ours = tables.overview(store, tables.clusterings(store, None), "artist")
     dcec = ours[ours["method"] == "dcec"].set_index("collection")
     assert dcec["seeds"].to_dict() == {"museum 8px [gamma=0.9]": 2, "museum 8px [gamma=0.5]": 1}
     assert -1 <= dcec.loc["museum 8px [gamma=0.9]", "stability"] <= 1
@@ -171,14 +194,14 @@ def test_runs_that_differ_in_more_than_k_and_seed_have_rows_of_their_own(argumen
 
 
 def test_dry_run_says_the_cost_and_trains_nothing(arguments, capsys, tmp_path):
-    assert paper.main([*arguments, "--dry_run"]) == 0
+    assert main([*arguments, "--dry_run"]) == 0
     printed = capsys.readouterr().out
     assert printed.count("to do ") == 3 and "3 runs, 3 to do: at most" in printed
-    assert not (tmp_path / "store/dcec_paint").exists()
+    assert not (tmp_path / "store/clustering").exists()
 
 
 def test_an_embedding_that_diverges_is_recorded_and_the_study_goes_on(arguments, capsys, tmp_path):
-    assert paper.main([*arguments, "--learning_rate", "1e30"]) == 0
+    assert main([*arguments, "--learning_rate", "1e30"]) == 0
     found = metrics(tmp_path / "store")
     assert len(found) == 3 and {value["status"] for value in found.values()} == {"diverged"}
 
@@ -189,7 +212,7 @@ def test_a_backbone_is_one_more_baseline(arguments, tmp_path):
     inputs = keras.Input((None, None, 3))
     keras.Model(inputs, keras.layers.Conv2D(4, 3)(inputs), name="tiny").save(tmp_path / "tiny.keras")
     extra = ["--k", "2", "--backbone", str(tmp_path / "tiny.keras"), "--preprocessing", "unit"]
-    assert paper.main([*arguments, *extra]) == 0
+    assert main([*arguments, *extra]) == 0
     measured = next(value for name, value in metrics(tmp_path / "store").items() if "-dcec-" in name)
     assert "kmeans_backbone" in measured["scores"]
 
@@ -198,8 +221,8 @@ def test_a_killed_study_goes_on_and_ends_with_the_same_numbers(arguments, tmp_pa
     arguments = [*arguments, "--k", "2", "--max_iterations", "60", "--tol", "0"]
     kill_at("update.npz", "dcec_paint", arguments, tmp_path / "store")
     assert len(metrics(tmp_path / "store")) == 1, "the clustering was over before it could be killed, or not begun"
-    assert paper.main(arguments) == 0
-    assert paper.main([*arguments, "--store", str(tmp_path / "whole")]) == 0
+    assert main(arguments) == 0
+    assert main([*arguments, "--store", str(tmp_path / "whole")]) == 0
     assert metrics(tmp_path / "store") == metrics(tmp_path / "whole")
 
 
@@ -221,15 +244,15 @@ def test_a_killed_study_goes_on_and_ends_with_the_same_numbers(arguments, tmp_pa
     ],
 )
 def test_a_mistake_gets_one_message_before_anything_is_trained(arguments, extra, words, capsys, tmp_path):
-    assert paper.main([*arguments, *extra]) == 1
+    assert main([*arguments, *extra]) == 1
     message = capsys.readouterr().err
     assert words in message.splitlines()[-1] and "Traceback" not in message
-    assert not list((tmp_path / "store").glob("dcec_paint/*/metrics.json"))
+    assert not list((tmp_path / "store").glob("clustering/*/metrics.json"))
 
 
 @pytest.mark.parametrize("preset", ["paint", "west"])
 def test_a_paper_whose_pictures_are_not_published_asks_for_data(preset, capsys, tmp_path):
-    assert paper.main(["--preset", preset, "--store", str(tmp_path / "store")]) == 1
+    assert main(["--preset", preset, "--store", str(tmp_path / "store")]) == 1
     assert "needs --data" in capsys.readouterr().err
 
 
@@ -239,35 +262,112 @@ def test_too_few_pictures_are_one_message(arguments, count, words, capsys, tmp_p
     for i in range(count):
         paint(tmp_path / "few" / f"{i}.png", "abc"[i])
     few = [*arguments[4:], "--data", str(tmp_path / "few")]
-    assert paper.main(few) == 1
+    assert main(few) == 1
     assert words in capsys.readouterr().err
 
 
 def test_pictures_without_labels_are_clustered(arguments, capsys, tmp_path):
     for i, colour in enumerate([*COLOURS] * 3):
         paint(tmp_path / "flat" / f"{i}.png", colour, i)
-    assert paper.main([*arguments[4:], "--data", str(tmp_path / "flat"), "--k", "2"]) == 0
-    assert "nmi" not in capsys.readouterr().out.splitlines()[-8]
+    assert main([*arguments[4:], "--data", str(tmp_path / "flat"), "--k", "2"]) == 0
+    assert "nmi" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("preset", study.PRESETS)
 def test_a_preset_fixes_every_field_and_a_flag_overrides_one(preset):
-    from keras_art import terminal
+    from keras_art.commands import flags
 
-    asked = terminal.parse(study.Study, study.PRESETS, ["--preset", preset, "--seeds", "7"], prog="", description="")
+    asked = flags.parse(study.Study, study.PRESETS, ["--preset", preset, "--seeds", "7"], prog="", description="")
     assert asked.seeds == (7,) and asked.gamma == study.PRESETS[preset].gamma
+
+
+def runs_of(asked):
+    return study.runs(asked, {"pictures": (None, SimpleNamespace(key="pictures-00000000"))}, None)
 
 
 @pytest.mark.parametrize("preset", ["paint", "guo", "west"])
 def test_a_run_by_a_papers_preset_is_known_as_one(preset):
-    pretraining, clustering, *_ = study.runs_of(study.PRESETS[preset], "pictures-00000000")
-    assert study.protocol(clustering, pretraining) == preset
-    asked = dict(study.PRESETS[preset].__dict__, epochs=3)
-    pretraining, clustering, *_ = study.runs_of(study.Study(**asked), "pictures-00000000")
-    assert study.protocol(clustering, pretraining) == "study"
+    pretraining, clustered, *_ = runs_of(study.PRESETS[preset])
+    assert study.protocol(clustered, pretraining) == preset
+    pretraining, clustered, *_ = runs_of(study.Study(**{**vars(study.PRESETS[preset]), "epochs": 3}))
+    assert study.protocol(clustered, pretraining) == "study"
+
+
+def test_a_clustering_needs_its_pretraining_and_the_pretraining_nothing():
+    pretraining, *clustered = runs_of(study.PRESETS["paint"])
+    assert needs(pretraining) == [] and len(clustered) == 9
+    assert all(needs(run) == [pretraining.ref] for run in clustered)
 
 
 def test_digests_of_runs_stay_what_they_are():
-    pretraining, clustering, *_ = study.runs_of(study.PRESETS["paint"], "pictures-00000000")
-    assert runs.digest(study.Run()) == "44136fa3"
-    assert (runs.digest(pretraining), runs.digest(clustering)) == ("301eb183", "84cf9845")
+    pretraining, clustered, *_ = runs_of(study.PRESETS["paint"])
+    assert digest(study.Run()) == "6f9bcb42"
+    assert (digest(pretraining), digest(clustered)) == ("c8035041", "f2f6a11f")
+
+
+def test_a_study_killed_while_it_is_drawn_is_drawn_by_a_fresh_process(whole, tmp_path):
+    store = tmp_path / "store"
+    shutil.copytree(whole[1] / "store", store)
+    arguments = [*whole[0], "--store", str(store)]
+    drawn = [*store.glob("clustering/*/page.html"), *store.glob("clustering/*/*.png")]
+    for path in [*drawn, *store.glob("dcec_paint/figures/*/*"), store / "dcec_paint/figures/.drawn"]:
+        path.unlink()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "reproductions.dcec_paint", *arguments],
+        cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    deadline = time.monotonic() + 300
+    while not list(store.glob("clustering/*/colours.png")) and time.monotonic() < deadline:
+        assert process.poll() is None, "it was over before it could be killed"
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    assert len(list(store.glob("clustering/*/page.html"))) < 2 and not (store / "dcec_paint/figures/.drawn").exists()
+
+    done = in_a_fresh_process(*arguments, folder=tmp_path)
+    assert done.returncode == 0 and "could not be drawn" not in done.stderr, done.stderr
+    assert all(path.exists() for path in drawn) and (store / "dcec_paint/figures/.drawn").exists()
+    assert "loss =" not in done.stderr, "nothing was left to train"
+
+
+def test_a_figure_that_fails_is_reported_after_the_tables(whole, capsys, monkeypatch, tmp_path):
+    shutil.copytree(whole[1] / "store", tmp_path / "store")
+    (tmp_path / "store/dcec_paint/figures/.drawn").unlink()
+
+    def fails(*arguments):
+        raise RuntimeError("no ink")
+
+    monkeypatch.setattr(figures, "draw_maps", fails)
+    assert main([*whole[0], "--store", str(tmp_path / "store")]) == 0
+    printed = capsys.readouterr()
+    assert "museum 8px" in printed.out and "could not be drawn (RuntimeError: no ink)" in printed.err
+
+
+def test_labels_may_be_called_as_our_own_columns_are(picture_csv, tmp_path):
+    table = pd.read_csv(picture_csv / "labels.csv")
+    names = {"artist": "cluster", "style": "label"}
+    table.rename(columns=names).assign(probability="x", method="m").to_csv(picture_csv / "labels.csv", index=False)
+    arguments = [*flags(picture_csv, tmp_path / "store"), "--k", "3", "--target", "cluster"]
+    assert main(arguments) == 0
+    folder = next((tmp_path / "store/clustering").glob("*-dcec-3-*/"))
+    assigned = pd.read_csv(folder / "assignments.csv")
+    assert list(assigned)[:3] == ["id", "cluster", "probability"] and assigned["cluster"].between(1, 3).all()
+    assert set(assigned["cluster (given)"]) == {"Artist A", "Artist B", "Artist C"}
+    (found,) = [found for run, found in finished(Store(tmp_path / "store"), study.Run) if run.k]
+    assert found["classes"] == {"cluster": 3, "label": 2} and "nmi_cluster" in found["scores"]["dcec"]
+    assert "cluster: Artist" in (folder / "page.html").read_text()
+
+
+def test_csv_is_one_table_of_all_cells(whole, capsys):
+    assert main([*whole[0], "--table", "--format", "csv"]) == 0
+    table = pd.read_csv(io.StringIO(capsys.readouterr().out))
+    assert {"scores", "calinski_harabasz", "contingency", "artists"} == set(table["table"])
+    ours = table[(table["n"] == 1) & (table["mode"] == "AS_dcec")]
+    assert list(ours["collection"].unique()) == ["museum 8px"] and sorted(ours["k"]) == [2, 3]
+
+
+def test_the_sentence_of_what_was_recovered_stands_above_our_own_table(whole, capsys):
+    assert main([*whole[0], "--table"]) == 0
+    printed = capsys.readouterr().out
+    assert "museum 8px: artist, 3 clusters, images in the cluster matched with their artist: dcec " in printed
+    assert "kmeans_pixels 100.0% (NMI 1.000)" in printed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import json
 import shutil
@@ -14,9 +15,13 @@ import pandas as pd
 import pytest
 from conftest import kill_at
 
+from keras_art.commands import flags
 from keras_art.report.tables import DIVERGED
-from keras_art.store import runs
-from reproductions.sabatelli2018 import main, study, tables
+from keras_art.store.runs import Store
+from keras_art.study.config import Artefact, Optimizer, digest
+from reproductions.sabatelli2018 import REPRODUCTION, study, tables
+
+main = REPRODUCTION.main
 
 COLUMNS = ["table", "challenge", "network", "mode", "paper", "ours", "std", "n", "delta", "protocol", "note"]
 
@@ -49,7 +54,7 @@ def table_of(capsys, *arguments):
 
 
 def metrics(store):
-    return [json.loads(path.read_text()) for path in sorted(Path(store).glob("sabatelli2018/*/metrics.json"))]
+    return [json.loads(path.read_text()) for path in sorted(Path(store).glob("classifier/*/metrics.json"))]
 
 
 def test_the_tables_are_typed_as_printed():
@@ -90,7 +95,7 @@ def test_a_study_runs_prints_its_table_and_is_not_run_again(arguments, capsys, t
 
 def test_a_run_leaves_what_a_person_wants_to_see(arguments, tmp_path):
     assert main(arguments) == 0
-    folder = next((tmp_path / "store/sabatelli2018").glob("*fine_tuning*/"))
+    folder = next((tmp_path / "store/classifier").glob("*fine_tuning*/"))
     assert {path.name for path in folder.iterdir()} >= {
         *("config.json", "environment.json", "history.csv", "metrics.json", "predictions.csv", "per_class.csv"),
         *("classes.json", "confusion.png", "model.keras"),
@@ -107,7 +112,7 @@ def test_dry_run_trains_nothing_and_names_every_run(arguments, capsys, tmp_path)
     assert main([*arguments, "--dry_run", "--seeds", "0", "1"]) == 0
     printed = capsys.readouterr().out
     assert printed.count("to do ") == 4 and "4 runs, 4 to do: at most" in printed
-    assert not list((tmp_path / "store").glob("sabatelli2018/*/*"))
+    assert not list((tmp_path / "store").glob("classifier/*/*"))
 
 
 def test_another_seed_or_head_extracts_no_features_again(arguments, tmp_path, monkeypatch):
@@ -161,7 +166,7 @@ def test_the_source_may_have_another_label_column(arguments, picture_csv, tmp_pa
     source = shutil.copytree(picture_csv, tmp_path / "source")
     extra = ("--source", str(source), "--source_target", "style", "--modes", "off_the_shelf", "--class_filter", "none")
     assert main([*arguments, *extra]) == 0
-    configs = [json.loads(path.read_text()) for path in tmp_path.glob("store/sabatelli2018/*/config.json")]
+    configs = [json.loads(path.read_text()) for path in tmp_path.glob("store/classifier/*/config.json")]
     assert sorted((c["mode"], c["target"]) for c in configs) == [
         ("fine_tuning", "style"),
         ("off_the_shelf", "artist"),
@@ -172,11 +177,11 @@ def test_the_source_may_have_another_label_column(arguments, picture_csv, tmp_pa
 def test_what_begins_with_diverged_weights_is_recorded_as_diverged(arguments, picture_csv, tmp_path):
     source = shutil.copytree(picture_csv, tmp_path / "source")
     assert main([*arguments, "--source", str(source), "--modes", "fine_tuning", "--learning_rate", "1e30"]) == 0
-    runs = {path.parent: json.loads(path.read_text()) for path in tmp_path.glob("store/sabatelli2018/*/metrics.json")}
+    runs = {path.parent: json.loads(path.read_text()) for path in tmp_path.glob("store/classifier/*/metrics.json")}
     carried = [
         found
         for folder, found in runs.items()
-        if json.loads((folder / "config.json").read_text())["weights"].startswith("run:")
+        if isinstance(json.loads((folder / "config.json").read_text())["weights"], dict)
     ]
     assert len(runs) == 3 and len(carried) == 1
     assert carried[0]["status"] == "diverged" and carried[0]["epochs"] == 0 and carried[0]["parameters"] > 0
@@ -190,7 +195,7 @@ def test_predict_names_classes_for_new_pictures_and_quarantines_the_rest(argumen
         (pictures / path.name).write_bytes(path.read_bytes())
     (pictures / "broken.jpg").write_bytes(b"no picture")
     for mode in ("off_the_shelf", "fine_tuning"):
-        run = next((tmp_path / "store/sabatelli2018").glob(f"*{mode}*/"))
+        run = next((tmp_path / "store/classifier").glob(f"*{mode}*/"))
         out = tmp_path / f"{mode}.csv"
         assert main(["predict", str(run), str(pictures), "--out", str(out)]) == 0
         with out.open() as file:
@@ -236,7 +241,7 @@ def test_a_mistake_gets_one_message_before_anything_is_trained(arguments, extra,
     assert main([*arguments, *extra]) == 1
     message = capsys.readouterr().err
     assert words in message.splitlines()[-1] and "Traceback" not in message
-    assert not list((tmp_path / "store").glob("sabatelli2018/*/history.csv"))
+    assert not list((tmp_path / "store").glob("classifier/*/history.csv"))
 
 
 def test_a_misspelt_flag_is_answered_with_the_nearest(capsys):
@@ -248,33 +253,35 @@ def test_a_misspelt_flag_is_answered_with_the_nearest(capsys):
 
 @pytest.mark.parametrize("preset", study.PRESETS)
 def test_a_preset_fixes_every_field_and_a_flag_overrides_one(preset):
-    from keras_art import terminal
-
-    asked = terminal.parse(study.Study, study.PRESETS, ["--preset", preset, "--seeds", "7"], prog="", description="")
+    asked = flags.parse(study.Study, study.PRESETS, ["--preset", preset, "--seeds", "7"], prog="", description="")
     assert asked.seeds == (7,)
     assert asked.optimizer == study.PRESETS[preset].optimizer and asked.frozen_bn == study.PRESETS[preset].frozen_bn
 
 
 def test_a_run_of_the_papers_protocol_is_known_as_one():
     preset = study.PRESETS["paper"]
-    run = study.Run(collection="rijksmuseum-00000000", preprocessing="unit", frozen_bn="batch")
     facts = {"rule": preset.split, "split_seed": preset.split_seed, "class_filter": True}
-    assert tables.protocol(run, facts) == "paper"
-    assert tables.protocol(study.Run(collection="rijksmuseum-00000000"), facts) == "study"
-    assert tables.protocol(study.Run(collection="atelier-target-00000000"), facts) == "demo"
+    run = study.in_mode(preset, study.Run(collection="rijksmuseum-00000000", preprocessing="unit"), "off_the_shelf")
+    run = dataclasses.replace(run, frozen_bn="batch")
+    assert study.protocol(run, facts) == "paper"
+    assert study.protocol(dataclasses.replace(run, frozen_bn="inference"), facts) == "study"
+    assert study.protocol(dataclasses.replace(run, weights=Artefact("w-00000000.h5")), facts) == "study"
+    assert study.protocol(dataclasses.replace(run, optimizer=Optimizer("RMSprop", 0.01)), facts) == "study"
+    assert study.protocol(dataclasses.replace(run, collection="atelier-target-00000000"), facts) == "demo"
     assert not tables.matches_card("rijksmuseum", "artist", {"n_images": 1000, "n_classes": 12})
     assert tables.matches_card("rijksmuseum", "artist", {"n_images": 82018, "n_classes": 1196})
 
 
 def test_digests_of_runs_stay_what_they_are():
-    assert runs.digest(study.Run()) == "44136fa3"
-    assert runs.digest(study.Run(network="ResNet50", mode="fine_tuning", seed=1)) == "003e1d15"
+    assert digest(study.Run()) == "7427984f"
+    assert digest(study.Run(network="ResNet50", mode="fine_tuning", seed=1)) == "f416d3d2"
 
 
 def test_scratch_is_inceptions_unless_networks_are_named(picture_csv, tmp_path):
     def grid(*networks):
         asked = study.Study(data=str(picture_csv), target="artist", modes=("scratch",), networks=networks)
-        return [run.network for run in study.runs_of(asked, study.choices(asked, runs.Store(tmp_path)))]
+        store = Store(tmp_path)
+        return [run.network for run in study.runs(asked, study.collections(asked, store), store)]
 
     assert grid(*study.NETWORKS) == ["InceptionV3"]
     assert grid("VGG19", "ResNet50") == ["VGG19", "ResNet50"]

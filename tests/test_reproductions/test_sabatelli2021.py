@@ -13,12 +13,14 @@ import pytest
 from conftest import kill_at, paint
 from test_ticket_network import save_tiny
 
-from keras_art import terminal
-from keras_art.store import runs
-from reproductions.sabatelli2021 import main, results, tables
+from keras_art.commands import flags
+from keras_art.store.tickets import Ticket, write_ticket
+from reproductions.sabatelli2021 import REPRODUCTION, results, tables
 from reproductions.sabatelli2021 import study as page
 
-PUBLISHED = Path(__file__).parents[2] / "reproductions" / "published"
+main = REPRODUCTION.main
+ROOT = Path(__file__).parents[2]
+PUBLISHED = ROOT / "reproductions" / "published"
 LOGS = {
     "Human-LBA": "human_lba", "Lung-Tissues": "lung_tissues", "Mouse-LBA": "mouse_lba", "Bone-Marrow": "bone_marrow",
     "Artist-Classification-1": "artist_classification_1", "Type-Classification": "type_classification",
@@ -38,7 +40,7 @@ def arguments(picture_csv, picture_folder, tmp_path):
 
 
 def measured(store):
-    return {path.parent.name: json.loads(path.read_text()) for path in Path(store).glob("sabatelli2021/*/metrics.json")}
+    return {path.parent.name: json.loads(path.read_text()) for path in Path(store).glob("ticket/*/metrics.json")}
 
 
 def table_of(capsys, *arguments):
@@ -137,7 +139,7 @@ def test_dry_run_says_what_it_costs_and_trains_nothing(arguments, capsys, tmp_pa
     assert main([*arguments, "--dry_run", "--seeds", "0", "1"]) == 0
     printed = capsys.readouterr().out
     assert "16 runs, 16 to do: at most" in printed and printed.count("-find-") == 6
-    assert not list((tmp_path / "store").glob("sabatelli2021/*/*"))
+    assert not list((tmp_path / "store").glob("ticket/*/*"))
 
 
 @pytest.mark.parametrize(
@@ -159,17 +161,15 @@ def test_dry_run_says_what_it_costs_and_trains_nothing(arguments, capsys, tmp_pa
     ],
 )
 def test_a_mistake_gets_one_message_before_anything_is_trained(arguments, extra, words, capsys, tmp_path):
-    from keras_art.methods.tickets import ticket
-
     (tmp_path / "truncated.npz").write_bytes(b"PK\x03\x04 and no more")
     theta = {"one/kernel": np.zeros((1, 1, 3, 4), "float32")}
-    other = ticket.Ticket(theta, {"one/kernel": np.zeros((1, 1, 3, 4), np.uint8)}, 3, {"run": {}})
-    ticket.write(tmp_path / "other.npz", other)
+    other = Ticket(theta, {"one/kernel": np.zeros((1, 1, 3, 4), np.uint8)}, 3, {"run": {}})
+    write_ticket(tmp_path / "other.npz", other)
     files = {"TRUNCATED": str(tmp_path / "truncated.npz"), "OTHER": str(tmp_path / "other.npz")}
     assert main([*arguments, *(files.get(word, word) for word in extra)]) == 1
     message = capsys.readouterr().err
     assert words in message and "Traceback" not in message
-    assert not list((tmp_path / "store").glob("sabatelli2021/*/history.csv"))
+    assert not list((tmp_path / "store").glob("ticket/*/history.csv"))
 
 
 def test_no_preset_but_the_demo_falls_back_to_the_atelier(capsys, tmp_path):
@@ -213,12 +213,12 @@ def test_stages_are_compared_on_the_seeds_that_have_got_furthest():
 
 
 def test_the_paper_preset_is_the_papers_protocol():
-    study = terminal.parse(page.Study, page.PRESETS, ["--preset", "paper", "--seeds", "3"], prog="", description="")
+    study = flags.parse(page.Study, page.PRESETS, ["--preset", "paper", "--seeds", "3"], prog="", description="")
     assert study.seeds == (3,)
     run = page.Run(collection="somewhere-00000000", target="artist")
-    assert tables.protocol(run) == "paper"
-    assert tables.protocol(dataclasses.replace(run, rate=0.5)) == "study"
-    assert tables.protocol(dataclasses.replace(run, collection="atelier-target-00000000")) == "demo"
+    assert page.protocol(run) == "paper"
+    assert page.protocol(dataclasses.replace(run, rate=0.5)) == "study"
+    assert page.protocol(dataclasses.replace(run, collection="atelier-target-00000000")) == "demo"
 
 
 def test_digests_of_runs_stay_what_they_are():

@@ -5,21 +5,33 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import json
+import os
+import shutil
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import keras
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import kill_at, paint
 
-from keras_art.data.splits import Choice
 from keras_art.errors import UserError
 from keras_art.networks.backbones import load_backbone
-from keras_art.store import runs
-from reproductions import st_saclf
-from reproductions.st_saclf import stages, study, tables
+from keras_art.store.runs import Store
+from keras_art.study.config import Optimizer, RunRef, digest, kinds, run_from
+from keras_art.study.kinds.adain import Decoder, Stylised
+from keras_art.study.plan import ordered
+from keras_art.study.records import finished
+from reproductions.st_saclf import REPRODUCTION, grid, stages, study, tables
 from reproductions.st_saclf.evaluation import agreement, scores
-from reproductions.st_saclf.study import PRESETS, Run, Study
+from reproductions.st_saclf.kinds import SaclfRun
+from reproductions.st_saclf.study import PRESETS, Study
+
+ROOT = Path(__file__).parents[2]
+main = REPRODUCTION.main
 
 
 @pytest.fixture(scope="module")
@@ -36,8 +48,8 @@ def backbone_file(tmp_path_factory) -> Path:
     return path
 
 
-def run_of(**fields) -> Run:
-    return Run(collection="c-1", target="t", network="VGG16", mode="staged", epochs=20, learning_rate=1e-3, **fields)
+def a_run(**fields) -> SaclfRun:
+    return SaclfRun(collection="c-1", target="t", network="VGG16", epochs=20, **fields)
 
 
 def test_stages_are_read_and_nonsense_is_refused():
@@ -64,7 +76,7 @@ def test_staged_thaws_from_the_top_at_falling_rates_and_trains_what_it_names():
     from keras_art.learning.staged import freeze
 
     backbone = load_backbone("VGG16", image_size=32, weights=None).model
-    plan = stages.stages_of(run_of(), backbone)
+    plan = stages.stages_of(a_run(), backbone)
     assert sum(stage.epochs for stage in plan) == 20
     assert [stage.unfrozen for stage in plan] == [
         (), ("block4", "block5"), ("block3", "block4", "block5"), ("",), ("",),
@@ -83,12 +95,12 @@ def test_staged_thaws_from_the_top_at_falling_rates_and_trains_what_it_names():
 
 def test_released_is_one_switch_at_half_time_and_frozen_none():
     backbone = load_backbone("VGG16", image_size=32, weights=None).model
-    plan = stages.stages_of(dataclasses.replace(run_of(), mode="released", epochs=40), backbone)
+    plan = stages.stages_of(dataclasses.replace(a_run(), mode="released", epochs=40), backbone)
     assert [(stage.epochs, stage.unfrozen) for stage in plan] == [
         (10, ()), (5, ()), (5, ()), (10, ("",)), (5, ("",)), (5, ("",)),
     ]  # fmt: skip
     np.testing.assert_allclose([stage.learning_rate for stage in plan], 2 * [1e-3, 1e-4, 1e-5])
-    assert not any(s.unfrozen for s in stages.stages_of(dataclasses.replace(run_of(), mode="frozen"), backbone))
+    assert not any(s.unfrozen for s in stages.stages_of(dataclasses.replace(a_run(), mode="frozen"), backbone))
 
 
 def test_scores_are_macro_means_over_the_whole_split_with_rare_classes_apart():
@@ -119,13 +131,12 @@ def test_attention_agrees_with_itself_and_less_with_other_pictures():
     assert len(found["attention_chance"]) == 4 and found["attention_chance"][0] < 0.9
 
 
-def choice(key: str = "c") -> Choice:
-    return Choice(key, "status", pd.DataFrame(), "given", 0, True, {}, "0" * 8)
+def classifiers(asked: Study) -> list[SaclfRun]:
+    return [run for run in grid.expand(asked, "c-1", "status", "source-1") if isinstance(run, SaclfRun)]
 
 
 def test_the_ablation_is_the_method_one_part_off_in_turn_and_all_off():
-    asked = dataclasses.replace(PRESETS["study"], ablation=True, networks=("VGG16",))
-    found = study.runs_of(asked, {"target": (None, choice())})
+    found = classifiers(dataclasses.replace(PRESETS["study"], ablation=True, networks=("VGG16",)))
     assert [(run.mode, run.attention, run.loss, bool(run.p1 or run.p2)) for run in found] == [
         ("staged", "spatial", "focal", True),
         ("staged", "spatial", "focal", False),
@@ -135,6 +146,38 @@ def test_the_ablation_is_the_method_one_part_off_in_turn_and_all_off():
         ("frozen", "none", "cross_entropy", False),
     ]
     assert [bool(run.stylised) for run in found] == [True, False, True, True, True, False]
+
+
+def test_what_a_run_needs_comes_before_it(tmp_path: Path):
+    asked = dataclasses.replace(PRESETS["demo"], seeds=(0, 1))
+    found = grid.expand(asked, "c-1", "artist", "source-1")
+    assert [run.kind for run in ordered(Store(tmp_path), found[::-1])] == [
+        "classifier", "decoder", "stylised", "st_saclf", "st_saclf",
+    ]  # fmt: skip
+    decoder, stylised, pretraining, *rest = found
+    assert stylised.decoder == decoder.ref
+    assert {(run.stylised, run.weights) for run in rest} == {(stylised.ref, pretraining.ref)}
+    assert (pretraining.mode, pretraining.optimizer) == ("pretraining", Optimizer("Adam", 1e-3))
+
+
+def test_several_values_are_tuples_and_read_back_as_they_were(tmp_path: Path):
+    run = a_run(
+        taps=("block1_conv1", "block 2"), rare=("A B", "C\tD"), stages=("1@1e-3",), stylised=RunRef("stylised", "0" * 8)
+    )
+    assert run_from(json.loads(json.dumps(run.as_json())), tmp_path) == run
+
+
+def test_a_preset_is_told_by_all_that_a_run_stands_on():
+    def protocols(asked: Study, rule: str = "given") -> set[str]:
+        return {grid.protocol(run, rule) for run in classifiers(asked)}
+
+    for name in ("paper", "released"):
+        assert protocols(dataclasses.replace(PRESETS[name], seeds=(3,))) == {name}
+        assert protocols(PRESETS[name], "stratified") == {"study"}
+        for change in ({"alpha": 0.5}, {"decoder_iterations": 10}, {"p1": (0.1,)}, {"taps": ("x",)}, {"epochs": 3}):
+            assert protocols(dataclasses.replace(PRESETS[name], **change)) == {"study"}
+    demo = dataclasses.replace(a_run(), collection="atelier-target-00000000")
+    assert grid.protocol(demo, "stratified") == "demo"
 
 
 @pytest.mark.parametrize(
@@ -155,9 +198,12 @@ def test_bad_settings_are_refused_before_anything_is_read(fields: dict, message:
         study.check(asked)
 
 
-def test_a_decoder_that_is_none_is_refused():
-    with pytest.raises(UserError, match=r"nowhere holds no decoder.keras"):
-        study.makers(dataclasses.replace(PRESETS["study"], decoder="nowhere"), choice())
+def test_a_decoder_that_is_none_is_refused(tmp_path: Path):
+    with pytest.raises(UserError, match=r"nowhere holds no decoder"):
+        classifiers(dataclasses.replace(PRESETS["study"], decoder="nowhere"))
+    Store(tmp_path).begin(Decoder())
+    with pytest.raises(UserError, match="is not finished"):
+        classifiers(dataclasses.replace(PRESETS["study"], decoder=str(Store(tmp_path).directory(Decoder()))))
 
 
 def test_the_published_numbers_stand_with_their_versions_and_blanks():
@@ -171,10 +217,10 @@ def test_the_published_numbers_stand_with_their_versions_and_blanks():
 
 
 def test_versions_are_told_by_the_number_of_images():
-    kaokore = dataclasses.replace(run_of(), collection="kaokore-00000000")
+    kaokore = dataclasses.replace(a_run(), collection="kaokore-00000000")
     assert tables.version(kaokore, {"n_images": 8443}) == "1.2"
     assert tables.version(kaokore, {"n_images": 3000}) == ""
-    assert tables.version(run_of(), {"n_images": 8446}) == ""
+    assert tables.version(a_run(), {"n_images": 8446}) == ""
 
 
 def arguments(folder: Path, network: Path, store: Path, *more: str) -> list[str]:
@@ -187,10 +233,10 @@ def arguments(folder: Path, network: Path, store: Path, *more: str) -> list[str]
 
 def test_a_study_from_pictures_to_tables(picture_folder: Path, backbone_file: Path, tmp_path: Path, capsys):
     asked = arguments(picture_folder, backbone_file, tmp_path / "store", "--p1", "0.5", "--p2", "1", "--rare", "c")
-    assert st_saclf.main([*asked, "--second", str(picture_folder)]) == 0
+    assert main([*asked, "--second", str(picture_folder)]) == 0
     out = capsys.readouterr().out
     assert "spatial" in out and "ST-SACLF, arXiv 2408.01827" in out and "shared classes" in out
-    store = runs.Store(tmp_path / "store")
+    store = Store(tmp_path / "store")
     ((run, found),) = tables.done(store)
     folder = store.directory(run)
     for name in ("model.keras", "predictions.csv", "per_class.csv", "mixture.csv", "attention.png", "confidence.png"):
@@ -199,29 +245,29 @@ def test_a_study_from_pictures_to_tables(picture_folder: Path, backbone_file: Pa
     figures = {path.name.split("-", 2)[2] for path in (store.root / "st_saclf" / "figures").glob("*.png")}
     assert figures == {"curves.png", "stylised.png"}
     mixture = pd.read_csv(folder / "mixture.csv").set_index("class")
-    splits = pd.read_csv(store.root / "collections" / run.collection / "splits.csv", dtype=str)
+    splits = pd.read_csv(store.root / "collections" / run.collection / "images.csv", dtype=str)
     train = splits[splits["split"] == "train"]
     for name, share in (("a", 0.5), ("b", 0.5), ("c", 1.0)):
         own = int((train["label"] == str("abc".index(name))).sum())
         assert mixture.loc[name, ["originals", "stylised"]].tolist() == [own, round(share * own)]
     assert found["n_train"] == mixture["together"].sum()
     # No image outside train was content or style of any stylised one, and none was stylised twice over into test.
-    (provenance,) = (store.root / "stylised").glob("*/provenance.csv")
+    (provenance,) = store.root.glob("stylised/*/provenance.csv")
     sources = pd.read_csv(provenance, dtype=str)
     assert set(sources["content"]) | set(sources["style"]) <= set(train["id"])
     assert len(sources) == len(train)
     assert found["n_test"] == (splits["split"] == "test").sum()
     # Asked again, nothing is trained.
     before = (folder / "metrics.json").stat().st_mtime_ns
-    assert st_saclf.main(asked) == 0
+    assert main(asked) == 0
     assert (folder / "metrics.json").stat().st_mtime_ns == before
 
 
 def test_stylised_rows_are_in_train_and_nowhere_else(picture_folder: Path, backbone_file: Path, tmp_path: Path):
     from reproductions.st_saclf.training import load_data
 
-    store = runs.Store(tmp_path / "store")
-    assert st_saclf.main(arguments(picture_folder, backbone_file, store.root, "--modes", "frozen")) == 0
+    store = Store(tmp_path / "store")
+    assert main(arguments(picture_folder, backbone_file, store.root, "--modes", "frozen")) == 0
     ((run, _),) = tables.done(store)
     data = load_data(store, run)
     stylised = set(data.pairs[:, 0])
@@ -243,8 +289,8 @@ def test_the_search_goes_on_in_its_file_and_never_sees_test(
     split = training.Data.split
     monkeypatch.setattr(training.Data, "split", lambda self, name, *rest: (seen.add(name), split(self, name, *rest))[1])
     asked = ["search", *arguments(picture_folder, backbone_file, tmp_path / "store"), "--p1", "0", "1", "--p2", "0"]
-    assert st_saclf.main([*asked, "--trials", "0"]) == 0
-    assert st_saclf.main([*asked, "--trials", "2"]) == 0
+    assert main([*asked, "--trials", "0"]) == 0
+    assert main([*asked, "--trials", "2"]) == 0
     assert seen == {"train", "val"}
     printed = capsys.readouterr()
     assert "--p1" in printed.out and "learning_rate" in printed.err
@@ -256,21 +302,21 @@ def test_the_search_goes_on_in_its_file_and_never_sees_test(
         "bayes": 2,
     }
     assert (file.with_suffix("") / "p1-p2.png").exists()
-    assert st_saclf.main([*asked[:-1], "0.5", "--trials", "2"]) == 1  # another grid
+    assert main([*asked[:-1], "0.5", "--trials", "2"]) == 1  # another grid
 
 
 def test_the_search_proposes_no_rate_where_the_stages_name_theirs(
     picture_folder: Path, backbone_file: Path, tmp_path: Path, capsys
 ):
     asked = arguments(picture_folder, backbone_file, tmp_path / "store", "--stages", "1@1e-3", "1@1e-4:all")
-    assert st_saclf.main(["search", *asked, "--p1", "0", "--p2", "0", "--trials", "1", "--dry_run"]) == 0
+    assert main(["search", *asked, "--p1", "0", "--p2", "0", "--trials", "1", "--dry_run"]) == 0
     assert "1 trials on the grid, then 1, of 2 epochs each" in capsys.readouterr().out
-    assert st_saclf.main(["search", *asked, "--p1", "0", "--p2", "0", "--trials", "1"]) == 0
+    assert main(["search", *asked, "--p1", "0", "--p2", "0", "--trials", "1"]) == 0
     printed = capsys.readouterr()
     assert "bayes, of 1: trial 1: dropout" in printed.err
     assert "learning_rate" not in printed.err + printed.out
     asked = arguments(picture_folder, backbone_file, tmp_path / "store", "--stages", "2@1e30:all")
-    assert st_saclf.main(["search", *asked, "--p1", "0", "--p2", "0", "--trials", "1"]) == 1
+    assert main(["search", *asked, "--p1", "0", "--p2", "0", "--trials", "1"]) == 1
     printed = capsys.readouterr().err
     assert ", diverged" in printed and "all cells of the grid diverged" in printed
 
@@ -319,20 +365,148 @@ def test_a_killed_trial_is_tried_again(tmp_path: Path):
     assert again.suggest_float("x", 0, 1) == trial.params["x"]
 
 
+def test_a_dry_run_lists_all_runs_and_trains_nothing(picture_folder: Path, backbone_file: Path, tmp_path: Path, capsys):
+    asked = [*arguments(picture_folder, backbone_file, tmp_path / "store"), "--weights", "demo", "--dry_run"]
+    assert main(asked) == 0
+    printed = capsys.readouterr().out
+    for kind in ("decoder", "stylised", "classifier", "st_saclf"):
+        assert printed.count(f"{tmp_path}/store/{kind}/") == 1, kind
+    assert "4 runs, 4 to do" in printed
+    assert not list((tmp_path / "store").glob("*/*/config.json"))
+
+
+def test_bad_taps_stages_and_rare_classes_fail_before_training(
+    picture_folder: Path, backbone_file: Path, tmp_path: Path, capsys
+):
+    for flags, message in (
+        (["--taps", "block2_conf"], "no layer 'block2_conf' to tap; the nearest names: block2_conv"),
+        (["--stages", "1@1e-3:fire"], "little has no layers called fire"),
+        (["--rare", "d"], "no class is called d; there are a, b, c"),
+    ):
+        assert main([*arguments(picture_folder, backbone_file, tmp_path / "store"), *flags]) == 1
+        assert message in capsys.readouterr().err
+    assert not list((tmp_path / "store").glob("decoder/*"))
+
+
+def test_classes_called_like_nothing_or_a_number_keep_their_stylised_images(backbone_file: Path, tmp_path: Path):
+    for colour, name in zip("abc", ("NA", "nan", "007"), strict=True):
+        for i in range(8):
+            paint(tmp_path / "pictures" / name / f"{colour}{i}.png", colour, i)
+    asked = arguments(tmp_path / "pictures", backbone_file, tmp_path / "store", "--p1", "1", "--p2", "1")
+    assert main([*asked, "--modes", "frozen", "--epochs", "1"]) == 0
+    (path,) = (tmp_path / "store").glob("st_saclf/*/mixture.csv")
+    mixture = pd.read_csv(path, dtype=str, keep_default_na=False)
+    assert set(mixture["class"]) == {"NA", "nan", "007"}
+    assert (mixture["stylised"] == mixture["originals"]).all() and "0" not in set(mixture["originals"])
+    assert list((tmp_path / "store").glob("st_saclf/figures/*-stylised.png"))
+
+
+def test_a_decoder_of_another_store_is_taken_as_it_is(picture_folder: Path, backbone_file: Path, tmp_path: Path):
+    first = arguments(picture_folder, backbone_file, tmp_path / "first", "--modes", "frozen", "--epochs", "1")
+    assert main(first) == 0
+    (trained,) = (tmp_path / "first").glob("decoder/*/")
+    copied = shutil.copytree(trained, tmp_path / "elsewhere")
+    shutil.rmtree(tmp_path / "first")
+    second = arguments(picture_folder, backbone_file, tmp_path / "second", "--modes", "frozen", "--epochs", "1")
+    assert main([*second, "--decoder", str(copied)]) == 0
+    store = Store(tmp_path / "second")
+    ((decoder, _),), ((stylised, _),) = finished(store, Decoder), finished(store, Stylised)
+    assert stylised.decoder == decoder.ref
+    for path in copied.glob("*.keras"):
+        assert (store.directory(decoder) / path.name).read_bytes() == path.read_bytes()
+    # A decoder that is trained once more would be begun anew.
+    assert (store.directory(decoder) / "environment.json").read_bytes() == (copied / "environment.json").read_bytes()
+
+
+def numbers(store: Path) -> dict[str, dict]:
+    """What all runs of a store measured, by directory, without seconds."""
+    found = {path.parent.name: json.loads(path.read_text()) for path in store.glob("*/*/metrics.json")}
+    return {name: {key: value for key, value in of.items() if key != "seconds"} for name, of in found.items()}
+
+
+def start(arguments: list[str], folder: Path) -> subprocess.Popen:
+    return subprocess.Popen(
+        [sys.executable, "-m", "reproductions.st_saclf", *arguments],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_two_processes_share_a_study_and_end_with_the_same_table(
+    picture_folder: Path, backbone_file: Path, tmp_path: Path
+):
+    def asked(store: str) -> list[str]:
+        more = ("--weights", str(backbone_file), "--seeds", "0", "1", "--modes", "frozen")
+        return arguments(picture_folder, backbone_file, tmp_path / store, *more)
+
+    both = [start(asked("shared"), tmp_path) for _ in range(2)]
+    printed = [process.communicate(timeout=500) for process in both]
+    assert [process.returncode for process in both] == [0, 0], printed
+    (ours, told), (theirs, also_told) = printed
+    assert ours == theirs and "frozen" in ours
+    store = Store(tmp_path / "shared")
+    for kind in kinds().values():
+        for run, found in finished(store, kind.run):
+            assert (told + also_told).count(f"{run.title}: {kind.summary(run, found)};") == 1, run.title
+    shared = numbers(tmp_path / "shared")
+    assert len(shared) == 4
+    assert main(asked("alone")) == 0
+    assert numbers(tmp_path / "alone") == shared
+
+
+def test_killed_while_images_are_stylised_or_it_trains_the_same_command_goes_on(
+    picture_folder: Path, backbone_file: Path, tmp_path: Path
+):
+    asked = arguments(picture_folder, backbone_file, tmp_path / "store", "--p1", "1")
+    process = start(asked, tmp_path)
+    deadline = time.monotonic() + 300
+    while not list((tmp_path / "store").glob("stylised/*/*/*.jpg")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.kill()
+    process.communicate()
+    drawn = list((tmp_path / "store").glob("stylised/*/*/*.jpg"))
+    assert drawn and not list((tmp_path / "store").glob("stylised/*/metrics.json"))
+    kill_at("best-1.npz", "st_saclf", asked, tmp_path / "store")
+    assert list((tmp_path / "store").glob("stylised/*/metrics.json"))
+    assert not list((tmp_path / "store").glob("st_saclf/*/metrics.json")), "it was over before it could be killed"
+    assert main(asked) == 0
+    assert main([*asked, "--store", str(tmp_path / "whole")]) == 0
+    assert numbers(tmp_path / "whole") == numbers(tmp_path / "store")
+    for path in drawn:
+        whole = tmp_path / "whole" / path.relative_to(tmp_path / "store")
+        assert whole.read_bytes() == path.read_bytes()
+
+
 def test_help_and_dry_run_train_nothing(picture_folder: Path, backbone_file: Path, tmp_path: Path, capsys):
-    assert st_saclf.main([*arguments(picture_folder, backbone_file, tmp_path / "store"), "--dry_run"]) == 0
+    assert main([*arguments(picture_folder, backbone_file, tmp_path / "store"), "--dry_run"]) == 0
     assert "1 runs, 1 to do" in capsys.readouterr().out
     assert not list((tmp_path / "store").glob("st_saclf/*/metrics.json"))
 
 
 def test_bad_taps_fail_before_training(picture_folder: Path, backbone_file: Path, tmp_path: Path, capsys):
     asked = arguments(picture_folder, backbone_file, tmp_path / "store", "--taps", "block2_conf")
-    assert st_saclf.main(asked) == 1
+    assert main(asked) == 1
     assert "no layer 'block2_conf' to tap; the nearest names: block2_conv" in capsys.readouterr().err
     assert not list((tmp_path / "store").glob("adain/*"))
 
 
 def test_a_study_is_one_configuration_to_a_directory():
-    assert json.loads(json.dumps(dataclasses.asdict(run_of()))) == dataclasses.asdict(run_of())
-    assert runs.digest(run_of()) != runs.digest(run_of(p1=0.5))
+    assert digest(a_run()) != digest(a_run(p1=0.5))
+    assert digest(a_run()) != digest(a_run(stylised=RunRef("stylised", "0" * 8)))
     assert isinstance(PRESETS["demo"], Study)
+
+
+def test_runs_that_differ_in_their_stylised_images_are_never_averaged(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr("keras_art.store.runs.environment", dict)
+    store = Store(tmp_path)
+    scores_ = {key: 0.5 for key in (*tables.SCORES.values(), "test_rare_recall", "test_recall_gap")}
+    for p2, made in ((0.0, None), (1.0, "0" * 8), (1.0, "1" * 8)):
+        run = a_run(p2=p2, stylised=made and RunRef("stylised", made))
+        store.begin(run)
+        store.finish(run, {**scores_, "status": "ok"})
+    found = tables.comparison(store)
+    assert list(found["n"]) == [1, 1, 1]
+    assert sorted(found["stylised"]) == ["", "0" * 8, "1" * 8]

@@ -1,4 +1,4 @@
-"""Files and preset folders that a person names in a study."""
+"""Files and preset folders that a person names, kept in the store."""
 
 from __future__ import annotations
 
@@ -6,8 +6,58 @@ import pytest
 
 from keras_art.errors import UserError
 from keras_art.store.runs import Store
+from keras_art.study import files
 from keras_art.study.config import Artefact
-from keras_art.study.files import artefact, artefact_path, keep_files
+
+
+def test_a_file_is_called_by_its_contents_and_keeps_the_suffix_keras_goes_by(tmp_path):
+    for name in ("net.keras", "net.weights.h5", "net.h5"):
+        (tmp_path / name).write_bytes(b"one")
+        called = str(files.artefact(str(tmp_path / name)))
+        assert called.startswith("net-")
+        assert called.endswith(name.removeprefix("net"))
+        (tmp_path / name).write_bytes(b"other")
+        assert str(files.artefact(str(tmp_path / name))) != called
+    assert files.artefact("VGG19") == "VGG19"
+
+
+def test_an_absent_file_is_named(tmp_path):
+    with pytest.raises(UserError, match=r"net\.keras does not exist"):
+        str(files.artefact(str(tmp_path / "net.keras")))
+
+
+def test_files_are_kept_in_the_store_once(tmp_path):
+    (tmp_path / "net.keras").write_bytes(b"weights")
+    store = Store(tmp_path / "store")
+    files.keep_files(store, ["VGG19", "imagenet", str(tmp_path / "net.keras")])
+    files.keep_files(store, [str(tmp_path / "net.keras")])
+    kept = list((tmp_path / "store/cache/weights").iterdir())
+    assert [path.name for path in kept] == [str(files.artefact(str(tmp_path / "net.keras")))]
+    assert kept[0].read_bytes() == b"weights"
+
+
+def test_a_users_words_are_no_part_of_a_path(tmp_path):
+    (tmp_path / "my net (2).keras").write_bytes(b"weights")
+    kept = files.artefact(str(tmp_path / "my net (2).keras"))
+    assert isinstance(kept, Artefact) and kept.stem == "my_net__2_"
+
+
+@pytest.mark.parametrize(
+    ("network", "weights", "expected"),
+    [
+        ("VGG19", ("imagenet",), "imagenet"),
+        ("VGG19", ("none",), "none"),
+        ("net.keras", ("imagenet",), "own"),
+        ("net.keras", ("demo",), "own"),
+        ("net.keras", ("none",), "none"),
+        ("VGG19", ("none", "VGG19={file}"), Artefact),
+    ],
+)
+def test_what_weights_says_of_a_network(tmp_path, network, weights, expected):
+    (tmp_path / "w.weights.h5").write_bytes(b"weights")
+    words = [word.format(file=tmp_path / "w.weights.h5") for word in weights]
+    found = files.starting_weights(network, [network], words)
+    assert isinstance(found, Artefact) if expected is Artefact else found == expected
 
 
 @pytest.fixture
@@ -20,22 +70,22 @@ def preset(tmp_path):
 
 
 def test_a_preset_folder_is_called_by_its_content(preset):
-    called = artefact(str(preset))
+    called = files.artefact(str(preset))
     assert isinstance(called, Artefact)
     assert called.stem == "vit"
     (preset / "model.weights.h5").write_text("others")
-    assert artefact(str(preset)) != called
+    assert files.artefact(str(preset)) != called
 
 
 def test_a_preset_folder_is_kept_once_and_whole(preset, tmp_path):
     store = Store(tmp_path / "store")
-    keep_files(store, ["imagenet", str(preset)])
-    place = artefact_path(store, artefact(str(preset)))
+    files.keep_files(store, ["imagenet", str(preset)])
+    place = files.artefact_path(store, files.artefact(str(preset)))
     assert {path.name: path.read_text() for path in place.iterdir()} == {
         name: name for name in ("config.json", "model.weights.h5", "metadata.json")
     }
     before = place.stat().st_mtime_ns
-    keep_files(store, [str(preset)])
+    files.keep_files(store, [str(preset)])
     assert place.stat().st_mtime_ns == before
     assert not list(place.parent.glob("*.part"))
 
@@ -43,4 +93,4 @@ def test_a_preset_folder_is_kept_once_and_whole(preset, tmp_path):
 def test_another_folder_is_no_preset(preset):
     (preset / "config.json").unlink()
     with pytest.raises(UserError, match=r"is a folder, and no preset: that has config\.json and model\.weights\.h5"):
-        artefact(str(preset))
+        files.artefact(str(preset))

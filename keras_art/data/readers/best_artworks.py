@@ -25,7 +25,8 @@ def read(card: cards.DatasetCard, folder: Path, need_images: bool) -> Collection
         raise BadCollection(f"{folder / 'artists.csv'} lacks the columns {', '.join(sorted(missing))}")
     rows = {key: i for i, name in enumerate(artists["name"]) for key in skeletons(name.replace(" ", "_"))}
     place = next((folder / name for name in card.images if (folder / name).is_dir()), folder)
-    columns: dict[str, list[str]] = {name: [] for name in ("id", "path", "artist", "style", "style_all", "nationality")}
+    ours: dict[str, list[str]] = {"id": [], "path": []}
+    columns: dict[str, list[str]] = {name: [] for name in ("artist", "style", "style_all", "nationality")}
     problems, seen = [], set()
     for path in filter(is_image, walk(place)):
         stem = os.path.splitext(os.path.basename(path))[0]
@@ -40,6 +41,6 @@ def read(card: cards.DatasetCard, folder: Path, need_images: bool) -> Collection
         seen.add(key)
         artist, genres, nationality = (artists[c][row] for c in ("name", "genre", "nationality"))
         fields = (stem, path, artist, genres.partition(",")[0], genres, nationality.partition(",")[0])
-        for column, value in zip(columns.values(), fields, strict=True):
+        for column, value in zip([*ours.values(), *columns.values()], fields, strict=True):
             column.append(value)
-    return collect(card.name, columns, problems, card, need_images=need_images)
+    return collect(card.name, ours, columns, problems, root=folder, card=card, need_images=need_images)

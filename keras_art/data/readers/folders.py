@@ -19,7 +19,8 @@ def from_folders(root: Path, name: str, card: cards.DatasetCard | None = None) -
     splits = {name: SPLITS[name.lower()] for name in os.listdir(root) if name.lower() in SPLITS}
     if "train" not in splits.values() or len(set(splits.values())) == 1:
         splits = {}
-    columns: dict[str, list[str]] = {"id": [], "path": [], "split": [], "label": []}
+    ours: dict[str, list[str]] = {"id": [], "path": [], "split": []}
+    labels: list[str] = []
     strays, outside = [], []
     for path in walk(root):
         id_ = os.path.relpath(path, root).replace(os.sep, "/")
@@ -35,14 +36,15 @@ def from_folders(root: Path, name: str, card: cards.DatasetCard | None = None) -
         elif splits and not split:
             strays.append((id_, path, f"stands outside {', '.join(sorted(splits))}"))
         else:
-            for column, value in zip(columns.values(), (id_, path, split, folders[0]), strict=True):
+            for column, value in zip(ours.values(), (id_, path, split), strict=True):
                 column.append(value)
-    if columns["id"]:
+            labels.append(folders[0])
+    if labels:
         # A link to nothing is left to the decoder, which has more to say.
-        return collect(name, columns, strays + outside, card, need_images=False)
+        return collect(name, ours, {"label": labels}, strays + outside, root=root, card=card, need_images=False)
     if outside:
         ids, paths, _ = zip(*outside, strict=True)
-        return collect(name, {"id": ids, "path": paths}, strays, card)
+        return collect(name, {"id": ids, "path": paths}, {}, strays, root=root, card=card)
     tables = sorted(path.name for path in root.iterdir() if path.suffix.lower() in TABLES)
     raise BadCollection(
         f"{root} holds no class folders with images and no labels.csv. Put the images into one folder per class, "

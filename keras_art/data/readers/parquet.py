@@ -28,15 +28,16 @@ def read(card: cards.DatasetCard, folder: Path, need_images: bool) -> Collection
         BadCollection: a shard is damaged or lacks a column of the card's `options.parquet`.
     """
     wanted = card.options["parquet"]
-    columns: dict[str, list[str]] = {"id": [], "path": [], **{name: [] for name in wanted}}
+    ours: dict[str, list[str]] = {"id": [], "path": []}
+    columns: dict[str, list[str]] = {name: [] for name in wanted}
     for shard in sorted([*folder.glob("data/*.parquet"), *folder.glob("*.parquet")]):
         names, labels = _labels(shard, ["image", *wanted] if need_images else wanted)
         count = len(labels[wanted[0]])
-        columns["id"] += [f"{shard.stem}/{row:06d}" for row in range(count)]
-        columns["path"] += _take_out(shard, folder / "images_of_parquet") if need_images else [""] * count
+        ours["id"] += [f"{shard.stem}/{row:06d}" for row in range(count)]
+        ours["path"] += _take_out(shard, folder / "images_of_parquet") if need_images else [""] * count
         for name in wanted:
             columns[name] += [_name(value, names.get(name)) for value in labels[name]]
-    return collect(card.name, columns, (), card, need_images=need_images)
+    return collect(card.name, ours, columns, root=folder, card=card, need_images=need_images)
 
 
 def _labels(shard: Path, needed: list[str]) -> tuple[dict[str, list[str]], dict[str, list[Any]]]:

@@ -46,10 +46,14 @@ def read(card: cards.DatasetCard, folder: Path, need_images: bool) -> Collection
         for id_ in labels:
             labels[id_]["split"] = truth["split"][rows[id_]] if id_ in rows else ""
     problems += [(id_, path, NO_LABEL) for id_, path in images.items() if id_ not in labels]
-    names = dict.fromkeys(name for fields in labels.values() for name in fields)
+    names = dict.fromkeys(name for fields in labels.values() for name in fields if name != "split")
     columns = {name: [fields.get(name, "") for fields in labels.values()] for name in names}
-    columns |= {"id": list(labels), "path": [images.get(id_, "") for id_ in labels]}
-    return collect(card.name, columns, problems, card, need_images=need_images)
+    ours = {
+        "id": list(labels),
+        "path": [images.get(id_, "") for id_ in labels],
+        "split": [fields.get("split", "") for fields in labels.values()],
+    }
+    return collect(card.name, ours, columns, problems, root=folder, card=card, need_images=need_images)
 
 
 def _dublin_core(path: Path) -> dict[str, str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from keras_art.data import cards
-from keras_art.data.collection import NO_LABEL, OWN_COLUMNS, SPLITS, BadCollection, Collection, collect
+from keras_art.data.collection import NO_LABEL, SPLITS, BadCollection, Collection, collect
 from keras_art.data.readers.files import Finder
 from keras_art.data.readers.spreadsheets import read_table
 from keras_art.data.readers.text import unescape
@@ -33,8 +33,6 @@ def from_table(
     Args:
         base: what paths and the card's `images` are relative to; without it the table's folder.
     """
-    import pandas as pd
-
     raw = read_table(path, latin=card is not None)
     columns = card.columns if card else {}
     if missing := [column for column in columns.values() if column not in raw.columns]:
@@ -46,36 +44,50 @@ def from_table(
     finder = Finder(folder, images)
     lower = {column.lower(): column for column in raw.columns}
     image_column = columns.get("image") or _image_column(raw, finder, path, need_images=need_images)
+    cells = raw[image_column].tolist()
+    paths = [finder.find(cell) for cell in cells]
+    if need_images and not any(paths):
+        raise BadCollection(f"none of the {len(raw)} images that {path} names exists below {images}")
+    there = [bool(found) or not need_images for found in paths]
     id_column = columns.get("id") or lower.get("id") or image_column
+    object_column = ""
+    if "id" not in columns and id_column != image_column and raw[id_column][there].duplicated().any():
+        object_column, id_column = id_column, image_column  # the number of a work, of which there are several views
     split_column = columns.get("split") or next(
-        (lower[c] for c in SPLIT_COLUMNS if c in lower and set(raw[lower[c]].str.lower()) <= {*SPLITS, ""}),
-        None,
+        (lower[c] for c in SPLIT_COLUMNS if c in lower and _is_split(raw[lower[c]])), None
     )
     targets = {ours: theirs for ours, theirs in columns.items() if ours not in ("id", "image", "split")} or {
         column: column
         for column in raw.columns
         if column not in (id_column, image_column, split_column) and not column.startswith("Unnamed:")
     }
-    cells = raw[image_column].tolist()
-    paths = [finder.find(cell) for cell in cells]
-    if need_images and not any(paths):
-        raise BadCollection(f"none of the {len(raw)} images that {path} names exists below {images}")
-    problems = []
-    if need_images:
-        ids = raw[id_column].tolist()
-        absent = [i for i, found in enumerate(paths) if not found]
-        problems = [(ids[i], cells[i], finder.why_not(cells[i])) for i in absent]
-        raw = raw.drop(index=absent)
-    used = [found for found in paths if found]
+    ids = raw[id_column].tolist()
+    problems = [(ids[i], cells[i], finder.why_not(cells[i])) for i, found in enumerate(there) if not found]
+    raw, paths = raw[there], [found for found, kept in zip(paths, there, strict=True) if kept]
     # A table that lies elsewhere chooses from the images; one above them is meant to know them all.
-    below = [found for found in used if found.startswith(f"{folder}{os.sep}")]
+    below = [found for found in paths if found.startswith(f"{folder}{os.sep}")]
     problems += [(os.path.basename(found), found, NO_LABEL) for found in finder.unlabelled(below)]
-    split = raw[split_column].str.lower().map(SPLITS).fillna("") if split_column else pd.Series("", raw.index)
-    table = {"id": raw[id_column].tolist(), "path": used if need_images else paths, "split": split.tolist()}
-    for ours, theirs in targets.items():
-        label = raw[theirs].map(unescape).str.strip() if card else raw[theirs]
-        table[ours if ours not in OWN_COLUMNS else f"{ours}_"] = label.tolist()
-    return collect(name, table, problems, card, need_images=need_images)
+    ours = {"id": raw[id_column].tolist(), "path": paths}
+    if object_column:
+        ours["object"] = raw[object_column].where(raw[object_column] != "", raw[id_column]).tolist()
+    if split_column:
+        ours["split"] = _splits(raw[split_column])
+    labels, splits = {}, {}
+    for column, theirs in targets.items():
+        of_task = column.removeprefix("split_")
+        if of_task != column and of_task in targets and _is_split(raw[theirs]):
+            splits[of_task] = _splits(raw[theirs])  # as `manifests` writes a task's own split
+        else:
+            labels[column] = (raw[theirs].map(unescape).str.strip() if card else raw[theirs]).tolist()
+    return collect(name, ours, labels, problems, root=folder, splits=splits, card=card, need_images=need_images)
+
+
+def _is_split(cells: pd.Series) -> bool:
+    return set(cells.str.lower()) <= {*SPLITS, ""}
+
+
+def _splits(cells: pd.Series) -> list[str]:
+    return cells.str.lower().map(SPLITS).fillna("").tolist()
 
 
 def _image_column(raw: pd.DataFrame, finder: Finder, path: Path, *, need_images: bool) -> str:

@@ -22,6 +22,7 @@ def read(card: cards.DatasetCard, folder: Path, need_images: bool) -> Collection
     if sign and sign.suffix == ".parquet":
         return read_parquet(card, folder, need_images)
     labels: dict[str, dict[str, str]] = {}
+    splits: dict[str, dict[str, str]] = {}  # of each task
     problems: list[tuple[str, str, str]] = []
     for task, column in TASKS.items():
         classes = _classes(_list_file(folder, task, "class"))
@@ -30,11 +31,11 @@ def read(card: cards.DatasetCard, folder: Path, need_images: bool) -> Collection
             problems += [(path, path, f"stands twice in ArtGAN's list of {task}: the first counts") for path in twice]
             for path, index in listed.items():
                 row = labels.setdefault(path, {})
-                if row.get(f"split_{column}", split) != split:
+                if splits.setdefault(column, {}).setdefault(path, split) != split:
                     raise BadCollection(f"{path} stands in both of ArtGAN's {task} lists: download them anew")
                 if index not in classes:
                     raise BadCollection(f"{path} is of {task} {index}, which {task}_class does not name")
-                row |= {column: classes[index], f"split_{column}": split}
+                row[column] = classes[index]
     tree = next((folder / name for name in card.images if _is_tree(folder / name, labels)), None)
     found, extra = join_names(labels, tree) if tree else ({}, [])
     if need_images and not found:
@@ -42,16 +43,12 @@ def read(card: cards.DatasetCard, folder: Path, need_images: bool) -> Collection
             f"{folder} holds ArtGAN's lists and none of their images: unpack wikiart.zip there, so that "
             f"{card.images[0]}/{next(iter(labels))} exists"
         )
-    columns: dict[str, list[str]] = {
-        "id": list(labels),
-        "path": [found.get(path, "") for path in labels],
-        "artist": [mend(path.rpartition("/")[2].partition("_")[0]) for path in labels],
-    }
-    for column in TASKS.values():
-        for name in (column, f"split_{column}"):
-            columns[name] = [row.get(name, "") for row in labels.values()]
+    ours = {"id": list(labels), "path": [found.get(path, "") for path in labels]}
+    columns = {"artist": [mend(path.rpartition("/")[2].partition("_")[0]) for path in labels]}
+    columns |= {column: [row.get(column, "") for row in labels.values()] for column in TASKS.values()}
+    own = {column: [of_task.get(path, "") for path in labels] for column, of_task in splits.items()}
     problems += [(path.rpartition("/")[2], path, NO_LABEL) for path in extra]
-    return collect(card.name, columns, problems, card, need_images=need_images)
+    return collect(card.name, ours, columns, problems, root=folder, splits=own, card=card, need_images=need_images)
 
 
 def choose(card: cards.DatasetCard, folder: Path, need_images: bool) -> Collection:
@@ -64,7 +61,8 @@ def choose(card: cards.DatasetCard, folder: Path, need_images: bool) -> Collecti
     options, source = card.options, cards.load_card(card.options["from"])
     if (sign := source.sign(folder)) and sign.suffix == ".parquet":
         raise BadCollection(f"{card.name} is chosen from ArtGAN's lists, and {folder} holds Parquet files")
-    table = read(source, folder, need_images=False).table
+    lists = read(source, folder, need_images=False)
+    table = lists.columns.assign(id=lists.images["id"], path=lists.paths())
     column, first, classes = options["column"], options["first"], options["classes"]
     sizes = table[column][table[column] != ""].value_counts()
     ranked = sorted(sizes.index, key=lambda name: (-sizes[name], name))[first - 1 : first - 1 + classes]
@@ -78,15 +76,15 @@ def choose(card: cards.DatasetCard, folder: Path, need_images: bool) -> Collecti
     taken = sorted(chosen, key=lambda id_: chosen[id_])
     test = options["test"]
     rows = table.set_index("id").loc[taken]
-    columns = {
+    ours = {
         "id": taken,
         "path": rows["path"].tolist(),
         "split": ["test"] * test + ["val"] * test + ["train"] * (len(taken) - 2 * test),
-        column: [chosen[id_][2] for id_ in taken],
     }
+    columns = {column: [chosen[id_][2] for id_ in taken]}
     if column != "artist":
         columns["artist"] = rows["artist"].tolist()
-    return collect(card.name, columns, (), card, need_images=need_images)
+    return collect(card.name, ours, columns, root=folder, card=card, need_images=need_images)
 
 
 def _list_file(folder: Path, task: str, part: str) -> Path:

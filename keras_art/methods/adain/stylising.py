@@ -14,12 +14,15 @@ import pandas as pd
 from keras import ops
 from PIL import Image
 
-from keras_art import terminal
 from keras_art.data import tasks
 from keras_art.errors import UserError
+from keras_art.learning import training
 from keras_art.methods.adain import networks
-from keras_art.methods.adain.kinds import MINIMUM_SIZE, STRIDE, Decoder, Stylised
+from keras_art.networks.loading import load_model
+from keras_art.store.reading import read_json
 from keras_art.store.runs import Store
+from keras_art.study.kinds.adain import MINIMUM_SIZE, STRIDE, Stylised
+from keras_art.terminal import Tell
 from keras_art.writing import replacing, write
 
 JPEG_QUALITY = 95
@@ -116,20 +119,25 @@ def stylise_pairs(
     batch_size: int = 8,
     progress: Callable[[int, int], None] = lambda done, all: None,
 ) -> None:
-    """Writes a JPEG for every pair whose file is not there yet.
+    """Writes a JPEG for every pair, batch by batch; a batch whose files are all there is left as it is.
 
     Within a class every image is encoded once, whatever its roles and however often it was drawn; with
-    `preserve_colour` a style looks different to each content and is encoded for each.
+    `preserve_colour` a style looks different to each content and is encoded for each. The batches are the same however
+    many files are there, and with them the last digit of what the networks say.
 
     Args:
         pixels: (n, size, size, 3) uint8; `content` and `style` of `pairs` are its rows.
         paths: one for each pair.
     """
     deep = keras.Model(encoder.input, encoder.outputs[-1])
-    todo = pairs.assign(path=[str(path) for path in paths])
-    todo = todo[[not Path(path).exists() for path in paths]]
-    done = len(pairs) - len(todo)
-    for _, group in todo.groupby("label", sort=False):
+    pairs = pairs.assign(path=[str(path) for path in paths])
+    done = 0
+    for _, group in pairs.groupby("label", sort=False):
+        batches = [group.iloc[start : start + batch_size] for start in range(0, len(group), batch_size)]
+        todo = [batch for batch in batches if not all(Path(path).exists() for path in batch["path"])]
+        done += len(group) - sum(map(len, todo))
+        if not todo:
+            continue
         contents = np.unique(group["content"])
         styles = np.unique(group["style"])
         shape = (len(contents), pixels.shape[1] // STRIDE, pixels.shape[2] // STRIDE, 512)
@@ -145,8 +153,7 @@ def stylise_pairs(
                 if not preserve_colour:
                     places = np.searchsorted(styles, images[as_style])
                     means[places], deviations[places] = _statistics(encoded[as_style])
-            for start in range(0, len(group), batch_size):
-                batch = group.iloc[start : start + batch_size]
+            for batch in todo:
                 if preserve_colour:
                     looks = [
                         recolour(pixels[s], pixels[c]) for c, s in zip(batch["content"], batch["style"], strict=True)
@@ -226,41 +233,50 @@ def stylise_classes(
 
 
 def load_networks(folder: Path) -> tuple[keras.Model, keras.Model]:
-    """Encoder and decoder of a trained decoder's directory.
+    """Encoder and decoder of a trained decoder's directory, wherever it lies.
 
     Raises:
-        UserError: they are not there.
+        UserError: they are not there, or the decoder diverged.
     """
     found = [folder / f"{name}.keras" for name in ("encoder", "decoder")]
     if not all(path.is_file() for path in found):
         raise UserError(
             f"{folder} holds no encoder.keras and decoder.keras: train one with python -m keras_art adain train"
         )
-    encoder, decoder = (keras.saving.load_model(path, compile=False) for path in found)
+    if (folder / "metrics.json").exists() and read_json(folder / "metrics.json")["status"] == "diverged":
+        raise UserError(f"the decoder of {folder} diverged: train one at a lower learning rate")
+    encoder, decoder = (load_model(path) for path in found)
     return encoder, decoder
 
 
-def stylise_split(store: Store, config: Stylised, folder: Path, tell: Callable[[str, float], None]) -> dict[str, Any]:
+def stylise_split(store: Store, run: Stylised, folder: Path, tell: Tell) -> dict[str, Any]:
     """Stylises the train split of a collection, and no other image, as `stylise_classes` does."""
     started = time.monotonic()
-    ready = tasks.load(store, config.collection, config.image_size, config.resize)
+    training.make_deterministic(run.seed)  # by the same operations, whether this process trained the decoder or not
+    ready = tasks.load(store, run.collection, run.image_size, run.resize)
     train = ready.part("train")
-    labels = ready.task.table["label"].to_numpy()[train]
-    if alone := lonely(labels, ready.task.classes):
-        terminal.say(f"one train image each, which can only style itself: {', '.join(alone)}")
+    labels = ready.task.images["label"].to_numpy()[train]
     provenance = stylise_classes(
-        *load_networks(next((store.root / Decoder.paper).glob(f"*-{config.decoder}"))),
+        *load_networks(store.find(run.decoder)),
         ready.pixels[ready.rows[train]],
-        ready.task.table["id"].iloc[train].tolist(),
+        ready.task.images["id"].iloc[train].tolist(),
         labels,
         ready.task.classes,
         folder,
-        alpha=config.alpha,
-        preserve_colour=config.preserve_colour,
-        seed=config.seed,
+        alpha=run.alpha,
+        preserve_colour=run.preserve_colour,
+        seed=run.seed,
         progress=lambda done, all: tell(f"stylised {done:,} of {all:,} images", done / all),
     )
-    return {"status": "ok", "n": len(provenance), "seconds": round(time.monotonic() - started, 2)}
+    facts = {
+        "status": "ok",
+        "n": len(provenance),
+        "n_images": ready.task.size,
+        "seconds": round(time.monotonic() - started, 2),
+    }
+    if alone := lonely(labels, ready.task.classes):
+        facts["notes"] = [f"one train image each, which can only style itself: {', '.join(alone)}"]
+    return facts
 
 
 def lonely(labels: np.ndarray, classes: Sequence[str]) -> list[str]:

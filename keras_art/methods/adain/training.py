@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,16 +16,17 @@ from keras_art.data import tasks
 from keras_art.errors import UserError
 from keras_art.learning import training
 from keras_art.methods.adain import networks
-from keras_art.methods.adain.kinds import Decoder, check_size
 from keras_art.methods.adain.stylising import stylise
 from keras_art.networks import backbones
 from keras_art.pictures.pipeline import Batches
 from keras_art.report import figures, mosaics
 from keras_art.store.runs import Store
+from keras_art.study.config import Artefact
+from keras_art.study.files import artefact_path
+from keras_art.study.kinds.adain import VALIDATION_PAIRS, Decoder, check_size
+from keras_art.terminal import Tell
 from keras_art.writing import write_model
 
-Tell = Callable[[str, float], None]
-VALIDATION_PAIRS = 64
 SHOWN = 5  # pairs in a sample grid
 NORMALISING, CALIBRATING = 256, 32  # images on which the encoder's scale is measured
 
@@ -88,69 +89,82 @@ class StyleTransfer(keras.Model):
         return self.get_metrics_result()
 
 
-def load_encoder(store: Store, config: Decoder) -> keras.Model:
-    """VGG19 to relu4_1 with a decoder's weights, not yet normalised.
+def load_encoder(store: Store, run: Decoder) -> keras.Model:
+    """VGG19 to relu4_1 with a run's weights, not yet normalised.
 
     Raises:
         BadBackbone: the weights can not be had; the message names the file and where it goes.
     """
-    weights: str | Path | None = {"none": None, "imagenet": "imagenet"}.get(
-        config.weights, store.root / "cache" / "weights" / config.weights
-    )
-    size = max(config.image_size, 32)  # Keras builds no smaller VGG19; its convolutions take any size
-    vgg = backbones.load_backbone("VGG19", image_size=size, weights=weights, seed=config.seed)
+    weights: str | Path | None = None if run.weights == "none" else str(run.weights)
+    if isinstance(run.weights, Artefact):
+        weights = artefact_path(store, run.weights)
+    size = max(run.image_size, 32)  # Keras builds no smaller VGG19; its convolutions take any size
+    vgg = backbones.load_backbone("VGG19", image_size=size, weights=weights, seed=run.seed)
     return networks.make_encoder(vgg.model)
 
 
-def train(store: Store, config: Decoder, folder: Path, tell: Tell = lambda line, share: None) -> dict[str, Any]:
+def check(store: Store, runs: Sequence[Decoder]) -> None:
+    """Builds the encoders of some runs.
+
+    Raises:
+        UserError: the images are too small for them, or the iterations no multiple of the checkpoints.
+        BadBackbone: the weights can not be used.
+    """
+    for run in runs:
+        check_size(run.image_size)
+        if run.iterations % run.checkpoint_every:
+            raise UserError(
+                f"{run.iterations} iterations are no multiple of the {run.checkpoint_every} between checkpoints: give "
+                f"another --checkpoint_every"
+            )
+        load_encoder(store, run)
+
+
+def train(store: Store, run: Decoder, folder: Path, tell: Tell = lambda line, share: None) -> dict[str, Any]:
     """Trains one decoder in its directory; the same call continues what was stopped.
 
     Beside the history it writes `encoder.keras` (normalised), `decoder.keras` (of the smallest validation loss), and
     at every checkpoint `samples/NUMBER.png`: content, style, stylised and alpha 0, of validation images.
 
     Returns:
-        What `metrics.json` holds.
-
-    Raises:
-        UserError: the images are too small for the encoder, or the iterations no multiple of the checkpoints.
+        What `metrics.json` holds: losses of the validation pairs (null and "diverged" where training diverged), counts,
+        seconds.
     """
-    check_size(config.image_size)
-    if config.iterations % config.checkpoint_every:
-        raise UserError("the iterations must be a multiple of those between checkpoints")
     started = time.monotonic()
-    training.make_deterministic(config.seed)
-    ready = tasks.load(store, config.collection, config.image_size, config.resize)
-    encoder, decoder = load_encoder(store, config), networks.make_decoder()
+    training.make_deterministic(run.seed)
+    ready = tasks.load(store, run.collection, run.image_size, run.resize)
+    encoder, decoder = load_encoder(store, run), networks.make_decoder()
     of_train = ready.rows[ready.part("train")]
-    sample = np.random.default_rng(config.seed).permutation(of_train)[:NORMALISING]
-    images = ready.pixels[np.sort(sample)]
-    if config.weights == "none":
+    # In the order of the table: that of the stored rows is another where other studies share the store.
+    sample = np.sort(np.random.default_rng(run.seed).permutation(len(of_train))[:NORMALISING])
+    images = ready.pixels[of_train[sample]]
+    if run.weights == "none":
         networks.calibrate(encoder, images[:CALIBRATING])
     networks.normalise(encoder, images)
     networks.calibrate(decoder, encoder(images[:CALIBRATING])[-1])
-    weights = {"content": 1.0, "style": config.style_weight}
-    if config.identity_weight:
-        weights["identity"] = config.identity_weight
+    weights = {"content": 1.0, "style": run.style_weight}
+    if run.identity_weight:
+        weights["identity"] = run.identity_weight
     model = StyleTransfer(encoder, decoder, weights)
-    rate = keras.optimizers.schedules.InverseTimeDecay(config.learning_rate, 1, config.decay)
+    rate = keras.optimizers.schedules.InverseTimeDecay(run.learning_rate, 1, run.decay)
     model.compile(keras.optimizers.Adam(rate))
-    epochs = config.iterations // config.checkpoint_every
+    epochs = run.iterations // run.checkpoint_every
 
     def pairs(rows: np.ndarray, steps: int, seed: int) -> Pairs:
-        return Pairs(ready.pixels, rows, np.zeros_like(rows), config.batch_size, seed, length=steps)
+        return Pairs(ready.pixels, rows, np.zeros_like(rows), run.batch_size, seed, length=steps)
 
-    val = pairs(ready.rows[ready.part("val")], -(-VALIDATION_PAIRS // config.batch_size), config.seed)
+    val = pairs(ready.rows[ready.part("val")], -(-VALIDATION_PAIRS // run.batch_size), run.seed)
     shown, _ = val.gather(val.order(0)[:SHOWN])
 
     def on_epoch(epoch: int, logs: dict[str, float]) -> None:
-        done = epoch * config.checkpoint_every
+        done = epoch * run.checkpoint_every
         _draw(encoder, decoder, shown, folder / "samples" / f"{done:06d}.png")
-        tell(f"{done:,} of {config.iterations:,} iterations, validation loss {logs['val_loss']:.2f}", epoch / epochs)
+        tell(f"{done:,} of {run.iterations:,} iterations, validation loss {logs['val_loss']:.2f}", epoch / epochs)
 
     model(shown)  # builds it
     history, finite = training.fit(
         model,
-        pairs(of_train, config.checkpoint_every, config.seed + 1),
+        pairs(of_train, run.checkpoint_every, run.seed + 1),
         val,
         folder=folder,
         epochs=epochs,
@@ -161,13 +175,17 @@ def train(store: Store, config: Decoder, folder: Path, tell: Tell = lambda line,
         write_model(folder / f"{network.name}.keras", network)
     last = history.iloc[-1]
     losses = {name: float(last[name]) for name in ("val_loss", *(f"val_{name}_loss" for name in weights))}
-    return {
+    facts = {
         "status": "ok" if finite else "diverged",
         **(losses if finite else dict.fromkeys(losses)),
-        "iterations": config.iterations,
+        "iterations": run.iterations,
         "n_train": len(of_train),
+        "n_images": ready.task.size,
         "seconds": round(time.monotonic() - started, 2),
     }
+    if run.weights == "none":
+        facts["notes"] = ["its encoder has no trained weights: random filters, normalised on the train images"]
+    return facts
 
 
 def _draw(encoder: keras.Model, decoder: keras.Model, shown: np.ndarray, path: Path) -> None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,39 +12,41 @@ import keras
 import numpy as np
 import pandas as pd
 
-from keras_art.data import pictures
-from keras_art.data.decoding import stored_images
-from keras_art.data.pictures import Pictures
-from keras_art.data.sources import list_images
+from keras_art.data import tasks
+from keras_art.data.tasks import Ready
 from keras_art.errors import UserError
-from keras_art.learning import features, training
+from keras_art.learning import training
 from keras_art.methods.dcec import joint, scores, spaces
-from keras_art.methods.dcec.kinds import ClusterRun
+from keras_art.methods.dcec.baselines import cluster_baselines
 from keras_art.methods.dcec.network import autoencoder
-from keras_art.networks import backbones
+from keras_art.networks.loading import load_model
+from keras_art.networks.trained import ModelCard, provenance, save
 from keras_art.pictures.pipeline import Batches
-from keras_art.store.runs import Store, StoreError
+from keras_art.store.runs import Store
+from keras_art.study.config import BadRun
+from keras_art.study.kinds.clustering import ClusteringRun
+from keras_art.terminal import Tell
 from keras_art.writing import write, write_arrays, write_model
 
-Tell = Callable[[str, float], None]
 
-
-def check(ready: Pictures, k: int) -> None:
+def check(ready: Ready, k: int) -> None:
     """Refuses what can not be clustered, before anything is trained.
 
     Raises:
         UserError: fewer images than clusters, or images which are all the same.
     """
-    if k > len(ready.table):
+    if k > len(ready.rows):
         raise UserError(
-            f"--k {k} needs at least {k} images, {ready.key} has {len(ready.table)}: ask for fewer clusters"
+            f"--k {k} needs at least {k} images, {ready.task.key} has {len(ready.rows)}: ask for fewer clusters"
         )
     if len(set(ready.sha256)) == 1 or not spaces.thumbnails(ready.pixels, ready.rows).std(axis=0).any():
-        raise UserError(f"all {len(ready.table)} images of {ready.key} look the same: there is nothing to cluster")
+        raise UserError(f"all {len(ready.rows)} images of {ready.task.key} look the same: there is nothing to cluster")
 
 
-def carry_out(store: Store, run: ClusterRun, folder: Path, tell: Tell) -> dict[str, Any]:
-    """Carries out one run in its directory; the same call continues what was stopped.
+def pretraining(store: Store, run: ClusteringRun, folder: Path, tell: Tell) -> dict[str, Any]:
+    """Trains the autoencoder of some pictures; the same call continues what was stopped.
+
+    Writes `autoencoder.keras`, `spaces.npz` (embedding, pca), `history.csv` and `gap.csv`.
 
     Args:
         tell: called with a line for people and the share of the run that is done.
@@ -53,9 +54,29 @@ def carry_out(store: Store, run: ClusterRun, folder: Path, tell: Tell) -> dict[s
     Returns:
         What `metrics.json` holds; "diverged" where training did not stay finite.
     """
+    return _carry_out(store, run, folder, tell, _pretrained)
+
+
+def dcec(store: Store, run: ClusteringRun, folder: Path, tell: Tell) -> dict[str, Any]:
+    """Clusters some pictures, beginning with a pretrained autoencoder; the same call continues what was stopped.
+
+    Writes `model.keras`, `assignments.csv`, `baselines.csv`, `updates.csv`, `scores.csv` and `embeddings.npz`.
+
+    Args:
+        tell: called with a line for people and the share of the run that is done.
+
+    Returns:
+        What `metrics.json` holds; "diverged" where this training, or its pretraining, did not stay finite.
+    """
+    return _carry_out(store, run, folder, tell, _clustered)
+
+
+def _carry_out(
+    store: Store, run: ClusteringRun, folder: Path, tell: Tell, how: Callable[..., dict[str, Any]]
+) -> dict[str, Any]:
     started = time.monotonic()
     training.make_deterministic(run.seed)
-    ready = pictures.load(store, run.collection, run.image_size, run.resize)
+    ready = tasks.load(store, run.collection, run.image_size, run.resize)
     images = Batches(
         ready.pixels,
         ready.rows,
@@ -63,14 +84,13 @@ def carry_out(store: Store, run: ClusterRun, folder: Path, tell: Tell) -> dict[s
         run.batch_size,
         run.seed if run.order == "shuffled" else None,
     )
-    found = (_pretraining if run.mode == "pretraining" else _clustering)(store, run, folder, ready, images, tell)
-    return {**found, "n_images": len(ready.table), "seconds": round(time.monotonic() - started, 2)}
+    found = how(store, run, folder, ready, images, tell)
+    return {**found, "n_images": len(ready.rows), "seconds": round(time.monotonic() - started, 2)}
 
 
-def _pretraining(
-    store: Store, run: ClusterRun, folder: Path, ready: Pictures, images: Batches, tell: Tell
+def _pretrained(
+    store: Store, run: ClusteringRun, folder: Path, ready: Ready, images: Batches, tell: Tell
 ) -> dict[str, Any]:
-    """Writes `autoencoder.keras`, `spaces.npz` (embedding, pca), `history.csv` and `gap.csv`."""
     model = joint.Autoencoder(
         *autoencoder(run.image_size, channels=run.channels, embedding=run.embedding, activation=run.activation)
     )
@@ -117,19 +137,20 @@ def _pretraining(
     return facts
 
 
-def _clustering(
-    store: Store, run: ClusterRun, folder: Path, ready: Pictures, images: Batches, tell: Tell
+def _clustered(
+    store: Store, run: ClusteringRun, folder: Path, ready: Ready, images: Batches, tell: Tell
 ) -> dict[str, Any]:
-    """Writes `model.keras`, `assignments.csv`, `baselines.csv`, `updates.csv`, `scores.csv` and `embeddings.npz`."""
-    source = pretraining_folder(store, run)
+    if run.weights is None:
+        raise BadRun(f"{folder} names no pretraining: a clustering begins with the weights of one")
+    source = store.find(run.weights)
     if not (source / "autoencoder.keras").exists():
         return {"status": "diverged", "stop": "its pretraining diverged", "steps": 0, "training_seconds": 0.0}
     with np.load(source / "spaces.npz") as stored:
         embedding, pca = stored["embedding"], stored["pca"]
     notes: list[str] = []
-    baselines, centroids = _baselines(store, run, ready, embedding, pca, notes)
+    baselines, centroids = cluster_baselines(store, run, ready, embedding, pca, notes)
     lambda_r, lambda_c = joint.loss_weights(run.gamma, run.convention)
-    pretrained = keras.saving.load_model(source / "autoencoder.keras", compile=False)
+    pretrained = load_model(source / "autoencoder.keras")
     model = joint.DCEC(pretrained.encoder, pretrained.decoder, run.k, lambda_r, lambda_c, run.alpha)
     model.compile(keras.optimizers.Adam(run.learning_rate))
 
@@ -165,135 +186,58 @@ def _clustering(
     }
     if ended.stop == "diverged":
         return facts
-    _save_clustering(model, folder / "model.keras")
+    _save_clustering(model, run, facts, folder / "model.keras")
     clusters = ended.q.argmax(axis=1)
-    write(folder / "assignments.csv", assignments(ready.table, ended.q).to_csv(index=False))
-    write(folder / "baselines.csv", pd.DataFrame({"id": ready.table["id"], **baselines}).to_csv(index=False))
-    films = sorted((folder / "checkpoint").glob("update-*.npz"), key=lambda path: int(path.stem.split("-")[1]))
-    films = [path for path in films if int(path.stem.split("-")[1]) < ended.iterations]
-    arrays = {
-        "iterations": np.array([*(int(path.stem.split("-")[1]) for path in films), ended.iterations]),
-        "z": np.stack([*(np.load(path)["z"] for path in films), ended.z]),
-        "clusters": np.stack([*(np.load(path)["clusters"] for path in films), clusters]),
-        "q": ended.q,
-    }
-    write_arrays(folder / "embeddings.npz", arrays)
+    write(
+        folder / "assignments.csv",
+        assignments(ready.task.images["id"], ended.q, ready.task.columns).to_csv(index=False),
+    )
+    write(folder / "baselines.csv", pd.DataFrame({"id": ready.task.images["id"], **baselines}).to_csv(index=False))
+    write_arrays(folder / "embeddings.npz", {**_film(folder / "checkpoint", ended), "q": ended.q})
+    labels = scores.telling(ready.task.columns)
     fixed = {"embedding": embedding, "pca": pca}
-    table = score_table(ready, {"dcec": clusters, **baselines}, {"learned": ended.z, **fixed})
+    table = scores.score_table(labels, {"dcec": clusters, **baselines}, {"learned": ended.z, **fixed})
     write(folder / "scores.csv", table.to_csv(index=False))
     return {
         **facts,
+        "classes": {name: int(labels[name].nunique()) for name in labels},
         "sizes": np.bincount(clusters, minlength=run.k).tolist(),
         "notes": notes + scores.warnings_of(clusters, run.k, ended.z),
         "scores": json.loads(table.set_index("method").to_json(orient="index")),
     }
 
 
-def _baselines(
-    store: Store, run: ClusterRun, ready: Pictures, embedding: np.ndarray, pca: np.ndarray, notes: list[str]
-) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """The clusters of every baseline, and k-means' centroids on the embedding, which DCEC begins with."""
-    points = {
-        "kmeans_embedding": embedding,
-        "kmeans_pca": pca,
-        "kmeans_pixels": spaces.thumbnails(ready.pixels, ready.rows),
+def _film(folder: Path, ended: joint.Clustering) -> dict[str, np.ndarray]:
+    """The embedding and the clusters as they were at some iterations, and at the last."""
+    kept = {int(path.stem.split("-")[1]): path for path in folder.glob("update-*.npz")}
+    earlier = sorted(iteration for iteration in kept if iteration < ended.iterations)
+    return {
+        "iterations": np.array([*earlier, ended.iterations]),
+        "z": np.stack([*(np.load(kept[iteration])["z"] for iteration in earlier), ended.z]),
+        "clusters": np.stack(
+            [*(np.load(kept[iteration])["clusters"] for iteration in earlier), ended.q.argmax(axis=1)]
+        ),
     }
-    if run.backbone:
-        points["kmeans_backbone"] = _backbone_features(store, run, ready)
-    found = {name: spaces.kmeans(where, run.k, run.seed, told=notes.append) for name, where in points.items()}
-    return {name: labels for name, (labels, _) in found.items()}, found["kmeans_embedding"][1]
 
 
-def _backbone_features(store: Store, run: ClusterRun, ready: Pictures) -> np.ndarray:
-    name = f"{Path(run.backbone).stem}-clustering-{run.image_size}-{run.resize}-{run.preprocessing}"
-    inputs, rows = features.cached_features(
-        store.root / "cache" / "features" / name,
-        functools.partial(load_backbone, store, run.backbone, run.preprocessing, run.image_size),
-        ready.pixels,
-        ready.rows,
-        ready.sha256,
-    )
-    return np.asarray(inputs[rows])
+def assignments(ids: Iterable[str], q: np.ndarray, columns: pd.DataFrame) -> pd.DataFrame:
+    """id, cluster (from 1), probability (the largest q), and the collection's own columns.
 
-
-def load_backbone(store: Store, backbone: str, preprocessing: str, image_size: int) -> backbones.Backbone:
-    """A network with its ImageNet weights, or a `.keras` file of the store's cache with its own.
-
-    Raises:
-        BadBackbone: it can not be used.
-    """
-    kept = backbone.endswith(".keras")
-    return backbones.load_backbone(
-        str(store.root / "cache" / "weights" / backbone) if kept else backbone,
-        image_size=image_size,
-        weights="own" if kept else "imagenet",
-        preprocessing=preprocessing,
-    )
-
-
-def score_table(ready: Pictures, clusterings: dict[str, np.ndarray], fixed: dict[str, np.ndarray]) -> pd.DataFrame:
-    """One row per clustering, None where a score is not defined.
-
-    Columns: method; silhouette_SPACE and calinski_harabasz_SPACE for every space (in "learned", which was trained to
-    cluster, for "dcec" alone); accuracy_LABEL, nmi_LABEL, ari_LABEL for every label column.
-    """
-    rows = []
-    codes = {name: pd.factorize(ready.table[name], sort=True)[0] for name in ready.labels}
-    for method, clusters in clusterings.items():
-        row: dict[str, Any] = {"method": method}
-        for space, points in fixed.items():
-            if space != "learned" or method == "dcec":
-                row |= {f"{name}_{space}": value for name, value in scores.separation(points, clusters).items()}
-        for name, labels in codes.items():
-            row |= {f"{score}_{name}": value for score, value in scores.agreement(labels, clusters).items()}
-        rows.append(row)
-    return pd.DataFrame(rows)
-
-
-def assignments(table: pd.DataFrame, q: np.ndarray) -> pd.DataFrame:
-    """id, cluster (from 1), probability (the largest q), and the label columns."""
-    first = pd.DataFrame({"id": table["id"], "cluster": q.argmax(axis=1) + 1, "probability": q.max(axis=1)})
-    return pd.concat([first, table.drop(columns=["id", "path"], errors="ignore")], axis=1)
-
-
-def pretraining_folder(store: Store, run: ClusterRun) -> Path:
-    """The directory of the autoencoder that a clustering begins with."""
-    return next((store.root / run.paper).glob(f"*-{run.weights.removeprefix('run:')}"))
-
-
-def predict(
-    folder: Path, run: ClusterRun, where: Path, progress: pictures.Progress
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The clusters of new pictures by a finished run.
+    One of those that is called as one of ours is called `NAME (given)` here.
 
     Args:
-        folder: the run's directory in its store.
-        where: a folder of images, searched in depth.
-
-    Returns:
-        One row per readable picture (id, cluster, probability), and one per unreadable one (path, reason).
-
-    Raises:
-        StoreError: the run holds no model.
+        q: (images, clusters).
+        columns: one row per image, in the order of `ids`.
     """
-    if not (folder / "model.keras").exists():
-        raise StoreError(f"{folder} holds no clustering: the run is unfinished, diverged, or a pretraining")
-    paths = list_images(where)
-    images = stored_images(Store(folder.resolve().parents[1]), run.image_size, run.resize)
-    scan = images.scan(paths, progress)
-    scan["id"] = [path.relative_to(where).as_posix() for path in paths]
-    readable = scan[scan["row"] >= 0].reset_index(drop=True)
-    model = keras.saving.load_model(folder / "model.keras", compile=False)
-    rows = readable["row"].to_numpy()
-    q = np.zeros((0, run.k), np.float32)
-    if len(rows):
-        _, q = model.assign(Batches(images.pixels(), rows, np.zeros(len(rows), np.int32), run.batch_size))
-    return assignments(readable[["id"]], q), scan.loc[scan["row"] < 0, ["path", "reason"]]
+    found = pd.DataFrame({"id": list(ids), "cluster": q.argmax(axis=1) + 1, "probability": q.max(axis=1)})
+    given = columns.rename(columns={name: f"{name} (given)" for name in found})
+    return pd.concat([found, given.reset_index(drop=True)], axis=1)
 
 
-def _save_clustering(model: joint.DCEC, path: Path) -> None:
+def _save_clustering(model: joint.DCEC, run: ClusteringRun, facts: dict[str, Any], path: Path) -> None:
     kept = joint.DCEC(
         model.encoder, model.decoder, model.clustering.clusters, model.lambda_r, model.lambda_c, model.clustering.alpha
     )
     kept.clustering.centroids.assign(model.clustering.centroids)
-    write_model(path, kept)
+    names = {"cluster": [str(number) for number in range(1, run.k + 1)]}
+    save(kept, path, ModelCard(names, "unit", run.resize, run.image_size, facts, provenance(run.as_json())))

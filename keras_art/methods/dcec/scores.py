@@ -6,7 +6,8 @@ NumPy in, floats out; None where a score is not defined.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -61,6 +62,38 @@ def separation(points: np.ndarray, clusters: np.ndarray) -> dict[str, float | No
         "silhouette": float(silhouette_score(points, clusters, sample_size=sample, random_state=0)),
         "calinski_harabasz": float(calinski_harabasz_score(points, clusters)),
     }
+
+
+def telling(columns: pd.DataFrame) -> pd.DataFrame:
+    """The label columns that say something of a clustering: more than one value, and not one for each picture."""
+    return columns[[name for name in columns if 1 < columns[name].nunique() < len(columns)]]
+
+
+def score_table(
+    columns: pd.DataFrame, clusterings: Mapping[str, np.ndarray], spaces: Mapping[str, np.ndarray]
+) -> pd.DataFrame:
+    """One row per clustering, None where a score is not defined.
+
+    Args:
+        columns: label columns, one row per image.
+        clusterings: method -> cluster of each image (images,).
+        spaces: name -> points (images, dimensions); in "learned", which was trained to cluster, only "dcec" is scored.
+
+    Returns:
+        Columns method; silhouette_SPACE and calinski_harabasz_SPACE for every space; accuracy_LABEL, nmi_LABEL and
+        ari_LABEL for every label column.
+    """
+    rows = []
+    codes = {name: pd.factorize(columns[name], sort=True)[0] for name in columns}
+    for method, clusters in clusterings.items():
+        row: dict[str, Any] = {"method": method}
+        for space, points in spaces.items():
+            if space != "learned" or method == "dcec":
+                row |= {f"{name}_{space}": value for name, value in separation(points, clusters).items()}
+        for name, labels in codes.items():
+            row |= {f"{score}_{name}": value for score, value in agreement(labels, clusters).items()}
+        rows.append(row)
+    return pd.DataFrame(rows)
 
 
 def gap_statistic(

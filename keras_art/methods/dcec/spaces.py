@@ -62,3 +62,10 @@ def kmeans(
     if (different := len(np.unique(found.labels_))) < k:
         told(f"k-means found {different} clusters, not {k}: there are no more different points")
     return found.labels_, found.cluster_centers_
+
+
+def on_a_plane(points: np.ndarray) -> np.ndarray:
+    """Points (n, dimensions) as t-SNE lays them out, (n, 2); the same whenever it is asked. Quadratic in n."""
+    from sklearn.manifold import TSNE
+
+    return TSNE(random_state=0, perplexity=min(30.0, (len(points) - 1) / 3)).fit_transform(points)

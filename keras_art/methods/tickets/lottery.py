@@ -1,74 +1,166 @@
-"""One training of a lottery-ticket study, from its pixels and its ticket to its test accuracy."""
+"""The trainings of a lottery-ticket study, from pixels and a ticket to test accuracy: a function for each mode.
+
+Each trains and tests one run in its directory; the same call continues what was stopped. It writes `history.csv`,
+`model.keras`, `classes.json` and `predictions.csv`, and returns what `metrics.json` holds: `sparsity` is that of the
+`prunable` weights, `kept` of which are left; `emptied` names kernels that have none.
+"""
 
 from __future__ import annotations
 
-import dataclasses
 import json
-import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
-from keras_art import terminal
 from keras_art.learning import training
-from keras_art.methods.tickets import masks, ticket
-from keras_art.methods.tickets.kinds import TicketRun, before
+from keras_art.methods.tickets import masks
+from keras_art.methods.tickets.chains import asked_ticket, found_ticket, has_diverged, reference, trained
 from keras_art.methods.tickets.network import Task, reset, values
+from keras_art.networks.trained import ModelCard, provenance, save
 from keras_art.report import metrics
-from keras_art.store import runs
-from keras_art.store.runs import Store, StoreError
-from keras_art.writing import write, write_network
+from keras_art.store.runs import Store
+from keras_art.store.tickets import Masks, Ticket, emptied, share_pruned
+from keras_art.study.kinds.tickets import TicketRun
+from keras_art.terminal import Tell
+from keras_art.writing import write
 
-Tell = Callable[[str, float], None]
 ANOTHER_SEED = 1000  # added to the seed of weights that must not be theta_0
 
 
-def carry_out(store: Store, run: TicketRun, folder: Path, tell: Tell) -> dict[str, Any]:
-    """Trains and tests one run in its directory; the same call continues what was stopped.
+@dataclass(frozen=True)
+class Beginning:
+    """What a training begins with.
 
-    It writes `history.csv`, `model.keras`, `classes.json` and `predictions.csv`; a run that finds a ticket also extends
-    its chain's file in `<store>/tickets`.
+    Attributes:
+        theta: path -> every variable.
+        kept: the masks.
+        head: whether theta's head comes along; that of a new collection is another, and stays as it was drawn.
+    """
 
-    Returns:
-        What `metrics.json` holds. `sparsity` is that of the `prunable` weights, `kept` of which are left; `emptied`
-        names kernels that have none.
+    theta: Mapping[str, np.ndarray]
+    kept: Masks
+    head: bool = True
+
+
+Begin = Callable[[Task, keras.Model], Beginning | None]  # None: what it would begin with has diverged
+
+
+def find(store: Store, run: TicketRun, folder: Path, tell: Tell) -> dict[str, Any]:
+    """f(m * theta_k), trained where its mask m is found; extends its chain's file in `<store>/tickets` by m."""
+
+    def begin(task: Task, model: keras.Model) -> Beginning | None:
+        found = found_ticket(store, run, folder, task, model, tell)
+        return None if found is None else Beginning(found.theta, found.masks(run.stage))
+
+    return _carry_out(store, run, folder, tell, begin)
+
+
+def transfer(store: Store, run: TicketRun, folder: Path, tell: Tell) -> dict[str, Any]:
+    """f(m * theta_k) of one collection, trained on another under a new head."""
+    return _carry_out(store, run, folder, tell, _carried(store, run, lambda found: found.theta))
+
+
+def theta_i(store: Store, run: TicketRun, folder: Path, tell: Tell) -> dict[str, Any]:
+    """f(m * theta_i), the same with the weights at the end of the training where the mask was found."""
+    if has_diverged(store, reference(run)):
+        return _carry_out(store, run, folder, tell, lambda task, model: None)
+    return _carry_out(store, run, folder, tell, _carried(store, run, lambda _: values(trained(store, reference(run)))))
+
+
+def scratch(store: Store, run: TicketRun, folder: Path, tell: Tell) -> dict[str, Any]:
+    """f(theta_0), unpruned."""
+
+    def begin(task: Task, model: keras.Model) -> Beginning:
+        whole = {v.path: np.ones(v.shape, bool) for v in masks.prunable(model, head=run.prune_head)}
+        return Beginning(values(model), whole)
+
+    return _carry_out(store, run, folder, tell, begin)
+
+
+def random_mask(store: Store, run: TicketRun, folder: Path, tell: Tell) -> dict[str, Any]:
+    """f(m * theta_0'), the mask kept, other initial weights."""
+
+    def begin(task: Task, model: keras.Model) -> Beginning | None:
+        found = asked_ticket(store, run)
+        return None if found is None else Beginning(values(model), found.masks(run.stage))
+
+    return _carry_out(store, run, folder, tell, begin, run.seed + ANOTHER_SEED)
+
+
+def shuffled_mask(store: Store, run: TicketRun, folder: Path, tell: Tell) -> dict[str, Any]:
+    """f(m' * theta_k), as many weights of each layer kept, at random places."""
+
+    def begin(task: Task, model: keras.Model) -> Beginning | None:
+        found = asked_ticket(store, run)
+        return None if found is None else Beginning(found.theta, masks.shuffled(found.masks(run.stage), run.seed))
+
+    return _carry_out(store, run, folder, tell, begin)
+
+
+def _carried(store: Store, run: TicketRun, theta: Callable[[Ticket], Mapping[str, np.ndarray]]) -> Begin:
+    """A ticket of another collection, all but its head."""
+
+    def begin(task: Task, model: keras.Model) -> Beginning | None:
+        if (found := asked_ticket(store, run)) is None:
+            return None
+        kept = {path: mask for path, mask in found.masks(run.stage).items() if not path.startswith("softmax/")}
+        return Beginning(theta(found), kept, head=False)
+
+    return begin
+
+
+def _carry_out(
+    store: Store, run: TicketRun, folder: Path, tell: Tell, begin: Begin, weights_seed: int | None = None
+) -> dict[str, Any]:
+    """Trains and tests.
+
+    Args:
+        weights_seed: of the initial weights, where it is not the run's.
     """
     with training.precision(run.precision):
-        return _carry_out(store, run, folder, tell)
+        started = time.monotonic()
+        training.make_deterministic(run.seed)
+        task = Task(store, run)
+        write(folder / "classes.json", json.dumps(task.classes, ensure_ascii=False))
+        model = task.classifier(run.seed if weights_seed is None else weights_seed)
+        facts: dict[str, Any] = {
+            "status": "diverged",
+            "test_accuracy": None,
+            "val_accuracy": None,
+            "n_test": len(task.ready.part("test")),
+            "n_train": len(task.batches("train").rows),
+            "n_images": task.ready.task.size,
+            "n_classes": len(task.classes),
+            "parameters": model.count_params(),
+            "epochs": 0,
+        }
+        if (beginning := begin(task, model)) is None:
+            facts["notes"] = ["a training before it has diverged"]
+        else:
+            reset(model, beginning.theta, beginning.kept, head=beginning.head)
+            facts |= _counted(beginning.kept) | _trained(run, task, model, folder, tell)
+        return {**facts, "seconds": round(time.monotonic() - started, 2)}
 
 
-def _carry_out(store: Store, run: TicketRun, folder: Path, tell: Tell) -> dict[str, Any]:
-    started = time.monotonic()
-    training.make_deterministic(run.seed)
-    task = Task(store, run)
-    write(folder / "classes.json", json.dumps(task.classes, ensure_ascii=False))
-    model = task.classifier(run.seed + ANOTHER_SEED * (run.mode == "random_mask"))
-    facts: dict[str, Any] = {
-        "status": "diverged",
-        "test_accuracy": None,
-        "val_accuracy": None,
-        "n_test": len(task.ready.part("test")),
-        "n_train": len(task.batches("train").rows),
-        "n_images": task.ready.task.size,
-        "n_classes": len(task.classes),
-        "parameters": model.count_params(),
-        "epochs": 0,
-    }
-    kept = begin(store, run, folder, task, model, tell)
-    if kept is None:
-        return {**facts, "note": "a training before it has diverged", "seconds": round(time.monotonic() - started, 2)}
-    facts |= {
-        "sparsity": masks.measured(kept),
+def _counted(kept: Masks) -> dict[str, Any]:
+    """What masks leave of the weights."""
+    empty = emptied(kept)
+    return {
+        "sparsity": share_pruned(kept),
         "prunable": sum(mask.size for mask in kept.values()),
         "kept": sum(int(mask.sum()) for mask in kept.values()),
-        "emptied": masks.emptied(kept),
+        "emptied": empty,
+        "notes": [f"no weight is left in {', '.join(empty)}"] if empty else [],
     }
-    if facts["emptied"]:
-        terminal.say(f"{run.title}: no weight is left in {', '.join(facts['emptied'])}")
+
+
+def _trained(run: TicketRun, task: Task, model: keras.Model, folder: Path, tell: Tell) -> dict[str, Any]:
+    """Trains a model from where it stands, tests and writes it; returns what it measured."""
     history, finite = training.fit(
         model,
         task.batches("train", run.seed),
@@ -78,149 +170,28 @@ def _carry_out(store: Store, run: TicketRun, folder: Path, tell: Tell) -> dict[s
         patience=run.patience,
         on_epoch=lambda epoch, logs: tell(f"epoch {epoch}, validation {logs['val_accuracy']:.3f}", epoch / run.epochs),
     )
-    facts["epochs"] = len(history)
-    if finite:
-        best = history["val_loss"].idxmin()
-        facts |= {"status": "ok", "best_epoch": int(best) + 1, "val_accuracy": float(history["val_accuracy"][best])}
-        facts |= _tested(task, model, folder)
-        write_network(folder / "model.keras", model)
-    return {**facts, "seconds": round(time.monotonic() - started, 2)}
-
-
-def begin(
-    store: Store, run: TicketRun, folder: Path, task: Task, model: keras.Model, tell: Tell
-) -> dict[str, np.ndarray] | None:
-    """Gives a model the weights and masks a run begins with; returns the masks, or None where there are none to have.
-
-    The model comes with theta_0, or with theta_0' for a random mask.
-    """
-    whole = {v.path: np.ones(v.shape, bool) for v in masks.prunable(model, head=run.prune_head)}
-    if run.mode == "scratch":
-        reset(model, values(model), whole, head=True)
-        return whole
-    found = find(store, run, folder, task, model, tell) if run.mode == "find" else load_ticket(store, run)
-    if found is None:
-        return None
-    kept, theta = found.masks(run.stage), found.theta
-    own_head = run.mode in ("find", "random_mask", "shuffled_mask")
-    if not own_head:
-        kept = {path: mask for path, mask in kept.items() if not path.startswith("softmax/")}
-    if run.mode == "shuffled_mask":
-        kept = masks.shuffled(kept, run.seed)
-    if run.mode == "random_mask":
-        theta = values(model)
-    if run.mode == "theta_i":
-        theta = values(trained(store, finder(store, run)))
-    reset(model, theta, kept, head=own_head)
-    return kept
-
-
-def find(
-    store: Store, run: TicketRun, folder: Path, task: Task, model: keras.Model, tell: Tell
-) -> ticket.Ticket | None:
-    """The ticket file of a chain with the mask of this run's stage in it; None after a divergence.
-
-    Stage 0 trains the k epochs that lead from theta_0 to theta_k; a later one prunes what the stage before has trained.
-    """
-    path = store.root / "tickets" / f"{run.collection.rsplit('-', 1)[0]}-{run.target}-{run.network}-{run.chain}.npz"
-    if run.stage == 0:
-        return ticket.read(path) if path.exists() else _first(run, folder, task, model, tell, path)
-    earlier = before(run)
-    with store.lock(store.directory(earlier)):  # another process may be at it
-        measured = store.metrics(earlier)
-    if measured is None:
-        raise StoreError(f"{store.directory(earlier)} is not finished: start the study again, it goes on from there")
-    if measured["status"] == "diverged":
-        return None
-    found = ticket.read(path)
-    if found.stages == run.stage:
-        tell("pruning", 0.0)
-        after = values(trained(store, earlier))
-        weights = {p: after[p] for p in found.last_stage}
-        deeper = magnitude_masks(weights, found.masks(run.stage - 1), masks.sparsity(run.stage, run.rate), run.scope)
-        found = found.with_masks(deeper)
-        ticket.write(path, found)
-    return found
-
-
-def _first(
-    run: TicketRun, folder: Path, task: Task, model: keras.Model, tell: Tell, path: Path
-) -> ticket.Ticket | None:
-    kernels = {v.path: np.zeros(v.shape, np.uint8) for v in masks.prunable(model, head=run.prune_head)}
-    reset(model, values(model), {}, head=True)
-    (folder / "theta_k").mkdir(exist_ok=True)
-    _, finite = training.fit(
-        model,
-        task.batches("train", run.seed),
-        task.batches("val"),
-        folder=folder / "theta_k",
-        epochs=run.late_resetting,
-        patience=run.late_resetting + 1,
-        restore_best=False,
-        on_epoch=lambda epoch, logs: tell(f"epoch {epoch} on the way to theta_k", 0.0),
-    )
-    shutil.rmtree(folder / "theta_k" / "checkpoint", ignore_errors=True)
-    if not finite and run.late_resetting:
-        return None
-    config = dataclasses.asdict(run)
+    if not finite:
+        return {"epochs": len(history)}
+    best = history["val_loss"].idxmin()
+    tested = _tested(task, model, folder)
     facts = {
-        "run": {**config, "ticket": run.chain},
-        "classes": task.classes,
-        "prunable": sum(array.size for array in kernels.values()),
-        "of": "kernels of convolutions and dense layers" + ("" if run.prune_head else ", the head's excepted"),
-        "environment": runs.environment(),
+        "epochs": len(history),
+        "status": "ok",
+        "best_epoch": int(best) + 1,
+        "val_accuracy": float(history["val_accuracy"][best]),
+        **tested,
     }
-    found = ticket.Ticket(values(model), kernels, 1, facts)
-    ticket.write(path, found)
-    return found
-
-
-def magnitude_masks(weights: masks.Weights, kept: masks.Weights, sparsity: float, scope: str) -> masks.Masks:
-    """By tensorflow-model-optimization on TensorFlow; by NumPy on JAX and PyTorch, which it does not know."""
-    if keras.config.backend() != "tensorflow":
-        return masks.magnitude_masks(weights, kept, sparsity, scope)
-    from keras_art.methods.tickets import with_tfmot
-
-    return with_tfmot.magnitude_masks(weights, kept, sparsity, scope)
-
-
-def load_ticket(store: Store, run: TicketRun) -> ticket.Ticket | None:
-    """The ticket file that a run begins with; None where its chain diverged before the stage asked for.
-
-    Raises:
-        StoreError: nobody has found it yet.
-        BadTicket: the file is damaged.
-    """
-    path = next((store.root / "tickets").glob(f"*-{run.ticket}.npz"), None)
-    found = None if path is None else ticket.read(path)
-    if found is not None and run.stage < found.stages:
-        return found
-    if (measured := store.metrics(finder(store, run))) and measured["status"] == "diverged":
-        return None
-    raise StoreError(f"nobody has found stage {run.stage} of the ticket {run.ticket}: run the study that finds it")
-
-
-def finder(store: Store, run: TicketRun) -> TicketRun:
-    """The run that found the mask another run begins with.
-
-    Raises:
-        StoreError: the ticket came as a file, without the runs that found it.
-    """
-    config = next((store.root / TicketRun.paper).glob(f"*-{run.ticket}/config.json"), None)
-    if config is None:
-        raise StoreError(f"the runs that found the ticket {run.ticket} are not in {store.root}: theta_i needs them")
-    first = TicketRun(**json.loads(config.read_text(encoding="utf-8")))
-    return dataclasses.replace(first, stage=run.stage, ticket=run.ticket) if run.stage else first
-
-
-def trained(store: Store, run: TicketRun) -> keras.Model:
-    """What a finished run has trained."""
-    return keras.saving.load_model(store.directory(run) / "model.keras", compile=False)
+    card = ModelCard(
+        {run.target: task.classes}, run.preprocessing, run.resize, run.image_size, facts, provenance(run.as_json()),
+        crop=run.crop,
+    )  # fmt: skip
+    save(model, folder / "model.keras", card)
+    return facts
 
 
 def _tested(task: Task, model: keras.Model, folder: Path) -> dict[str, Any]:
     """Writes what the model says of each test image; returns the test metrics."""
-    test = task.ready.task.table.iloc[task.ready.part("test")]
+    test = task.ready.task.images.iloc[task.ready.part("test")]
     labels = test["label"].to_numpy()
     probabilities = model.predict(task.batches("test").epochs(), verbose=0)
     said = metrics.predictions(test["id"], probabilities, task.classes, labels)

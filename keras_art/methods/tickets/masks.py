@@ -9,17 +9,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
+import keras
 import numpy as np
 
 from keras_art.errors import UserError
-
-if TYPE_CHECKING:
-    import keras
+from keras_art.store.tickets import Masks
 
 Weights = Mapping[str, np.ndarray]
-Masks = dict[str, np.ndarray]
 
 
 def prunable(model: keras.Model, *, head: bool = False) -> list[keras.Variable]:
@@ -30,11 +27,6 @@ def prunable(model: keras.Model, *, head: bool = False) -> list[keras.Variable]:
     """
     kernels = [v for v in model.trainable_variables if "kernel" in v.name]
     return [v for v in kernels if head or not v.path.startswith("softmax/")]
-
-
-def sparsity(stage: int, rate: float) -> float:
-    """The share of the prunable weights that is gone at a stage, in [0, 1)."""
-    return 1.0 - (1.0 - rate) ** stage
 
 
 def check_stages(stages: int, rate: float, scope: str, kernels: Sequence[tuple[int, ...]]) -> None:
@@ -99,13 +91,3 @@ def shuffled(masks: Weights, seed: int) -> Masks:
     """As many weights of each kernel, at random places."""
     rng = np.random.default_rng(seed)
     return {path: rng.permutation(mask.ravel()).reshape(mask.shape) for path, mask in masks.items()}
-
-
-def measured(masks: Weights) -> float:
-    """The sparsity of masks, pruned weights over all weights in them."""
-    return 1.0 - sum(int(m.sum()) for m in masks.values()) / sum(m.size for m in masks.values())
-
-
-def emptied(masks: Weights) -> list[str]:
-    """The paths of kernels that have lost their last weight: nothing passes there any more."""
-    return [path for path, mask in masks.items() if not mask.any()]

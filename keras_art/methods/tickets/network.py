@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -12,25 +11,27 @@ import numpy as np
 from keras_art.data import tasks
 from keras_art.learning import training
 from keras_art.methods.tickets import masks
-from keras_art.methods.tickets.kinds import TicketRun
 from keras_art.methods.tickets.optimizer import MaskedSGD
-from keras_art.methods.tickets.ticket import BadTicket
 from keras_art.networks import backbones, heads, resnets
 from keras_art.pictures.pipeline import Batches, Crops
 from keras_art.store.runs import Store
+from keras_art.store.tickets import BadTicket
+from keras_art.study.config import Artefact
+from keras_art.study.files import artefact_path
+from keras_art.study.kinds.tickets import TicketRun
 
 # The learning rate falls to a tenth at the end of these epochs of 90, and in proportion where there are fewer.
 ANNEALED, OF = (50, 60, 75), 90
 
 
-def load_network(run: TicketRun, files: Path, seed: int = 0) -> backbones.Backbone:
+def load_network(store: Store, run: TicketRun, seed: int = 0) -> backbones.Backbone:
     """A run's network without its head, its kernels drawn anew.
 
     "ResNet20" is ours; other names are those of keras.applications, where "ResNet50" has biases in its convolutions and
     its strides in the first of a block's.
 
     Args:
-        files: the folder of networks that are .keras files, `cache/weights` of a store.
+        store: holds the networks that are .keras files.
         seed: of the kernels.
 
     Raises:
@@ -40,13 +41,13 @@ def load_network(run: TicketRun, files: Path, seed: int = 0) -> backbones.Backbo
         backbone = backbones.Backbone(resnets.resnet20(run.side, run.bn_momentum), run.preprocessing)
     else:
         backbone = backbones.load_backbone(
-            str(files / run.network) if run.network.endswith(".keras") else run.network,
+            str(artefact_path(store, run.network)) if isinstance(run.network, Artefact) else run.network,
             image_size=run.side,
             weights=None,
             preprocessing=run.preprocessing,
             bn_momentum=run.bn_momentum,
         )
-    resnets.draw_kernels(backbone.model, run.weights, seed)
+    resnets.draw_kernels(backbone.model, run.initializer, seed)
     return backbone
 
 
@@ -99,10 +100,10 @@ class Task:
     """A run's images, with the network that is to learn them."""
 
     def __init__(self, store: Store, run: TicketRun) -> None:
-        self.run, self.files = run, store.root / "cache" / "weights"
+        self.run, self.store = run, store
         self.ready = tasks.load(store, run.collection, run.image_size, run.resize)
         self.classes = self.ready.task.classes
-        self.labels = self.ready.task.table["label"].to_numpy()
+        self.labels = self.ready.task.images["label"].to_numpy()
 
     def batches(self, split: str, seed: int | None = None) -> Batches:
         """Of one split; random crops where there is a seed, central ones elsewhere."""
@@ -115,7 +116,7 @@ class Task:
     def classifier(self, seed: int) -> keras.Model:
         """A compiled classifier with fresh weights; the last architecture and schedule is not traced again."""
         run, steps = self.run, len(self.batches("train"))
-        fresh = heads.softmax_classifier(load_network(run, self.files, seed), len(self.classes), seed)
+        fresh = heads.softmax_classifier(load_network(self.store, run, seed), len(self.classes), seed)
         boundaries = [steps * max(round(epoch * run.epochs / OF), 1) for epoch in ANNEALED]
         key = (
             run.network, run.side, run.preprocessing, run.bn_momentum, run.precision, run.learning_rate,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -41,6 +42,21 @@ class ClassifierRun(Run):
     def title(self) -> str:
         """What a person is told of a run while it trains."""
         return f"{label(self.network)} {self.mode}, seed {self.seed}"
+
+
+def pretraining(run: ClassifierRun, collection: str, **settings: Any) -> ClassifierRun:
+    """The run that trains a network for the demos, on the atelier's rendered objects, as ImageNet's photographs do.
+
+    More and smaller steps than a paper's, because there are few images.
+
+    Args:
+        run: one that will begin with its weights.
+        collection: the rendered objects, NAME-DIGEST.
+        settings: further fields, over those here.
+    """
+    own: dict[str, Any] = {"weights": "none", "optimizer": Optimizer("Adam", 3e-4), "batch_size": 16, "keep": "last"}
+    own |= {"epochs": 4, "patience": 4} | settings
+    return dataclasses.replace(run, mode="pretraining", collection=collection, target="object", **own)
 
 
 def label(network: str | Artefact) -> str:

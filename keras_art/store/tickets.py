@@ -2,6 +2,8 @@
 
 Masks nest, so one byte for each weight holds those of all stages, and a file is 1.25 times one float32 checkpoint. It
 is an .npz of plain arrays and one JSON text: no pickle, nothing in it is ever executed, and any backend opens it.
+
+A mask is a dictionary: path of a kernel -> bool array of the kernel's shape, True where a weight is kept.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ import dataclasses
 import json
 import zipfile
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,8 +22,9 @@ import numpy as np
 from keras_art.errors import UserError
 from keras_art.writing import write_arrays
 
-FORMAT = 1
+FORMAT = 2
 DAMAGE = (ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile, zlib.error)
+Masks = dict[str, np.ndarray]
 
 
 class BadTicket(UserError, ValueError):
@@ -37,7 +41,8 @@ class Ticket:
         last_stage: path of a prunable kernel -> uint8 array of its shape, the last stage a weight survives; those
             of the deepest mask have its number.
         stages: how many masks there are, the full one of stage 0 included.
-        facts: provenance for people and for `export`: network, image size, class names, rate, scope, ...
+        facts: where it comes from: `run`, the chain's first as its `config.json` has it, `classes`, the number of
+            `prunable` weights and what they are `of`, `environment`.
     """
 
     theta: dict[str, np.ndarray]
@@ -45,7 +50,7 @@ class Ticket:
     stages: int
     facts: dict[str, Any]
 
-    def masks(self, stage: int) -> dict[str, np.ndarray]:
+    def masks(self, stage: int) -> Masks:
         """Path -> bool array, True where a weight is kept at a stage.
 
         Raises:
@@ -55,7 +60,7 @@ class Ticket:
             raise BadTicket(f"this ticket has the stages 0 to {self.stages - 1}, not {stage}")
         return {path: last >= stage for path, last in self.last_stage.items()}
 
-    def with_masks(self, masks: dict[str, np.ndarray]) -> Ticket:
+    def with_masks(self, masks: Masks) -> Ticket:
         """The same tickets and one more, of the next stage; `masks` lie within those of the last one."""
         deeper = {path: np.where(masks[path], self.stages, last) for path, last in self.last_stage.items()}
         return dataclasses.replace(
@@ -63,14 +68,24 @@ class Ticket:
         )
 
 
-def write(path: Path, ticket: Ticket) -> None:
+def share_pruned(masks: Mapping[str, np.ndarray]) -> float:
+    """The sparsity of masks, pruned weights over all weights in them, in [0, 1]."""
+    return 1.0 - sum(int(m.sum()) for m in masks.values()) / sum(m.size for m in masks.values())
+
+
+def emptied(masks: Mapping[str, np.ndarray]) -> list[str]:
+    """The paths of kernels that have lost their last weight: nothing passes there any more."""
+    return [path for path, mask in masks.items() if not mask.any()]
+
+
+def write_ticket(path: Path, ticket: Ticket) -> None:
     """Writes a ticket by rename."""
     facts = {"format": FORMAT, "stages": ticket.stages, **ticket.facts}
     arrays = {f"theta/{p}": a for p, a in ticket.theta.items()} | {f"last/{p}": a for p, a in ticket.last_stage.items()}
     write_arrays(path, {"ticket": np.array(json.dumps(facts)), **arrays})
 
 
-def read(path: Path) -> Ticket:
+def read_ticket(path: Path) -> Ticket:
     """Reads a ticket.
 
     Raises:

@@ -1,0 +1,192 @@
+"""What a trained model says of a folder of pictures, by what its card says of it and nothing else."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from keras_art.data.collection import utf8
+from keras_art.data.sources import list_images
+from keras_art.learning import training
+from keras_art.learning.weights import load_network
+from keras_art.networks import heads
+from keras_art.networks.backbones import stage_taps
+from keras_art.networks.loading import BadModel, load_model, model_file
+from keras_art.networks.saliency import overlay, visual_backprop
+from keras_art.networks.trained import ModelCard, read_card
+from keras_art.pictures.images import load_photo
+from keras_art.pictures.workers import decode_chunks
+from keras_art.report import metrics
+from keras_art.store.runs import Store
+from keras_art.study.config import Artefact, RunRef
+from keras_art.study.config import read as read_value
+from keras_art.study.files import artefact_path
+from keras_art.study.kinds.classifier import ClassifierRun
+from keras_art.writing import replacing
+
+CHUNK = 64  # pictures that a worker decodes at a time, and that the model is asked about at once
+FEW = 2 * CHUNK  # so many are decoded here before other processes would be ready
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A model as it can be asked.
+
+    Attributes:
+        model: pixels (batch, image_size, image_size, 3) in [0, 255] -> task -> probabilities (batch, classes).
+        card: what was saved with it.
+    """
+
+    model: keras.Model
+    card: ModelCard
+
+
+def read(path: Path) -> Trained:
+    """Opens a trained model.
+
+    Args:
+        path: a `.keras` file that `trained.save` wrote, or a run's directory. A whole model needs nothing but its
+            file. A head stands on a network: of keras.applications, or a file in `cache/weights` of the store that the
+            run's directory stands in.
+
+    Raises:
+        BadModel: it can not be opened, its card is not its own, or a head's network is not there.
+        BadBackbone: a head's network can not be built.
+    """
+    file = model_file(path)
+    card = read_card(file)
+    model = load_model(file)
+    inputs, outputs = model.input, model.output
+    if card.network is not None:
+        inputs, outputs = _on_network(file, card, model)
+    if not isinstance(outputs, dict):
+        outputs = {next(iter(card.classes)): keras.tree.flatten(outputs)[0]}
+    for task, names in card.classes.items():
+        if task not in outputs or outputs[task].shape[1:] != (len(names),):
+            raise BadModel(f"{file} has a card of another model: it does not give {len(names)} classes of {task}")
+        if card.margins:
+            outputs[task] = keras.ops.softmax(outputs[task])
+    return Trained(keras.Model(inputs, {task: outputs[task] for task in card.classes}), card)
+
+
+def _on_network(file: Path, card: ModelCard, head: keras.Model) -> tuple[Any, Any]:
+    """A head on the network that it was trained on: pixels, and what the head says of their features."""
+    store = Store(file.resolve().parent.parent.parent)
+    try:
+        given = {name: read_value(value) for name, value in (card.network or {}).items()}
+        run = ClassifierRun(**given, image_size=card.image_size, resize=card.resize)
+    except (TypeError, ValueError, KeyError) as error:
+        raise BadModel(f"{file} has a damaged card, its network is {card.network}: train it anew") from error
+    for kept in (run.network, run.weights):
+        if isinstance(kept, Artefact) and not artefact_path(store, kept).is_file():
+            raise BadModel(
+                f"{file} is a head alone, and {kept}, which it stands on, is not in {store.root}/cache/weights: ask "
+                f"the run within its store, or copy that file from the store's cache/weights to there"
+            )
+    if isinstance(run.weights, RunRef) and not store.has(run.weights):
+        raise BadModel(
+            f"{file} is a head alone, and the run {run.weights}, on whose network it stands, is not in "
+            f"{store.root}: ask the run within its store"
+        )
+    with training.precision(run.precision):
+        extractor = heads.feature_extractor(load_network(store, run))
+    return extractor.input, head(extractor.output)
+
+
+def predict(
+    trained: Trained,
+    folder: Path,
+    progress: Callable[[int, int], None] = lambda done, all: None,
+    overlays: Path | None = None,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """What a model says of every picture below a folder.
+
+    Args:
+        folder: searched in depth; nothing is written there.
+        progress: called with (pictures looked at, pictures).
+        overlays: where VisualBackProp's maps go, laid over each picture: `ID.png`.
+
+    Returns:
+        One row per readable picture, in the order of names: `id`, its path within the folder, then for each task
+        `TASK`, `TASK_probability`, and the five likeliest, `TASK_class_1`, `TASK_probability_1`, ...; and one row per
+        unreadable one: `path`, `reason`.
+
+    Raises:
+        UserError: `overlays` is asked of a model without maps.
+        BadCollection: the folder holds no images.
+    """
+    look = _saliency_of(trained.model) if overlays else None
+    tables = [pd.DataFrame({"id": pd.Series(dtype=str)})]
+    unreadable: list[tuple[str, str]] = []
+    paths = []
+    for path in list_images(folder):
+        if utf8(str(path)) == str(path):
+            paths.append(path)
+        else:
+            unreadable.append((utf8(str(path)), "its name is not UTF-8: rename it"))
+    for done, pixels, bad in _decoded(paths, trained.card):
+        unreadable += bad
+        if pixels:
+            images = np.stack(list(pixels.values()))
+            ids = [path.relative_to(folder).as_posix() for path in pixels]
+            tables.append(_table(trained, ids, images))
+            if look and overlays:
+                _overlay(look(images), list(pixels), ids, overlays)
+        progress(done, len(paths))
+    return pd.concat(tables, ignore_index=True), pd.DataFrame(unreadable, columns=["path", "reason"])
+
+
+def _decoded(
+    paths: Sequence[Path], card: ModelCard
+) -> Iterator[tuple[int, dict[Path, np.ndarray], list[tuple[str, str]]]]:
+    """Chunk by chunk: how many are done, path -> pixels, and what could not be read, with the reason."""
+    chunks = [paths[start : start + CHUNK] for start in range(0, len(paths), CHUNK)]
+    asked = [[str(path) for path in chunk] for chunk in chunks]
+    workers = 1 if len(paths) <= FEW else os.cpu_count() or 1
+    done, shape = 0, (card.image_size, card.image_size, 3)
+    begin = (card.image_size - card.crop) // 2 if card.crop else 0
+    middle = slice(begin, begin + (card.crop or card.image_size))
+    for chunk, answers in zip(chunks, decode_chunks(asked, card.image_size, card.resize, workers), strict=True):
+        pixels, bad = {}, []
+        for path, (facts, content) in zip(chunk, answers, strict=True):
+            if "reason" in facts:
+                bad.append((str(path), facts["reason"]))
+            else:
+                pixels[path] = np.frombuffer(content, np.uint8).reshape(shape)[middle, middle]
+        done += len(chunk)
+        yield done, pixels, bad
+
+
+def _table(trained: Trained, ids: Sequence[str], images: np.ndarray) -> pd.DataFrame:
+    outputs = trained.model.predict(images, batch_size=32, verbose=0)
+    columns = [pd.DataFrame({"id": ids})]
+    for task, names in trained.card.classes.items():
+        table = metrics.predictions(ids, outputs[task], names).drop(columns="id")
+        table.columns = [task if name == "predicted" else f"{task}_{name}" for name in table.columns]
+        columns.append(table)
+    return pd.concat(columns, axis=1)
+
+
+def _saliency_of(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
+    """Pixels (n, size, size, 3) -> VisualBackProp's maps (n, size, size) of the network that a classifier stands on."""
+    network = heads.backbone_of(model)
+    if len(network.outputs[-1].shape) != 4:
+        raise BadModel(f"--saliency reads the maps of a convolutional network, and {network.name} has none")
+    preprocessing = model.get_layer("preprocessing")
+    maps = keras.Model(network.inputs[0], network.outputs[-1])
+    taps = stage_taps(maps)
+    return lambda images: visual_backprop(maps, taps, keras.ops.convert_to_numpy(preprocessing(images)))
+
+
+def _overlay(maps: np.ndarray, paths: Sequence[Path], ids: Sequence[str], folder: Path) -> None:
+    for path, id_, shown in zip(paths, ids, maps, strict=True):
+        with replacing(folder / f"{id_}.png") as part:
+            Image.fromarray(overlay(load_photo(path, 512), shown)).save(part, "PNG")

@@ -1,0 +1,174 @@
+"""The tickets of a chain of runs: found stage by stage, each in the file of all, and taken up by the runs that ask."""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from keras_art.learning import training
+from keras_art.methods.tickets import masks
+from keras_art.methods.tickets.network import Task, load_network, misfit, reset, values
+from keras_art.networks.loading import load_model
+from keras_art.store.reading import read_json
+from keras_art.store.runs import Store, StoreError, environment
+from keras_art.store.tickets import BadTicket, Masks, Ticket, read_ticket, write_ticket
+from keras_art.study.config import Artefact, Run, RunRef
+from keras_art.study.files import artefact_path
+from keras_art.study.kinds.classifier import label
+from keras_art.study.kinds.tickets import TicketRun, sparsity
+from keras_art.study.records import run_of
+from keras_art.terminal import Tell
+from keras_art.writing import slug
+
+
+def chain_file(store: Store, run: TicketRun) -> Path:
+    """Where the tickets of a chain are, of which `run` finds one."""
+    words = slug(f"{run.place}-{run.target}-{label(run.network)}", 160)
+    return store.root / "tickets" / f"{words}-{run.chain_digest}.npz"
+
+
+def found_ticket(
+    store: Store, run: TicketRun, folder: Path, task: Task, model: keras.Model, tell: Tell
+) -> Ticket | None:
+    """The chain's tickets with the mask of this run's stage among them, on file; None after a divergence.
+
+    Stage 0 trains the k epochs that lead from theta_0 to theta_k; a later one prunes what the stage before has trained.
+
+    Args:
+        model: compiled, with theta_0.
+    """
+    path = chain_file(store, run)
+    if run.before is None:
+        return read_ticket(path) if path.exists() else _first_ticket(run, folder, task, model, tell, path)
+    if has_diverged(store, run.before):
+        return None
+    found = read_ticket(path)
+    if found.stages == run.stage:
+        tell("pruning", 0.0)
+        after = values(trained(store, run.before))
+        weights = {p: after[p] for p in found.last_stage}
+        deeper = magnitude_masks(weights, found.masks(run.stage - 1), sparsity(run.stage, run.rate), run.scope)
+        found = found.with_masks(deeper)
+        write_ticket(path, found)
+    return found
+
+
+def _first_ticket(
+    run: TicketRun, folder: Path, task: Task, model: keras.Model, tell: Tell, path: Path
+) -> Ticket | None:
+    """theta_k under the full mask; None where the way there diverged."""
+    kernels = {v.path: np.zeros(v.shape, np.uint8) for v in masks.prunable(model, head=run.prune_head)}
+    reset(model, values(model), {}, head=True)
+    _, finite = training.fit(
+        model,
+        task.batches("train", run.seed),
+        task.batches("val"),
+        folder=folder / "theta_k",
+        epochs=run.late_resetting,
+        patience=run.late_resetting + 1,
+        restore_best=False,
+        on_epoch=lambda epoch, logs: tell(f"epoch {epoch} on the way to theta_k", 0.0),
+    )
+    shutil.rmtree(folder / "theta_k" / "checkpoint", ignore_errors=True)
+    if not finite and run.late_resetting:
+        return None
+    facts = {
+        "run": run.as_json(),
+        "classes": task.classes,
+        "prunable": sum(array.size for array in kernels.values()),
+        "of": "kernels of convolutions and dense layers" + ("" if run.prune_head else ", the head's excepted"),
+        "environment": environment(),
+    }
+    found = Ticket(values(model), kernels, 1, facts)
+    write_ticket(path, found)
+    return found
+
+
+def magnitude_masks(weights: masks.Weights, kept: Masks, sparsity: float, scope: str) -> Masks:
+    """By tensorflow-model-optimization on TensorFlow; by NumPy on JAX and PyTorch, which it does not know."""
+    if keras.config.backend() != "tensorflow":
+        return masks.magnitude_masks(weights, kept, sparsity, scope)
+    from keras_art.methods.tickets import with_tfmot
+
+    return with_tfmot.magnitude_masks(weights, kept, sparsity, scope)
+
+
+def asked_ticket(store: Store, run: TicketRun) -> Ticket | None:
+    """The tickets among which a run finds its mask; None where their chain diverged before the stage asked for.
+
+    Raises:
+        StoreError: nobody has found that stage yet.
+        BadTicket: the file is damaged.
+    """
+    if isinstance(run.ticket, Artefact):
+        return read_ticket(artefact_path(store, run.ticket))
+    path = chain_file(store, finder(store, run))
+    if path.exists() and run.stage < (found := read_ticket(path)).stages:
+        return found
+    if has_diverged(store, reference(run)):
+        return None
+    raise StoreError(f"nobody has found stage {run.stage} of the ticket {path}: run the study that finds it")
+
+
+def reference(run: TicketRun) -> RunRef:
+    """The run that found the mask another run begins with.
+
+    Raises:
+        StoreError: it names none, or a file, which has none.
+    """
+    if not isinstance(run.ticket, RunRef):
+        raise StoreError(f"{run.title} needs the run that found its ticket, which {run.ticket} does not tell")
+    return run.ticket
+
+
+def finder(store: Store, run: TicketRun) -> TicketRun:
+    """The run that `reference` names."""
+    found: Run = run_of(store, reference(run))
+    if not isinstance(found, TicketRun):
+        raise StoreError(f"{run.title} begins with a ticket that a run of kind {found.kind!r} is to have found")
+    return found
+
+
+def has_diverged(store: Store, ref: RunRef) -> bool:
+    """Whether a finished run diverged."""
+    return read_json(store.find(ref) / "metrics.json")["status"] == "diverged"
+
+
+def trained(store: Store, ref: RunRef) -> keras.Model:
+    """What a finished run has trained."""
+    return load_model(store.find(ref))
+
+
+def check(store: Store, runs: Sequence[TicketRun]) -> None:
+    """Builds every network of some runs once, and holds against it the stages and the tickets' files they ask for.
+
+    Raises:
+        BadBackbone: a network can not be used.
+        BadTicket: a file is damaged, of another network, or has fewer stages.
+        UserError: the weights do not last for so many stages.
+    """
+
+    def ladder(run: TicketRun) -> tuple[str, int, str, float]:
+        return str(run.network), run.side, run.scope, run.rate
+
+    for (_, side, scope, rate), same in itertools.groupby(sorted(runs, key=ladder), ladder):
+        group = list(same)
+        backbone = load_network(store, group[0]).model
+        kernels = [variable.shape for variable in masks.prunable(backbone)]
+        masks.check_stages(max(run.stage for run in group) + 1, rate, scope, kernels)
+        asked: dict[Artefact, int] = {}
+        for run in group:
+            if isinstance(run.ticket, Artefact):
+                asked[run.ticket] = max(run.stage, asked.get(run.ticket, 0))
+        for kept, deepest in asked.items():
+            path = artefact_path(store, kept)
+            found = read_ticket(path)
+            if problem := misfit(backbone.weights, found.theta):
+                network = f"{label(group[0].network)} at {side} pixels"
+                raise BadTicket(f"{path} is of another network than {network}: {problem}")
+            found.masks(deepest)

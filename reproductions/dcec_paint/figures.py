@@ -1,0 +1,162 @@
+"""The page of every clustering of a study, and figures for all of them together."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from keras_art import terminal
+from keras_art.store.reading import read_table
+from keras_art.store.runs import Store
+from reproductions.dcec_paint.study import Run, Study
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+MOST_ON_A_MAP = 2000  # t-SNE of more points takes minutes; a seeded sample, and the figure says so
+SPACES = ("learned", "embedding", "pca")
+
+
+def draw(store: Store, runs: Sequence[Run], study: Study) -> None:
+    """Writes the pages that are missing into their clusterings' directories, and a folder of figures for them all.
+
+    The figures are of the first seed.
+    """
+    from keras_art.methods.dcec import page
+
+    done = [run for run in runs if run.mode == "dcec" and (store.directory(run) / "embeddings.npz").exists()]
+    if not done:
+        return
+    missing = [run for run in done if not (store.directory(run) / "page.html").exists()]
+    for i, run in enumerate(missing, 1):
+        terminal.say(f"page {i} of {len(missing)}: {page.draw_page(store, run)}")
+    words = ",".join(run.ref.digest for run in runs)
+    folder = store.root / "dcec_paint" / "figures"
+    folder /= f"{runs[0].collection}-{hashlib.sha256(words.encode()).hexdigest()[:8]}"
+    first = [run for run in done if run.seed == done[0].seed]
+    draw_maps(store, first, folder, study.target)
+    draw_scores(store, first, folder, study.target)
+    pretraining = next(run for run in runs if run.ref == first[0].weights)
+    draw_gap(store.directory(pretraining), folder)
+    chosen = best(store, done, "silhouette_learned")
+    terminal.say(f"the page of k = {chosen.k}, the best silhouette, is {store.directory(chosen) / 'page.html'}")
+
+
+def draw_maps(store: Store, runs: Sequence[Run], folder: Path, target: str | None) -> None:
+    """Maps of every k; of the best k by label and as it was trained; and where its clusters lie in another k's."""
+    import numpy as np
+    import pandas as pd
+
+    from keras_art.data import tasks
+    from keras_art.methods.dcec import scores
+    from keras_art.methods.dcec.spaces import on_a_plane
+    from keras_art.report import cluster_figures, figures
+
+    ready = tasks.load(store, runs[0].collection, runs[0].image_size, runs[0].resize)
+    n = len(ready.rows)
+    sample = np.sort(np.random.default_rng(0).permutation(n)[:MOST_ON_A_MAP])
+    of = f"{len(sample):,} of {n:,} images" if len(sample) < n else f"{n:,} images"
+    chosen = best(store, runs, "silhouette_learned")
+    clusters: dict[int, np.ndarray] = {}
+    panels = {}
+    for run in runs:
+        film = _film(store, run)
+        clusters[run.k] = film["clusters"][-1]
+        place = on_a_plane(film["z"][-1][sample])
+        panels[run.k] = (f"k = {run.k}", place, clusters[run.k][sample], _numbers(run.k))
+    figure = cluster_figures.maps(list(panels.values()), f"t-SNE of the learned embedding, {of}")
+    figures.save(figure, folder / "maps.png")
+
+    place = panels[chosen.k][1]
+    labels = scores.telling(ready.task.columns)
+    labelled = []
+    for name in dict.fromkeys([*([target] if target in labels else []), *labels]):
+        codes, names = pd.factorize(labels[name], sort=True)
+        # A thin space tells a label that is a number from the number of a cluster.
+        labelled.append((name, place, codes[sample], [f"{text}\u2009" for text in names]))
+    if labelled:
+        figure = cluster_figures.maps(labelled, f"the map of k = {chosen.k} by label, {of}")
+        figures.save(figure, folder / "labels.png")
+    film = _film(store, chosen)
+    frames = [
+        (
+            f"iteration {film['iterations'][i]}",
+            on_a_plane(film["z"][i][sample]),
+            film["clusters"][i][sample],
+            _numbers(chosen.k),
+        )
+        for i in np.unique(np.linspace(0, len(film["iterations"]) - 1, 6).astype(int))
+    ]
+    figure = cluster_figures.maps(frames, f"k = {chosen.k} as it is trained, {of}")
+    figures.save(figure, folder / "evolution.png")
+    if others := [run for run in runs if run.k != chosen.k]:
+        a, b = sorted((chosen.k, best(store, others, "calinski_harabasz_learned").k))
+        counts = scores.contingency(clusters[a], clusters[b], a, b)
+        figure = cluster_figures.contingency_plot(counts, f"clusters of k = {a}", f"clusters of k = {b}")
+        figures.save(figure, folder / "contingency.png")
+
+
+def draw_scores(store: Store, runs: Sequence[Run], folder: Path, target: str | None) -> None:
+    """Every method's scores against k, in the learned and in the fixed spaces, and against labels."""
+    from keras_art.report import cluster_figures, figures
+
+    found = measured(store, runs)
+    lines = {}
+    for score in ("silhouette", "calinski_harabasz"):
+        for space in SPACES:
+            lines[f"{score.replace('_', '-')}, {space}"] = _against_k(found, f"{score}_{space}")
+    labels = [name.removeprefix("nmi_") for name in found if name.startswith("nmi_")]
+    for name in [target] if target in labels else labels:
+        lines[f"NMI with {name}"] = _against_k(found, f"nmi_{name}")
+    figure = cluster_figures.against_k(lines, "scores against k, in the learned and in fixed spaces")
+    figures.save(figure, folder / "scores.png")
+
+
+def draw_gap(pretraining: Path, folder: Path) -> None:
+    """The gap statistic of a pretraining, where it was asked for."""
+    from keras_art.methods.dcec.scores import gap_choice
+    from keras_art.report import cluster_figures, figures
+
+    if (pretraining / "gap.csv").exists():
+        gap = read_table(pretraining / "gap.csv")
+        figures.save(cluster_figures.gap_curve(gap, gap_choice(gap)), folder / "gap.png")
+
+
+def measured(store: Store, runs: Sequence[Run]) -> pd.DataFrame:
+    """The scores of some runs: k, method, and what `scores.score_table` has."""
+    import pandas as pd
+
+    return pd.concat(
+        [read_table(store.directory(run) / "scores.csv").assign(k=run.k) for run in runs], ignore_index=True
+    )
+
+
+def best(store: Store, runs: Sequence[Run], score: str) -> Run:
+    """Where DCEC's score is largest; a clustering with something wrong does not count where another is sound.
+
+    Its own space flatters it most: where nearly all images are in one cluster, the silhouette is high.
+    """
+    sound = [run for run in runs if not (store.metrics(run) or {}).get("notes")] or list(runs)
+    found = measured(store, sound)
+    values = found.loc[found["method"] == "dcec", score]
+    # One row of DCEC for every run, in their order.
+    return sound[int(values.reset_index(drop=True).idxmax())] if values.notna().any() else runs[0]
+
+
+def _film(store: Store, run: Run) -> dict[str, np.ndarray]:
+    """A clustering as it was trained: `iterations` (moments,), `z` (moments, images, dimensions), `clusters`."""
+    import numpy as np
+
+    with np.load(store.directory(run) / "embeddings.npz") as stored:
+        return {name: stored[name] for name in ("iterations", "z", "clusters")}
+
+
+def _numbers(k: int) -> list[str]:
+    return [str(i + 1) for i in range(k)]
+
+
+def _against_k(found: pd.DataFrame, score: str) -> pd.DataFrame:
+    return found.pivot(index="k", columns="method", values=score).reset_index()

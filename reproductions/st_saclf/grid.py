@@ -1,0 +1,172 @@
+"""The runs that a study expands into: decoder, stylised set, pretraining, and a grid of classifiers."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from keras_art import terminal
+from keras_art.commands.machine import open_collection
+from keras_art.store.runs import Store
+from keras_art.study.config import Optimizer, Run, RunRef
+from keras_art.study.files import artefact, given_run, starting_weights
+from keras_art.study.kinds.adain import Decoder, Stylised
+from keras_art.study.kinds.classifier import ClassifierRun
+from reproductions.st_saclf.kinds import SaclfRun
+from reproductions.st_saclf.stages import parse
+from reproductions.st_saclf.study import PRESETS, Study
+
+if TYPE_CHECKING:
+    from keras_art.commands.machine import Chosen
+
+# How the demo's own weights are trained.
+PRETRAINING: dict[str, Any] = {
+    "mode": "pretraining", "target": "object", "weights": "none", "optimizer": Optimizer("Adam", 1e-3),
+    "batch_size": 16, "epochs": 6, "patience": 6, "keep": "last", "bn_momentum": 0.9,
+}  # fmt: skip
+# What a run takes from its study as it is.
+SHARED = (
+    "taps", "tap_scale", "rare", "stages", "augmentation", "gamma", "focal_alpha", "dropout", "drop", "regularizer",
+    "weight_decay", "preprocessing", "image_size", "resize", "frozen_bn", "bn_momentum", "batch_size", "epochs",
+    "precision",
+)  # fmt: skip
+
+
+def files(study: Study) -> list[str]:
+    """The files and directories among a study's flags."""
+    weights = (item.split("=", 1)[-1] for item in study.weights)
+    return [*study.networks, *weights, study.encoder_weights, *filter(None, [study.decoder])]
+
+
+def collections(study: Study, store: Store) -> Chosen:
+    """The collections of a study: "target", and "second" and "pretraining" where asked for."""
+    chosen = {"target": open_collection(study, store, study.data, study.target)}
+    if study.second:
+        chosen["second"] = open_collection(study, store, study.second, study.target)
+    if "demo" in study.weights:
+        how: dict[str, Any] = {"rule": "stratified", "limit": 0}
+        chosen["pretraining"] = open_collection(study, store, "atelier:source", "object", **how)
+    return chosen
+
+
+def runs(study: Study, chosen: Chosen, store: Store) -> list[Run]:
+    """The study as a list of runs."""
+    target = chosen["target"][1]
+    pretraining = chosen["pretraining"][1].key if "pretraining" in chosen else ""
+    return expand(study, target.key, target.target, pretraining)
+
+
+def begin(study: Study, store: Store, chosen: Chosen, missing: Sequence[Run]) -> None:
+    """Reads the second collection, and says which classes are rare, before anything trains.
+
+    Raises:
+        UserError: a class that is named as rare is none.
+    """
+    from keras_art.data import mixing, tasks
+
+    if study.second:
+        collection, choice = chosen["second"]
+        with terminal.bar(f"reading {choice.name} at {study.image_size} pixels", "images") as progress:
+            tasks.prepare(store, collection, choice, study.image_size, study.resize, progress)
+    if any(isinstance(run, SaclfRun) for run in missing):
+        ready = tasks.load(store, chosen["target"][1].key, study.image_size, study.resize)
+        counts = ready.task.images["label"].iloc[ready.part("train")].value_counts()
+        counts = counts.reindex(range(len(ready.task.classes)), fill_value=0)
+        rare = mixing.rare_classes(counts.to_numpy(), ready.task.classes, study.rare)
+        terminal.say(f"  rare: {', '.join(rare) or 'none'}")
+
+
+def expand(study: Study, collection: str, target: str, pretraining: str = "") -> list[Run]:
+    """The runs of a study by the keys of its collections: decoder and stylised set, pretrainings, classifiers."""
+    found: dict[Run, None] = {}
+    stylised = None
+    if any((*study.p1, *study.p2)):
+        decoder = given_run(Path(study.decoder), Decoder) if study.decoder else decoder_of(study, collection)
+        drawn = stylised_of(study, collection, target, decoder.ref)
+        found |= {decoder: None, drawn: None}
+        stylised = drawn.ref
+    for network in study.networks:
+        common = SaclfRun(
+            collection=collection,
+            target=target,
+            network=artefact(network),
+            weights=starting_weights(network, study.networks, study.weights),
+            optimizer=Optimizer("Adam", study.learning_rate),
+            **{field: getattr(study, field) for field in SHARED},
+        )
+        if common.weights == "demo":
+            same = {name: getattr(common, name) for name in ("network", "preprocessing", "image_size", "resize")}
+            first = ClassifierRun(collection=pretraining, precision=study.precision, **same, **PRETRAINING)
+            found[first] = None
+            common = dataclasses.replace(common, weights=first.ref)
+        for mode, attention, loss, (p1, p2) in settings(study):
+            for seed in study.seeds:
+                run = dataclasses.replace(
+                    common, mode=mode, attention=attention, loss=loss, p1=p1, p2=p2, seed=seed,
+                    stylised=stylised if p1 or p2 else None,
+                )  # fmt: skip
+                if study.stages and mode == "staged":
+                    run = dataclasses.replace(run, epochs=sum(epochs for epochs, _, _ in parse(study.stages)))
+                elif study.stages:
+                    run = dataclasses.replace(run, stages=())
+                found[run] = None
+    return list(found)
+
+
+def decoder_of(study: Study, collection: str) -> Decoder:
+    """The decoder that a study trains."""
+    return Decoder(
+        collection=collection,
+        image_size=study.decoder_size or study.image_size,
+        resize=study.resize,
+        weights=artefact(study.encoder_weights),
+        style_weight=study.style_weight,
+        identity_weight=study.identity_weight,
+        learning_rate=study.decoder_rate,
+        iterations=study.decoder_iterations,
+        checkpoint_every=next(n for n in (500, 100, 50, 20, 10, 1) if study.decoder_iterations % n == 0),
+    )
+
+
+def stylised_of(study: Study, collection: str, target: str, decoder: RunRef) -> Stylised:
+    """The stylised set of a study."""
+    return Stylised(
+        collection=collection,
+        target=target,
+        image_size=study.image_size,
+        resize=study.resize,
+        decoder=decoder,
+        alpha=study.alpha,
+        preserve_colour=study.preserve_colour,
+    )
+
+
+def settings(study: Study) -> list[tuple[str, str, str, tuple[float, float]]]:
+    """The grid: mode, attention, loss, (p1, p2)."""
+    shares = list(itertools.product(study.p1, study.p2))
+    if not study.ablation:
+        return list(itertools.product(study.modes, study.attention, study.losses, shares))
+    whole = (study.modes[0], "spatial", "focal", next(pair for pair in shares if any(pair)))
+    without = ("frozen", "none", "cross_entropy", (0.0, 0.0))
+    one_off = [(*whole[:i], without[i], *whole[i + 1 :]) for i in (3, 1, 2, 0)]
+    return [whole, *one_off, without]  # type: ignore[list-item]
+
+
+def protocol(run: SaclfRun, rule: str) -> str:
+    """Which preset a run followed: demo, paper, released, or study.
+
+    A preset is followed where it expands to this very run, its stylised set and decoder included.
+
+    Args:
+        rule: by which its collection was split; KaoKore brings its split along.
+    """
+    if run.collection.startswith("atelier-"):
+        return "demo"
+    for name in ("paper", "released"):
+        asked = dataclasses.replace(PRESETS[name], networks=(str(run.network),), seeds=(run.seed,))
+        if rule == "given" and isinstance(run.network, str) and run in expand(asked, run.collection, run.target):
+            return name
+    return "study"

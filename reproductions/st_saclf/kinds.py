@@ -1,0 +1,57 @@
+"""What one classifier of the paper is made by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from keras_art.study.config import Kind, Mode, RunRef
+from keras_art.study.costs import Cost, Networks
+from keras_art.study.kinds.classifier import ClassifierRun, label, tested, training_cost
+
+
+@dataclass(frozen=True)
+class SaclfRun(ClassifierRun):
+    """One classifier with attention, trained in stages on originals and stylised images; its optimizer is Adam."""
+
+    kind: ClassVar[str] = "st_saclf"
+
+    mode: str = "staged"
+    attention: str = "spatial"
+    taps: tuple[str, ...] = ()
+    tap_scale: str = "layer"
+    loss: str = "focal"
+    gamma: float = 2.0
+    focal_alpha: float = 2.0
+    dropout: float = 0.23
+    drop: str = "dropout"
+    regularizer: str = "l2"
+    weight_decay: float = 4e-4
+    augmentation: str = "none"
+    stages: tuple[str, ...] = ()  # as of `stages.parse`
+    p1: float = 0.0
+    p2: float = 0.0
+    rare: tuple[str, ...] = ()
+    stylised: RunRef | None = None  # where p1 or p2 is above 0
+
+    @property
+    def title(self) -> str:
+        """What a person is told of a run while it trains."""
+        parts = f"attention {self.attention}, {self.loss}, p1 {self.p1:g}, p2 {self.p2:g}, seed {self.seed}"
+        return f"{label(self.network)} {self.mode}, {parts}"
+
+
+def cost(run: Any, images: int, networks: Networks, found: dict[str, Any] | None) -> Cost:
+    """As of any training, of originals and, at most, the larger share of stylised images."""
+    return training_cost(run, round(images * (1 + max(run.p1, run.p2))), networks, found)
+
+
+TRAIN = Mode("reproductions.st_saclf.training:carry_out", cost)
+KINDS = {
+    "st_saclf": Kind(
+        SaclfRun,
+        {"staged": TRAIN, "frozen": TRAIN, "released": TRAIN},
+        check="reproductions.st_saclf.training:check",
+        summary=tested,
+    )
+}

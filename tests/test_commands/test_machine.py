@@ -1,0 +1,110 @@
+"""The order in which a reproduction's parts are used, and what happens when one of them fails."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+import pytest
+from test_config import Tiny
+
+from keras_art.commands import flags, machine
+from keras_art.commands.machine import Reproduction, Tables
+from keras_art.errors import UserError
+from keras_art.store.runs import Store
+
+
+@dataclass(frozen=True)
+class Study(flags.Study):
+    pass
+
+
+ONE = (Tiny(),)
+
+
+def reproduction(calls, figures=lambda store, runs, study: None, runs=ONE):
+    def told(name, answer=None):
+        return lambda *arguments: calls.append(name) or answer
+
+    return Reproduction(
+        name="tiny2024", doc="", study=Study, presets={"demo": Study(), "study": Study(preset="study")},
+        check=told("check"), collections=told("collections", {}), runs=told("runs", list(runs)),
+        tables=told("tables", Tables([], [("ours", pd.DataFrame({"a": [1]}))])),
+        figures=lambda *arguments: calls.append("figures") or figures(*arguments),
+    )  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_computed(monkeypatch):
+    monkeypatch.setattr(Store, "metrics", lambda self, run: {})
+
+
+def test_tables_are_printed_before_figures_are_drawn(tmp_path, capsys):
+    calls = []
+    assert reproduction(calls).main(["--store", str(tmp_path / "s")]) == 0
+    assert calls == ["check", "collections", "runs", "tables", "figures"]
+    assert capsys.readouterr().out == "ours\na\n1\n\n"
+
+
+def test_a_figure_that_fails_is_reported_and_tried_again_and_the_tables_are_there(tmp_path, capsys):
+    def fails(store, runs, study):
+        raise FileNotFoundError("figures of 1893")
+
+    calls = []
+    assert reproduction(calls, fails).main(["--store", str(tmp_path / "s")]) == 0
+    printed = capsys.readouterr()
+    assert printed.out.startswith("ours") and "figures of 1893" in printed.err and "Traceback" not in printed.err
+    reproduction(calls, fails).main(["--store", str(tmp_path / "s")])
+    assert calls.count("figures") == 2
+
+
+def test_figures_are_drawn_once_of_the_same_runs(tmp_path):
+    calls = []
+    one, two = Tiny(), Tiny(seed=1)
+    for runs in ([one], [one], [one, two], [two, one], [one]):
+        assert reproduction(calls, runs=runs).main(["--store", str(tmp_path / "s")]) == 0
+    assert calls.count("figures") == 3
+
+
+def test_a_table_asks_for_no_collection_and_makes_no_store(tmp_path):
+    calls = []
+    assert reproduction(calls).main(["--store", str(tmp_path / "s"), "--table"]) == 0
+    assert calls == ["tables"] and not (tmp_path / "s").exists()
+
+
+@pytest.mark.parametrize("error", [UserError("the remedy"), OSError(28, "No space left on device")])
+def test_what_a_person_can_mend_is_one_line(tmp_path, capsys, error):
+    def fails(study):
+        raise error
+
+    made = reproduction([])
+    object.__setattr__(made, "check", fails)
+    assert made.main(["--store", str(tmp_path / "s")]) == 1
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+@dataclass(frozen=True)
+class Plural(flags.Study):
+    networks: tuple[str, ...] = ("a",)
+    epochs: int = 3
+
+
+@pytest.mark.parametrize(
+    ("study", "words"),
+    [
+        (Plural(epochs=0), "--epochs is at least 1"),
+        (Plural(networks=("a", "a")), "--networks names a twice"),
+        (Plural(seeds=(0, 0)), "--seeds names 0 twice"),
+        (Plural(seeds=()), "--seeds needs at least one"),
+    ],
+)
+def test_values_that_no_study_can_have_are_refused(study, words):
+    with pytest.raises(UserError, match=words):
+        flags.check_values(study, epochs=1)
+    flags.check_values(Plural(), epochs=1)
+
+
+def test_reproductions_are_found_by_walking():
+    names = [reproduction.name for reproduction in machine.reproductions()]
+    assert names == sorted(names)
+    assert {"sabatelli2018", "kaokore2020"} <= set(names)

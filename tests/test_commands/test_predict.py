@@ -1,0 +1,259 @@
+"""A trained model on a folder of pictures, through its command line."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import write_csv
+from PIL import Image
+
+from keras_art.commands import predict
+from keras_art.networks import backbones, gram, heads, trained
+from keras_art.pictures.images import decode, load_photo
+
+ROOT = Path(__file__).parents[2]
+CLASSES = {"style": ["cold", "warm"], "artist": ["x", "y", "z"]}
+CARD = trained.ModelCard(CLASSES, "unit", "squash", 16, {}, trained.provenance({}))
+
+
+def maps(size=16):
+    inputs = keras.Input((size, size, 3))
+    x = keras.layers.Conv2D(4, 3, 2, activation="relu", name="stage1")(inputs)
+    return keras.Model(inputs, keras.layers.Conv2D(6, 3, 2, activation="relu", name="stage2")(x), name="tiny")
+
+
+def network():
+    return backbones.Backbone(maps(), "unit")
+
+
+def save(path, model=None, card=CARD):
+    keras.utils.set_random_seed(0)
+    model = model or heads.multitask_classifier(network(), {"style": 2, "artist": 3}, shared=4, hidden=4)
+    trained.save(model, path, card)
+    return model
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    folder = tmp_path / "new"
+    for i, name in enumerate(("b.png", "deep/a.jpg")):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.random.default_rng(i).integers(0, 256, (20, 30, 3)).astype("uint8")).save(folder / name)
+    (folder / "broken.png").write_bytes(b"no picture")
+    return folder
+
+
+def run(*words):
+    return predict.main([str(word) for word in words])
+
+
+def fresh(folder, *words, module="keras_art"):
+    return subprocess.run(
+        [sys.executable, "-m", module, "predict", *map(str, words)],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_every_task_of_every_readable_picture(tmp_path, pictures):
+    model = save(tmp_path / "model.keras")
+    assert run(tmp_path / "model.keras", pictures, "--out", tmp_path / "made" / "out.csv") == 0
+    table = pd.read_csv(tmp_path / "made" / "out.csv")
+    assert table["id"].tolist() == ["b.png", "deep/a.jpg"]
+    expected = model.predict(decode(pictures / "b.png", 16)[0][None], verbose=0)
+    assert table["artist"][0] == CLASSES["artist"][expected["artist"][0].argmax()]
+    assert table["artist_probability"][0] == pytest.approx(expected["artist"][0].max(), abs=1e-5)
+    assert table["style_probability_1"][0] >= table["style_probability_2"][0]
+    bad = pd.read_csv(tmp_path / "made" / "out_quarantine.csv")
+    assert [Path(path).name for path in bad["path"]] == ["broken.png"]
+
+
+@pytest.mark.parametrize("module", ["keras_art", "reproductions.multitask"])
+def test_a_fresh_process_in_another_folder_says_the_same(tmp_path, pictures, module):
+    save(tmp_path / "model.keras")
+    assert run(tmp_path / "model.keras", pictures, "--out", tmp_path / "here.csv") == 0
+    (tmp_path / "elsewhere").mkdir()
+    done = fresh(tmp_path / "elsewhere", tmp_path / "model.keras", pictures, module=module)
+    assert done.returncode == 0, done.stderr
+    here, there = (pd.read_csv(path) for path in (tmp_path / "here.csv", tmp_path / "elsewhere" / "predictions.csv"))
+    pd.testing.assert_frame_equal(here, there, atol=1e-6)
+
+
+def test_clusters_in_a_fresh_process(tmp_path, pictures):
+    from keras_art.methods.dcec import joint
+    from keras_art.methods.dcec.network import autoencoder
+
+    keras.utils.set_random_seed(0)
+    model = joint.DCEC(*autoencoder(16, embedding=3), clusters=3)
+    card = dataclasses.replace(CARD, classes={"cluster": ["1", "2", "3"]})
+    trained.save(model, tmp_path / "run" / "model.keras", card)
+    done = fresh(tmp_path, tmp_path / "run", pictures)
+    assert done.returncode == 0, done.stderr
+    table = pd.read_csv(tmp_path / "predictions.csv")
+    q, _ = model.predict(np.stack([decode(pictures / name, 16)[0] for name in table["id"]]), verbose=0)
+    assert table["cluster"].tolist() == (q.argmax(1) + 1).tolist()
+    np.testing.assert_allclose(table["cluster_probability"], q.max(1), atol=1e-6)
+
+
+def head_in_a_store(store, margins=False):
+    """A head on a network that stands in a store, and the whole classifier."""
+    net = maps()
+    kept = store / "cache" / "weights" / "tiny-0123.keras"
+    kept.parent.mkdir(parents=True)
+    net.save(kept)
+    head = heads.softmax_head(6, 3)
+    if margins:
+        inputs = keras.Input((6,))
+        head = keras.Model(inputs, keras.layers.Dense(3)(inputs))
+    on = {"network": kept.name, "weights": "own", "preprocessing": "unit", "frozen_bn": "inference",
+          "bn_momentum": 0.0, "seed": 0, "precision": "float32"}  # fmt: skip
+    card = dataclasses.replace(CARD, classes={"artist": CLASSES["artist"]}, network=on, margins=margins)
+    trained.save(head, store / "paper" / "run" / "head.keras", card)
+    extractor = heads.feature_extractor(backbones.Backbone(net, "unit"))
+    return keras.Model(extractor.input, head(extractor.output))
+
+
+@pytest.mark.parametrize("margins", [False, True])
+def test_a_head_finds_its_network_in_the_store(tmp_path, pictures, margins):
+    whole = head_in_a_store(tmp_path / "store", margins)
+    out = ("--out", tmp_path / "out.csv", "--saliency", tmp_path / "over")
+    assert run(tmp_path / "store" / "paper" / "run", pictures, *out) == 0
+    table = pd.read_csv(tmp_path / "out.csv")
+    said = whole.predict(decode(pictures / "b.png", 16)[0][None], verbose=0)
+    expected = np.exp(said) / np.exp(said).sum() if margins else said
+    assert table["artist_probability"][0] == pytest.approx(expected.max(), abs=1e-5)
+    assert (tmp_path / "over" / "b.png.png").is_file()
+
+
+def test_a_head_without_its_store_names_what_is_missing_and_writes_nothing(tmp_path, pictures, capsys):
+    head_in_a_store(tmp_path / "store")
+    shutil.copytree(tmp_path / "store" / "paper" / "run", tmp_path / "shared" / "model" / "run")
+    assert run(tmp_path / "shared" / "model" / "run", pictures, "--out", tmp_path / "out.csv") == 1
+    assert "head alone, and tiny-0123.keras, which it stands on, is not in" in capsys.readouterr().err
+    assert [path.name for path in (tmp_path / "shared").iterdir()] == ["model"]
+    assert not (tmp_path / "out.csv").exists()
+
+
+def test_a_copied_run_predicts_and_writes_nothing_beside_itself(tmp_path, pictures):
+    save(tmp_path / "store" / "paper" / "run" / "model.keras")
+    shutil.copytree(tmp_path / "store" / "paper" / "run", tmp_path / "shared" / "run")
+    assert run(tmp_path / "shared" / "run", pictures, "--out", tmp_path / "out.csv") == 0
+    assert [path.name for path in (tmp_path / "shared").rglob("*")] == ["run", "model.keras"]
+
+
+@pytest.mark.parametrize("kind", ["multitask", "gram"])
+def test_saliency_is_laid_over_each_picture_at_its_own_shape(tmp_path, pictures, kind):
+    if kind == "gram":
+        made = gram.gram_classifier(network(), "style", 2, channels=3, widths=(4, 4), shared=4)
+        one = keras.Model(made.input, {"style": made.output["style"]})
+        save(tmp_path / "model.keras", one, dataclasses.replace(CARD, classes={"style": CLASSES["style"]}))
+    else:
+        save(tmp_path / "model.keras")
+    out = ("--out", tmp_path / "out.csv", "--saliency", tmp_path / "over")
+    assert run(tmp_path / "model.keras", pictures, *out) == 0
+    with Image.open(tmp_path / "over" / "deep" / "a.jpg.png") as picture:
+        assert picture.width > picture.height
+        overlaid = np.asarray(picture)
+    assert not np.array_equal(overlaid, load_photo(pictures / "deep" / "a.jpg", 512))
+
+
+def test_saliency_of_a_network_without_maps_is_refused(tmp_path, pictures, capsys):
+    inputs = keras.Input((16, 16, 3))
+    tokens = keras.Model(inputs, keras.layers.Reshape((16, 48))(inputs), name="tokens")
+    model = heads.multitask_classifier(
+        backbones.Backbone(tokens, "unit"), {"style": 2, "artist": 3}, shared=4, hidden=4
+    )
+    save(tmp_path / "model.keras", model)
+    out = ("--out", tmp_path / "out.csv", "--saliency", tmp_path / "over")
+    assert run(tmp_path / "model.keras", pictures, *out) == 1
+    assert "tokens has none" in capsys.readouterr().err
+
+
+def test_a_card_of_another_model_is_refused(tmp_path, pictures, capsys):
+    save(tmp_path / "model.keras", card=dataclasses.replace(CARD, classes={**CLASSES, "style": ["a", "b", "c"]}))
+    assert run(tmp_path / "model.keras", pictures, "--out", tmp_path / "out.csv") == 1
+    assert "does not give 3 classes of style" in capsys.readouterr().err
+
+
+def test_a_name_that_is_no_utf8_goes_to_the_quarantine_and_the_others_are_predicted(tmp_path, pictures):
+    save(tmp_path / "model.keras")
+    shutil.copy(pictures / "b.png", os.fsencode(pictures) + b"/caf\xe9.png")
+    done = fresh(tmp_path, tmp_path / "model.keras", pictures)
+    assert done.returncode == 0, done.stderr
+    assert pd.read_csv(tmp_path / "predictions.csv")["id"].tolist() == ["b.png", "deep/a.jpg"]
+    bad = pd.read_csv(tmp_path / "predictions_quarantine.csv").set_index("path")["reason"]
+    assert bad[str(pictures / "caf?.png")] == "its name is not UTF-8: rename it"
+
+
+def test_labels_that_can_not_be_used_keep_no_prediction_back(tmp_path, pictures, capsys):
+    save(tmp_path / "model.keras")
+    (pictures / "labels.csv").write_bytes(b"\x00\xff\xfe nothing")
+    assert run(tmp_path / "model.keras", pictures, "--out", tmp_path / "out.csv") == 0
+    assert len(pd.read_csv(tmp_path / "out.csv")) == 2
+    assert "nothing is told of the pictures beside their predictions" in capsys.readouterr().err
+
+
+def test_what_labels_know_of_an_object_stands_beside_its_picture(tmp_path, pictures):
+    save(tmp_path / "model.keras")
+    write_csv(pictures / "labels.csv", [["id", "image", "artist", "dc:title"], ["SK-1", "b.png", "x", "A title"]])
+    assert run(tmp_path / "model.keras", pictures, "--out", tmp_path / "out.csv") == 0
+    assert pd.read_csv(tmp_path / "out.csv").set_index("id")["dc:title"]["b.png"] == "A title"
+
+
+@pytest.mark.parametrize(
+    ("out", "words"),
+    [
+        ("new", "is a folder"),
+        ("out.txt", "is no .csv file"),
+        ("out", "is no .csv file"),
+        ("new/b.png/out.csv", "is a file"),
+    ],
+)
+def test_where_the_table_goes_is_checked_before_any_work(tmp_path, pictures, capsys, monkeypatch, out, words):
+    monkeypatch.setattr(predict.terminal, "start_backend", lambda: pytest.fail("work had begun"))
+    save(tmp_path / "model.keras")
+    assert run(tmp_path / "model.keras", pictures, "--out", tmp_path / out) == 1
+    assert words in capsys.readouterr().err
+
+
+def test_what_is_not_there_is_one_message(tmp_path, pictures, capsys):
+    save(tmp_path / "model.keras")
+    assert run(tmp_path / "absent", pictures) == 1
+    assert "absent does not exist" in capsys.readouterr().err
+    assert run(tmp_path / "model.keras", tmp_path / "nothing") == 1
+    assert "nothing is no folder" in capsys.readouterr().err
+    assert run(tmp_path / "model.keras", pictures, "--saliency", pictures / "b.png", "--out", tmp_path / "o.csv") == 1
+    assert "is a file" in capsys.readouterr().err
+
+
+def test_more_pictures_than_one_process_takes_keep_their_order(tmp_path, monkeypatch):
+    from keras_art.learning import prediction
+
+    monkeypatch.setattr(prediction, "CHUNK", 4)
+    monkeypatch.setattr(prediction, "FEW", 0)
+    monkeypatch.setattr(prediction.os, "cpu_count", lambda: 2)
+    folder = tmp_path / "many"
+    folder.mkdir()
+    for i in range(11):
+        Image.fromarray(np.full((16, 16, 3), 20 * i, np.uint8)).save(folder / f"{i:02d}.png")
+    model = save(tmp_path / "model.keras")
+    told = []
+    found, unreadable = prediction.predict(
+        prediction.read(tmp_path / "model.keras"), folder, lambda done, all: told.append((done, all))
+    )
+    assert found["id"].tolist() == [f"{i:02d}.png" for i in range(11)] and not len(unreadable)
+    assert told == [(4, 11), (8, 11), (11, 11)]
+    grey = np.stack([np.full((16, 16, 3), 20 * i, np.uint8) for i in range(11)])
+    expected = model.predict(grey, verbose=0)["style"].max(axis=1)
+    np.testing.assert_allclose(found["style_probability"], expected, atol=1e-5)

@@ -1,0 +1,63 @@
+"""What a person is told."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from keras_art import terminal
+from keras_art.errors import UserError
+
+
+def test_a_clock_tells_the_time_left_of_the_whole_study(capsys, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(terminal.time, "monotonic", lambda: now[0])
+    clock = terminal.Clock({"first": 100.0, "second": 300.0})
+    now[0] = 3.0
+    clock.tell("first", "too early to say", 0.1)
+    now[0] = 50.0
+    clock.tell("first", "half of the first", 0.5)
+    now[0] = 100.0
+    clock.done("first", "the first")
+    told = capsys.readouterr().err.splitlines()
+    assert told == ["[1/2] half of the first; about 6 min left", "[1/2] the first; about 5 min left"]
+
+
+@pytest.mark.parametrize(("seconds", "words"), [(40, "40 s"), (720, "12 min"), (12600, "3.5 h")])
+def test_durations_are_round(seconds, words):
+    assert terminal.duration(seconds) == words
+
+
+def test_errors_a_person_can_mend_are_one_line_and_others_are_not_hidden(capsys):
+    def mendable():
+        raise UserError("take another flag")
+
+    def full():
+        raise RuntimeError("could not write") from OSError(28, "No space left on device")
+
+    def stopped():
+        raise KeyboardInterrupt
+
+    def defect():
+        raise ZeroDivisionError
+
+    assert terminal.guarded(mendable, "prog") == 1
+    assert capsys.readouterr().err == "prog: take another flag\n"
+    assert terminal.guarded(full, "prog") == 1
+    assert "disk is full" in capsys.readouterr().err
+    assert terminal.guarded(stopped, "prog") == 130
+    with pytest.raises(ZeroDivisionError):
+        terminal.guarded(defect, "prog")
+
+
+def test_a_reader_that_has_seen_enough_ends_a_command_silently(capsys):
+    def head():
+        raise BrokenPipeError
+
+    saved = os.dup(1)
+    try:
+        assert terminal.guarded(head, "prog") == 141
+    finally:
+        os.dup2(saved, 1)
+    assert capsys.readouterr().err == ""
