@@ -14,6 +14,7 @@ from keras_art.writing import (
     MOST_BYTES,
     replacing,
     slug,
+    told_apart,
     write,
     write_arrays,
     write_bytes,
@@ -78,6 +79,18 @@ def test_a_network_is_written_without_its_optimizer(tmp_path):
     for found, expected in zip(bare.get_weights(), model.get_weights(), strict=True):
         np.testing.assert_array_equal(found, expected)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["model.keras", "network.keras"]
+
+
+@pytest.mark.parametrize(
+    ("names", "apart"),
+    [
+        (["style", "artist"], ["style", "artist"]),
+        (["a_b", "a_b", "A_B"], ["a_b", "a_b_2", "A_B_3"]),
+        (["a", "a", "a_2"], ["a", "a_2", "a_2_2"]),
+    ],
+)
+def test_equal_names_are_told_apart_and_others_stay(names, apart):
+    assert told_apart(names) == apart
 
 
 @pytest.mark.parametrize(

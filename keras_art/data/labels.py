@@ -15,6 +15,7 @@ from keras_art.data.choices import Choice, Rule, check_target, choose_by, unname
 from keras_art.data.sources import BadCollection, Collection
 from keras_art.data.splits import Task
 from keras_art.data.tasks import Ready
+from keras_art.store.reading import read_json
 from keras_art.store.runs import Store
 from keras_art.writing import write
 
@@ -146,8 +147,13 @@ def prepare(store: Store, ready: Ready, targets: Sequence[str]) -> Labels:
 
 
 def facts(store: Store, key: str) -> dict[str, dict[str, Any]]:
-    """What `prepare` wrote of each label column."""
-    return json.loads((store.root / "collections" / key / "labels.json").read_text(encoding="utf-8"))
+    """What `prepare` wrote of each label column.
+
+    Raises:
+        Damaged: the file is absent, or can not be read.
+    """
+    path = store.root / "collections" / key / "labels.json"
+    return read_json(path, "move it away, and the study that made it writes it anew")
 
 
 def describe(store: Store, key: str) -> str:

@@ -117,3 +117,15 @@ def test_the_heads_round_trip(tmp_path):
     loaded = keras.saving.load_model(tmp_path / "heads.keras", compile=False)
     for task, found in plain.predict(PIXELS, verbose=0).items():
         np.testing.assert_allclose(loaded.predict(PIXELS, verbose=0)[task], found, atol=1e-6)
+
+
+@pytest.mark.parametrize("tasks", [("type/genre", "type genre"), ("性別", "身分"), ("Style", "style"), ("_x", "a+b")])
+def test_tasks_may_be_called_anything(tasks, tmp_path):
+    heads_of = heads.multitask_classifier(network(), dict.fromkeys(tasks, 3), shared=4, hidden=4)
+    model = MultiTask(heads_of.input, heads_of.output, [Term(task, i) for i, task in enumerate(tasks)])
+    model.compile(keras.optimizers.SGD(0.1))
+    history = model.fit(PIXELS, np.zeros((12, 2), int), verbose=0).history
+    assert {f"{task}_accuracy" for task in tasks} <= set(history)
+    keras.Model(model.input, model.output).save(tmp_path / "heads.keras")
+    loaded = keras.saving.load_model(tmp_path / "heads.keras", compile=False)
+    assert list(loaded.predict(PIXELS, verbose=0)) == list(tasks)

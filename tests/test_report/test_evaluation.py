@@ -38,6 +38,17 @@ def test_a_report_scores_each_task_on_the_images_that_have_its_label(tmp_path):
     }
 
 
+def test_tasks_whose_files_would_have_one_name_keep_their_own(tmp_path):
+    tasks = ("type/genre", "type genre")
+    labels = Labels({task: ["a", "b"] for task in tasks}, np.array([[0, 1], [1, 0], [1, 0]]), {})
+    evaluation.report(tmp_path, ["i", "j", "k"], labels, {task: FOUND["style"] for task in tasks})
+    words = evaluation.file_words(tasks)
+    assert words == {"type/genre": "type_genre", "type genre": "type_genre_2"}
+    told = [pd.read_csv(tmp_path / f"predictions_{words[task]}.csv")["label"].tolist() for task in tasks]
+    assert told == [["a", "b", "b"], ["b", "a", "a"]]
+    assert not [path for path in tmp_path.iterdir() if path.is_dir()]
+
+
 def test_paired_differences_go_by_the_t_interval():
     found = evaluation.paired([1.0, 2.0, 3.0], [2.0, 3.5, 4.5])
     differences = np.array([1.0, 1.5, 1.5])

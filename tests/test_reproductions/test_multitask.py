@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-import json
+import os
+import subprocess
+import sys
 import zipfile
+from pathlib import Path
 
 import keras
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import COLOURS, paint, write_csv
+from conftest import COLOURS, kill_at, paint, write_csv
 
 from keras_art.errors import UserError
-from keras_art.networks import known
+from keras_art.networks import vit
 from keras_art.store import runs
+from keras_art.study import records
+from keras_art.study.config import Artefact
+from keras_art.study.kinds.classifier import label
 from reproductions import gram_style, multitask
+from reproductions.multitask import page
 from reproductions.multitask import study as study_
-from reproductions.multitask import tables
+from reproductions.multitask.kind import MultitaskRun
+from reproductions.multitask.tables import DEFENSE, tables
 
 TINY = {"patch_size": 16, "num_layers": 1, "num_heads": 2, "hidden_dim": 8, "mlp_dim": 16}
 
@@ -48,7 +56,7 @@ def museum(tmp_path):
 
 @pytest.fixture
 def arguments(museum, backbone, tmp_path, monkeypatch):
-    monkeypatch.setitem(known.VITS, "ViTTi16", TINY)
+    monkeypatch.setitem(vit.VITS, "ViTTi16", TINY)
     return [
         *("--data", str(museum), "--preprocessing", "unit", "--image_size", "32", "--epochs", "2"),
         *("--frozen_epochs", "1", "--batch_size", "16", "--shared", "8", "--hidden", "6", "--gram_channels", "4"),
@@ -57,25 +65,31 @@ def arguments(museum, backbone, tmp_path, monkeypatch):
 
 
 def found_in(store):
-    """(network, target, mode, seed) -> metrics; of runs that share those words, the last."""
-    found = {}
-    for path in sorted(store.glob("multitask/*/metrics.json")):
-        config = json.loads((path.parent / "config.json").read_text())
-        words = tuple(config[name] for name in ("network", "target", "mode", "seed"))
-        found[words] = json.loads(path.read_text())
-    return found
+    """(network, targets, mode, seed) -> metrics; of runs that share those words, the last."""
+    done = records.finished(runs.Store(store), MultitaskRun)
+    return {(label(run.network), run.targets, run.mode, run.seed): found for run, found in done}
+
+
+def replaced(arguments, *words):
+    """A command line with some of its flags given otherwise."""
+    command = list(arguments)
+    for flag in words:
+        if flag.startswith("--") and flag in command:
+            place = command.index(flag)
+            del command[place : place + 2]
+    return [*command, *words]
 
 
 def test_seven_models_are_trained_compared_and_pictured(arguments, tmp_path, capsys):
-    assert multitask.main([*arguments, "ViTTi16", "--weights", "ViTTi16=none"]) == 0
+    assert multitask.REPRODUCTION.main([*arguments, "ViTTi16", "--weights", "ViTTi16=none"]) == 0
     capsys.readouterr()
     found = found_in(tmp_path / "store")
-    kinds = {(network.startswith("tiny"), target, mode) for network, target, mode, _ in found}
-    columns = [("style", "single"), ("artist", "single"), ("style+artist", "multitask")]
-    assert kinds == {(tiny, *kind) for tiny in (True, False) for kind in columns} | {(True, "style", "gram")}
+    kinds = {(network == "tiny", targets, mode) for network, targets, mode, _ in found}
+    columns = [(("style",), "single"), (("artist",), "single"), (("style", "artist"), "multitask")]
+    assert kinds == {(tiny, *kind) for tiny in (True, False) for kind in columns} | {(True, ("style",), "gram")}
     assert len(found) == 7
-    for (_, target, _, _), metrics in found.items():
-        for task in target.split("+"):
+    for (_, targets, _, _), metrics in found.items():
+        for task in targets:
             assert 0 <= metrics[f"test_{task}_accuracy"] <= 1
             assert 0 <= metrics[f"test_{task}_macro_f1"] <= 1
     page = next((tmp_path / "store" / "multitask" / "figures").glob("*.html")).read_text()
@@ -97,31 +111,31 @@ def test_seven_models_are_trained_compared_and_pictured(arguments, tmp_path, cap
 
 def test_a_second_time_nothing_is_trained_and_the_tables_are_printed(arguments, tmp_path, capsys):
     command = [*arguments, "--tasks", "style"]
-    assert multitask.main(command) == 0
+    assert multitask.REPRODUCTION.main(command) == 0
     path = next((tmp_path / "store").glob("multitask/*/metrics.json"))
     before = path.stat().st_mtime_ns
     capsys.readouterr()
-    assert multitask.main(command) == 0
+    assert multitask.REPRODUCTION.main(command) == 0
     assert path.stat().st_mtime_ns == before
     printed = capsys.readouterr().out
     assert "tiny_style" in printed
     assert "(the artist's majority label)" in printed
-    assert multitask.main(["--table", "--format", "csv", "--store", str(tmp_path / "store")]) == 0
+    assert multitask.REPRODUCTION.main(["--table", "--format", "csv", "--store", str(tmp_path / "store")]) == 0
     assert "seven,museum style,tiny,single" in capsys.readouterr().out
 
 
 def test_gram_style_takes_its_baseline_from_multitask_and_compares_by_seed(arguments, tmp_path, capsys):
-    assert multitask.main([*arguments, "--targets", "style", "--tasks", "style"]) == 0
+    assert multitask.REPRODUCTION.main([*arguments, "--targets", "style", "--tasks", "style"]) == 0
     ((baseline, one),) = found_in(tmp_path / "store").items()
     more = ["--gram_description", "triangle", "--fusion", "0.3", "--auxiliary", "0.3", "--seeds", "0", "1"]
-    assert gram_style.main([*arguments, *more]) == 0
+    assert gram_style.REPRODUCTION.main([*arguments, *more]) == 0
     found = found_in(tmp_path / "store")
     assert sorted((mode, seed) for _, _, mode, seed in found) == [(m, s) for m in ("gram", "single") for s in (0, 1)]
     assert found[baseline]["seconds"] == one["seconds"]
-    ((_, frame),) = gram_style.table(runs.Store(tmp_path / "store"))
+    ((_, frame),) = gram_style.tables(runs.Store(tmp_path / "store"), None, gram_style.Study()).paper
     assert frame["network"].tolist() == ["tiny, 4 triangle, fusion 0.3, auxiliary 0.3"]
     assert frame["n"].tolist() == [2]
-    folder = tmp_path / "store" / "multitask" / "figures"
+    folder = tmp_path / "store" / "gram_style" / "figures"
     differences = pd.read_csv(next(folder.glob("*-differences.csv")))
     assert differences["n"].tolist() == [2, 2]
     page = next(folder.glob("*.html")).read_text()
@@ -138,15 +152,15 @@ def test_a_split_by_artist_is_refused_where_the_artist_is_a_target():
 def test_learned_weights_and_every_augmentation_run(arguments, tmp_path):
     for augmentation in ("keras", "keras_cv"):
         more = ["--tasks", "multitask", "--task_weights", "learned", "--augmentation", augmentation]
-        assert multitask.main([*arguments, *more]) == 0
+        assert multitask.REPRODUCTION.main([*arguments, *more]) == 0
     assert all(found["status"] == "ok" for found in found_in(tmp_path / "store").values())
 
 
 def test_predict_takes_a_finished_run(arguments, museum, tmp_path):
-    assert multitask.main([*arguments, "--tasks", "multitask"]) == 0
+    assert multitask.REPRODUCTION.main([*arguments, "--tasks", "multitask"]) == 0
     run = next((tmp_path / "store").glob("multitask/*/metrics.json")).parent
     out = tmp_path / "out.csv"
-    assert multitask.main(["predict", str(run), str(museum / "images"), "--out", str(out)]) == 0
+    assert multitask.REPRODUCTION.main(["predict", str(run), str(museum / "images"), "--out", str(out)]) == 0
     table = pd.read_csv(out)
     assert len(table) == 60
     assert {"style", "style_probability", "artist", "artist_probability"} <= set(table)
@@ -161,18 +175,18 @@ def test_predict_takes_a_finished_run(arguments, museum, tmp_path):
         (["--task_weights", "1", "2", "3"], "--task_weights"),
         (["--gram_tap", "conv9"], "no layer 'conv9'"),
         (["--frozen_epochs", "9"], "--frozen_epochs"),
-        (["--networks", "vit", "--weights", "vit=./absent_folder"], "no preset folder of a vision transformer"),
+        (["--networks", "vit", "--weights", "vit=./absent_folder"], "the file ./absent_folder does not exist"),
+        (["--networks", "vit", "--weights", "vit=/"], "no preset: that has config.json and model.weights.h5"),
         (["--networks", "ViTTi16", "--weights", "none", "--image_size", "40"], "patches of 16"),
+        (["--networks", "ViTTi16", "--weights", "none", "--tasks", "gram"], "add resnet to --networks"),
+        (["--target", "style"], "--targets"),
+        (["--targets", "style", "style"], "names style twice"),
+        (["--gram_dropout", "1"], "--gram_dropout"),
     ],
 )
 def test_bad_input_is_one_clear_error_before_any_training(arguments, tmp_path, capsys, words, message):
-    command = [word for word in arguments]
-    for flag in words:
-        if flag.startswith("--") and flag in command:
-            place = command.index(flag)
-            del command[place : place + 2]
     try:
-        status = multitask.main([*command, *words])
+        status = multitask.REPRODUCTION.main(replaced(arguments, *words))
     except SystemExit as error:  # a value the command line itself refuses
         status = error.code
     assert status
@@ -181,35 +195,116 @@ def test_bad_input_is_one_clear_error_before_any_training(arguments, tmp_path, c
 
 
 def test_a_dry_run_trains_nothing_and_says_what_it_would_cost(arguments, tmp_path, capsys):
-    assert multitask.main([*arguments, "--dry_run"]) == 0
+    assert multitask.REPRODUCTION.main([*arguments, "--dry_run"]) == 0
     printed = capsys.readouterr().out
     assert "4 runs, 4 to do" in printed
     assert not list((tmp_path / "store").glob("multitask/*/metrics.json"))
 
 
 def test_devices_and_networks_make_independent_runs():
-    one = study_.Study(networks=("resnet",), device=0)
-    both = study_.Study()
-    fields = {name for name in study_.Run.__dataclass_fields__}
-    assert "device" not in fields  # a run is the same wherever it ran
-    assert one.tasks == both.tasks
+    assert "device" not in MultitaskRun.__dataclass_fields__  # a run is the same wherever it ran
+    assert study_.Study(networks=("resnet",), device=0).tasks == study_.Study().tasks
 
 
 def test_the_models_have_the_names_of_the_note():
-    run = study_.Run(network="ResNet50", target="style", mode="gram")
+    run = MultitaskRun(network="ResNet50", targets=("style",), mode="gram")
     assert run.model_name == "resnet_gram_style"
-    assert study_.Run(network="ViTB16", target="style+artist", mode="multitask").model_name == "vit_multitask"
-    assert study_.Run(network="ViTB16", target="artist").model_name == "vit_artist"
-    assert study_.Run(network="squeezenet-0011aabb.keras", target="style").model_name == "squeezenet_style"
+    both = ("style", "artist")
+    assert MultitaskRun(network="ViTB16", targets=both, mode="multitask").model_name == "vit_multitask"
+    assert MultitaskRun(network="ViTB16", targets=("artist",)).model_name == "vit_artist"
+    squeezenet = Artefact("squeezenet-0011aabb.keras")
+    assert MultitaskRun(network=squeezenet, targets=("style",)).model_name == "squeezenet_style"
 
 
 def test_the_defence_is_typed_as_logged():
-    cells = tables.DEFENSE.cells()
-    folder = study_.__file__
-    from pathlib import Path
-
-    logs = Path(folder).parents[1] / "published"
+    cells = DEFENSE.cells()
+    logs = Path(study_.__file__).parents[1] / "published"
     log = pd.read_csv(logs / "defense_rijks_multitask_results.csv")
     for task in ("material", "type", "artist"):
         row = cells[(cells["challenge"] == task) & (cells["mode"] == "multitask")]
         assert row["paper"].item() == pytest.approx(100 * log[f"val_{task}_prediction_acc"].max(), abs=0.001)
+
+
+def test_columns_may_be_called_anything_and_stay_apart(arguments, museum, tmp_path):
+    table = pd.read_csv(museum / "labels.csv", dtype=str, keep_default_na=False)
+    names = {"style": "a/style", "artist": "a style"}  # one file's name, one layer's name
+    table = table.rename(columns=names).assign(**{"性別": table["style"], "A+Style": table["artist"]})
+    table.to_csv(museum / "labels.csv", index=False)
+    targets = ["a/style", "a style", "性別", "A+Style"]
+    command = replaced(arguments, "--epochs", "1", "--targets", *targets, "--tasks", "multitask", "a/style", "gram")
+    assert multitask.REPRODUCTION.main(command) == 0
+    found = found_in(tmp_path / "store")
+    assert len(found) == 3
+    folder = next((tmp_path / "store").glob("multitask/*tiny_multitask*/metrics.json")).parent
+    assert {path.name for path in folder.glob("per_class_*")} == {
+        f"per_class_{task}.csv" for task in ("a_style", "a_style_2", "性別", "A_Style_3")
+    }
+    classes = [set(pd.read_csv(folder / f"per_class_{task}.csv")["class"]) for task in ("a_style", "a_style_2")]
+    assert classes == [{"warm", "cold"}, {"artist a", "artist b", "artist c"}]
+    page_of = next((tmp_path / "store" / "multitask" / "figures").glob("*.html")).read_text(encoding="utf-8")
+    assert all(target in page_of for target in targets)
+    ((_, scores), _) = tables(runs.Store(tmp_path / "store"), None, study_.Study()).paper
+    assert {f"museum {target}" for target in targets} == set(scores["challenge"])
+
+
+def test_a_part_of_the_page_that_fails_is_reported_and_the_rest_stands(arguments, tmp_path, capsys, monkeypatch):
+    def broken(*words):
+        raise RuntimeError("no ink")
+
+    monkeypatch.setattr(page, "_curves", broken)
+    command = replaced(arguments, "--epochs", "1", "--tasks", "style")
+    assert multitask.REPRODUCTION.main(command) == 0
+    said = capsys.readouterr()
+    assert "no ink" in said.err
+    assert said.out.startswith("museum-")
+    written = next((tmp_path / "store" / "multitask" / "figures").glob("*.html"))
+    assert "no ink" in written.read_text()
+    assert "tiny_style: style" in written.read_text()
+    monkeypatch.undo()
+    assert multitask.REPRODUCTION.main(command) == 0  # tries again
+    assert "no ink" not in written.read_text()
+
+
+def test_a_killed_study_goes_on_and_ends_with_the_same_numbers(arguments, tmp_path):
+    longer = replaced(arguments, "--epochs", "4", "--tasks", "multitask")
+    assert multitask.REPRODUCTION.main(replaced(longer, "--store", str(tmp_path / "whole"))) == 0
+    kill_at("epoch.npz", "multitask", longer, tmp_path / "store")
+    assert not found_in(tmp_path / "store"), "the study was over before it could be killed"
+    assert multitask.REPRODUCTION.main(longer) == 0
+    (whole,), (resumed,) = (found_in(tmp_path / store).values() for store in ("whole", "store"))
+    assert {**whole, "seconds": 0} == {**resumed, "seconds": 0}
+
+
+@pytest.mark.parametrize("name", ["multitask", "gram_style"])
+def test_a_fresh_process_in_another_folder_lists_runs_and_prints_tables(arguments, tmp_path, name):
+    def said(*words):
+        command = [sys.executable, "-m", f"reproductions.{name}", *words]
+        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+        return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True).stdout
+
+    assert "tiny_gram_style-0-" in said(*arguments, "--dry_run")
+    assert "(the design note prints no numbers)" in said("--table", "--store", str(tmp_path / "store"))
+
+
+def test_a_preset_folder_is_kept_in_the_store_and_loaded_from_there(arguments, tmp_path):
+    vit.load_vit("ViTTi16", image_size=32, weights=None, seed=1).model.save_to_preset(str(tmp_path / "preset"))
+    command = replaced(arguments, "--networks", "ViTTi16", "--weights", f"ViTTi16={tmp_path / 'preset'}")
+    assert multitask.REPRODUCTION.main([*command, "--epochs", "1", "--tasks", "style"]) == 0
+    ((run, found),) = records.finished(runs.Store(tmp_path / "store"), MultitaskRun)
+    assert isinstance(run.weights, Artefact)
+    assert run.weights.stem == "preset"
+    assert (tmp_path / "store" / "cache" / "weights" / run.weights.name / "config.json").is_file()
+    assert found["status"] == "ok"
+
+
+def test_the_same_weights_of_tasks_are_the_same_run():
+    one, two, other = (
+        study_.heads(study_.Study(task_weights=weights), MultitaskRun())[-1]
+        for weights in ((1.0,), (1.0, 1.0), (1.0, 0.5))
+    )
+    assert one.ref == two.ref != other.ref
+
+
+def test_a_column_that_is_the_validation_of_another_is_refused():
+    with pytest.raises(UserError, match=r"style and val_style share a column of history\.csv"):
+        study_.check(study_.Study(targets=("style", "val_style")))

@@ -1,4 +1,4 @@
-"""Files that a person names, kept in the store."""
+"""Files and preset folders that a person names, kept in the store."""
 
 from __future__ import annotations
 
@@ -58,3 +58,39 @@ def test_what_weights_says_of_a_network(tmp_path, network, weights, expected):
     words = [word.format(file=tmp_path / "w.weights.h5") for word in weights]
     found = files.starting_weights(network, [network], words)
     assert isinstance(found, Artefact) if expected is Artefact else found == expected
+
+
+@pytest.fixture
+def preset(tmp_path):
+    """A folder as keras-hub saves one."""
+    (tmp_path / "vit").mkdir()
+    for name in ("config.json", "model.weights.h5", "metadata.json"):
+        (tmp_path / "vit" / name).write_text(name)
+    return tmp_path / "vit"
+
+
+def test_a_preset_folder_is_called_by_its_content(preset):
+    called = files.artefact(str(preset))
+    assert isinstance(called, Artefact)
+    assert called.stem == "vit"
+    (preset / "model.weights.h5").write_text("others")
+    assert files.artefact(str(preset)) != called
+
+
+def test_a_preset_folder_is_kept_once_and_whole(preset, tmp_path):
+    store = Store(tmp_path / "store")
+    files.keep_files(store, ["imagenet", str(preset)])
+    place = files.artefact_path(store, files.artefact(str(preset)))
+    assert {path.name: path.read_text() for path in place.iterdir()} == {
+        name: name for name in ("config.json", "model.weights.h5", "metadata.json")
+    }
+    before = place.stat().st_mtime_ns
+    files.keep_files(store, [str(preset)])
+    assert place.stat().st_mtime_ns == before
+    assert not list(place.parent.glob("*.part"))
+
+
+def test_another_folder_is_no_preset(preset):
+    (preset / "config.json").unlink()
+    with pytest.raises(UserError, match=r"is a folder, and no preset: that has config\.json and model\.weights\.h5"):
+        files.artefact(str(preset))
