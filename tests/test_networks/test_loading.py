@@ -14,7 +14,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_art.networks import backbones, drop_connect, gram, heads, trained
+from keras_art.networks import backbones, gram, heads, layers, trained
 from keras_art.networks.layers import BatchNormalization2018, Preprocessing
 from keras_art.networks.loading import BadModel, load_model
 from keras_art.networks.portable import keras_layers_only
@@ -109,7 +109,7 @@ def test_a_model_in_keras_own_layers_says_the_same(mode, frozen_bn):
 
 def test_drop_connect_becomes_a_dense_layer():
     inputs = keras.Input((5,))
-    model = keras.Model(inputs, drop_connect.DropConnect(3, 0.5, activation="softmax")(inputs))
+    model = keras.Model(inputs, layers.DropConnect(3, 0.5, activation="softmax")(inputs))
     twin = keras_layers_only(model)
     x = np.random.default_rng(0).normal(size=(4, 5)).astype("float32")
     assert type(twin.layers[-1]) is keras.layers.Dense
