@@ -26,13 +26,14 @@ if TYPE_CHECKING:
     from keras_art.methods.adain.stylising import stylise
     from keras_art.methods.dcec.joint import DCEC, Autoencoder
     from keras_art.methods.dcec.network import ClusteringLayer
-    from keras_art.methods.tickets.masks import magnitude_masks
     from keras_art.methods.tickets.optimizer import MaskedSGD
+    from keras_art.methods.tickets.search import find_tickets
     from keras_art.networks.attention import SpatialAttention, attention_classifier
     from keras_art.networks.backbones import Backbone, load_backbone
     from keras_art.networks.gram import gram_matrix
     from keras_art.networks.heads import feature_extractor, softmax_classifier
     from keras_art.networks.layers import Preprocessing
+    from keras_art.networks.loading import load_model
     from keras_art.networks.losses import FocalLoss
     from keras_art.networks.saliency import visual_backprop
 
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 _ROOMS = {
     "Collection": "data.collection",
     "load_collection": "data.sources",
+    "load_model": "networks.loading",
     "choose": "data.choices",
     "split": "data.splits",
     "UserError": "errors",
@@ -49,11 +51,11 @@ _ROOMS = {
     "DCEC": "methods.dcec.joint",
     "ClusteringLayer": "methods.dcec.network",
     "MaskedSGD": "methods.tickets.optimizer",
-    "magnitude_masks": "methods.tickets.masks",
+    "find_tickets": "methods.tickets.search",
     "SpatialAttention": "networks.attention",
     "attention_classifier": "networks.attention",
     "Backbone": "networks.backbones",
-    "Preprocessing": "networks.backbones",
+    "Preprocessing": "networks.layers",
     "load_backbone": "networks.backbones",
     "gram_matrix": "networks.gram",
     "feature_extractor": "networks.heads",
@@ -77,10 +79,11 @@ __all__ = [
     "attention_classifier",
     "choose",
     "feature_extractor",
+    "find_tickets",
     "gram_matrix",
     "load_backbone",
     "load_collection",
-    "magnitude_masks",
+    "load_model",
     "softmax_classifier",
     "split",
     "stylise",

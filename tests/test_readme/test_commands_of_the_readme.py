@@ -1,0 +1,147 @@
+"""Every command that the README prints, scaled down, each in a process of its own, in order, on a store that the ones
+before have left.
+
+A command that the README gains and this table does not know fails; so does one that it no longer prints.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import COLOURS, paint
+
+pytestmark = pytest.mark.readme
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def table() -> dict[str, str]:
+    """Command -> what `commands.txt` says of it."""
+    found: dict[str, str] = {}
+    for line in (Path(__file__).parent / "commands.txt").read_text(encoding="utf-8").splitlines():
+        if line.startswith("    "):
+            last = next(reversed(found))
+            found[last] = f"{found[last]} {line.strip()}".strip()
+        elif line and not line.startswith("#"):
+            found[line] = ""
+    return found
+
+
+COMMANDS = table()
+
+
+def printed() -> list[str]:
+    """The commands in the README's indented lines, without their comments, continued lines joined."""
+    found, begun = [], ""
+    for line in README.splitlines():
+        if not line.startswith("    ") or not (begun or re.match(r"    (python|pip|pytest)\b", line)):
+            begun = ""
+            continue
+        words = re.sub(r"\s+#\s.*$", "", line.strip())
+        if words.endswith("\\"):
+            begun += words.removesuffix("\\").strip() + " "
+        else:
+            found.append(begun + words)
+            begun = ""
+    return found
+
+
+def test_the_table_knows_every_command_of_the_readme_and_no_other():
+    assert set(printed()) == set(COMMANDS)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory) -> Path:
+    """A folder of somebody's: a museum with five columns, and small collections in the places the README names."""
+    here = tmp_path_factory.mktemp("somebody")
+    rows = []
+    for n in range(30):
+        artist = "abc"[n % 3]
+        paint(here / "museum" / "images" / f"{n:03d}.png", artist, n)
+        second, third = "uvw"[n // 3 % 3], "xy"[n // 3 % 2]
+        rows.append([f"{n:03d}.png", artist, second, third, second])
+    _table(here / "museum" / "labels.csv", ["image", "artist", "style", "material", "type"], rows)
+    shutil.copytree(here / "museum", here / "other")
+    for name, columns in (("kaokore", ["gender", "status"]), ("paintings", ["artist", "style"])):
+        own = [[f"{n:03d}.png", "abc"[n % 3], "uv"[n // 3 % 2]] for n in range(30)]
+        for n, (file, colour, _) in enumerate(own):
+            paint(here / "PATH" / name / "images" / file, colour, 100 + n)
+        _table(here / "PATH" / name / "labels.csv", ["image", *columns], own)
+    for colour in COLOURS:
+        for n in range(8):
+            paint(here / "PATH" / "cifar10" / colour / f"{n}.png", colour, 200 + n)
+    for n in range(3):
+        paint(here / "new" / f"{n}.png", "abc"[n], 300 + n)
+    _network(here / "squeezenet_imagenet_notop.keras")
+    shutil.copyfile(here / "squeezenet_imagenet_notop.keras", here / "my_backbone.keras")
+    (here / "MANIFEST.json").write_text(json.dumps(MANIFEST))
+    return here
+
+
+MANIFEST = {
+    "@context": "http://iiif.io/api/presentation/3/context.json", "id": "https://museum.example/manifest",
+    "type": "Manifest", "label": {"en": ["A book"]},
+    "items": [{
+        "id": "https://museum.example/canvas/1", "type": "Canvas", "width": 100, "height": 100,
+        "items": [{"id": "https://museum.example/page/1", "type": "AnnotationPage", "items": [{
+            "id": "https://museum.example/annotation/1", "type": "Annotation", "motivation": "painting",
+            "body": {"id": "https://museum.example/1.jpg", "type": "Image", "format": "image/jpeg"},
+            "target": "https://museum.example/canvas/1",
+        }]}],
+    }],
+}  # fmt: skip
+
+
+def _table(path: Path, columns: list[str], rows: list[list[str]]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([columns, *rows])
+
+
+def _network(path: Path) -> None:
+    """Four convolutions, called as the layers of SqueezeNet that the README names."""
+    import keras
+
+    keras.utils.set_random_seed(0)
+    inputs = x = keras.Input((None, None, 3))
+    for n, channels in ((3, 8), (5, 12), (7, 16), (8, 16), (9, 16)):
+        x = keras.layers.Conv2D(channels, 3, 2 if n < 8 else 1, "same", activation="relu", name=f"fire{n}_concat")(x)
+    keras.Model(inputs, x, name="squeezenet").save(path)
+
+
+def words_of(command: str, extra: str, place: Path) -> list[str]:
+    """The command with the README's stand-ins replaced, and what scales it down behind it."""
+    if extra.startswith("= "):
+        run = next(path.parent for path in sorted(place.glob(f"{extra[2:]}/metrics.json")))
+        command, extra = command.replace(" RUN ", f" {run.relative_to(place)} "), ""
+    if "DECODER" in command:
+        command = command.replace("DECODER", str(next(place.glob("runs/decoder/*/decoder.keras")).parent))
+    tickets = sorted(place.glob("runs/tickets/*.npz"))
+    stands_for = {
+        "DIR_OR_CSV": "museum", "DATA": "museum", "OTHER": "other", "FOLDER": "new", "OVERLAYS": "overlays",
+        "CONTENT": "new/0.png", "STYLE": "new/1.png", "ticket.npz": str(tickets[0]) if tickets else "ticket.npz",
+    }  # fmt: skip
+    words = [stands_for.get(word, word) for word in command.split()]
+    return [sys.executable, *words[1:], *extra.split()]
+
+
+@pytest.mark.parametrize("command", [command for command, extra in COMMANDS.items() if extra != "-"])
+def test_a_command_of_the_readme_works_in_a_process_of_its_own(place, command):
+    extra = COMMANDS[command]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment.pop("KERAS_ART_DATA", None)
+    words = words_of(command, "" if extra.startswith("!") else extra, place)
+    done = subprocess.run(words, cwd=place, env=environment, capture_output=True, text=True, timeout=300)
+    assert "Traceback" not in done.stderr, done.stderr[-3000:]
+    assert "could not be drawn" not in done.stderr, done.stderr[-3000:]
+    if extra.startswith("!"):
+        assert done.returncode == 1 and extra[2:] in done.stderr
+    else:
+        assert done.returncode == 0, done.stderr[-3000:]
