@@ -104,6 +104,22 @@ def test_a_module_and_a_function_of_the_front_door_share_no_name():
     assert not shared
 
 
+def test_the_architecture_page_names_every_room_and_no_other():
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    table = page[page.index("| wing |") : page.index("The order is")]
+    told = {
+        (wing, room)
+        for wing, rooms in re.findall(r"^\| `(\w+)/` \|.*?\|(.*)\|$", table, re.M)
+        for room in re.findall(r"`(\w+)[/`]", rooms)
+    }
+    there = {tuple(module_of(path).split(".")[1:3]) for path in ROOMS if len(module_of(path).split(".")) > 2}
+    there = {room for room in there if room[0] not in ("atelier", "commands")}
+    words = {"load_collection"}
+    assert {room for room in told if room[1] not in words} - {("commands", "flags"), ("commands", "machine")} == there
+    for path in re.findall(r"`((?:data|pictures|study|report|learning|networks|store|commands|methods)/\w+)`", page):
+        assert (ROOT / "keras_art" / f"{path}.py").exists() or (ROOT / "keras_art" / path).is_dir(), path
+
+
 # --- the front door
 
 
