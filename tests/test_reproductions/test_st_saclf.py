@@ -365,9 +365,9 @@ def test_a_killed_trial_is_tried_again(tmp_path: Path):
     assert again.suggest_float("x", 0, 1) == trial.params["x"]
 
 
-def test_a_dry_run_lists_all_runs_and_trains_nothing(picture_folder: Path, backbone_file: Path, tmp_path: Path, capsys):
-    asked = [*arguments(picture_folder, backbone_file, tmp_path / "store"), "--weights", "demo", "--dry_run"]
-    assert main(asked) == 0
+def test_a_dry_run_lists_all_runs_and_trains_nothing(picture_folder: Path, tmp_path: Path, capsys):
+    asked = ["--data", str(picture_folder), "--store", str(tmp_path / "store"), "--weights", "demo"]
+    assert main([*asked, "--dry_run"]) == 0
     printed = capsys.readouterr().out
     for kind in ("decoder", "stylised", "classifier", "st_saclf"):
         assert printed.count(f"{tmp_path}/store/{kind}/") == 1, kind
