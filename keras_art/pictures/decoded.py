@@ -18,7 +18,7 @@ from collections.abc import Callable, Container, Sequence
 from contextlib import closing
 from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -59,6 +59,7 @@ class _Entry:
 
 
 COLUMNS = [field.name for field in dataclasses.fields(_Entry)]
+RULES = slice(COLUMNS.index("decoder"), COLUMNS.index("resize") + 1)
 _line = attrgetter(*COLUMNS)
 # What a scan tells of a path.
 TOLD = ["row", "sha256", "width", "height", "mode", "format", "orientation", "alike", "reason"]
@@ -118,13 +119,14 @@ class ImageStore:
             entries: dict[str, _Entry] = {}
             new = []
             for path in dict.fromkeys(absolute):
-                entry, known = _look(path, self.resize), index.get(path)
-                unchanged = known and (known.size, known.mtime_ns) == (entry.size, entry.mtime_ns)
-                if known and unchanged and known.row not in wrong:
-                    entry = known
-                elif not entry.reason:
+                size, mtime_ns, reason = _look(path)
+                known = index.get(path)
+                if known and known.size == size and known.mtime_ns == mtime_ns and known.row not in wrong:
+                    entries[path] = known
+                    continue
+                entries[path] = entry = _Entry(path, size, mtime_ns, resize=self.resize, reason=reason)
+                if not reason:
                     new.append(entry)
-                entries[path] = entry
             if new:
                 seconds = sum(PICTURE_SECONDS + BYTE_SECONDS * entry.size for entry in new)
                 if workers is None:
@@ -139,10 +141,10 @@ class ImageStore:
                         entry.row, entry.crc32 = rows[entry.sha256].row, rows[entry.sha256].crc32
                     renewed = {entry.path for entry in new}
                     writer.append([], [_line(entry) for entry in stale if entry.path not in renewed])
-        told = attrgetter(*TOLD)
-        table = pd.DataFrame([told(entries[path]) for path in absolute], columns=TOLD).astype({"alike": "uint64"})
-        table.insert(0, "path", [str(path) for path in paths])
-        return table
+        of_each = [entries[path] for path in absolute]
+        table: dict[str, Any] = {name: list(map(attrgetter(name), of_each)) for name in TOLD}
+        table["alike"] = np.array(table["alike"], np.uint64)
+        return pd.DataFrame({"path": [str(path) for path in paths], **table})
 
     def find(self, sha256: Sequence[str]) -> np.ndarray:
         """The rows of pictures by their files' content, whether the files are still there or not; -1 for unknown."""
@@ -159,9 +161,8 @@ class ImageStore:
 
     def _index(self) -> dict[str, _Entry]:
         """Path -> what is known of it, where it was decoded by the rules that hold now."""
-        found = (_Entry(*line) for line in self._segments.lines().values())
-        now = (DECODER, COLOUR, self.resize)
-        return {entry.path: entry for entry in found if (entry.decoder, entry.colour, entry.resize) == now}
+        now = [DECODER, COLOUR, self.resize]
+        return {path: _Entry(*line) for path, line in self._segments.lines().items() if line[RULES] == now}
 
     def _store(
         self,
@@ -208,13 +209,13 @@ def stored_images(store: Store, image_size: int, resize: str) -> ImageStore:
     return ImageStore(store.root / "cache" / "images" / f"{image_size}-{resize}", image_size, resize)
 
 
-def _look(path: str, resize: str) -> _Entry:
-    """An entry of what the file system says, with a reason where there is no file to open."""
+def _look(path: str) -> tuple[int, int, str]:
+    """Size and time of a file, and why it can not be opened, "" where it can."""
     try:
         status = os.stat(path)
     except (OSError, ValueError) as error:  # ValueError: a null character in the path
-        return _Entry(path, -1, -1, resize=resize, reason=in_words(error))
-    entry = _Entry(path, status.st_size, status.st_mtime_ns, resize=resize)
+        return -1, -1, in_words(error)
+    reason = ""
     if not stat.S_ISREG(status.st_mode):
-        entry.reason = "a folder, not a file" if stat.S_ISDIR(status.st_mode) else "not a file"
-    return entry
+        reason = "a folder, not a file" if stat.S_ISDIR(status.st_mode) else "not a file"
+    return status.st_size, status.st_mtime_ns, reason

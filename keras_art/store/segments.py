@@ -78,8 +78,8 @@ class Segments:
                 stamp = [(path.name, path.stat().st_size) for path in paths]
                 if (stamp, count) != self._known[:2]:
                     every = {line[0]: line for path in paths for line in _read(path, len(self.columns))}
-                    self._known = stamp, count, {key: line for key, line in every.items() if line[self._row] < count}
-                    self._lost = len(every) > len(self._known[2])
+                    there = {key: line for key, line in every.items() if line[self._row] < count}
+                    self._known, self._lost = (stamp, count, there), len(there) < len(every)
                 return self._known[2]
             except FileNotFoundError:  # another process has merged them in between
                 continue
