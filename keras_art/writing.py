@@ -83,10 +83,3 @@ def write_model(path: Path, model: keras.Model) -> None:
     """Writes a `.keras` file, with the optimizer's state where the model was compiled."""
     with replacing(path, ".keras") as part:
         model.save(part)
-
-
-def write_network(path: Path, model: keras.Model) -> None:
-    """Writes a functional model as one that was never compiled: the optimizer's state would triple the file."""
-    import keras
-
-    write_model(path, keras.Model(model.input, model.output, name=model.name))

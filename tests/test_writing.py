@@ -18,8 +18,6 @@ from keras_art.writing import (
     write,
     write_arrays,
     write_bytes,
-    write_model,
-    write_network,
 )
 
 
@@ -67,18 +65,6 @@ def test_folders_are_made_and_contents_kept(tmp_path):
     with np.load(tmp_path / "d" / "arrays.npz") as stored:
         np.testing.assert_array_equal(stored["theta/head/kernel"], np.arange(3))
     assert [path.name for path in (tmp_path / "d").iterdir()] == ["arrays.npz"]
-
-
-def test_a_network_is_written_without_its_optimizer(tmp_path):
-    model = compiled()
-    write_model(tmp_path / "model.keras", model)
-    write_network(tmp_path / "network.keras", model)
-    whole, bare = (keras.saving.load_model(tmp_path / name) for name in ("model.keras", "network.keras"))
-    assert whole.compiled and not bare.compiled
-    assert bare.name == "small" and [layer.name for layer in bare.layers] == ["pixels", "head"]
-    for found, expected in zip(bare.get_weights(), model.get_weights(), strict=True):
-        np.testing.assert_array_equal(found, expected)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["model.keras", "network.keras"]
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,15 @@ import pytest
 
 from keras_art.errors import UserError
 from keras_art.methods.adain import networks, stylising, training
-from keras_art.methods.adain.stylising import draw_pairs, lonely, recolour, stylise, stylise_classes, stylise_pairs
+from keras_art.methods.adain.stylising import (
+    Labelled,
+    draw_pairs,
+    lonely,
+    recolour,
+    stylise,
+    stylise_classes,
+    stylise_pairs,
+)
 from keras_art.pictures.images import decode
 
 
@@ -250,7 +258,7 @@ def test_a_stylised_collection_tells_where_each_picture_came_from_and_goes_on_wh
     images, labels = pictures(5), np.array([0, 0, 1, 1, 1])
     told = []
     frame = stylise_classes(
-        *transfer, images, list("abcde"), labels, ["x", "y"], tmp_path, progress=lambda *p: told.append(p)
+        *transfer, Labelled(images, list("abcde"), labels, ["x", "y"]), tmp_path, progress=lambda *p: told.append(p)
     )
     assert list(frame.columns) == ["output", "class", "content", "style", "alpha"]
     assert told[-1] == (5, 5)
@@ -261,7 +269,7 @@ def test_a_stylised_collection_tells_where_each_picture_came_from_and_goes_on_wh
     kept = (tmp_path / frame["output"][0]).stat().st_mtime_ns
     told.clear()
     again = stylise_classes(
-        *transfer, images, list("abcde"), labels, ["x", "y"], tmp_path, progress=lambda *p: told.append(p)
+        *transfer, Labelled(images, list("abcde"), labels, ["x", "y"]), tmp_path, progress=lambda *p: told.append(p)
     )
     assert told == [(5, 5)] and (tmp_path / frame["output"][3]).exists()
     assert (tmp_path / frame["output"][0]).stat().st_mtime_ns == kept

@@ -256,7 +256,9 @@ def test_a_paper_whose_pictures_are_not_published_asks_for_data(preset, capsys, 
     assert "needs --data" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("count", "words"), [(0, "holds no class folders with images"), (1, "needs at least 3 images")])
+@pytest.mark.parametrize(
+    ("count", "words"), [(0, "holds no class folders with images"), (1, "needs at least 3 images")]
+)
 def test_too_few_pictures_are_one_message(arguments, count, words, capsys, tmp_path):
     (tmp_path / "few").mkdir()
     for i in range(count):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -179,13 +180,27 @@ def save(picture: np.ndarray, path: Path) -> None:
         Image.fromarray(picture).save(part, "JPEG", quality=JPEG_QUALITY)
 
 
+@dataclass(frozen=True)
+class Labelled:
+    """The images of a train split and no others.
+
+    Attributes:
+        pixels: (n, size, size, 3) uint8.
+        ids: n ids.
+        labels: (n,) indices into `classes`.
+        classes: their names.
+    """
+
+    pixels: np.ndarray
+    ids: Sequence[str]
+    labels: np.ndarray
+    classes: Sequence[str]
+
+
 def stylise_classes(
     encoder: keras.Model,
     decoder: keras.Model,
-    pixels: np.ndarray,
-    ids: Sequence[str],
-    labels: np.ndarray,
-    classes: Sequence[str],
+    images: Labelled,
     folder: Path,
     *,
     alpha: float = 1.0,
@@ -196,21 +211,18 @@ def stylise_classes(
     """Stylises images class by class into class folders, one output per image; goes on where it was stopped.
 
     Args:
-        pixels: (n, size, size, 3) uint8, the images of a train split and no others.
-        ids: n ids.
-        labels: (n,) indices into `classes`.
         folder: gets `NUMBER-CLASS/NUMBER.jpg` and, last, `provenance.csv`.
 
     Returns:
         The provenance: `output` (relative to `folder`), `class`, `content`, `style` (ids), `alpha`.
     """
-    pairs = draw_pairs(labels, seed)
+    pairs = draw_pairs(images.labels, seed)
     number = pairs.groupby("label").cumcount()
     outputs = [f"{label:03d}/{n:05d}.jpg" for label, n in zip(pairs["label"], number, strict=True)]
     stylise_pairs(
         encoder,
         decoder,
-        pixels,
+        images.pixels,
         pairs.assign(path=[str(folder / output) for output in outputs]),
         alpha=alpha,
         preserve_colour=preserve_colour,
@@ -219,9 +231,9 @@ def stylise_classes(
     provenance = pd.DataFrame(
         {
             "output": outputs,
-            "class": [classes[label] for label in pairs["label"]],
-            "content": [ids[row] for row in pairs["content"]],
-            "style": [ids[row] for row in pairs["style"]],
+            "class": [images.classes[label] for label in pairs["label"]],
+            "content": [images.ids[row] for row in pairs["content"]],
+            "style": [images.ids[row] for row in pairs["style"]],
             "alpha": alpha,
         }
     )
@@ -255,10 +267,9 @@ def stylise_split(store: Store, run: Stylised, folder: Path, tell: Tell) -> dict
     labels = ready.task.images["label"].to_numpy()[train]
     provenance = stylise_classes(
         *load_networks(store.find(run.decoder)),
-        ready.pixels[ready.rows[train]],
-        ready.task.images["id"].iloc[train].tolist(),
-        labels,
-        ready.task.classes,
+        Labelled(
+            ready.pixels[ready.rows[train]], ready.task.images["id"].iloc[train].tolist(), labels, ready.task.classes
+        ),
         folder,
         alpha=run.alpha,
         preserve_colour=run.preserve_colour,
