@@ -13,8 +13,7 @@ better than the status that clothes and hair tell.
     python -m reproductions.kaokore2020 predict RUN FOLDER --out predictions.csv
 
 Ours follow the owners' Keras script, which is not what made their table, so no number of ours stands beside theirs:
-1. The table's networks are PyTorch's; the script has VGG16, ResNet50, MobileNetV2 and DenseNet121. Keras has no VGG11,
-   AlexNet, ResNet-18 and ResNet-34 with ImageNet weights.
+1. The table's networks are PyTorch's; the script has VGG16, ResNet50, MobileNetV2, DenseNet121; Keras lacks four of them.
 2. The table is of version 1.0 (527 test images, of which all its cells are whole numbers); the owners' later versions
    have other images and other splits, and every row of ours says which it is of.
 3. The script's protocol: the whole network from ImageNet's weights, Adam at 0.001, a tenth of it after ten of twenty
@@ -67,7 +66,7 @@ TABLE = PaperTable(
 
 @dataclass(frozen=True)
 class Study(flags.Study):
-    """What a person asks for; it expands into Runs."""
+    """What a person asks for."""
 
     targets: tuple[str, ...] = ("gender", "status")
     """The label columns, a classifier each."""
@@ -94,8 +93,7 @@ PRESETS = {
         preset="demo", targets=("artist", "style"), networks=("MobileNetV2",), weights=("demo",), image_size=64,
         batch_size=16, epochs=6, bn_momentum=0.9, split="stratified",
     ),
-    "study": Study(preset="study"),
-    "released": Study(preset="released", data="kaokore-1.2", split="given"),
+    "study": Study(preset="study"), "released": Study(preset="released", data="kaokore-1.2", split="given"),
 }  # fmt: skip
 
 
@@ -104,10 +102,8 @@ def check(study: Study) -> None:
     if study.preset not in PRESETS:
         raise UserError(f"there is no --preset {study.preset}: the table's own code is not the script; see released")
     flags.check_values(study, epochs=2, batch_size=1, image_size=8, limit=0)
-    if study.target:
-        raise UserError("--target: the label columns are named by --targets here")
-    if not study.targets or not study.networks:
-        raise UserError("--targets and --networks need at least one value each")
+    if study.target or not study.targets or not study.networks:
+        raise UserError("--targets names the label columns, and --networks needs at least one value")
 
 
 def collections(study: Study, store: Store) -> Chosen:
@@ -149,9 +145,13 @@ def tables(store: Store, only: Sequence[Run] | None, study: Study) -> Tables:
         if (run in only if only is not None else run.optimizer.drops) and run.mode == "fine_tuning"
     ]
     every = [run for run, _ in done]
+
+    def cell(run: Run) -> tuple[object, ...]:
+        return run.place, run.target, run.network
+
     rows = [
         {
-            "network": f"{label(run.network)} on {run.place}{variant(run, every, _cell, ('seed', 'collection'))}",
+            "network": f"{label(run.network)} on {run.place}{variant(run, every, cell, ('seed', 'collection'))}",
             "version": next((name for n, name in VERSIONS.items() if abs(found["n_images"] / n - 1) < 0.01), "-"),
             "target": run.target,
             "value": None if found["test_accuracy"] is None else 100 * found["test_accuracy"],
@@ -164,10 +164,6 @@ def tables(store: Store, only: Sequence[Run] | None, study: Study) -> Tables:
         for run, found in done
     ]
     return Tables([(TABLE, compare(TABLE, pd.DataFrame(rows)))])
-
-
-def _cell(run: Run) -> tuple[object, ...]:
-    return run.place, run.target, run.network
 
 
 def draw(store: Store, configs: Sequence[Run], study: Study) -> None:

@@ -9,9 +9,6 @@ writes `report/report.html` to look at, and as tables `images.csv` (every image 
 
 from __future__ import annotations
 
-import base64
-import html
-import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,6 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from keras_art.data.sources import Collection
+    from keras_art.report.pages import Page
 
 STORED = 64  # pixels a side of what look-alikes are found by
 SHOWN = 12  # rows of a list, groups of look-alikes
@@ -72,7 +70,7 @@ def check(asked: Check) -> int:
     write(asked.out / "images.csv", pd.concat([images, columns], axis=1).to_csv(index=False))
     write(asked.out / "duplicates.csv", twins.to_csv(index=False))
     pictures = store.pixels()[usable] if len(twins) else store.pixels()[:0]
-    write(asked.out / "report.html", page(collection.name, findings, twins, pictures))
+    page(collection.name, findings, twins, pictures).save(asked.out / "report.html")
     for title, lines in findings.items():
         print(title)
         for line in lines:
@@ -139,39 +137,27 @@ def report(
     return found
 
 
-def page(name: str, findings: dict[str, list[str]], twins: pd.DataFrame, pictures: np.ndarray) -> str:
+def page(name: str, findings: dict[str, list[str]], twins: pd.DataFrame, pictures: np.ndarray) -> Page:
     """The report as one HTML file that can be mailed; look-alikes as pictures.
 
     Args:
         twins: images that have look-alikes, indexed by their row in `pictures`, by group.
         pictures: (n, STORED, STORED, 3) uint8.
     """
-    parts = [
-        f"<!doctype html><meta charset='utf-8'><title>{html.escape(name)}</title>",
-        "<style>body{font:15px/1.5 sans-serif;max-width:60em;margin:2em auto}figure{display:inline-block;margin:4px}"
-        "figcaption{font-size:11px;width:96px;overflow-wrap:anywhere}img{width:96px;height:96px}</style>",
-    ]
-    for i, (title, lines) in enumerate(findings.items()):
-        items = "".join(f"<li>{html.escape(line)}</li>" for line in lines)
-        parts.append(f"<h{1 + (i > 0)}>{html.escape(title)}</h{1 + (i > 0)}>" + (f"<ul>{items}</ul>" if items else ""))
+    from keras_art.report.pages import Page
+
+    made = Page(name)
+    for title, lines in findings.items():
+        made.heading(title)
+        if lines:
+            made.items(lines)
     groups = [group for _, group in twins.groupby("alike")]
     if groups:
-        parts.append(f"<h2>Look-alikes{f', the first {SHOWN} groups' if len(groups) > SHOWN else ''}</h2>")
+        made.heading(f"Look-alikes{f', the first {SHOWN} groups' if len(groups) > SHOWN else ''}")
     for group in groups[:SHOWN]:
-        figures = (
-            f"<figure><img src='{_data_uri(pictures[row])}'><figcaption>{html.escape(id_)}</figcaption></figure>"
-            for row, id_ in group["id"].head(SHOWN).items()
-        )
-        parts.append(f"<div>{''.join(figures)}</div>")
-    return "\n".join(parts)
-
-
-def _data_uri(picture: np.ndarray) -> str:
-    from PIL import Image
-
-    content = io.BytesIO()
-    Image.fromarray(picture).save(content, "JPEG", quality=85)
-    return f"data:image/jpeg;base64,{base64.b64encode(content.getvalue()).decode()}"
+        shown = group["id"].head(SHOWN)
+        made.pictures([pictures[row] for row in shown.index], shown.tolist())
+    return made
 
 
 def main(argv: Sequence[str]) -> int:

@@ -26,7 +26,9 @@ table { border-collapse: collapse; margin: .7em 0; font-size: 14px }
 th, td { padding: .15em .7em; border-bottom: 1px solid #ddd; text-align: left }
 figure { display: inline-block; margin: .5em 1em .5em 0; vertical-align: top; max-width: 100% }
 .patch { display: inline-block; width: 1em; height: 1em; margin-right: .5em; border: 1px solid #888 }
-figure img { max-width: 100% } figcaption { font-size: 13px; color: #555 }
+figure img { max-width: 100% } img.small { width: 96px; height: 96px }
+figcaption { max-width: 60em; overflow-wrap: anywhere } img.small + figcaption { width: 96px }
+figcaption { font-size: 13px; color: #555 }
 """
 SHOWN = 10  # classes with a colour of their own in a projection; the smaller ones are grey
 
@@ -47,6 +49,10 @@ class Page:
         """A paragraph."""
         self.parts.append(f"<p>{html.escape(text)}</p>\n")
 
+    def items(self, lines: Sequence[str]) -> None:
+        """Sentences of equal rank."""
+        self.parts.append("<ul>" + "".join(f"<li>{html.escape(line)}</li>" for line in lines) + "</ul>\n")
+
     def table(self, frame: pd.DataFrame, digits: int = 2) -> None:
         """A table, numbers with some decimals."""
         self.parts.append(render(frame, "html", digits))
@@ -59,6 +65,19 @@ class Page:
         said = html.escape(caption or figure.get_suptitle() or figure.axes[0].get_title())
         below = f"<figcaption>{html.escape(caption)}</figcaption>" if caption else ""
         self.parts.append(f'<figure><img src="data:image/png;base64,{data}" alt="{said}">{below}</figure>\n')
+
+    def pictures(self, pictures: Sequence[np.ndarray], captions: Sequence[str]) -> None:
+        """Pictures (height, width, 3) uint8 in a row, each over its caption."""
+        from PIL import Image
+
+        parts = []
+        for picture, caption in zip(pictures, captions, strict=True):
+            content = io.BytesIO()
+            Image.fromarray(picture).save(content, "JPEG", quality=85)
+            data, said = base64.b64encode(content.getvalue()).decode(), html.escape(caption)
+            image = f'<img class="small" src="data:image/jpeg;base64,{data}" alt="{said}">'
+            parts.append(f"<figure>{image}<figcaption>{said}</figcaption></figure>")
+        self.parts.append(f"<div>{''.join(parts)}</div>\n")
 
     def save(self, path: Path) -> None:
         """Writes the page, by rename."""

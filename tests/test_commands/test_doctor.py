@@ -82,7 +82,7 @@ def test_the_page_shows_the_look_alikes_and_escapes_what_files_are_called(ward, 
         file.write("<b>.png,x,CC0\n")
     examined(ward, tmp_path, capsys)
     page = (tmp_path / "report" / "report.html").read_text()
-    assert page.count("<img src='data:image/jpeg;base64,") >= 5
+    assert page.count('src="data:image/jpeg;base64,') >= 5
     assert "&lt;b&gt;.png" in page
     assert "<b>" not in page
 
