@@ -107,5 +107,5 @@ class Clock:
     def _say(self, words: str, done: float) -> None:
         self.said = time.monotonic()
         done += self.total - sum(self.left.values())
-        left = (self.said - self.started) * (self.total / max(done, 1e-9) - 1)
-        say(f"[{self.count - len(self.left) + 1}/{self.count}] {words}; about {duration(left)} left")
+        left = f"; about {duration((self.said - self.started) * (self.total / done - 1))} left" if done > 0 else ""
+        say(f"[{self.count - len(self.left) + 1}/{self.count}] {words}{left}")

@@ -33,7 +33,7 @@ from __future__ import annotations
 from keras_art.commands.machine import Reproduction
 from reproductions.sabatelli2021.figures import draw
 from reproductions.sabatelli2021.study import PRESETS, Study, check, collections, files, runs
-from reproductions.sabatelli2021.tables import tables
+from reproductions.sabatelli2021.tables import tables_of
 
 REPRODUCTION = Reproduction(
     name="sabatelli2021",
@@ -43,7 +43,7 @@ REPRODUCTION = Reproduction(
     check=check,
     collections=collections,
     runs=runs,
-    tables=tables,
+    tables=tables_of,
     figures=draw,
     files=files,
 )

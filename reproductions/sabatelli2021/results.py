@@ -35,8 +35,10 @@ def rows(store: Store, only: Sequence[TicketRun] | None = None) -> pd.DataFrame:
 
     wanted = None if only is None else set(only)
     shown = [(run, found) for run, found in finished(store, TicketRun) if wanted is None or run in wanted]
-    every = [run for run, _ in shown]
-    places: dict[RunRef | Artefact, str] = {run.ref: run.place for run in every if run.mode == "find"}
+    places: dict[RunRef | Artefact, str] = {run.ref: run.place for run, _ in shown if run.mode == "find"}
+    rivals: dict[tuple[str, ...], list[TicketRun]] = {}
+    for run, _ in shown:
+        rivals.setdefault(cell(run), []).append(run)
     lines = []
     for run, found in shown:
         line = {"find": "target_ticket"}.get(run.mode, run.mode)
@@ -50,7 +52,7 @@ def rows(store: Store, only: Sequence[TicketRun] | None = None) -> pd.DataFrame:
                 "challenge": f"{run.place} {run.target}"
                 + (f", {run.fraction:.0%} of train" if run.fraction < 1 else ""),
                 "network": label(run.network),
-                "line": line + variant(run, every, cell, WITHIN_A_LINE),
+                "line": line + variant(run, rivals[cell(run)], cell, WITHIN_A_LINE),
                 "stage": run.stage,
                 "pruned": found.get("sparsity", float("nan")),
                 "seed": run.seed,

@@ -87,7 +87,7 @@ TABLE_6 = PaperTable(
 )
 
 
-def tables(store: Store, only: Sequence[Run] | None, study: Study) -> Tables:
+def tables_of(store: Store, only: Sequence[Run] | None, study: Study) -> Tables:
     """The paper's tables beside what the store holds, or beside some of its runs.
 
     Ours come in pairs of rows: the best stage by validation, and by test, which is the paper's reading.

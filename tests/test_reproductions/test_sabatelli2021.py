@@ -5,6 +5,10 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
+import os
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -115,6 +119,10 @@ def test_a_tickets_file_is_a_source_too(arguments, capsys, tmp_path):
     ]
     assert accuracies[0] == accuracies[1]
     assert "pictures" in set(table_of(capsys, *other).query("n == '1'")["mode"])
+    assert command.main(["list", str(tmp_path / "other")]) == 0
+    brought = page.artefact(str(ticket)).name
+    assert f"cache/weights/{brought}" in capsys.readouterr().out
+    assert command.main(["show", str(tmp_path / "other" / "cache" / "weights" / brought)]) == 0
 
 
 def test_without_sources_tickets_are_found_on_the_target_and_on_its_fractions(arguments, capsys):
@@ -133,6 +141,43 @@ def test_without_sources_tickets_are_found_on_the_target_and_on_its_fractions(ar
     ours = table_of(capsys, *words).query("n == '1' and table == 'table_5'")
     assert set(ours["challenge"]) == {"museum artist", "museum artist, 50% of train"}
     assert set(ours["mode"]) == {"scratch", "target_ticket"}
+
+
+def command_line(*words, folder):
+    """A reproduction in a process of its own that stands in another folder."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    words = [sys.executable, "-m", "reproductions.sabatelli2021", *words]
+    return subprocess.Popen(
+        words, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def test_two_processes_on_one_store_compute_every_stage_once_and_print_one_table(arguments, tmp_path):
+    alone = tmp_path / "alone"
+    assert main([*arguments, "--store", str(alone), "--controls", "scratch", "random_mask"]) == 0
+    for attempt in range(2):
+        store = tmp_path / f"shared-{attempt}"
+        words = [*arguments, "--store", str(store), "--controls", "scratch", "random_mask", "--format", "csv"]
+        both = [command_line(*words, folder=tmp_path) for _ in range(2)]
+        (table, said), (other_table, also_said) = (process.communicate(timeout=600) for process in both)
+        assert [process.returncode for process in both] == [0, 0], said + also_said
+        assert table == other_table and table.count("target_ticket") > 1
+        computed = [re.findall(r"^\[\d+/\d+\] (.*): test accuracy", words, re.MULTILINE) for words in (said, also_said)]
+        assert computed[0] and computed[1], "one of the two had nothing to do"
+        assert len(computed[0] + computed[1]) == len(set(computed[0] + computed[1])) == 8
+        ours, theirs = measured(alone), measured(store)
+        assert ours.keys() == theirs.keys() and len(ours) == 8
+        for name, line in ours.items():
+            assert {**line, "seconds": 0} == {**theirs[name], "seconds": 0}, name
+
+
+def test_every_command_works_in_a_process_of_its_own_from_another_folder(arguments, tmp_path):
+    small = [*arguments, "--stages", "2", "--transfer_stages", "1", "--epochs", "1"]
+    for words in (["--help"], [*small, "--dry_run"], small, [*small, "--table"]):
+        process = command_line(*words, folder=tmp_path)
+        printed, said = process.communicate(timeout=300)
+        assert process.returncode == 0 and printed, said
+        assert "Traceback" not in said
 
 
 def test_dry_run_says_what_it_costs_and_trains_nothing(arguments, capsys, tmp_path):
@@ -222,8 +267,11 @@ def test_the_paper_preset_is_the_papers_protocol():
 
 
 def test_digests_of_runs_stay_what_they_are():
-    assert runs.digest(page.Run()) == "44136fa3"
-    assert runs.digest(page.Run(network="ResNet20", mode="transfer", stage=4, ticket="0123abcd")) == "8213e734"
+    first = page.Run(network="ResNet20")
+    assert config.digest(page.Run()) == "dc60189e"
+    assert config.digest(page.chain(first, 3)[2]) == "38ca18b6"
+    carried = dataclasses.replace(first, mode="transfer", stage=2, ticket=page.chain(first, 3)[2].ref)
+    assert config.digest(carried) == "10192b81"
 
 
 def test_a_collection_and_its_label_are_told_apart():
