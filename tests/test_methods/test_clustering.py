@@ -10,8 +10,9 @@ import pytest
 from conftest import paint
 from PIL import Image
 
-from keras_art.data import pictures
-from keras_art.data.sources import BadCollection
+from keras_art.data import tasks
+from keras_art.data.choices import choose_all
+from keras_art.data.sources import BadCollection, load_collection
 from keras_art.errors import UserError
 from keras_art.methods.dcec import clustering, scores, spaces
 from keras_art.pictures import colours
@@ -164,17 +165,16 @@ def test_statistics_are_the_means_of_each_picture():
 def ready(folder, store, size=16):
     kept = runs.Store(store)
     kept.create()
-    found = pictures.load_pictures(folder)
-    return pictures.prepare(kept, found, pictures.choose_all(found), size, "crop", lambda done, all: None)
+    whole = load_collection(folder)
+    return tasks.prepare(kept, whole, choose_all(whole), size, "crop", lambda done, all: None)
 
 
 def test_a_folder_of_pictures_without_labels_will_do(tmp_path):
     for i in range(4):
         paint(tmp_path / "flat" / f"{i}.png", "abc"[i % 3], i)
     found = ready(tmp_path / "flat", tmp_path / "store")
-    assert list(found.table["id"]) == ["0.png", "1.png", "2.png", "3.png"] and not len(
-        scores.telling(found.columns).columns
-    )
+    assert list(found.task.images["id"]) == ["0.png", "1.png", "2.png", "3.png"]
+    assert not len(scores.telling(found.task.columns).columns)
     assert found.pixels[found.rows].shape == (4, 16, 16, 3)
 
 
@@ -182,17 +182,17 @@ def test_labels_are_kept_and_those_that_say_nothing_are_passed_over(picture_csv,
     table = pd.read_csv(picture_csv / "labels.csv")
     table.assign(same="x", each=range(len(table))).to_csv(picture_csv / "labels.csv", index=False)
     found = ready(picture_csv, tmp_path / "store")
-    assert list(found.columns) == ["artist", "style", "same", "each"]
-    assert list(scores.telling(found.columns)) == ["artist", "style"]
+    assert list(found.task.columns) == ["artist", "style", "same", "each"]
+    assert list(scores.telling(found.task.columns)) == ["artist", "style"]
 
 
 def test_an_unreadable_picture_is_quarantined_and_no_pictures_are_an_error(picture_folder, tmp_path):
     (picture_folder / "a" / "broken.png").write_bytes(b"no picture")
-    assert len(ready(picture_folder, tmp_path / "store").table) == 24
+    assert ready(picture_folder, tmp_path / "store").task.size == 24
     assert "broken.png" in next((tmp_path / "store").glob("collections/*/quarantine.csv")).read_text()
     (tmp_path / "empty").mkdir()
-    with pytest.raises(BadCollection, match="no images"):
-        pictures.load_pictures(tmp_path / "empty")
+    with pytest.raises(BadCollection, match="holds no class folders with images"):
+        load_collection(tmp_path / "empty")
 
 
 def test_other_readable_pictures_are_not_mixed_with_earlier_runs(picture_folder, tmp_path):
@@ -205,12 +205,12 @@ def test_other_readable_pictures_are_not_mixed_with_earlier_runs(picture_folder,
 
 
 def test_a_limit_draws_at_random_and_again_the_same(picture_csv):
-    whole = pictures.load_pictures(picture_csv)
-    some = pictures.choose_all(whole, 5, seed=0)
-    assert len(some.table) == 5 and some.table["id"].is_monotonic_increasing
-    assert list(some.table["id"]) == list(pictures.choose_all(whole, 5, seed=0).table["id"])
-    assert some.key != pictures.choose_all(whole).key
-    assert len(pictures.choose_all(whole, 0, seed=0).table) == len(whole.table)
+    whole = load_collection(picture_csv)
+    some = choose_all(whole, 5, seed=0)
+    assert len(some.images) == 5 and some.images["id"].is_monotonic_increasing
+    assert list(some.images["id"]) == list(choose_all(whole, 5, seed=0).images["id"])
+    assert some.key != choose_all(whole).key
+    assert choose_all(whole, 0, seed=1).key == choose_all(whole).key
 
 
 def test_what_can_not_be_clustered_is_refused(tmp_path):

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_art.data import sources, splits, tasks
+from keras_art.data import choices, sources, tasks
 from keras_art.methods.tickets import masks, network
 from keras_art.store.runs import Store
 from keras_art.store.tickets import BadTicket
@@ -35,7 +35,7 @@ def prepared(root, pictures, target="artist", **settings):
     store.create()
     save_tiny(store.root / "cache" / "weights" / "tiny.keras")
     read = sources.load_collection(pictures)
-    choice = splits.choose(read, target)
+    choice = choices.choose(read, target)
     tasks.prepare(store, read, choice, SETTINGS["image_size"], "crop", lambda done, all: None)
     run = TicketRun(collection=choice.key, target=target, network=Artefact("tiny.keras"), **{**SETTINGS, **settings})
     return store, run

@@ -18,7 +18,9 @@ from conftest import kill_at, paint
 from test_ticket_network import save_tiny
 
 from keras_art.commands import flags
+from keras_art.commands import tickets as command
 from keras_art.store.tickets import Ticket, write_ticket
+from keras_art.study import config
 from reproductions.sabatelli2021 import REPRODUCTION, results, tables
 from reproductions.sabatelli2021 import study as page
 
