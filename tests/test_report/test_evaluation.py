@@ -10,6 +10,7 @@ import pytest
 
 from keras_art.data.labels import Labels
 from keras_art.report import evaluation
+from keras_art.writing import distinct
 
 LABELS = Labels({"style": ["a", "b"], "artist": ["x", "y", "z"]}, np.array([[0, 2], [1, -1], [1, 0]]), {})
 FOUND = {
@@ -42,7 +43,7 @@ def test_tasks_whose_files_would_have_one_name_keep_their_own(tmp_path):
     tasks = ("type/genre", "type genre")
     labels = Labels({task: ["a", "b"] for task in tasks}, np.array([[0, 1], [1, 0], [1, 0]]), {})
     evaluation.report(tmp_path, ["i", "j", "k"], labels, {task: FOUND["style"] for task in tasks})
-    words = evaluation.file_words(tasks)
+    words = distinct(tasks)
     assert words == {"type/genre": "type_genre", "type genre": "type_genre_2"}
     told = [pd.read_csv(tmp_path / f"predictions_{words[task]}.csv")["label"].tolist() for task in tasks]
     assert told == [["a", "b", "b"], ["b", "a", "a"]]
