@@ -13,7 +13,7 @@ better than the status that clothes and hair tell.
     python -m reproductions.kaokore2020 predict RUN FOLDER --out predictions.csv
 
 Ours follow the owners' Keras script, which is not what made their table, so no number of ours stands beside theirs:
-1. The table has networks of PyTorch, four of which Keras lacks; the script VGG16, ResNet50, MobileNetV2 and DenseNet121.
+1. The table has networks of PyTorch, four of which Keras lacks; the script VGG16, ResNet50, MobileNetV2, DenseNet121.
 2. The table is of version 1.0 (527 test images, of which all its cells are whole numbers); the owners' later versions
    have other images and other splits, and every row of ours says which it is of.
 3. The script's protocol: the whole network from ImageNet's weights, Adam at 0.001, a tenth of it after ten of twenty
