@@ -190,9 +190,11 @@ def beside_west(done: Sequence[Clustered]) -> list[tuple[PaperTable, pd.DataFram
 
     rows = []
     for each in done:
+        # What is wrong with a clustering says why a score of it is missing.
+        note = "; ".join([f"N={each.found['n_images']}", *each.found.get("notes", [])])
         row = {
             "collection": each.name, "k": each.run.k, "protocol": each.protocol, "n_test": None, "comparable": False,
-            "status": each.found["status"], "note": f"N={each.found['n_images']}", "seed": each.run.seed,
+            "status": each.found["status"], "note": note, "seed": each.run.seed,
         }  # fmt: skip
         for name, method, space in (("kmeans", "kmeans_embedding", "embedding"), ("dcec", "dcec", "learned")):
             measured = each.found.get("scores", {}).get(method, {})

@@ -364,8 +364,18 @@ def test_csv_is_one_table_of_all_cells(whole, capsys):
     assert main([*whole[0], "--table", "--format", "csv"]) == 0
     table = pd.read_csv(io.StringIO(capsys.readouterr().out))
     assert {"scores", "calinski_harabasz", "contingency", "artists"} == set(table["table"])
-    ours = table[(table["n"] == 1) & (table["mode"] == "AS_dcec")]
+    ours = table[(table["n"] == 1) & (table["mode"] == "AS_kmeans")]
     assert list(ours["collection"].unique()) == ["museum 8px"] and sorted(ours["k"]) == [2, 3]
+
+
+def test_a_clustering_without_a_score_says_why():
+    run = study.Run(collection="museum-00000000", k=2)
+    found = {"status": "ok", "n_images": 24, "notes": ["cluster 1 holds 100% of all images"]}
+    found["scores"] = {"dcec": {"silhouette_learned": None}, "kmeans_embedding": {"silhouette_embedding": 0.5}}
+    (_, scores), *_ = tables.beside_west([tables.Clustered(run, "study", "museum", found)])
+    ours = scores[scores["n"] > 0]
+    assert list(ours["score"]) == ["AS_kmeans"]
+    assert ours["note"].item() == "N=24; cluster 1 holds 100% of all images"
 
 
 def test_the_sentence_of_what_was_recovered_stands_above_our_own_table(whole, capsys):
