@@ -98,8 +98,7 @@ def test_a_mistake_gets_one_message_before_anything_is_trained(words, message, p
 
 
 def test_a_decoder_does_not_depend_on_what_its_store_decoded_before(picture_folder: Path, tmp_path: Path, capsys):
-    from keras_art.data.decoding import stored_images
-
+    from keras_art.pictures.decoded import stored_images
     from keras_art.store.runs import Store
 
     used = Store(tmp_path / "used")

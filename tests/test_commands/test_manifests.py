@@ -119,11 +119,11 @@ def test_what_is_known_of_an_object_stands_beside_what_is_predicted_of_its_pictu
     from keras_art.commands.predict import described
 
     found = pd.DataFrame({"id": ["images/2.png", "images/other.png"], "predicted": ["Barok", "Rokoko"]})
-    described = described(found, museum)
-    assert described.to_dict("list")["object"][0] == "SK-A-2"
-    assert described["dc:title"][0] == "=SUM(A1)"
-    assert described["rights"].isna().tolist() == [False, True]
-    assert described["predicted"].tolist() == ["Barok", "Rokoko"]
+    table = described(found, museum)
+    assert table.to_dict("list")["object"][0] == "SK-A-2"
+    assert table["dc:title"][0] == "=SUM(A1)"
+    assert table["rights"].isna().tolist() == [False, True]
+    assert table["predicted"].tolist() == ["Barok", "Rokoko"]
     (museum / "labels.csv").unlink()
     assert described(found, museum) is found
 

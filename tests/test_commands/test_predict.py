@@ -115,15 +115,17 @@ def test_clusters_in_a_fresh_process(tmp_path, pictures):
 def head_in_a_store(store, margins=False):
     """A head on a network that stands in a store, and the whole classifier."""
     net = maps()
-    kept = store / "cache" / "weights" / "tiny-0123.keras"
+    kept = store / "cache" / "weights" / "tiny-00112233.keras"
     kept.parent.mkdir(parents=True)
     net.save(kept)
     head = heads.softmax_head(6, 3)
     if margins:
         inputs = keras.Input((6,))
         head = keras.Model(inputs, keras.layers.Dense(3)(inputs))
-    on = {"network": kept.name, "weights": "own", "preprocessing": "unit", "frozen_bn": "inference",
-          "bn_momentum": 0.0, "seed": 0, "precision": "float32"}  # fmt: skip
+    on = {
+        "network": {"type": "Artefact", "name": kept.name}, "weights": "own", "preprocessing": "unit",
+        "frozen_bn": "inference", "bn_momentum": 0.0, "seed": 0, "precision": "float32",
+    }  # fmt: skip
     card = dataclasses.replace(CARD, classes={"artist": CLASSES["artist"]}, network=on, margins=margins)
     trained.save(head, store / "paper" / "run" / "head.keras", card)
     extractor = heads.feature_extractor(backbones.Backbone(net, "unit"))
@@ -146,7 +148,7 @@ def test_a_head_without_its_store_names_what_is_missing_and_writes_nothing(tmp_p
     head_in_a_store(tmp_path / "store")
     shutil.copytree(tmp_path / "store" / "paper" / "run", tmp_path / "shared" / "model" / "run")
     assert run(tmp_path / "shared" / "model" / "run", pictures, "--out", tmp_path / "out.csv") == 1
-    assert "head alone, and tiny-0123.keras, which it stands on, is not in" in capsys.readouterr().err
+    assert "head alone, and tiny-00112233.keras, which it stands on, is not in" in capsys.readouterr().err
     assert [path.name for path in (tmp_path / "shared").iterdir()] == ["model"]
     assert not (tmp_path / "out.csv").exists()
 

@@ -173,7 +173,7 @@ def test_numbers_that_json_has_not_become_null(tmp_path):
 def sound():
     return {
         "format": 1, "classes": CLASSES, "preprocessing": "unit", "resize": "squash", "image_size": 16, "metrics": {},
-        "provenance": {}, "margins": False, "network": None,
+        "provenance": {}, "crop": 0, "margins": False, "network": None,
     }  # fmt: skip
 
 
@@ -204,6 +204,7 @@ def test_the_card_that_the_next_tests_damage_is_sound(tmp_path):
         ({"image_size": "16"}, "image_size"),
         ({"metrics": []}, "metrics"),
         ({"margins": 1}, "margins"),
+        ({"crop": 9999}, "crop"),
         ({"network": "tiny.keras"}, "network"),
         ({"metrics": {"a": json.loads("[" * 40 + "]" * 40)}}, "within each other"),
     ],

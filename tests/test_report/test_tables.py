@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from keras_art.report import metrics, tables
+from keras_art.report import metrics, rendering, tables
 
 TABLE = tables.PaperTable(
     name="table_2",
@@ -47,7 +47,7 @@ def rows(frame, cell=("type", "VGG19", "off_the_shelf")):
 
 
 def csv(frame):
-    return pd.read_csv(io.StringIO(tables.render(frame, "csv")), keep_default_na=False)
+    return pd.read_csv(io.StringIO(rendering.render(frame, "csv")), keep_default_na=False)
 
 
 # The paper's table.
@@ -217,13 +217,13 @@ def frame():
 
 
 def test_csv_has_these_eleven_columns(frame):
-    assert tables.render(frame, "csv").splitlines()[0] == HEADER
+    assert rendering.render(frame, "csv").splitlines()[0] == HEADER
 
 
 def test_csv_goes_through_pandas_and_back(frame):
-    text = tables.render(frame, "csv")
+    text = rendering.render(frame, "csv")
     back = pd.read_csv(io.StringIO(text), keep_default_na=False, dtype=str)
-    assert tables.render(back, "csv") == text
+    assert rendering.render(back, "csv") == text
     row = rows(back).iloc[0]
     assert row.tolist() == [
         *("table_2", "type", "VGG19", "off_the_shelf", "77.33", "76.50", "0.71", "2", "-0.83", "paper"),
@@ -239,27 +239,27 @@ def test_csv_puts_the_interval_behind_the_note(frame):
 
 @pytest.mark.parametrize("format", ["text", "markdown", "latex", "html"])
 def test_people_read_the_interval_beside_the_mean(frame, format):
-    text = tables.render(frame, format)
+    text = rendering.render(frame, format)
     assert "76.50 [73.5, 79.2]" in text
     assert "n_test" not in text
 
 
 def test_text_is_aligned(frame):
-    lines = tables.render(frame, "text").splitlines()
+    lines = rendering.render(frame, "text").splitlines()
     assert len(lines) == len(frame) + 1
     assert {line.index("  VGG19  ") for line in lines if "VGG19" in line} == {lines[0].index("  network  ")}
     assert "\x1b" not in "".join(lines)
 
 
 def test_markdown_has_the_same_cells_in_every_row(frame):
-    lines = tables.render(frame, "markdown").splitlines()
+    lines = rendering.render(frame, "markdown").splitlines()
     assert len(lines) == len(frame) + 2
     assert {len(re.findall(r"(?<!\\)\|", line)) for line in lines} == {12}
-    assert r"50 % \| \<b> of _it_" in tables.render(frame, "markdown")
+    assert r"50 % \| \<b> of _it_" in rendering.render(frame, "markdown")
 
 
 def test_latex_is_balanced_and_has_the_same_cells_in_every_row(frame):
-    text = tables.render(frame, "latex")
+    text = rendering.render(frame, "latex")
     body = text[text.index("\\toprule") : text.index("\\bottomrule")]
     lines = [line for line in body.splitlines() if line.endswith("\\\\")]
     assert len(lines) == len(frame) + 1
@@ -283,7 +283,7 @@ def test_html_is_balanced_and_escaped(frame):
         def handle_data(self, data):
             words.append(data)
 
-    text = tables.render(frame, "html")
+    text = rendering.render(frame, "html")
     Parser().feed(text)
     assert opened == []
     assert text.count("<td") == 11 * len(frame)
@@ -295,7 +295,7 @@ def test_html_is_balanced_and_escaped(frame):
     ("format", "bold"), [("markdown", "**{}**"), ("latex", "\\textbf{{{}}}"), ("html", "<b>{}</b>")]
 )
 def test_the_best_per_challenge_mode_and_protocol_is_bold(frame, format, bold):
-    text = tables.render(frame, format)
+    text = rendering.render(frame, format)
     for best in ("77.33", "91.30", "38.11", "80.00 [77.2, 82.6]"):
         assert bold.format(best) in text
     pattern = re.escape(bold.format("CELL")).replace("CELL", r"[\d.]+[^*}<]*")
@@ -303,26 +303,26 @@ def test_the_best_per_challenge_mode_and_protocol_is_bold(frame, format, bold):
 
 
 def test_equal_values_are_bold_together():
-    text = tables.render(compared(run(80.001), run(80.004, ("type", "ResNet50", "off_the_shelf"))), "markdown")
+    text = rendering.render(compared(run(80.001), run(80.004, ("type", "ResNet50", "off_the_shelf"))), "markdown")
     assert text.count("**80.00 [") == 2
 
 
 def test_any_frame_is_rendered():
     sizes = pd.DataFrame({"challenge": ["type", "artist"], "N_t": [77628, 38296], "share": [0.5, np.nan]})
-    assert tables.render(sizes, "csv") == "challenge,N_t,share\ntype,77628,0.50\nartist,38296,\n"
-    assert tables.render(sizes, "text") == "challenge    N_t  share\ntype       77628   0.50\nartist     38296\n"
-    assert tables.render(sizes, "markdown").splitlines()[2] == "| type | 77628 | 0.50 |"
-    assert "type & 77628 & 0.50 \\\\" in tables.render(sizes, "latex")
-    assert "<td>type</td>" in tables.render(sizes, "html")
+    assert rendering.render(sizes, "csv") == "challenge,N_t,share\ntype,77628,0.50\nartist,38296,\n"
+    assert rendering.render(sizes, "text") == "challenge    N_t  share\ntype       77628   0.50\nartist     38296\n"
+    assert rendering.render(sizes, "markdown").splitlines()[2] == "| type | 77628 | 0.50 |"
+    assert "type & 77628 & 0.50 \\\\" in rendering.render(sizes, "latex")
+    assert "<td>type</td>" in rendering.render(sizes, "html")
 
 
 def test_a_rounded_zero_has_no_sign():
-    assert tables.render(pd.DataFrame({"delta": [-0.001]}), "csv") == "delta\n0.00\n"
+    assert rendering.render(pd.DataFrame({"delta": [-0.001]}), "csv") == "delta\n0.00\n"
 
 
 def test_another_format_is_an_error():
     with pytest.raises(ValueError, match="markdown"):
-        tables.render(pd.DataFrame(), "pdf")
+        rendering.render(pd.DataFrame(), "pdf")
 
 
 def test_import_brings_no_keras_scikit_learn_or_jinja():
@@ -335,7 +335,7 @@ def test_import_brings_no_keras_scikit_learn_or_jinja():
 
 def test_a_grid_shows_what_was_run_before_what_was_not_and_the_papers_number_in_brackets():
     ours = run(80.0, cell=("artist", "ResNet50", "fine_tuning"), note="N_t=9"), run(50.0, cell=("mine", "X", "scratch"))
-    lines = tables.grid(TABLE, compared(ours[0], {**ours[1], "protocol": "study", "comparable": False})).splitlines()
+    lines = rendering.grid(TABLE, compared(ours[0], {**ours[1], "protocol": "study", "comparable": False})).splitlines()
     assert lines[2].split() == ["challenge", "network", "off_the_shelf", "fine_tuning", "scratch", "protocol"]
     assert lines[3].startswith("artist     ResNet50") and "80.00 [77.2, 82.6]" in lines[3]
     assert lines[4].startswith("mine       X") and "50.00" in lines[4]
