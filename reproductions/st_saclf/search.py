@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 PROG = "python -m reproductions.st_saclf search"
 STAGES = ("grid", "bayes")
-# Fields that trials differ in, or that do not move what they say.
+# What trials differ in, and the seed.
 SEARCHED = ("p1", "p2", "seed", "dropout", "weight_decay", "optimizer", "loss", "regularizer")
 
 
@@ -63,7 +63,7 @@ def command(asked: Search) -> int:
     chosen = collections(asked, store)
     found = ordered(store, runs(asked, chosen, store))
     first = [run for run in found if not isinstance(run, SaclfRun)]
-    run = trial_run(asked, [run for run in found if isinstance(run, SaclfRun)])
+    run = next(run for run in reversed(found) if isinstance(run, SaclfRun))  # of which all trials are variants
     run = dataclasses.replace(run, stylised=next((made.ref for made in first if isinstance(made, Stylised)), None))
     keep_files(store, files(asked))
     folder = store.root / "st_saclf" / "search"
@@ -100,11 +100,6 @@ def command(asked: Search) -> int:
         )
     )
     return 0
-
-
-def trial_run(asked: Search, classifiers: Sequence[SaclfRun]) -> SaclfRun:
-    """The run that trials are variants of: of the first cell of the grid, the last one asked for."""
-    return [run for run in classifiers if (run.p1, run.p2) == (asked.p1[0], asked.p2[0])][-1]
 
 
 def _digest(run: SaclfRun) -> str:
