@@ -189,8 +189,11 @@ def print_tables(tables: Tables, format: str) -> None:
     from keras_art.report.rendering import beside, render, titled
 
     if format == "csv":
-        long = [frame.rename(columns={paper.column_name: "mode"}) for paper, frame in tables.paper]
-        print(render(pd.concat(long), "csv"), end="")
+        frames = [frame.rename(columns={paper.column_name: "mode"}) for paper, frame in tables.paper]
+        keys = dict.fromkeys(name for frame in frames for name in frame.loc[:, :"paper"] if name != "paper")
+        keys["mode"] = keys.pop("mode")  # behind what names a row
+        long = pd.concat(frames)
+        print(render(long[[*keys, *(name for name in long if name not in keys)]], "csv"), end="")
         return
     for title, frame in tables.own:
         print(titled(title, render(frame, format, tables.digits), format))

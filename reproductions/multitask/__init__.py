@@ -36,7 +36,7 @@ from keras_art.commands.machine import Reproduction
 from keras_art.store.runs import Store
 from reproductions.multitask.kind import MultitaskRun
 from reproductions.multitask.study import PRESETS, Study, begin, check, collections, files, runs
-from reproductions.multitask.tables import tables
+from reproductions.multitask.tables import tables_of
 
 
 def draw(store: Store, runs: Sequence[MultitaskRun], study: Study) -> None:
@@ -54,7 +54,7 @@ REPRODUCTION = Reproduction(
     check=check,
     collections=collections,
     runs=runs,
-    tables=tables,
+    tables=tables_of,
     figures=draw,
     files=files,
     begin=begin,

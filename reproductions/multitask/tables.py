@@ -37,7 +37,7 @@ DEFENSE = PaperTable(
 )
 
 
-def tables(store: Store, only: Sequence[MultitaskRun] | None, study: Study) -> Tables:
+def tables_of(store: Store, only: Sequence[MultitaskRun] | None, study: Study) -> Tables:
     """Our scores with the rules beside them, a table for each collection; test accuracies; the defence's table.
 
     Ours never count as comparable with the defence: its images, filters and schedule are not published.

@@ -30,7 +30,7 @@ from __future__ import annotations
 from keras_art.commands.machine import Reproduction
 from reproductions.sabatelli2018.figures import draw
 from reproductions.sabatelli2018.study import PRESETS, Study, check, collections, files, runs
-from reproductions.sabatelli2018.tables import tables
+from reproductions.sabatelli2018.tables import tables_of
 
 REPRODUCTION = Reproduction(
     name="sabatelli2018",
@@ -40,7 +40,7 @@ REPRODUCTION = Reproduction(
     check=check,
     collections=collections,
     runs=runs,
-    tables=tables,
+    tables=tables_of,
     figures=draw,
     files=files,
 )

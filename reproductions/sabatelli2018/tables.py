@@ -96,7 +96,7 @@ TABLE_3 = PaperTable(
 )
 
 
-def tables(store: Store, only: Sequence[Run] | None, study: Study) -> Tables:
+def tables_of(store: Store, only: Sequence[Run] | None, study: Study) -> Tables:
     """The paper's tables beside what the store holds, or beside some of its runs.
 
     Our rows name the collection before the target; only runs by the paper's protocol on the paper's own collection

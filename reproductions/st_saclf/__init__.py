@@ -38,7 +38,7 @@ from reproductions.st_saclf import search
 from reproductions.st_saclf.figures import draw
 from reproductions.st_saclf.grid import begin, collections, files, runs
 from reproductions.st_saclf.study import PRESETS, Study, check
-from reproductions.st_saclf.tables import all_tables
+from reproductions.st_saclf.tables import tables_of
 
 REPRODUCTION = Reproduction(
     name="st_saclf",
@@ -48,7 +48,7 @@ REPRODUCTION = Reproduction(
     check=check,
     collections=collections,
     runs=runs,
-    tables=all_tables,
+    tables=tables_of,
     figures=draw,
     files=files,
     begin=begin,

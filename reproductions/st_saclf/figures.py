@@ -46,7 +46,9 @@ def draw(store: Store, runs: Sequence[Run], study: Study) -> None:
     # An ablation varies p1 and p2 along with its other parts: no map of them alone.
     alone = len(found) and len(found[["network", "mode", "attention", "loss"]].drop_duplicates()) == 1
     if alone and found["p1"].nunique() * found["p2"].nunique() > 1:
-        for score in ("accuracy", "rare"):
+        for score in [
+            name for name in ("accuracy", "rare") if name in found
+        ]:  # where no class is rare, none is recalled
             figures.save(heat_map(found, score, f"{score}, % of test"), folder / f"{key}-p1-p2-{score}.png")
     for made in runs:
         if isinstance(made, Stylised):

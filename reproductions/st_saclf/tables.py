@@ -72,7 +72,7 @@ def done(store: Store, only: Sequence[Run] | None = None) -> list[tuple[SaclfRun
     return sorted(((run, metrics) for run, metrics in found if run in place), key=lambda pair: place[pair[0]])
 
 
-def all_tables(store: Store, only: Sequence[Run] | None, study: Study) -> Tables:
+def tables_of(store: Store, only: Sequence[Run] | None, study: Study) -> Tables:
     """Ours side by side, what the models say of a second collection, and the published tables."""
     import pandas as pd
 

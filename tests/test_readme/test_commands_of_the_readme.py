@@ -66,8 +66,8 @@ def place(tmp_path_factory) -> Path:
     for n in range(30):
         artist = "abc"[n % 3]
         paint(here / "museum" / "images" / f"{n:03d}.png", artist, n)
-        second, third = "uvw"[n // 3 % 3], "xy"[n // 3 % 2]
-        rows.append([f"{n:03d}.png", artist, second, third, second])
+        style, half = "uvw"[n // 3 % 3], n // 3 % 2  # a type is a material under another name: both are in every split
+        rows.append([f"{n:03d}.png", artist, style, "xy"[half], "pq"[half]])
     _table(here / "museum" / "labels.csv", ["image", "artist", "style", "material", "type"], rows)
     shutil.copytree(here / "museum", here / "other")
     for name, columns in (("kaokore", ["gender", "status"]), ("paintings", ["artist", "style"])):

@@ -21,7 +21,7 @@ def store(tmp_path):
     kept.finish(run, {**found, "width": 512, "parameters": 20_030_540})
     folder = kept.root / "collections" / run.collection
     folder.mkdir(parents=True)
-    facts = '{"target": "artist", "rule": "stratified", "split_seed": 0, "class_filter": true, "n_images": 1000, '
+    facts = '{"targets": ["artist"], "rule": "stratified", "split_seed": 0, "class_filter": true, "n_images": 1000, '
     (folder / "task.json").write_text(facts + '"classes": ["a", "b"]}')
     return kept
 
@@ -42,7 +42,7 @@ def test_an_empty_store_prints_the_papers_tables(tmp_path, capsys):
 
 
 def test_a_demo_never_stands_beside_the_papers_number(store):
-    printed = tables.tables(store, None, study.PRESETS["study"]).paper
+    printed = tables.tables_of(store, None, study.PRESETS["study"]).paper
     frame = {table.name: frame for table, frame in printed}["table_2"]
     ours = frame[frame["n"] > 0]
     assert list(ours["protocol"]) == ["demo"]

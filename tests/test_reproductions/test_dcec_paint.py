@@ -17,10 +17,10 @@ import pandas as pd
 import pytest
 from conftest import COLOURS, kill_at, paint, write_csv
 
-from keras_art.methods.dcec import clustering
+from keras_art.learning import prediction
 from keras_art.store.runs import Store
 from keras_art.study.config import digest, needs
-from keras_art.study.records import finished, read_run
+from keras_art.study.records import finished
 from reproductions.dcec_paint import REPRODUCTION, figures, study, tables
 
 ROOT = Path(__file__).parents[2]
@@ -162,10 +162,10 @@ def test_predict_assigns_as_the_run_did_and_quarantines_the_rest(whole, tmp_path
     folder = next((whole[1] / "store/clustering").glob("*-dcec-3-*/"))
     shutil.copytree(whole[1] / "museum/images", tmp_path / "new")
     (tmp_path / "new" / "broken.png").write_bytes(b"no picture")
-    found, unreadable = clustering.predict(folder, read_run(folder), tmp_path / "new", lambda done, all: None)
+    found, unreadable = prediction.predict(prediction.read(folder), tmp_path / "new")
     new, old = found.set_index("id"), pd.read_csv(folder / "assignments.csv", dtype={"id": str}).set_index("id")
-    assert len(new) == 24 and (new["cluster"] == old.loc[new.index, "cluster"]).all()
-    np.testing.assert_allclose(new["probability"], old.loc[new.index, "probability"], atol=1e-5)
+    assert len(new) == 24 and (new["cluster"].astype(int) == old.loc[new.index, "cluster"]).all()
+    np.testing.assert_allclose(new["cluster_probability"], old.loc[new.index, "probability"], atol=1e-5)
     assert [Path(path).name for path in unreadable["path"]] == ["broken.png"]
 
 

@@ -23,7 +23,20 @@ from reproductions.sabatelli2018 import REPRODUCTION, study, tables
 
 main = REPRODUCTION.main
 
-COLUMNS = ["table", "challenge", "network", "mode", "paper", "ours", "std", "n", "delta", "protocol", "note"]
+COLUMNS = [
+    "table",
+    "challenge",
+    "collection",
+    "network",
+    "mode",
+    "paper",
+    "ours",
+    "std",
+    "n",
+    "delta",
+    "protocol",
+    "note",
+]
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +117,7 @@ def test_a_run_leaves_what_a_person_wants_to_see(arguments, tmp_path):
     figures = {path.name.split("-")[-1] for path in (tmp_path / "store/sabatelli2018/figures").glob("*.png")}
     assert figures == {"curves.png", "samples.png", "saliency.png"}
     predictions = pd.read_csv(folder / "predictions.csv")
-    splits = pd.read_csv(next((tmp_path / "store/collections").glob("*/splits.csv")))
+    splits = pd.read_csv(next((tmp_path / "store/collections").glob("*/images.csv")))
     assert sorted(predictions["id"]) == sorted(splits.loc[splits["split"] == "test", "id"])
 
 
@@ -205,7 +218,7 @@ def test_predict_names_classes_for_new_pictures_and_quarantines_the_rest(argumen
         for row in rows:
             for name in (f"images/{row['id']}", row["id"]):
                 if name in known.index:
-                    assert float(row["probability"]) == pytest.approx(known.loc[name, "probability"], abs=1e-5)
+                    assert float(row["artist_probability"]) == pytest.approx(known.loc[name, "probability"], abs=1e-5)
         assert "broken.jpg" in out.with_name(f"{mode}_quarantine.csv").read_text()
 
 

@@ -338,7 +338,8 @@ def stages_with(grid: list[float], bayes: list[float], given_up: list[float]):
 
 
 def test_the_best_settings_are_those_that_had_the_best_accuracy():
-    from reproductions.st_saclf.search import best_of, parameters
+    from reproductions.st_saclf.figures import parameters
+    from reproductions.st_saclf.search import best_of
 
     grid, bayes = stages_with([0.5, 0.7], [0.6, 0.8], [])
     assert best_of(grid, bayes) == (0.8, {**grid.best_params, **bayes.best_params})
@@ -482,8 +483,14 @@ def test_killed_while_images_are_stylised_or_it_trains_the_same_command_goes_on(
 
 def test_help_and_dry_run_train_nothing(picture_folder: Path, backbone_file: Path, tmp_path: Path, capsys):
     assert main([*arguments(picture_folder, backbone_file, tmp_path / "store"), "--dry_run"]) == 0
-    assert "1 runs, 1 to do" in capsys.readouterr().out
-    assert not list((tmp_path / "store").glob("st_saclf/*/metrics.json"))
+    printed = capsys.readouterr().out
+    assert "3 runs, 3 to do" in printed
+    assert [kind for kind in ("decoder", "stylised", "st_saclf") if f"/store/{kind}/" in printed] == [
+        "decoder",
+        "stylised",
+        "st_saclf",
+    ]
+    assert not list((tmp_path / "store").glob("*/*/metrics.json"))
 
 
 def test_bad_taps_fail_before_training(picture_folder: Path, backbone_file: Path, tmp_path: Path, capsys):
