@@ -136,7 +136,7 @@ def runs(study: Study, chosen: Chosen, store: Store) -> list[Run]:
 
 
 def tables(store: Store, only: Sequence[Run] | None, study: Study) -> Tables:
-    """The owners' table, and our runs by their script's protocol below it, never beside it."""
+    """The owners' table, and our runs by their script's protocol in rows of their own, never beside it."""
     import pandas as pd
 
     done = [

@@ -4,7 +4,7 @@
     python -m keras_art doctor check kaokore --root FOLDER
 
 writes `report/report.html` to look at, and as tables `images.csv` (every image and what is known of it),
-`quarantine.csv` (what can not be used, and why) and `lookalikes.csv` (copies, and images that look alike).
+`quarantine.csv` (what can not be used, and why) and `duplicates.csv` (copies, and images that look alike).
 """
 
 from __future__ import annotations
@@ -58,7 +58,9 @@ def check(asked: Check) -> int:
     from keras_art.store.runs import Store
 
     collection = load_collection(asked.data, asked.root)
-    store = stored_images(Store(asked.store), STORED, "squash")
+    kept = Store(asked.store)
+    kept.check()
+    store = stored_images(kept, STORED, "squash")
     with terminal.bar("opening images", "images") as progress:
         scan = store.scan(collection.paths(), progress)
     images, columns, quarantine = examine(collection, scan)
@@ -75,7 +77,7 @@ def check(asked: Check) -> int:
         print(title)
         for line in lines:
             print(f"  {line}")
-    print(f"in full: {asked.out / 'report.html'}, and images.csv, quarantine.csv, lookalikes.csv beside it")
+    print(f"in full: {asked.out / 'report.html'}, and images.csv, quarantine.csv, duplicates.csv beside it")
     return 0 if len(images) else 1
 
 

@@ -62,7 +62,9 @@ def look(asked: Leaks) -> int:
     table, columns, sha256, alike = choice.images, choice.columns, None, None
     readable = [True] * len(table)
     if asked.images == "yes":
-        images = stored_images(Store(asked.store), STORED, "squash")
+        store = Store(asked.store)
+        store.check()
+        images = stored_images(store, STORED, "squash")
         with terminal.bar("reading pictures", "images") as progress:
             scan = images.scan(choice.paths(), progress)
         readable = (scan["row"] >= 0).tolist()

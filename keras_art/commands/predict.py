@@ -24,7 +24,8 @@ class Predict:
     """What a trained model says of new pictures."""
 
     model: tyro.conf.Positional[Path]
-    """A finished run's directory, or its model.keras, wherever it was copied to."""
+    """A finished run's directory, or its model.keras, wherever it was copied to; a head on frozen features needs the
+    store that has its network."""
     folder: tyro.conf.Positional[Path]
     """Pictures, searched in depth."""
     out: Path = Path("predictions.csv")

@@ -63,6 +63,7 @@ def list_tickets(asked: List) -> int:
     from keras_art.report.rendering import render
     from keras_art.store.tickets import read_ticket, share_pruned
 
+    Store(asked.store).check()
     paths = sorted((asked.store / "tickets").glob("*.npz")) + sorted((asked.store / "cache" / "weights").glob("*.npz"))
     if not paths:
         raise UserError(f"{asked.store} holds no tickets: python -m reproductions.sabatelli2021 finds some")

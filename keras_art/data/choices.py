@@ -114,10 +114,8 @@ def check_target(collection: Collection, target: str, hint: str = "") -> None:
     if target not in collection.targets:
         near = difflib.get_close_matches(target, collection.targets, n=1)
         meant = f": did you mean {near[0]!r}?" if near else ""
-        raise BadCollection(
-            f"{collection.name} has no label column {target!r}; it has {', '.join(collection.targets) or 'none'}{meant}"
-            f"{hint}"
-        )
+        names = ", ".join(" ".join(name.split())[:60] for name in collection.targets)  # whatever they are, on one line
+        raise BadCollection(f"{collection.name} has no label column {target!r}; it has {names or 'none'}{meant}{hint}")
 
 
 @dataclass(frozen=True)

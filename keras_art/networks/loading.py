@@ -20,7 +20,7 @@ class BadModel(UserError, ValueError):
     """The file is no model that can be used; the message says what to change."""
 
 
-def load_model(path: Path) -> keras.Model:
+def load_model(path: str | Path) -> keras.Model:
     """Opens what keras_art, or Keras, has saved; uncompiled.
 
     `keras.saving.load_model` does the same once `keras_art.networks` and `keras_art.methods` are imported.
@@ -32,7 +32,12 @@ def load_model(path: Path) -> keras.Model:
         BadModel: the file is absent or damaged, has a class that nobody here knows, or a program in it (a Lambda),
             which is never executed.
     """
-    file = model_file(path)
+    file = model_file(Path(path))
+    if file.name == "head.keras" and file != Path(path):
+        raise BadModel(
+            f"{path} is of an off-the-shelf run, whose model is a head on the features of a network: "
+            f"python -m keras_art predict puts both together; {file} is the head alone"
+        )
     for wing in WINGS:
         importlib.import_module(wing)
     try:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 from keras_art.errors import UserError
-from keras_art.store.reading import read_json
+from keras_art.store.reading import REMEDY, Damaged, read_json
 from keras_art.writing import write
 
 FORMAT = 2
@@ -134,7 +134,10 @@ class Store:
                 f"{folder} was made with another default of {', '.join(different)}: "
                 f"move it away, or use another folder with --store"
             )
-        return read_json(folder / "metrics.json")
+        found = read_json(folder / "metrics.json")
+        if not isinstance(found, dict):
+            raise Damaged(f"{folder / 'metrics.json'} does not say how the run ended: {REMEDY}")
+        return found
 
     def begin(self, run: Run) -> Path:
         """Makes a run's directory and writes what it is and what it runs on."""

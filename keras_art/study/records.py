@@ -12,7 +12,7 @@ from keras_art import terminal
 from keras_art.errors import UserError
 from keras_art.store.reading import read_json
 from keras_art.store.runs import Store
-from keras_art.study.config import AnyRun, Run, RunRef, run_from
+from keras_art.study.config import AnyRun, BadRun, Run, RunRef, run_from
 
 
 def finished(store: Store, kind: type[AnyRun]) -> list[tuple[AnyRun, dict[str, Any]]]:
@@ -24,6 +24,8 @@ def finished(store: Store, kind: type[AnyRun]) -> list[tuple[AnyRun, dict[str, A
     for path in sorted((store.root / kind.kind).glob("*/metrics.json")):
         try:
             run = read_run(path.parent)
+            if path.parent.name != run.folder_name:
+                raise BadRun(f"{path.parent} is not called as its run, {run.folder_name}: a copy counts for none")
             if isinstance(run, kind) and (metrics := store.metrics(run)) is not None:
                 found.append((run, metrics))
         except UserError as error:

@@ -130,7 +130,10 @@ def check(study: Study) -> None:
     if unknown := [task for task in study.tasks if task not in known]:
         raise UserError(f"--tasks has {', '.join(unknown)}; with these --targets it takes {', '.join(known)}")
     if study.frozen_epochs > study.epochs:
-        raise UserError("--frozen_epochs are some of the --epochs, not more")
+        raise UserError(
+            f"--frozen_epochs {study.frozen_epochs} are some of the --epochs, of which there are {study.epochs}: "
+            f"give both, as --epochs {study.epochs} --frozen_epochs {study.epochs // 2}"
+        )
     if not all(0 <= share <= 1 for share in study.fusion):
         raise UserError("--fusion lies in [0, 1]")
     if not (0 <= study.dropout < 1 and 0 <= study.gram_dropout < 1):

@@ -63,7 +63,7 @@ def place(tmp_path_factory) -> Path:
     """A folder of somebody's: a museum with five columns, and small collections in the places the README names."""
     here = tmp_path_factory.mktemp("somebody")
     rows = []
-    for n in range(30):
+    for n in range(60):
         artist = "abc"[n % 3]
         paint(here / "museum" / "images" / f"{n:03d}.png", artist, n)
         style, half = "uvw"[n // 3 % 3], n // 3 % 2  # a type is a material under another name: both are in every split
