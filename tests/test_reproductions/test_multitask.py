@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -24,7 +25,7 @@ from reproductions import gram_style, multitask
 from reproductions.multitask import page
 from reproductions.multitask import study as study_
 from reproductions.multitask.kind import MultitaskRun
-from reproductions.multitask.tables import DEFENSE, tables
+from reproductions.multitask.tables import DEFENSE, tables_of
 
 TINY = {"patch_size": 16, "num_layers": 1, "num_heads": 2, "hidden_dim": 8, "mlp_dim": 16}
 
@@ -107,6 +108,25 @@ def test_seven_models_are_trained_compared_and_pictured(arguments, tmp_path, cap
     with zipfile.ZipFile(folder / "model.keras") as archive:
         assert "optimizer" not in str(archive.namelist())
     assert variables > len(keras.saving.load_model(folder / "model.keras", compile=False).weights)
+
+
+def test_columns_may_be_called_anything_and_a_choice_of_the_store_is_data_enough(arguments, museum, tmp_path, capsys):
+    odd = ["gender+status", "../x", "a/b"]
+    rows = [["image", *odd]] + [[f"{n:03d}.png", *(("yes", "no")[n // 2**i % 2] for i in range(3))] for n in range(60)]
+    write_csv(museum / "labels.csv", rows)
+    assert multitask.REPRODUCTION.main([*arguments, "--targets", *odd, "--tasks", "multitask", "a/b"]) == 0
+    (key,) = (path.parent.name for path in (tmp_path / "store").glob("collections/*/task.json"))
+    assert len(found_in(tmp_path / "store")) == 2
+    assert {"per_class_a_b.csv", "per_class_gender_status.csv"} <= {
+        path.name for path in (tmp_path / "store").glob("multitask/*/*.csv")
+    }
+    shutil.rmtree(museum)
+    capsys.readouterr()
+    alone = replaced(arguments, "--data", key)
+    assert multitask.REPRODUCTION.main([*alone, "--targets", *odd, "--tasks", "multitask", "gender+status"]) == 0
+    assert len(found_in(tmp_path / "store")) == 3
+    assert multitask.REPRODUCTION.main([*alone, "--targets", "style"]) == 1
+    assert f"--data {key} is what the store chose before: gender+status, ../x, a/b" in capsys.readouterr().err
 
 
 def test_a_second_time_nothing_is_trained_and_the_tables_are_printed(arguments, tmp_path, capsys):
@@ -243,7 +263,7 @@ def test_columns_may_be_called_anything_and_stay_apart(arguments, museum, tmp_pa
     assert classes == [{"warm", "cold"}, {"artist a", "artist b", "artist c"}]
     page_of = next((tmp_path / "store" / "multitask" / "figures").glob("*.html")).read_text(encoding="utf-8")
     assert all(target in page_of for target in targets)
-    ((_, scores), _) = tables(runs.Store(tmp_path / "store"), None, study_.Study()).paper
+    ((_, scores), _) = tables_of(runs.Store(tmp_path / "store"), None, study_.Study()).paper
     assert {f"museum {target}" for target in targets} == set(scores["challenge"])
 
 
