@@ -20,7 +20,8 @@ class Study:
     preset: Literal["demo", "study", "paper", "released"] = "demo"
     """Fixes every field below; any flag overrides one. Default: demo, or study when --data is given."""
     data: str | None = None
-    """A card's name, a table (.csv, .xlsx, .parquet), a folder with labels.csv or of images. Default: the atelier."""
+    """A card's name, a table (.csv, .xlsx, .parquet), a folder with labels.csv or of images, or NAME-DIGEST, a choice
+    that the store has under collections/. Default: the atelier."""
     root: str | None = None
     """Folder that holds the cards' collections. Default: $KERAS_ART_DATA."""
     target: str | None = None
