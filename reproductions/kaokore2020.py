@@ -36,7 +36,7 @@ from keras_art.errors import UserError
 from keras_art.report.tables import PaperTable, compare
 from keras_art.store.runs import Store
 from keras_art.study.config import Optimizer
-from keras_art.study.files import artefact, starting_weights
+from keras_art.study.files import artefact, starting_weights, words_of
 from keras_art.study.kinds.classifier import ClassifierRun as Run
 from keras_art.study.kinds.classifier import label, pretraining
 from keras_art.study.records import finished, variant
@@ -193,7 +193,7 @@ REPRODUCTION = Reproduction(
     runs=runs,
     tables=tables,
     figures=draw,
-    files=lambda study: [*study.networks, *(item.split("=", 1)[-1] for item in study.weights)],
+    files=lambda study: words_of(study.networks, study.weights),
 )
 
 if __name__ == "__main__":

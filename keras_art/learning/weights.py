@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from keras_art.learning import training
 from keras_art.networks import backbones
 from keras_art.networks.loading import load_model
 from keras_art.store.runs import Store
-from keras_art.study.config import Artefact, RunRef
-from keras_art.study.files import artefact_path
+from keras_art.study.config import RunRef
+from keras_art.study.files import network_file, weights_file
 from keras_art.study.kinds.classifier import ClassifierRun
 
 
@@ -23,13 +22,10 @@ def load_network(store: Store, run: ClassifierRun, *, built_only: bool = False) 
     Raises:
         BadBackbone: the network or its weights can not be used.
     """
-    weights: str | Path | None = None if run.weights == "none" or isinstance(run.weights, RunRef) else str(run.weights)
-    if isinstance(run.weights, Artefact):
-        weights = artefact_path(store, run.weights)
     backbone = backbones.load_backbone(
-        str(artefact_path(store, run.network)) if isinstance(run.network, Artefact) else run.network,
+        network_file(store, run.network),
         image_size=run.image_size,
-        weights=weights,
+        weights=weights_file(store, run.weights),
         preprocessing=run.preprocessing,
         frozen_bn=run.frozen_bn,
         bn_momentum=run.bn_momentum,

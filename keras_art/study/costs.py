@@ -10,6 +10,7 @@ from typing import Any
 from keras_art import terminal
 from keras_art.store.runs import Store
 from keras_art.study.config import Artefact, Run, kinds, mode_of
+from keras_art.study.files import network_file
 from keras_art.study.records import finished
 
 # Multiply-accumulates of one image, in 10^9, at a size in pixels, and parameters without top, in 10^6. Written down for
@@ -60,7 +61,7 @@ class Networks:
             terminal.start_backend()
             from keras_art.networks import backbones
 
-            file = str(self.store.root / "cache" / "weights" / name) if isinstance(network, Artefact) else name
+            file = network_file(self.store, network)
             model = backbones.load_backbone(file, image_size=image_size, weights=None, preprocessing="none").model
             self.counted[name] = backbones.gigamacs(model), image_size, model.count_params() / 1e6
         return self.counted[name]

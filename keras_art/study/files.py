@@ -9,7 +9,7 @@ from pathlib import Path
 
 from keras_art.errors import UserError
 from keras_art.store.runs import Store
-from keras_art.study.config import AnyRun, Artefact, Run
+from keras_art.study.config import AnyRun, Artefact, Run, RunRef
 from keras_art.study.records import read_run
 from keras_art.writing import replacing, slug
 
@@ -56,6 +56,26 @@ def preset_files(folder: Path) -> list[Path]:
 def artefact_path(store: Store, kept: Artefact) -> Path:
     """Where a store keeps a file."""
     return store.root / "cache" / "weights" / kept.name
+
+
+def network_file(store: Store, network: str | Artefact) -> str:
+    """What a loader takes as a run's network: the path of a file that a store keeps, a name as it is."""
+    return str(artefact_path(store, network)) if isinstance(network, Artefact) else network
+
+
+def weights_file(store: Store, weights: str | Artefact | RunRef) -> str | Path | None:
+    """What a loader takes as the weights that a run begins with: a name such as "imagenet", or the path of a kept file.
+
+    None where it has nothing to load: for "none", and for an earlier run's, which are put in afterwards.
+    """
+    if isinstance(weights, Artefact):
+        return artefact_path(store, weights)
+    return None if isinstance(weights, RunRef) or weights == "none" else weights
+
+
+def words_of(networks: Sequence[str], weights: Sequence[str]) -> list[str]:
+    """The words of `--networks` and `--weights` that may name files."""
+    return [*networks, *(item.split("=", 1)[-1] for item in weights)]
 
 
 def keep_files(store: Store, words: Iterable[str]) -> None:

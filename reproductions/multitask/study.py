@@ -12,7 +12,7 @@ from keras_art.commands.machine import located
 from keras_art.errors import UserError
 from keras_art.store.runs import Store
 from keras_art.study.costs import VITS
-from keras_art.study.files import artefact, starting_weights
+from keras_art.study.files import artefact, starting_weights, words_of
 from reproductions.multitask.kind import ALIASES, MultitaskRun, adamw
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ def check(study: Study) -> None:
 
 def files(study: Study) -> list[str]:
     """The files and preset folders among a study's flags."""
-    return [*study.networks, *(item.split("=", 1)[-1] for item in study.weights)]
+    return words_of(study.networks, study.weights)
 
 
 def collections(study: Study, store: Store) -> Chosen:

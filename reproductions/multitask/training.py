@@ -22,8 +22,7 @@ from keras_art.pictures import augmentation
 from keras_art.pictures.pipeline import Batches
 from keras_art.report import evaluation
 from keras_art.store.runs import Store
-from keras_art.study.config import Artefact
-from keras_art.study.files import artefact_path
+from keras_art.study.files import network_file, weights_file
 from keras_art.terminal import Tell
 from keras_art.writing import write_arrays
 from reproductions.multitask.kind import MultitaskRun
@@ -35,11 +34,10 @@ def load_network(store: Store, run: MultitaskRun) -> backbones.Backbone:
     Raises:
         BadBackbone: the network or its weights can not be used.
     """
-    network = str(artefact_path(store, run.network)) if isinstance(run.network, Artefact) else run.network
-    weights = artefact_path(store, run.weights) if isinstance(run.weights, Artefact) else run.weights
+    network = network_file(store, run.network)
     how: dict[str, Any] = {
         "image_size": run.image_size,
-        "weights": None if weights == "none" else weights,
+        "weights": weights_file(store, run.weights),
         "preprocessing": run.preprocessing,
         "seed": run.seed,
     }

@@ -11,7 +11,7 @@ from keras_art.commands.machine import open_collection
 from keras_art.errors import UserError
 from keras_art.store.runs import Store
 from keras_art.study.config import Optimizer, RunRef
-from keras_art.study.files import artefact, starting_weights
+from keras_art.study.files import artefact, starting_weights, words_of
 from keras_art.study.kinds.classifier import ClassifierRun as Run
 from keras_art.study.kinds.classifier import pretraining
 
@@ -124,7 +124,7 @@ def check(study: Study) -> None:
 
 def files(study: Study) -> list[str]:
     """The files among a study's flags."""
-    return [*study.networks, *(item.split("=", 1)[-1] for item in study.weights)]
+    return words_of(study.networks, study.weights)
 
 
 def collections(study: Study, store: Store) -> Chosen:

@@ -12,7 +12,7 @@ from keras_art import terminal
 from keras_art.commands.machine import open_collection
 from keras_art.store.runs import Store
 from keras_art.study.config import Optimizer, Run, RunRef
-from keras_art.study.files import artefact, given_run, starting_weights
+from keras_art.study.files import artefact, given_run, starting_weights, words_of
 from keras_art.study.kinds.adain import Decoder, Stylised
 from keras_art.study.kinds.classifier import ClassifierRun
 from reproductions.st_saclf.kinds import SaclfRun
@@ -37,8 +37,7 @@ SHARED = (
 
 def files(study: Study) -> list[str]:
     """The files and directories among a study's flags."""
-    weights = (item.split("=", 1)[-1] for item in study.weights)
-    return [*study.networks, *weights, study.encoder_weights, *filter(None, [study.decoder])]
+    return [*words_of(study.networks, study.weights), study.encoder_weights, *filter(None, [study.decoder])]
 
 
 def collections(study: Study, store: Store) -> Chosen:

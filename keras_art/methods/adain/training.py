@@ -21,8 +21,7 @@ from keras_art.networks import backbones
 from keras_art.pictures.pipeline import Batches
 from keras_art.report import figures, mosaics
 from keras_art.store.runs import Store
-from keras_art.study.config import Artefact
-from keras_art.study.files import artefact_path
+from keras_art.study.files import weights_file
 from keras_art.study.kinds.adain import VALIDATION_PAIRS, Decoder, check_size
 from keras_art.terminal import Tell
 from keras_art.writing import write_model
@@ -95,11 +94,8 @@ def load_encoder(store: Store, run: Decoder) -> keras.Model:
     Raises:
         BadBackbone: the weights can not be had; the message names the file and where it goes.
     """
-    weights: str | Path | None = None if run.weights == "none" else str(run.weights)
-    if isinstance(run.weights, Artefact):
-        weights = artefact_path(store, run.weights)
     size = max(run.image_size, 32)  # Keras builds no smaller VGG19; its convolutions take any size
-    vgg = backbones.load_backbone("VGG19", image_size=size, weights=weights, seed=run.seed)
+    vgg = backbones.load_backbone("VGG19", image_size=size, weights=weights_file(store, run.weights), seed=run.seed)
     return networks.make_encoder(vgg.model)
 
 

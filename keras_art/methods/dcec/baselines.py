@@ -14,7 +14,7 @@ from keras_art.methods.dcec import spaces
 from keras_art.networks import backbones
 from keras_art.store.runs import Store
 from keras_art.study.config import Artefact
-from keras_art.study.files import artefact_path
+from keras_art.study.files import network_file
 from keras_art.study.kinds.clustering import ClusteringRun
 
 
@@ -35,10 +35,12 @@ def load_backbone(store: Store, run: ClusteringRun) -> backbones.Backbone:
     Raises:
         BadBackbone: it can not be used.
     """
-    network, weights = str(run.backbone), "imagenet"
-    if isinstance(run.backbone, Artefact):
-        network, weights = str(artefact_path(store, run.backbone)), "own"
-    return backbones.load_backbone(network, image_size=run.image_size, weights=weights, preprocessing=run.preprocessing)
+    return backbones.load_backbone(
+        network_file(store, run.backbone),
+        image_size=run.image_size,
+        weights="own" if isinstance(run.backbone, Artefact) else "imagenet",
+        preprocessing=run.preprocessing,
+    )
 
 
 def cluster_baselines(

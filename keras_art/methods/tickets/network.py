@@ -16,8 +16,7 @@ from keras_art.networks import backbones, heads, resnets
 from keras_art.pictures.pipeline import Batches, Crops
 from keras_art.store.runs import Store
 from keras_art.store.tickets import BadTicket
-from keras_art.study.config import Artefact
-from keras_art.study.files import artefact_path
+from keras_art.study.files import network_file
 from keras_art.study.kinds.tickets import TicketRun
 
 # The learning rate falls to a tenth at the end of these epochs of 90, and in proportion where there are fewer.
@@ -41,7 +40,7 @@ def load_network(store: Store, run: TicketRun, seed: int = 0) -> backbones.Backb
         backbone = backbones.Backbone(resnets.resnet20(run.side, run.bn_momentum), run.preprocessing)
     else:
         backbone = backbones.load_backbone(
-            str(artefact_path(store, run.network)) if isinstance(run.network, Artefact) else run.network,
+            network_file(store, run.network),
             image_size=run.side,
             weights=None,
             preprocessing=run.preprocessing,
