@@ -22,14 +22,12 @@ from keras_art.networks import backbones, heads
 from keras_art.networks.trained import ModelCard, provenance, save
 from keras_art.pictures.pipeline import Batches
 from keras_art.report import figures, metrics
-from keras_art.store.reading import read_json
 from keras_art.store.runs import Store
 from keras_art.study.config import RunRef, written
 from keras_art.study.kinds.classifier import ClassifierRun, label
+from keras_art.study.records import has_diverged
 from keras_art.terminal import Tell
 from keras_art.writing import slug, write
-
-ON = ("network", "weights", "preprocessing", "frozen_bn", "bn_momentum", "seed", "precision")  # what makes features
 
 ON = ("network", "weights", "preprocessing", "frozen_bn", "bn_momentum", "seed", "precision")  # what makes features
 
@@ -107,9 +105,7 @@ def card_of(run: ClassifierRun, classes: list[str], facts: dict[str, Any], head:
 
 def _begins_diverged(store: Store, run: ClassifierRun) -> bool:
     """Whether the run whose weights this one begins with diverged: so then did this one, before its first step."""
-    if not isinstance(run.weights, RunRef):
-        return False
-    return read_json(store.find(run.weights) / "metrics.json")["status"] == "diverged"
+    return isinstance(run.weights, RunRef) and has_diverged(store, run.weights)
 
 
 def _train(

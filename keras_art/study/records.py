@@ -57,6 +57,16 @@ def run_of(store: Store, ref: RunRef) -> Run:
     return read_run(store.find(ref))
 
 
+def has_diverged(store: Store, ref: RunRef) -> bool:
+    """Whether the finished run that another one names diverged.
+
+    Raises:
+        StoreError: nobody has begun it in this store.
+        Damaged: its metrics can not be read.
+    """
+    return read_json(store.find(ref) / "metrics.json")["status"] == "diverged"
+
+
 def variant(
     run: AnyRun, others: Sequence[AnyRun], cell: Callable[[AnyRun], Hashable], told: Iterable[str] = ("seed",)
 ) -> str:

@@ -14,14 +14,13 @@ from keras_art.learning import training
 from keras_art.methods.tickets import masks
 from keras_art.methods.tickets.network import Task, load_network, misfit, reset, values
 from keras_art.networks.loading import load_model
-from keras_art.store.reading import read_json
 from keras_art.store.runs import Store, StoreError, environment
 from keras_art.store.tickets import BadTicket, Masks, Ticket, read_ticket, write_ticket
 from keras_art.study.config import Artefact, Run, RunRef
 from keras_art.study.files import artefact_path
 from keras_art.study.kinds.classifier import label
 from keras_art.study.kinds.tickets import TicketRun, sparsity
-from keras_art.study.records import run_of
+from keras_art.study.records import has_diverged, run_of
 from keras_art.terminal import Tell
 from keras_art.writing import slug
 
@@ -132,11 +131,6 @@ def finder(store: Store, run: TicketRun) -> TicketRun:
     if not isinstance(found, TicketRun):
         raise StoreError(f"{run.title} begins with a ticket that a run of kind {found.kind!r} is to have found")
     return found
-
-
-def has_diverged(store: Store, ref: RunRef) -> bool:
-    """Whether a finished run diverged."""
-    return read_json(store.find(ref) / "metrics.json")["status"] == "diverged"
 
 
 def trained(store: Store, ref: RunRef) -> keras.Model:

@@ -19,13 +19,14 @@ import numpy as np
 
 from keras_art.learning import training
 from keras_art.methods.tickets import masks
-from keras_art.methods.tickets.chains import asked_ticket, found_ticket, has_diverged, reference, trained
+from keras_art.methods.tickets.chains import asked_ticket, found_ticket, reference, trained
 from keras_art.methods.tickets.network import Task, reset, values
 from keras_art.networks.trained import ModelCard, provenance, save
 from keras_art.report import metrics
 from keras_art.store.runs import Store
 from keras_art.store.tickets import Masks, Ticket, emptied, share_pruned
 from keras_art.study.kinds.tickets import TicketRun
+from keras_art.study.records import has_diverged
 from keras_art.terminal import Tell
 from keras_art.writing import write
 
