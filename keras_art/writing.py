@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import socket
 import unicodedata
@@ -30,16 +31,32 @@ def slug(text: str, most: int = 40) -> str:
 
 
 def distinct(texts: Iterable[str], name: Callable[[str], str] = slug) -> dict[str, str]:
-    """Text -> a name of its own for each; one that an earlier text has, letters' case aside, gets a number: `A_2`."""
-    names: dict[str, str] = {}
+    """Text -> a name of its own for each: `numbered`."""
+    different = list(dict.fromkeys(texts))
+    return dict(zip(different, numbered(map(name, different)), strict=True))
+
+
+def numbered(names: Iterable[str]) -> list[str]:
+    """The same names, no two of them alike: one that stands before, letters' case aside, gets a number: `A_2`."""
+    found: list[str] = []
     taken: set[str] = set()
-    for text in dict.fromkeys(texts):
-        names[text], number = name(text), 1
-        while names[text].casefold() in taken:
+    for name in names:
+        own, number = name, 1
+        while own.casefold() in taken:
             number += 1
-            names[text] = f"{name(text)}_{number}"
-        taken.add(names[text].casefold())
-    return names
+            own = f"{name}_{number}"
+        taken.add(own.casefold())
+        found.append(own)
+    return found
+
+
+def finite(value: Any) -> Any:
+    """The same with null for NaN and infinities, which JSON does not have; within dicts, lists and tuples too."""
+    if isinstance(value, dict):
+        return {name: finite(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 @contextmanager

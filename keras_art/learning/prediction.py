@@ -30,7 +30,7 @@ from keras_art.study.config import Artefact, RunRef
 from keras_art.study.config import read as read_value
 from keras_art.study.files import artefact_path
 from keras_art.study.kinds.classifier import ClassifierRun
-from keras_art.writing import distinct, replacing
+from keras_art.writing import numbered, replacing
 
 CHUNK = 64  # pictures that a worker decodes at a time, and that the model is asked about at once
 FEW = 2 * CHUNK  # so many are decoded here before other processes would be ready
@@ -174,8 +174,7 @@ def _table(trained: Trained, ids: Sequence[str], images: np.ndarray) -> pd.DataF
         columns.append(table)
     found = pd.concat(columns, axis=1)
     # A label column may be called `id`, or as what is said of another.
-    names = [str(name) for name in found.columns]
-    found.columns = list(distinct(map(str, range(len(names))), lambda place: names[int(place)]).values())
+    found.columns = numbered(found.columns)
     return found
 
 

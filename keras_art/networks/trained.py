@@ -27,7 +27,7 @@ from keras_art.networks.loading import BadModel
 from keras_art.networks.portable import is_ours, keras_layers_only
 from keras_art.pictures.images import RESIZE
 from keras_art.version import __version__
-from keras_art.writing import replacing
+from keras_art.writing import finite, replacing
 
 CARD = "keras_art.json"
 FORMAT = 1
@@ -85,7 +85,7 @@ def save(model: keras.Model, path: Path, card: ModelCard) -> None:
     Raises:
         BadModel: the card does not fit: `read_card` would refuse it.
     """
-    text = json.dumps(_finite({"format": FORMAT, **dataclasses.asdict(card)}), indent=1, ensure_ascii=False)
+    text = json.dumps(finite({"format": FORMAT, **dataclasses.asdict(card)}), indent=1, ensure_ascii=False)
     if problem := _problem(json.loads(text)):
         raise BadModel(f"{path} can not be saved with this card: {problem}")
     kept = keras_layers_only(model)
@@ -157,8 +157,3 @@ def _is_names(value: Any) -> bool:
 def _depth(value: Any) -> int:
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     return 1 + max(map(_depth, inner), default=0)
-
-
-def _finite(card: dict[str, Any]) -> Any:
-    """JSON has no NaN and no infinities."""
-    return json.loads(json.dumps(card), parse_constant=lambda name: None)

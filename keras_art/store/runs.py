@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import platform
 import shutil
@@ -14,7 +13,7 @@ from typing import Any, ClassVar, Protocol
 
 from keras_art.errors import UserError
 from keras_art.store.reading import REMEDY, Damaged, read_json
-from keras_art.writing import write
+from keras_art.writing import finite, write
 
 FORMAT = 2
 
@@ -148,7 +147,7 @@ class Store:
 
     def finish(self, run: Run, metrics: dict[str, Any]) -> None:
         """Says that a run is done. NaN and infinities become null, which is what JSON has; the checkpoint goes."""
-        write(self.directory(run) / "metrics.json", json.dumps(_finite(metrics), indent=1, allow_nan=False))
+        write(self.directory(run) / "metrics.json", json.dumps(finite(metrics), indent=1, allow_nan=False))
         shutil.rmtree(self.directory(run) / "checkpoint", ignore_errors=True)
 
     def lock(self, path: Path, *, wait: bool = True) -> Any:
@@ -160,14 +159,6 @@ class Store:
 
         path.parent.mkdir(parents=True, exist_ok=True)
         return FileLock(f"{path}.lock", timeout=-1 if wait else 0)
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _finite(inner) for name, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(inner) for inner in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def environment() -> dict[str, Any]:
