@@ -106,12 +106,16 @@ def task_of(store: Store, key: str) -> tuple[Task, list[str]]:
     """
     facts = facts_of(store, key)
     images = read_csv(folder_of(store, key) / "images.csv")
+    return _task(store, key, facts, images), images["sha256"].tolist()
+
+
+def _task(store: Store, key: str, facts: dict[str, Any], images: pd.DataFrame) -> Task:
+    """A task by what `task.json` and `images.csv` say of it."""
     columns = read_csv(folder_of(store, key) / "columns.csv").iloc[:, 1:]
     ours = images[["id", "path", "object", "split", "label"]].astype({"label": "int64"})
-    task = Task(
+    return Task(
         key, tuple(facts["targets"]), ours, columns, Path(facts["root"]), facts["classes"], facts["dropped_classes"]
     )
-    return task, images["sha256"].tolist()
 
 
 def choice_of(store: Store, key: str) -> Choice:
@@ -123,8 +127,8 @@ def choice_of(store: Store, key: str) -> Choice:
         StoreError: as `facts_of`.
     """
     facts = facts_of(store, key)
-    task, _ = task_of(store, key)
-    sizes = read_csv(folder_of(store, key) / "images.csv")["bytes"].astype("int64")
+    kept = read_csv(folder_of(store, key) / "images.csv")
+    task, sizes = _task(store, key, facts, kept), kept["bytes"].astype("int64")
     texts = [task.classes[label] if label >= 0 else "" for label in task.images["label"]]
     images = task.images.drop(columns="label").assign(**{"bytes": sizes, "class": texts})
     return Choice(

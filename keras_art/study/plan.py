@@ -47,8 +47,9 @@ def plan(store: Store, runs: Sequence[Any], estimate: Estimate) -> str:
             lines.append(f"{'done':6} {'':18} {store.directory(run)}")
             continue
         begun = any((store.directory(run) / "checkpoint").glob("*"))
-        seconds, size = seconds + estimate.seconds(run), size + estimate.cost(run).disk
-        cost = f"at most {terminal.duration(estimate.seconds(run))}"
+        takes = estimate.seconds(run)
+        seconds, size = seconds + takes, size + estimate.cost(run).disk
+        cost = f"at most {terminal.duration(takes)}"
         lines.append(f"{'begun' if begun else 'to do':6} {cost:18} {store.directory(run)}")
     missing = sum(not line.startswith("done") for line in lines)
     pixels = {

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from keras_art.data import tasks
-from keras_art.methods.dcec import joint as joint  # registers what a saved clustering is made of
 from keras_art.methods.dcec import scores
 from keras_art.networks.loading import load_model
 from keras_art.pictures import colours
