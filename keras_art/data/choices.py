@@ -29,14 +29,17 @@ class Choice:
     Attributes:
         name: of the collection.
         targets: the label columns that are to be learnt; none where the images are to be clustered.
-        images: the collection's `id`, `path`, `object`, `split` and `bytes`, and `class`, the text by which they are
-            split, "" where there are no targets; one row per image, sorted by id.
+        images: the collection's `id`, `path`, `object`, `split` and `bytes`; `class`, the text by which they are
+            split, "" where there are no targets; and `sha256` once `kept.identified` has looked; one row per image,
+            sorted by id.
         columns: its own columns, of the same rows.
         root: what `path` is relative to.
         rule: one of `RULES`, or "whole".
         class_filter: keep only the classes present in all three splits.
         dropped: label text -> how many images it cost (blanks), for the report.
-        digest: eight hex digits of the ids, labels, given splits and file sizes, and of how they are to be split.
+        digest: eight hex digits of the ids, labels, given splits and file sizes, and of how they are to be split;
+            and, of an identified choice, of what the files hold.
+        limit: at most so many images were asked for (0: all).
     """
 
     name: str
@@ -49,6 +52,7 @@ class Choice:
     class_filter: bool
     dropped: dict[str, int]
     digest: str
+    limit: int = 0
 
     @property
     def key(self) -> str:
@@ -174,7 +178,7 @@ def choose_by(
     settings = json.dumps([targets, rule, how.seed, how.class_filter, words, texts])
     return Choice(
         collection.name, targets, images, columns, collection.root, rule, how.seed, how.class_filter, dropped,
-        _digest(settings, images),
+        _digest(settings, images), how.limit,
     )  # fmt: skip
 
 
@@ -189,7 +193,7 @@ def choose_all(collection: Collection, limit: int = 0, seed: int = 0) -> Choice:
     words = json.dumps(["whole", collection.targets, collection.columns.to_numpy().tolist()])
     return Choice(
         collection.name, (), images, collection.columns, collection.root, "whole", seed, False, {},
-        _digest(words, images),
+        _digest(words, images), limit,
     )  # fmt: skip
 
 

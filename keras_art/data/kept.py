@@ -7,20 +7,26 @@ All text comes back exactly as it was, whatever it looks like and whatever the c
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import hashlib
 import io
 import json
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from keras_art import terminal
 from keras_art.data.choices import Choice, choose, choose_all
 from keras_art.data.collection import Collection
 from keras_art.data.sources import load_collection
 from keras_art.data.splits import Task
+from keras_art.pictures.decoded import stored_contents
+from keras_art.pictures.images import COLOUR, DECODER
 from keras_art.store.runs import Store, StoreError
-from keras_art.writing import write, write_bytes
+from keras_art.writing import slug, write, write_bytes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -75,6 +81,7 @@ def keep(store: Store, choice: Choice, task: Task, sha256: Sequence[str], facts:
         "split_seed": choice.split_seed,
         "class_filter": choice.class_filter,
         "digest": choice.digest,
+        "limit": choice.limit,
         "n_images": task.size,
         "classes": task.classes,
         "dropped_labels": choice.dropped,
@@ -133,8 +140,53 @@ def choice_of(store: Store, key: str) -> Choice:
     images = task.images.drop(columns="label").assign(**{"bytes": sizes, "class": texts})
     return Choice(
         facts["name"], task.targets, images, task.columns, task.root, facts["rule"], facts["split_seed"],
-        facts["class_filter"], facts["dropped_labels"], facts["digest"],
+        facts["class_filter"], facts["dropped_labels"], facts["digest"], facts.get("limit", 0),
     )  # fmt: skip
+
+
+def identified(store: Store, choice: Choice) -> Choice:
+    """A choice known by what its pictures hold, and by the rules that make pixels of them.
+
+    Where the store has not seen it yet, but one that was made in the same way of the same collection, a person is told
+    what has changed since.
+    """
+    with terminal.bar(f"looking what is in {choice.name}", "files") as progress:
+        hashes = stored_contents(store).hashes(choice.paths(), progress)
+    words = "\n".join([choice.digest, str(DECODER), COLOUR, *hashes])
+    digest = hashlib.sha256(words.encode()).hexdigest()[:8]
+    known = replace(choice, digest=digest, images=choice.images.assign(sha256=hashes))
+    if not is_kept(store, known.key):
+        _tell_what_changed(store, known)
+    return known
+
+
+def _tell_what_changed(store: Store, choice: Choice) -> None:
+    how = {name: getattr(choice, name) for name in ("name", "rule", "split_seed", "class_filter", "limit")}
+    alike = []
+    for file in (store.root / "collections").glob(f"{slug(choice.name)}-????????/task.json"):
+        with contextlib.suppress(OSError, ValueError):  # a damaged one is nothing to compare with
+            facts = json.loads(file.read_text(encoding="utf-8"))
+            if how.items() <= facts.items() and facts["targets"] == list(choice.targets):
+                alike.append((file.stat().st_mtime_ns, file.parent, facts))
+    if not alike:
+        return
+    _, folder, facts = max(alike, key=lambda found: found[0])
+    before, quarantine = read_csv(folder / "images.csv"), read_csv(folder / "quarantine.csv")
+    unused = choice.images["id"].isin(quarantine["id"]) | choice.images["class"].isin(facts["dropped_classes"])
+    now = choice.images.set_index("id")
+    both = before[before["id"].isin(now.index)]
+    same = now.loc[both["id"]]
+    others = both["id"][both["sha256"].to_numpy() != same["sha256"].to_numpy()]
+    names = [facts["classes"][int(label)] if int(label) >= 0 else "" for label in both["label"]]
+    relabelled = both["id"][same["class"].to_numpy() != names]
+    gone = before["id"][~before["id"].isin(now.index)]
+    new = choice.images["id"][~choice.images["id"].isin(before["id"]) & ~unused]
+    found = {"replaced by another picture": others, "labelled otherwise": relabelled, "gone": gone, "new": new}
+    if said := [f"{len(ids):,} {what} (first {ids.iloc[0]})" for what, ids in found.items() if len(ids)]:
+        terminal.say(
+            f"{choice.name} has changed since {folder.name}, which had {len(before):,} images: {', '.join(said)}. "
+            f"It is {choice.key} now, and what was computed on the other does not count for it"
+        )
 
 
 def held(
@@ -212,7 +264,7 @@ def open_choice(
             )
         return None, choice
     collection = load_collection(data, root)
-    return collection, choose(collection, target, **how)
+    return collection, identified(store, choose(collection, target, **how))
 
 
 def open_all(
@@ -222,7 +274,7 @@ def open_all(
     if choice := held(store, data, split_seed=split_seed, limit=limit):
         return None, choice
     collection = load_collection(data, root)
-    return collection, choose_all(collection, limit, split_seed)
+    return collection, identified(store, choose_all(collection, limit, split_seed))
 
 
 def write_csv(path: Path, header: Iterable[str], rows: Iterable[Sequence[Any]]) -> None:

@@ -65,7 +65,7 @@ def split(choice: Choice, readable: Sequence[bool], duplicates: np.ndarray | Non
         BadCollection: a split stays empty, fewer than two classes are left, or groups can not be kept apart.
     """
     kept = np.asarray(readable, bool)
-    images, columns = choice.images[kept].drop(columns="bytes"), choice.columns[kept]
+    images, columns = choice.images[kept].drop(columns=["bytes", "sha256"], errors="ignore"), choice.columns[kept]
     labels, dropped, classes = images["class"], {}, []
     if choice.rule == "random":
         images["split"] = _random(len(images), choice.split_seed)

@@ -77,7 +77,8 @@ def prepare(
 
     Raises:
         BadCollection: no image can be read, or fewer than two classes are left.
-        StoreError: the store has split this choice before, when other images could be read; or as `load`.
+        StoreError: the store has split this choice before, when other images could be read; a file changes while it is
+            read; or as `load`.
     """
     images = stored_images(store, image_size, resize)
     if collection is None:
@@ -98,6 +99,10 @@ def prepare(
         raise BadCollection(
             f"none of the {len(scan)} images of {collection.name} can be read; {folder / 'quarantine.csv'} says why"
         )
+    if "sha256" in choice.images:
+        other = readable & (scan["sha256"] != choice.images["sha256"].to_numpy())
+        if other.any():
+            raise StoreError(f"{scan['path'][other].iloc[0]} changed while it was read: give the same command again")
     alike = lookalikes.near_groups(scan["alike"].to_numpy()[readable])
     task = splits.split(choice, readable, alike)
     known = scan.set_index(choice.images["id"]).loc[task.images["id"]]

@@ -2,7 +2,7 @@
 
 `ImageStore.scan` appends to one raw file of (rows, image_size, image_size, 3) uint8 RGB; a later scan opens only the
 files that are new or have changed. What cannot be decoded gets a reason in words and never stops a scan. A picture is
-known by its file's path, size and time while the file is there, and by its content's hash ever after.
+known by its file's path, size and times while the file is there, and by its content's hash ever after.
 
 Workers decode, but the process that scans writes alone and in the order of the paths: the bytes are the same for any
 number of workers, and a worker that outlives a killed scan does no harm.
@@ -13,7 +13,6 @@ from __future__ import annotations
 import dataclasses
 import errno
 import os
-import stat
 from collections.abc import Callable, Container, Sequence
 from contextlib import closing
 from operator import attrgetter
@@ -22,7 +21,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from keras_art.pictures.images import COLOUR, DECODER, RESIZE, in_words
+from keras_art.pictures.contents import Contents, stamp
+from keras_art.pictures.images import COLOUR, DECODER, RESIZE
 from keras_art.pictures.workers import decode_chunks
 from keras_art.store.runs import Store, StoreError
 from keras_art.store.segments import Segments, Writer
@@ -43,6 +43,7 @@ class _Entry:
     path: str  # absolute
     size: int  # bytes
     mtime_ns: int
+    ctime_ns: int
     row: int = -1
     crc32: int = 0  # of the row
     sha256: str = ""  # of the file
@@ -119,12 +120,12 @@ class ImageStore:
             entries: dict[str, _Entry] = {}
             new = []
             for path in dict.fromkeys(absolute):
-                size, mtime_ns, reason = _look(path)
+                now, reason = stamp(path)
                 known = index.get(path)
-                if known and known.size == size and known.mtime_ns == mtime_ns and known.row not in wrong:
+                if known and (known.size, known.mtime_ns, known.ctime_ns) == now and known.row not in wrong:
                     entries[path] = known
                     continue
-                entries[path] = entry = _Entry(path, size, mtime_ns, resize=self.resize, reason=reason)
+                entries[path] = entry = _Entry(path, *now, resize=self.resize, reason=reason)
                 if not reason:
                     new.append(entry)
             if new:
@@ -209,13 +210,6 @@ def stored_images(store: Store, image_size: int, resize: str) -> ImageStore:
     return ImageStore(store.root / "cache" / "images" / f"{image_size}-{resize}", image_size, resize)
 
 
-def _look(path: str) -> tuple[int, int, str]:
-    """Size and time of a file, and why it can not be opened, "" where it can."""
-    try:
-        status = os.stat(path)
-    except (OSError, ValueError) as error:  # ValueError: a null character in the path
-        return -1, -1, in_words(error)
-    reason = ""
-    if not stat.S_ISREG(status.st_mode):
-        reason = "a folder, not a file" if stat.S_ISDIR(status.st_mode) else "not a file"
-    return status.st_size, status.st_mtime_ns, reason
+def stored_contents(store: Store) -> Contents:
+    """What the files are known to hold that a run store has had to do with."""
+    return Contents(store.root / "cache" / "contents")

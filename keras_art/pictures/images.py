@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import stat
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -138,6 +139,8 @@ def _decode(
 ) -> tuple[np.ndarray, dict[str, Any]]:
     facts: dict[str, Any] = {}
     try:
+        if reason := no_file(os.stat(path)):  # reading a pipe would wait for whoever writes into it, a device for ever
+            raise Unreadable(reason)
         with open(path, "rb") as file:
             content = file.read()
         facts["sha256"] = hashlib.sha256(content).hexdigest()
@@ -206,6 +209,16 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         white = Image.new("RGBA", image.size, "white")
         return Image.alpha_composite(white, image).convert("RGB")
     return image.convert("RGB")
+
+
+def no_file(what: os.stat_result | Exception) -> str:
+    """Why what the system says of a path is no file that can be read, "" where it is one."""
+    if isinstance(what, Exception):
+        return in_words(what)
+    if stat.S_ISREG(what.st_mode):
+        return ""
+    kinds = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
+    return f"{kinds.get(stat.S_IFMT(what.st_mode), 'a device')}, not a file"
 
 
 def in_words(error: Exception) -> str:

@@ -163,7 +163,7 @@ def collections(study: Study, store: Store) -> Chosen:
     Raises:
         BadCollection: it can not be read, or a column can not be used.
     """
-    from keras_art.data.kept import held
+    from keras_art.data.kept import held, identified
     from keras_art.data.labels import choose_columns
     from keras_art.data.sources import load_collection
 
@@ -172,7 +172,8 @@ def collections(study: Study, store: Store) -> Chosen:
     if kept := held(store, data, study.targets, **how):
         return {"target": (None, kept)}
     collection = load_collection(data, study.root)
-    return {"target": (collection, choose_columns(collection, study.targets, min_images=study.min_images, **how))}
+    choice = choose_columns(collection, study.targets, min_images=study.min_images, **how)
+    return {"target": (collection, identified(store, choice))}
 
 
 def begin(study: Study, store: Store, chosen: Chosen, missing: Sequence[MultitaskRun]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import shutil
 from pathlib import Path
 
@@ -113,7 +114,7 @@ def test_a_store_that_has_moved_stands_alone(store, picture_csv, tmp_path, monke
     shutil.rmtree(picture_csv)
     moved = Store(shutil.move(store.root, tmp_path / "elsewhere"))
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("keras_art.pictures.decoded._look", lambda *_: pytest.fail("looked for a file"))
+    monkeypatch.setattr("keras_art.pictures.decoded.stamp", lambda *_: pytest.fail("looked for a file"))
     again, same = kept.open_choice(moved, choice.key, None, None)
     assert again is None and (same.key, same.target, same.rule) == (choice.key, "artist", choice.rule)
     for found in (tasks.prepare(moved, None, same, 8, "squash", quiet), tasks.load(moved, same.key, 8, "squash")):
@@ -167,3 +168,48 @@ def test_a_table_with_a_split_of_each_task_says_so(tmp_path):
     found = load_collection(write_csv(tmp_path / "m" / "labels.csv", rows))
     assert found.targets == ["style", "split_other"] and list(found.splits) == ["style"]
     assert choose(found, "style").rule == "given"
+
+
+def test_a_picture_that_another_replaced_makes_another_choice_and_is_told(store, picture_csv, capsys):
+    collection, choice = kept.open_choice(store, picture_csv, None, "artist")
+    tasks.prepare(store, collection, choice, 8, "squash", quiet)
+    assert kept.open_choice(store, picture_csv, None, "artist")[1].key == choice.key
+    assert "changed" not in capsys.readouterr().err
+    path = picture_csv / "images" / "004.png"
+    content, status = path.read_bytes(), path.stat()
+    path.write_bytes(content[:-12] + bytes(12))  # of the same size and time
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    other = kept.open_choice(store, picture_csv, None, "artist")[1]
+    assert other.key != choice.key
+    said = " ".join(capsys.readouterr().err.split())
+    assert f"museum has changed since {choice.key}, which had 24 images: 1 replaced by another picture (first 0" in said
+    assert "first 004.png)" in said and other.key in said
+    path.write_bytes(content)
+    assert kept.open_choice(store, picture_csv, None, "artist")[1].key == choice.key
+
+
+def test_what_came_went_and_was_relabelled_is_told(store, picture_csv, capsys):
+    collection, choice = kept.open_choice(store, picture_csv, None, "artist")
+    tasks.prepare(store, collection, choice, 8, "squash", quiet)
+    text = (picture_csv / "labels.csv").read_text()
+    paint(picture_csv / "images" / "new.png", "a", 99)
+    text = text.replace("003.png,Artist A", "003.png,Artist B").replace("017.png,Artist C,cold\n", "")
+    (picture_csv / "labels.csv").write_text(text + "new.png,Artist A,warm\n")
+    kept.open_choice(store, picture_csv, None, "artist", split_seed=1)  # asked for in another way: no comparison
+    assert "changed" not in capsys.readouterr().err
+    kept.open_choice(store, picture_csv, None, "artist")
+    said = " ".join(capsys.readouterr().err.split())
+    assert "1 labelled otherwise (first 003.png), 1 gone (first 017.png), 1 new (first new.png). It" in said
+
+
+def test_pixels_by_other_rules_make_another_choice(store, picture_csv, monkeypatch):
+    key = kept.open_all(store, picture_csv, None)[1].key
+    monkeypatch.setattr(kept, "COLOUR", "another")
+    assert kept.open_all(store, picture_csv, None)[1].key != key
+
+
+def test_a_file_that_changes_between_its_hash_and_its_pixels_is_one_error(store, picture_csv):
+    collection, choice = kept.open_choice(store, picture_csv, None, "artist")
+    paint(picture_csv / "images" / "004.png", "b", 7)
+    with pytest.raises(StoreError, match=r"004\.png changed while it was read: give the same command again"):
+        tasks.prepare(store, collection, choice, 8, "squash", quiet)

@@ -14,6 +14,7 @@ from test_images import picture
 from keras_art.pictures import decoded, workers
 from keras_art.pictures.decoded import ImageStore
 from keras_art.pictures.images import decode
+from keras_art.pictures.workers import decode_chunks
 from keras_art.store import segments
 from keras_art.store.runs import StoreError
 
@@ -112,6 +113,26 @@ def test_changed_and_new_files_are_decoded_and_rows_stay(tmp_path):
     assert list(store.scan(paths)["row"]) == [2, 1, 3]
     np.testing.assert_array_equal(store.pixels()[:2], before)
     np.testing.assert_array_equal(store.pixels()[2], decode(paths[0], 8)[0])
+
+
+def test_another_picture_of_the_same_size_and_time_is_decoded(tmp_path):
+    paths = [picture(tmp_path / f"{i}.bmp", seed=i) for i in range(2)]
+    store, status = ImageStore(tmp_path / "store", 8), paths[0].stat()
+    store.scan(paths)
+    picture(paths[0], seed=9)
+    os.utime(paths[0], ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert paths[0].stat().st_size == status.st_size
+    assert list(store.scan(paths)["row"]) == [2, 1]
+    np.testing.assert_array_equal(store.pixels()[2], decode(paths[0], 8)[0])
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_pipe_and_a_device_are_not_waited_for(tmp_path, workers):
+    os.mkfifo(tmp_path / "a.png")
+    paths = [str(tmp_path / "a.png"), "/dev/zero"]
+    told = ImageStore(tmp_path / "store", 8).scan(paths)["reason"]
+    assert list(told) == ["a pipe, not a file", "a device, not a file"]
+    assert [facts["reason"] for facts, _ in next(decode_chunks([paths], 8, "squash", workers))] == list(told)
 
 
 def test_processes_store_the_same_bytes_as_one(tmp_path, monkeypatch):
