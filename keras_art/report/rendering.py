@@ -9,8 +9,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from rich.cells import cell_len
 
 from keras_art.report.tables import PaperTable
+
+WIDEST = 60  # letters of a cell on the terminal
 
 
 def beside(paper: PaperTable, frame: pd.DataFrame, format: str) -> str:
@@ -29,9 +32,10 @@ def titled(title: str, text: str, format: str) -> str:
 def render(frame: pd.DataFrame, format: str, digits: int = 2) -> str:
     """A table as text: what `compare` returns, or any frame of words and numbers.
 
-    Floats have `digits` decimals; NaN is blank. In a comparison the best value of `paper` and of `ours` (in one
-    protocol) is bold among the rows which differ in their last index column only, where there are two of them or more;
-    `text` and `csv` have no bold. The interval stands in `ours`, as `76.57 [73.6, 79.3]`, and in CSV in the note.
+    Floats have `digits` decimals; NaN is blank; in `text` a word of more than 60 letters loses its middle. In a
+    comparison the best value of `paper` and of `ours` (in one protocol) is bold among the rows which differ in their
+    last index column only, where there are two of them or more; `text` and `csv` have no bold. The interval stands in
+    `ours`, as `76.57 [73.6, 79.3]`, and in CSV in the note.
 
     Args:
         frame: one row per line of the table; its index is not shown.
@@ -70,7 +74,7 @@ def grid(table: PaperTable, frame: pd.DataFrame) -> str:
     cells: dict[tuple[str, ...], dict[str, str]] = {}
     notes: dict[str, list[str]] = {}
     for row in frame.to_dict("records"):
-        key = tuple(str(row[name]) for name in index)
+        key = tuple(_word(row[name]) for name in index)
         cell = _word(row["ours"], table.digits)
         if pd.isna(row["low"]):
             cell = cell.removesuffix(".00")
@@ -82,15 +86,16 @@ def grid(table: PaperTable, frame: pd.DataFrame) -> str:
             cell += f" ({row['paper']:.6g})"
         cells.setdefault((*key, row["protocol"]), {})[row[column]] = cell
         if row["note"]:
-            notes.setdefault(row["note"], []).append(" ".join((*key, row[column])))
+            notes.setdefault(row["note"], []).append(" ".join(_short(_word(word)) for word in (*key, row[column])))
     columns = list(dict.fromkeys(frame[column]))
     # What was run stands first: a paper's table of a hundred rows must not hide it.
-    ours = {(*map(str, row[:-1]), row[-1]) for row in frame.loc[frame["n"] > 0, [*index, "protocol"]].to_numpy()}
+    ours = {(*map(_word, row[:-1]), row[-1]) for row in frame.loc[frame["n"] > 0, [*index, "protocol"]].to_numpy()}
     cells = dict(sorted(cells.items(), key=lambda item: item[0] not in ours))
     words = pd.DataFrame(
         [{**dict(zip([*index, "protocol"], key, strict=True)), **line} for key, line in cells.items()],
         columns=[*index, *columns, "protocol"],
     ).fillna("")
+    words.columns = [_word(name) for name in words]
     lines = [f"{table.source}: {table.metric}; ours (the paper's)", "", _text(words, [False] * words.shape[1])]
     lines += [f"{note}: {where[0]}{' and others' * (len(where) > 1)}" for note, where in notes.items()]
     return "\n".join(lines) + "\n"
@@ -134,13 +139,20 @@ def _best(frame: pd.DataFrame) -> pd.DataFrame:
     return bold
 
 
+def _short(word: str) -> str:
+    """Without its middle where a line of the terminal would break: names differ at either end."""
+    return word if len(word) <= WIDEST else f"{word[: WIDEST // 2]}…{word[1 - WIDEST // 2 :]}"
+
+
 def _text(words: pd.DataFrame, right: list[bool]) -> str:
-    lines = [list(words.columns), *words.to_numpy().tolist()]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    sides = [">" if r else "<" for r in right]
-    return "".join(
-        "  ".join(f"{w:{s}{n}}" for w, s, n in zip(line, sides, widths, strict=True)).rstrip() + "\n" for line in lines
-    )
+    lines = [[_short(word) for word in line] for line in (words.columns, *words.to_numpy())]
+    widths = [max(map(cell_len, column)) for column in zip(*lines, strict=True)]
+
+    def padded(word: str, width: int, right: bool) -> str:
+        space = " " * (width - cell_len(word))  # a Japanese letter is two cells wide
+        return space + word if right else word + space
+
+    return "".join("  ".join(map(padded, line, widths, right)).rstrip() + "\n" for line in lines)
 
 
 def _markdown(words: pd.DataFrame, bold: pd.DataFrame, right: list[bool]) -> str:

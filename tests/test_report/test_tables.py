@@ -10,6 +10,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+from rich.cells import cell_len
 
 from keras_art.report import metrics, rendering, tables
 
@@ -341,3 +342,14 @@ def test_a_grid_shows_what_was_run_before_what_was_not_and_the_papers_number_in_
     assert lines[4].startswith("mine       X") and "50.00" in lines[4]
     assert "— (77.33)" in lines[5]
     assert "N_t=9: artist ResNet50 fine_tuning" in lines
+
+
+@pytest.mark.parametrize("name", ["new\nline", "x" * 300, "性別", "סגנון", "a/b"])
+def test_a_grid_has_a_line_to_a_row_whatever_its_columns_are_called(name):
+    ours = run(50.0, cell=("museum " + name, "X", name)), run(60.0, cell=("museum " + name, "Y", name))
+    frame = compared(*({**one, "protocol": "study", "comparable": False} for one in ours))
+    lines = rendering.grid(TABLE, frame).split("\n\n")[1].splitlines()
+    assert len(lines) == 1 + len(frame[["challenge", "network"]].drop_duplicates())
+    assert max(map(cell_len, lines)) < 250 and "50.00" in lines[1] and "60.00" in lines[2]
+    begins = {cell_len(line[: line.index(" X" if row else " network") + 1]) for row, line in enumerate(lines[:2])}
+    assert len(begins) == 1  # columns stand below one another, letters of two cells and all
