@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from keras_art.errors import UserError, disk_full
@@ -16,18 +18,50 @@ from keras_art.errors import UserError, disk_full
 Tell = Callable[[str, float], None]
 
 
-def guarded(command: Callable[[], int], prog: str) -> int:
-    """Runs a command; what a user can mend becomes one message and exit status 1, Ctrl-C a resumable stop (130).
+class Stopped(KeyboardInterrupt):
+    """A signal other than Ctrl-C's asks for the same: by a batch system that wants its machine, a terminal closed."""
 
-    A reader that has seen enough, such as `head`, ends it silently.
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
+
+
+@contextmanager
+def _stopping() -> Iterator[None]:
+    """SIGTERM and SIGHUP raise `Stopped` within; what `nohup` had ignored stays ignored."""
+
+    def stop(number: int, frame: Any) -> None:
+        raise Stopped(number)
+
+    here = threading.current_thread() is threading.main_thread()
+    numbers = [getattr(signal, name, None) for name in ("SIGTERM", "SIGHUP")] if here else []
+    taken = [number for number in numbers if number and signal.getsignal(number) == signal.SIG_DFL]
+    for number in taken:
+        signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for number in taken:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def guarded(command: Callable[[], int], prog: str) -> int:
+    """Runs a command; what a user can mend becomes one message and exit status 1.
+
+    Ctrl-C, SIGTERM and SIGHUP are resumable stops with the status that shells give them (130, 143, 129). A reader that
+    has seen enough, such as `head`, ends it silently.
     """
     try:
-        status = command()
-        sys.stdout.flush()
+        with _stopping():
+            status = command()
+            sys.stdout.flush()
         return status
-    except KeyboardInterrupt:
-        say(f"{prog}: stopped; the same command goes on from the last whole epoch")
-        return 130
+    except KeyboardInterrupt as stop:
+        number = stop.number if isinstance(stop, Stopped) else signal.SIGINT
+        by = f" by {signal.Signals(number).name}" if number != signal.SIGINT else ""
+        with suppress(OSError):  # the terminal may be what is gone
+            say(f"{prog}: stopped{by}; the same command goes on from the last whole epoch")
+        return 128 + number
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is still to be flushed at the end goes nowhere
         return 141

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -61,3 +64,34 @@ def test_a_reader_that_has_seen_enough_ends_a_command_silently(capsys):
     finally:
         os.dup2(saved, 1)
     assert capsys.readouterr().err == ""
+
+
+LONG = """
+import sys, time
+from keras_art import terminal
+def command():
+    print("begun", flush=True)
+    time.sleep(60)
+    return 0
+sys.exit(terminal.guarded(command, "prog"))
+"""
+
+
+@pytest.mark.parametrize(("name", "status"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
+def test_a_signal_stops_a_command_with_a_message_and_the_status_of_shells(name, status):
+    process = subprocess.Popen([sys.executable, "-c", LONG], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "begun\n"
+    process.send_signal(getattr(signal, name))
+    _, told = process.communicate(timeout=30)
+    assert process.returncode == status
+    by = "" if name == "SIGINT" else f" by {name}"
+    assert told == f"prog: stopped{by}; the same command goes on from the last whole epoch\n"
+
+
+def test_what_nohup_has_ignored_stays_ignored_and_handlers_are_given_back():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        assert terminal.guarded(lambda: os.kill(os.getpid(), signal.SIGHUP) or 0, "prog") == 0
+        assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    finally:
+        signal.signal(signal.SIGHUP, before)

@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import importlib
+import io
+import json
+import math
 import re
+import zipfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import keras
 
@@ -14,6 +21,16 @@ from keras_art.errors import UserError
 # order of wings: a saved model may have a layer of either, and whoever opens it can not know which.
 WINGS = ("keras_art.networks", "keras_art.methods")
 KEPT = ("model.keras", "head.keras")  # of a run's directory: a whole model, or a head on a network's features
+CARD = "keras_art.json"
+CONFIG, WEIGHTS = "config.json", "model.weights.h5"
+MEMBERS = {CONFIG, "metadata.json", WEIGHTS, CARD}  # of an archive; Keras would unpack others into a folder
+# Layers that run a program, or read a file or an address, which the archive names; no network of pictures needs them.
+PROGRAMS = re.compile(
+    r"Lambda|TFSMLayer|TorchModuleWrapper|JaxLayer|FlaxLayer|\w*Lookup|TextVectorization|\w*Tokenizer|\w*Preprocessor"
+)
+LARGEST_CONFIG = 8 << 20  # bytes: a thousand layers are one of them
+CONSTANTS = 1 << 20  # numbers that layers make themselves and store nowhere: means of pixels, positions
+DEEPEST = 100  # objects and lists within each other: a model in a model in a model is at 25
 
 
 class BadModel(UserError, ValueError):
@@ -41,9 +58,78 @@ def load_model(path: str | Path) -> keras.Model:
     for wing in WINGS:
         importlib.import_module(wing)
     try:
+        check_archive(file)
         return keras.saving.load_model(file, compile=False, safe_mode=True)
     except Exception as error:  # damage shows itself as nearly any type there is
+        if isinstance(error, BadModel):
+            raise
         raise BadModel(f"{file} {_fault(str(error))}") from error
+
+
+def check_archive(file: Path) -> None:
+    """Refuses a `.keras` file that is more than numbers and an arrangement of layers, before anything is made of it.
+
+    Keras refuses some of this when it has come to it; and makes every variable before it looks at what is stored.
+
+    Raises:
+        BadModel: it has other members or layers than a network of pictures, or claims more than it stores.
+        Exception: it is damaged.
+    """
+    with zipfile.ZipFile(file) as archive:
+        members = {member.filename: member for member in archive.infolist()}
+        if (odd := sorted(set(members) - MEMBERS)) or len(members) < len(archive.infolist()):
+            held = repr(odd[0])[:100] if odd else "a member twice"
+            raise BadModel(f"{file} is not a Keras model that can be loaded: it holds {held}, which no network needs")
+        for member in members.values():
+            most = file.stat().st_size if member.filename == WEIGHTS else LARGEST_CONFIG
+            if member.file_size > most:  # Keras compresses nothing
+                raise BadModel(f"{file} claims {member.file_size:,} bytes of {member.filename}: not read")
+        config = json.loads(archive.read(CONFIG))
+        programs = sorted({name for name in _class_names(config, file) if PROGRAMS.fullmatch(name)})
+        if programs:
+            raise BadModel(
+                f"{file} has a {programs[0]} layer, which is a program or reads a file of its choice, and none is "
+                f"executed: save it with other layers or keras.ops instead"
+            )
+        stored = _stored(archive.read(WEIGHTS))
+    # In a thread, whose end forgets the variables that were never given a value.
+    with ThreadPoolExecutor(1) as thread:
+        claimed = thread.submit(_claimed, config).result()
+    if claimed > stored + CONSTANTS:
+        raise BadModel(f"{file} describes a network of {claimed:,} numbers and stores {stored:,}: not read")
+
+
+def _class_names(config: Any, file: Path, depth: int = 0) -> Iterator[str]:
+    """Every class a configuration names, wherever it stands in it."""
+    if depth > DEEPEST:
+        raise BadModel(f"{file} has more than {DEEPEST} objects within each other: not read")
+    if isinstance(config, dict) and isinstance(config.get("class_name"), str):
+        yield config["class_name"].rpartition(">")[2]
+    for inner in config.values() if isinstance(config, dict) else config if isinstance(config, list) else ():
+        yield from _class_names(inner, file, depth + 1)
+
+
+def _stored(weights: bytes) -> int:
+    """How many numbers an HDF5 file has; links to other files are passed over."""
+    import h5py
+
+    sizes: list[int] = []
+
+    def count(_: str, found: Any) -> None:
+        if isinstance(found, h5py.Dataset):
+            sizes.append(found.size)
+
+    with h5py.File(io.BytesIO(weights)) as file:
+        file.visititems(count)
+    # Not more than there are bytes: one may be compressed, or of one value throughout.
+    return min(sum(sizes), len(weights))
+
+
+def _claimed(config: dict[str, Any]) -> int:
+    """How many numbers the network of a configuration has; none of them is made."""
+    with keras.StatelessScope(initialize_variables=False):
+        model = keras.saving.deserialize_keras_object({**config, "compile_config": None}, safe_mode=True)
+    return sum(math.prod(variable.shape) for variable in model.variables)
 
 
 def model_file(path: Path) -> Path:
@@ -69,8 +155,6 @@ def model_file(path: Path) -> Path:
 
 def _fault(text: str) -> str:
     """What Keras says of a file that it can not load, in the words of whoever has to mend it."""
-    if "Lambda" in text and "safe_mode" in text:
-        return "has a Lambda layer, which is a program, and none is executed: save it with a layer or keras.ops instead"
     if unknown := re.search(r"Could not locate \w+ '([^']+)'", text):
         return (
             f"has something called {unknown[1]}, which neither Keras nor keras_art knows: save it in Keras's own layers"

@@ -23,13 +23,12 @@ from typing import Any
 import keras
 
 from keras_art.networks.layers import Preprocessing
-from keras_art.networks.loading import BadModel
+from keras_art.networks.loading import CARD, BadModel
 from keras_art.networks.portable import is_ours, keras_layers_only
 from keras_art.pictures.images import RESIZE
 from keras_art.version import __version__
 from keras_art.writing import finite, replacing
 
-CARD = "keras_art.json"
 FORMAT = 1
 LARGEST = 16 << 20  # bytes of a card: a hundred thousand class names are a tenth of that
 DEEPEST = 32  # objects and lists within each other

@@ -17,6 +17,8 @@ VITS: dict[str, dict[str, int]] = {
     "ViTB16": {"patch_size": 16, "num_layers": 12, "num_heads": 12, "hidden_dim": 768, "mlp_dim": 3072},
     "ViTTi16": {"patch_size": 16, "num_layers": 12, "num_heads": 3, "hidden_dim": 192, "mlp_dim": 768},
 }
+# The largest a preset may have: those of ViT-G/14 (Zhai et al. 2022, Table 2).
+SIZES = {"num_layers": 48, "num_heads": 16, "hidden_dim": 1664, "mlp_dim": 8192}
 PRESET = "vit_base_patch16_224_imagenet"  # what `imagenet` means for ViTB16
 PREPROCESSING = "tf"  # Dosovitskiy et al.'s checkpoints, and keras-hub's presets of them, take pixels in [-1, 1]
 
@@ -90,12 +92,16 @@ def check_preset(folder: Path) -> None:
         BadBackbone: naming what is missing.
     """
     try:
-        kind = json.loads((folder / "config.json").read_text(encoding="utf-8"))["registered_name"]
-    except (OSError, ValueError, KeyError, TypeError):
-        kind = None
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        kind, sizes = config["registered_name"], {key: config["config"].get(key) for key in SIZES}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        kind, sizes = None, {}
     if kind != "keras_hub>ViTBackbone" or not any(folder.glob("*.weights.h5")):
-        found = f"a preset of {kind}" if kind else "no config.json of a preset"
+        found = f"a preset of {str(kind)[:100]}" if kind else "no config.json of a preset"
         raise BadBackbone(
             f"{folder} is no preset folder of a vision transformer ({found}): it needs config.json and "
             f"model.weights.h5, as ViTBackbone.save_to_preset writes them"
         )
+    # keras-hub makes every variable before it looks at what is stored.
+    if absurd := [key for key, size in sizes.items() if not (isinstance(size, int) and 0 < size <= SIZES[key])]:
+        raise BadBackbone(f"{folder} has a preset with a {absurd[0]} of {str(sizes[absurd[0]])[:100]}: not read")

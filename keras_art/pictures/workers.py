@@ -114,7 +114,9 @@ class _Worker:
 
 def work(image_size: int, resize: str) -> None:
     """What a worker process does: answer what comes on its standard input until that is closed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that scans
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # a whole group is told to stop: that is for the process that scans
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
     requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever a library prints is no answer
     with contextlib.suppress(EOFError, BrokenPipeError):  # the second where the scan was killed

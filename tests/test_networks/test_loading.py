@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -276,3 +277,122 @@ def test_a_file_that_can_not_be_loaded_is_one_clear_error(tmp_path):
     finally:
         custom["elsewhere>Foreign"] = known
     assert not Path(mark).exists()
+
+
+# --- files that somebody made to do harm
+
+
+@pytest.fixture(scope="module")
+def honest(tmp_path_factory):
+    path = tmp_path_factory.mktemp("honest") / "model.keras"
+    keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)]).save(path)
+    return path
+
+
+def layer(name: str, module: str = "keras.layers", **config: object) -> dict:
+    return {"module": module, "class_name": name, "config": {"name": "it", **config}, "registered_name": None}
+
+
+def deep(levels: int) -> dict:
+    inner: dict = {}
+    for _ in range(levels):
+        inner = {"inner": inner}
+    return inner
+
+
+def _absurd(config: dict) -> None:
+    config["config"]["layers"][-1]["config"]["units"] = 10**9
+
+
+HOSTILE_LAYERS = {
+    "lambda": (layer("Lambda", function={"class_name": "__lambda__", "config": {"value": "4w==\n"}}), "has a Lambda"),
+    "lambda by its file": (layer("Lambda", "keras.src.layers.core.lambda_layer"), "has a Lambda"),
+    "registered": (layer("keras>Lambda"), "has a Lambda"),
+    "saved model": (layer("TFSMLayer", filepath="/etc"), "has a TFSMLayer"),
+    "pickle": (layer("TorchModuleWrapper", module={"value": "gASVFQ=="}), "has a TorchModuleWrapper"),
+    "reads a file": (layer("StringLookup", vocabulary="/etc/passwd"), "has a StringLookup"),
+    "inside another": (layer("TimeDistributed", layer=layer("TextVectorization")), "has a TextVectorization"),
+    "a function of os": (layer("system", "os"), "something called system, which neither"),
+    "a class of the library": (layer("Popen", "subprocess"), "something called Popen, which neither"),
+    "nested without end": (layer("Dense", more=deep(200)), "within each other"),
+    "nested beyond recursion": (layer("Dense", more="DEEP"), "not a Keras model"),
+}
+
+
+@pytest.mark.parametrize("case", HOSTILE_LAYERS)
+def test_a_model_that_is_more_than_an_arrangement_of_layers_is_refused(honest, tmp_path, case):
+    hostile, words = HOSTILE_LAYERS[case]
+
+    def add(config):
+        config["config"]["layers"].append(hostile)
+
+    with pytest.raises(BadModel, match=words) as refused:
+        load_model(changed(honest, tmp_path, add))
+    assert "\n" not in str(refused.value)
+
+
+def changed(honest: Path, folder: Path, change, members=(), **options) -> Path:
+    """A copy of the honest model with another configuration, and members behind those it has."""
+    with zipfile.ZipFile(honest) as archive:
+        content = {name: archive.read(name) for name in archive.namelist()}
+    config = json.loads(content["config.json"])
+    change(config)
+    content["config.json"] = json.dumps(config).replace('"DEEP"', "[" * 100_000 + "]" * 100_000).encode()
+    with zipfile.ZipFile(folder / "model.keras", "w", **options) as archive:
+        for name, text in [*content.items(), *members]:
+            archive.writestr(name, text)
+    return folder / "model.keras"
+
+
+@pytest.mark.parametrize("name", ["../escaped", "/tmp/escaped", "assets/vocabulary.txt", "model.weights.json"])
+def test_an_archive_with_other_members_is_refused_and_not_unpacked(honest, tmp_path, name):
+    (tmp_path / "run").mkdir()
+    path = changed(honest, tmp_path / "run", lambda config: None, [(name, "x")])
+    with pytest.raises(BadModel, match=re.escape(f"it holds {name!r}, which no network needs")):
+        load_model(path.parent)
+    assert not (tmp_path / "escaped").exists()
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_an_archive_with_a_member_twice_is_refused(honest, tmp_path):
+    path = changed(honest, tmp_path, lambda config: None, [("config.json", "{}")])
+    with pytest.raises(BadModel, match="it holds a member twice"):
+        load_model(path)
+
+
+def test_a_network_of_absurd_size_is_refused_before_it_is_made(honest, tmp_path):
+    with pytest.raises(BadModel, match="describes a network of 5,000,000,000 numbers and stores 15"):
+        load_model(changed(honest, tmp_path, _absurd))
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.weights.h5", "keras_art.json"])
+def test_an_archive_that_unpacks_without_end_is_refused_unread(honest, tmp_path, name):
+    with zipfile.ZipFile(honest) as archive:
+        content = {member: archive.read(member) for member in archive.namelist()}
+    content[name] = content.get(name, b"") + b" " * (32 << 20)
+    with zipfile.ZipFile(tmp_path / "bomb.keras", "w", zipfile.ZIP_DEFLATED) as archive:
+        for member, text in content.items():
+            archive.writestr(member, text)
+    with pytest.raises(BadModel, match=f"claims 33,[0-9,]+ bytes of {name}"):
+        load_model(tmp_path / "bomb.keras")
+
+
+def test_a_weight_that_is_one_value_throughout_counts_as_its_bytes(honest, tmp_path):
+    import io
+
+    import h5py
+
+    content = io.BytesIO()
+    with h5py.File(content, "w") as file:
+        file.create_dataset("layers/dense/vars/0", (4, 10**9), "float32", chunks=(4, 1 << 20), fillvalue=1)
+        file.create_dataset("layers/dense/vars/1", (10**9,), "float32", chunks=(1 << 20,))
+    with zipfile.ZipFile(honest) as archive:
+        kept = {name: archive.read(name) for name in archive.namelist()}
+    config = json.loads(kept["config.json"])
+    _absurd(config)
+    with zipfile.ZipFile(tmp_path / "shape.keras", "w") as archive:
+        archive.writestr("config.json", json.dumps(config))
+        archive.writestr("metadata.json", kept["metadata.json"])
+        archive.writestr("model.weights.h5", content.getvalue())
+    with pytest.raises(BadModel, match="describes a network of 5,000,000,000 numbers and stores"):
+        load_model(tmp_path / "shape.keras")

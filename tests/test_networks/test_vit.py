@@ -97,3 +97,20 @@ def test_a_vit_classifier_round_trips(tiny, tmp_path):
     np.testing.assert_allclose(
         loaded.predict(PIXELS, verbose=0)["style"], model.predict(PIXELS, verbose=0)["style"], atol=1e-6
     )
+
+
+@pytest.mark.parametrize(
+    ("change", "words"), [({"hidden_dim": 10**9}, "a hidden_dim of 1000000000"), ({"mlp_dim": "x"}, "a mlp_dim of x")]
+)
+def test_a_preset_of_absurd_size_is_refused_before_it_is_made(preset, change, words):
+    config = json.loads((preset / "config.json").read_text())
+    config["config"] |= change
+    (preset / "config.json").write_text(json.dumps(config))
+    with pytest.raises(BadBackbone, match=words):
+        vit.check_preset(preset)
+
+
+def test_a_preset_of_json_without_end_is_refused(tmp_path):
+    (tmp_path / "config.json").write_text("[" * 100_000)
+    with pytest.raises(BadBackbone, match="no preset folder of a vision transformer"):
+        vit.check_preset(tmp_path)
