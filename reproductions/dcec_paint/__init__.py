@@ -21,8 +21,9 @@ Departures and readings (`--preset paint` follows the paper, `guo` and `west` th
 1. gamma: five statements contradict each other, the codes agree: here gamma weighs the clustering loss,
    L = (1 - gamma) L_r + gamma L_c; Guo's is L_r + gamma L_c (`--convention guo`). L_r is averaged over pixels, L_c
    summed over clusters, both averaged over images.
-2. Order of the images: the codes go through the collection as it is sorted, without shuffling (`--order fixed`), which
-   in a folder of artists makes batches of one artist. Ours shuffles; `guo` and `west` do not.
+2. Order of the images: in the joint training the codes go through the collection as it is sorted (`--order fixed`),
+   which in a folder of artists makes batches of one artist. Ours shuffles; `guo` and `west` do not. Pretraining
+   shuffles everywhere.
 3. "SGD" in the texts is Adam at 0.001 in all codes, for both phases.
 4. Embedding and output are linear in all codes, where the text says ELU throughout.
 5. k-means is seeded. "Pixels" for the baselines are pictures averaged down to at most 32 pixels a side.

@@ -57,7 +57,8 @@ class Study(flags.Study):
     max_iterations: int = 20000
     """At most."""
     order: Literal["shuffled", "fixed"] = "shuffled"
-    """Of the images: shuffled anew in every epoch, or as they are sorted."""
+    """Of the images in the joint training: shuffled anew in every epoch, or as they are sorted. The pretraining always
+    shuffles, as Keras's fit does in all codes."""
     backbone: str | None = None
     """A network whose frozen features are clustered for comparison: a name of keras.applications, or a .keras file."""
     preprocessing: Literal["imagenet", "unit", "caffe", "tf", "torch", "none"] = "imagenet"
@@ -82,8 +83,8 @@ PRESETS = {
     ),
     "west": Study(preset="west", pretrain_batch_size=512, batch_size=512, order="fixed"),
 }  # fmt: skip
-JOINT = ("gamma", "convention", "batch_size", "update_interval", "tol", "max_iterations", "preprocessing")
-NETWORK = ("image_size", "resize", "channels", "embedding", "activation", "learning_rate", "order")
+JOINT = ("gamma", "convention", "batch_size", "update_interval", "tol", "max_iterations", "order", "preprocessing")
+NETWORK = ("image_size", "resize", "channels", "embedding", "activation", "learning_rate")
 
 
 def check(study: Study) -> None:

@@ -383,3 +383,12 @@ def test_the_sentence_of_what_was_recovered_stands_above_our_own_table(whole, ca
     printed = capsys.readouterr().out
     assert "museum 8px: artist, 3 clusters, images in the cluster matched with their artist: dcec " in printed
     assert "kmeans_pixels 100.0% (NMI 1.000)" in printed
+
+
+@pytest.mark.parametrize("name", ["guo", "west"])
+def test_the_codes_shuffle_in_pretraining_and_keep_the_order_in_the_joint_training(name):
+    chosen = {"pictures": (None, SimpleNamespace(key="museum-1"))}
+    first, *clusterings = study.runs(study.PRESETS[name], chosen, Store("nowhere"))
+    assert (first.mode, first.order) == ("pretraining", "shuffled")
+    assert {run.order for run in clusterings} == {"fixed"}
+    assert study.protocol(clusterings[0], first) == name

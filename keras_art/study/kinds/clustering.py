@@ -30,7 +30,6 @@ class ClusteringRun(Run):
     activation: str = "elu"
     learning_rate: float = 0.001  # of Adam, in both modes
     batch_size: int = 256
-    order: str = "shuffled"  # or fixed
     # pretraining
     epochs: int = 0
     keep: str = "last"  # or best: the weights of the smallest loss
@@ -43,6 +42,7 @@ class ClusteringRun(Run):
     update_interval: int = 0
     tol: float = 0.0
     max_iterations: int = 0
+    order: str = "shuffled"  # or fixed; the pretraining always shuffles
     backbone: str | Artefact = ""  # whose frozen features are clustered for comparison
     preprocessing: str = "imagenet"
 
