@@ -1,7 +1,9 @@
 """Style from texture: a second branch that classifies the Gram matrix of ResNet50's third stage.
 
 The seventh classifier of the design note that `multitask` follows. It prints no number. The runs are `multitask`'s, in
-the same folder of the store: a baseline that was trained there is not trained again.
+the same folder of the store: a classifier that was trained there is not trained again. Its baseline is the classifier
+without the branch, 2048-512-styles with the same dropout and decay, which `multitask`'s own differs from in all three;
+and of either branch it is said what its logits score alone.
 
 Claim to be looked at: feature correlations, which carry style in neural style transfer (Gatys et al. 2016), help to
 classify it, most of all where a style is bound to texture.
@@ -38,7 +40,12 @@ from reproductions.multitask.study import Study, begin, check, collections, file
 from reproductions.multitask.tables import protocol, summaries
 
 PRESETS = {
-    name: dataclasses.replace(preset, targets=("style",), networks=("ResNet50",) if name == "demo" else ("resnet",))
+    name: dataclasses.replace(
+        preset,
+        targets=("style",),
+        tasks=("baseline", "gram"),
+        networks=("ResNet50",) if name == "demo" else ("resnet",),
+    )
     for name, preset in SEVEN.items()
 }
 GRAM = PaperTable(

@@ -46,6 +46,9 @@ class Curation:
     """The column of styles, or of whatever takes their place."""
     artist: str = "artist"
     """The column of artists."""
+    years: tuple[int, int] | None = None
+    """Leave out what is dated before the first or after the last, by a column `year` or the last number of a file's
+    name (as WikiArt's); what has no year stays."""
     min_style: int = 500
     """Images a style must have."""
     top_styles: int = 12
@@ -64,6 +67,21 @@ class Curation:
     """80/10/10, by style."""
     split_seed: int = 0
     """Moves the split and what the caps choose."""
+
+
+def years_of(collection: Collection) -> pd.Series:
+    """The year of each image, NaN where none is known: of a column `year`, else what the name of its file ends with.
+
+    So WikiArt's files tell it: `claude-monet_water-lilies-1916(1).jpg`.
+    """
+    import pandas as pd
+
+    if "year" in collection.columns:
+        texts = collection.columns["year"].str.extract(r"\b(1\d{3}|20\d\d)\b", expand=False)
+    else:
+        names = collection.images["path"].str.rpartition("/")[2]
+        texts = names.str.extract(r"[-_ ,(](1\d{3}|20\d\d)\)?(?:\(\d+\))?(?:\.\w+)?$", expand=False)
+    return pd.to_numeric(texts)
 
 
 def curate(collection: Collection, asked: Curation) -> tuple[Collection, pd.DataFrame]:
@@ -89,6 +107,12 @@ def curate(collection: Collection, asked: Curation) -> tuple[Collection, pd.Data
         )
     table = collection.columns[columns]
     before = {column: table[column].value_counts() for column in columns}
+    if asked.years:
+        first, last = asked.years
+        years = years_of(collection)
+        table = table[~((years < first) | (years > last))]
+        if table.empty:
+            raise BadCollection(f"{collection.name}: all images are dated outside {first} to {last}")
     why: dict[tuple[str, str], str] = {}
 
     def keep(column: str, values: set[str], reason: str) -> None:
@@ -131,6 +155,17 @@ def curate(collection: Collection, asked: Curation) -> tuple[Collection, pd.Data
     return collection.take(table.index), pd.DataFrame(rows, columns=["column", "value", "images", "kept", "why"])
 
 
+def kept_in_short(report: pd.DataFrame) -> list[str]:
+    """How many styles and artists a report says were kept, and why the others were not."""
+    lines = []
+    for column, part in report.groupby("column", sort=False):
+        kept = part[part["kept"] > 0]
+        sizes = f"{kept['kept'].min():,} to {kept['kept'].max():,} images"
+        lines.append(f"{column}: {len(kept):,} of {len(part):,} kept, {sizes}")
+        lines += [f"  {n:,} x {why}" for why, n in part.loc[part["why"] != "kept", "why"].value_counts().items()]
+    return lines
+
+
 def run(asked: Curation) -> int:
     """Writes the choice and prints it in short."""
     import numpy as np
@@ -159,11 +194,7 @@ def run(asked: Curation) -> int:
     _draw(report, asked.out / "curation.png")
     sizes = own["split"].value_counts()
     print(f"{len(own):,} of {len(collection.images):,} images: " + ", ".join(f"{n} {k:,}" for n, k in sizes.items()))
-    for column, part in report.groupby("column", sort=False):
-        kept = part[part["kept"] > 0]
-        print(f"{column}: {len(kept):,} of {len(part):,} kept, {kept['kept'].min():,} to {kept['kept'].max():,} images")
-        for reason, count in part.loc[part["why"] != "kept", "why"].value_counts().items():
-            print(f"  {count:,} x {reason}")
+    print("\n".join(kept_in_short(report)))
     if task.dropped_classes:
         print(f"left out, not in all three splits: {', '.join(task.dropped_classes)}")
     leak = leak_report(task.images, asked.target, task.columns.get("artist"))

@@ -84,14 +84,14 @@ def gram_classifier(
     backbone: Backbone,
     task: str,
     classes: int,
-    branch: GramBranch = GramBranch(),
+    branch: GramBranch | None = GramBranch(),
     *,
     fusion: float = 0.5,
     dropout: float = 0.6,
     shared: int = 512,
     augmentation: keras.Layer | None = None,
 ) -> keras.Model:
-    """Pixels (batch, size, size, 3) in [0, 255] -> three class probabilities (batch, classes).
+    """Pixels (batch, size, size, 3) in [0, 255] -> three class probabilities (batch, classes), or one.
 
     The output called `task` is the softmax of (1 - fusion) * main + fusion * gram, logits both; `task_main` and
     `task_gram` are the softmaxes of the branches alone, for auxiliary losses. The main branch averages the last maps,
@@ -102,6 +102,7 @@ def gram_classifier(
     on the full matrix alone has 512 * 512 * 512 + 512 = 134,218,240 parameters.
 
     Args:
+        branch: None leaves it out, for what it is to be compared with: the main branch alone, and its one output.
         fusion: share of the Gram branch, in [0, 1].
 
     Raises:
@@ -109,22 +110,20 @@ def gram_classifier(
     """
     if len(backbone.model.output.shape) != 4:
         raise BadBackbone(f"a Gram matrix needs maps, and {backbone.model.name} has none: use a convolutional network")
-    if branch.description not in DESCRIPTIONS:
+    if branch and branch.description not in DESCRIPTIONS:
         raise ValueError(f"the description {branch.description!r} is none of {', '.join(DESCRIPTIONS)}")
-    network = backbone.model
-    tap = branch.tap or (["", *stage_taps(network)])[-2]
-    if tap not in [layer.name for layer in network.layers]:
-        raise BadBackbone(f"{network.name} has no layer {tap!r}; its stages end with {', '.join(stage_taps(network))}")
-    if len(network.get_layer(tap).output.shape) != 4:
-        raise BadBackbone(f"{tap} of {network.name} is no map; its stages end with {', '.join(stage_taps(network))}")
-    tapped = keras.Model(network.input, [network.get_layer(tap).output, network.output], name=network.name)
-
-    pixels = keras.Input(network.input.shape[1:], name="pixels")
+    pixels = keras.Input(backbone.model.input.shape[1:], name="pixels")
     images = augmentation(pixels) if augmentation else pixels
-    maps, last = tapped(Preprocessing(backbone.preprocessing, name="preprocessing")(images))
+    prepared = Preprocessing(backbone.preprocessing, name="preprocessing")(images)
+    if branch is None:
+        maps, last = None, backbone.model(prepared)
+    else:
+        maps, last = _tapped(backbone.model, branch)(prepared)
     x = keras.layers.Dense(shared, "relu", name="shared")(pooled(last))
     x = keras.layers.Dropout(dropout, name="main_dropout")(x)
     main = keras.layers.Dense(classes, dtype="float32", name="main_logits")(x)
+    if branch is None:
+        return keras.Model(pixels, {task: keras.layers.Softmax(dtype="float32")(main)}, name="classifier")
 
     x = GramMatrix(name="gram")(keras.layers.Conv2D(branch.channels, 1, name="gram_channels")(maps))
     full = branch.description == "full"
@@ -137,6 +136,16 @@ def gram_classifier(
     outputs = {task: (1 - fusion) * main + fusion * gram, f"{task}_main": main, f"{task}_gram": gram}
     softmax = {name: keras.layers.Softmax(dtype="float32")(logits) for name, logits in outputs.items()}
     return keras.Model(pixels, softmax, name="classifier")
+
+
+def _tapped(network: keras.Model, branch: GramBranch) -> keras.Model:
+    """Preprocessed pixels -> the maps that a branch describes, and the last ones."""
+    tap = branch.tap or (["", *stage_taps(network)])[-2]
+    if tap not in [layer.name for layer in network.layers]:
+        raise BadBackbone(f"{network.name} has no layer {tap!r}; its stages end with {', '.join(stage_taps(network))}")
+    if len(network.get_layer(tap).output.shape) != 4:
+        raise BadBackbone(f"{tap} of {network.name} is no map; its stages end with {', '.join(stage_taps(network))}")
+    return keras.Model(network.input, [network.get_layer(tap).output, network.output], name=network.name)
 
 
 def gram_reader(model: keras.Model) -> keras.Model:

@@ -8,14 +8,15 @@ Claim to be looked at: tasks that share a network help each other, and texture s
 
     python -m reproductions.multitask                                 # the embedded atelier, no download
     python -m reproductions.multitask --data FOLDER_OR_CSV --targets style artist --dry_run
-    python -m keras_art curate wikiart --root FOLDER --out curated     # 12 styles of 500 images, 100 artists of 50
-    python -m reproductions.multitask --data curated --precision mixed_float16
+    python -m reproductions.multitask --preset paper --root FOLDER    # WikiArt: 12 styles of 500 images, 100 artists of 50
     python -m reproductions.multitask --data rijksmuseum --targets material type artist --tasks multitask
-    python -m reproductions.multitask --data curated --networks resnet --device 0     # and in another terminal:
-    python -m reproductions.multitask --data curated --networks vit --device 1
+    python -m reproductions.multitask --preset paper --root FOLDER --networks resnet --device 0   # in another terminal:
+    python -m reproductions.multitask --preset paper --root FOLDER --networks vit --device 1
     python -m reproductions.multitask predict runs/multitask/RUN FOLDER --saliency overlays
 
 Where the note is silent, or says two things (the reading taken here, and the flag that moves it):
+0. "10 to 12" styles and "50 to 100" artists: the 12 and the 100 largest (`--top_styles 10 --top_artists 50` are the
+   others), of what WikiArt's file names do not date outside 1400 to 1970 (`--years`; what has no year stays).
 1. Reduced rate of the end-to-end epochs: not given; a tenth (`--tuned_rate`).
 2. Widths of the heads' dense layers: not given; 512 (`--hidden`). The Gram classifier's main branch is 2048-512.
 3. Weights of the two cross-entropies: not given; 1:1 (`--task_weights`, or `learned`).

@@ -9,6 +9,7 @@ from keras_art.study.config import Artefact, Kind, Mode, Optimizer, Run
 from keras_art.study.costs import Cost, Networks
 from keras_art.study.kinds.classifier import label, tested
 
+BRANCHES = ("main", "gram")  # of a Gram classifier
 ALIASES = {"resnet": "ResNet50", "vit": "ViTB16"}  # as the design note calls them
 
 
@@ -27,7 +28,8 @@ class MultitaskRun(Run):
     kind: ClassVar[str] = "multitask"
     words: ClassVar[tuple[str, ...]] = ("collection", "model_name", "seed")
 
-    mode: str = "single"  # or multitask, all targets at once, or gram, with a second branch for a single one
+    # Or multitask, all targets at once; gram, with a second branch for a single one; baseline, gram without its branch.
+    mode: str = "single"
     collection: str = ""  # NAME-DIGEST of a choice
     targets: tuple[str, ...] = ()
     network: str | Artefact = "ResNet50"  # a name, or a .keras file
@@ -59,12 +61,12 @@ class MultitaskRun(Run):
 
     @property
     def model_name(self) -> str:
-        """As the design note calls it: resnet_style, vit_multitask, resnet_gram_style."""
+        """As the design note calls it: resnet_style, vit_multitask, resnet_gram_style; and resnet_baseline_style."""
         names = {network: alias for alias, network in ALIASES.items()}
         network = names.get(label(self.network), label(self.network))
         if self.mode == "multitask":
             return f"{network}_multitask"
-        return f"{network}_{'gram_' * (self.mode == 'gram')}{self.targets[0]}"
+        return f"{network}_{'' if self.mode == 'single' else f'{self.mode}_'}{self.targets[0]}"
 
     @property
     def title(self) -> str:
@@ -87,7 +89,7 @@ TRAIN = "reproductions.multitask.training:carry_out"
 KINDS = {
     "multitask": Kind(
         MultitaskRun,
-        {mode: Mode(TRAIN, cost) for mode in ("single", "multitask", "gram")},
+        {mode: Mode(TRAIN, cost) for mode in ("single", "multitask", "gram", "baseline")},
         check="reproductions.multitask.training:check",
         summary=tested,
     )

@@ -84,7 +84,7 @@ def _table(store: Store, run: MultitaskRun, task: str) -> pd.DataFrame:
 
 
 def pairs(models: dict[str, dict[int, MultitaskRun]]) -> list[tuple[str, str, str]]:
-    """(base, other, task) worth comparing: single with multi-task, ResNet with ViT, the baseline with Gram."""
+    """(base, other, task) worth comparing: single with multi-task, ResNet with ViT, Gram's baseline with Gram."""
     any_run = {name: next(iter(runs.values())) for name, runs in models.items()}
     found = []
     for base, a in any_run.items():
@@ -93,7 +93,7 @@ def pairs(models: dict[str, dict[int, MultitaskRun]]) -> list[tuple[str, str, st
                 continue
             shared = [task for task in a.targets if task in b.targets]
             same_network = a.network == b.network
-            if same_network and a.mode == "single" and b.mode in ("multitask", "gram"):
+            if same_network and (a.mode, b.mode) in (("single", "multitask"), ("baseline", "gram")):
                 found += [(base, other, task) for task in shared]
             if not same_network and a.mode == b.mode and list(any_run).index(base) < list(any_run).index(other):
                 found += [(base, other, task) for task in shared]

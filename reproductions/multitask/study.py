@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from keras_art import terminal
 from keras_art.commands import flags
+from keras_art.commands.curation import Curation, curate, kept_in_short
 from keras_art.commands.machine import located
 from keras_art.errors import UserError
 from keras_art.store.runs import Store
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from keras_art.commands.machine import Chosen
 
 SHARED = {"ResNet50": 1024, "ViTB16": 768, "ViTTi16": 192}  # of the design note; other networks: 512
+CURATED = ("years", "min_style", "top_styles", "min_artist", "top_artists")
 # What a run takes from its study as it is.
 SAME = (
     "preprocessing", "image_size", "resize", "augmentation", "batch_size", "epochs", "frozen_epochs", "hidden",
@@ -37,9 +40,21 @@ class Study(flags.Study):
     networks: tuple[str, ...] = ("resnet", "vit")
     """resnet (ResNet50), vit (ViTB16), ViTTi16, names of keras.applications, or .keras files with a spatial output."""
     tasks: tuple[str, ...] = ()
-    """Columns by name, multitask for all of them at once, gram on the first one. Default: all of these."""
+    """Columns by name, multitask for all of them at once, gram on the first one; default: all of these. And baseline,
+    gram without its branch, with the same width, dropout and decay."""
     min_images: int = 1
     """Classes with fewer images count as missing labels."""
+    years: tuple[int, int] | None = None
+    """With the next four what `python -m keras_art curate` takes of a collection, the first of --targets being its
+    styles; these are years, of what is dated."""
+    min_style: int = 0
+    """Images a style must have."""
+    top_styles: int = 0
+    """So many styles, the largest (0: all)."""
+    min_artist: int = 0
+    """Images an artist must have in the styles kept."""
+    top_artists: int = 0
+    """So many artists, the largest (0: all)."""
     weights: tuple[str, ...] = ("imagenet",)
     """imagenet, none (random), a file, NETWORK=FILE; for a ViT a keras-hub preset folder, vit=FOLDER."""
     preprocessing: Literal["imagenet", "unit", "caffe", "tf", "torch", "none"] = "imagenet"
@@ -104,7 +119,8 @@ PRESETS = {
     ),
     "study": Study(preset="study"),
     "paper": Study(
-        preset="paper", data="wikiart", split="stratified", min_images=50, precision="mixed_float16",
+        preset="paper", data="wikiart", split="stratified", years=(1400, 1970), min_style=500, top_styles=12,
+        min_artist=50, top_artists=100, precision="mixed_float16",
     ),
 }  # fmt: skip
 PRESETS["released"] = dataclasses.replace(PRESETS["paper"], preset="released")  # no code was released
@@ -117,6 +133,8 @@ def check(study: Study) -> None:
         UserError: naming the flags.
     """
     once = dataclasses.replace(study, task_weights="learned")  # among the weights a number may stand twice
+    if study.years and study.years[0] > study.years[1]:
+        raise UserError("--years are the first and the last")
     least = {"epochs": 1, "frozen_epochs": 0, "batch_size": 1, "image_size": 1, "min_images": 1, "gram_channels": 1}
     flags.check_values(once, limit=0, shared=0, hidden=1, **least)
     for flag in ("networks", "targets", "weights", "gram_channels", "gram_description", "fusion"):
@@ -126,7 +144,7 @@ def check(study: Study) -> None:
         raise UserError("--target is for one label column; name them, or it, with --targets")
     if clash := [target for target in study.targets if f"val_{target}" in study.targets]:
         raise UserError(f"--targets {clash[0]} and val_{clash[0]} share a column of history.csv: rename one of them")
-    known = (*study.targets, "multitask", "gram")
+    known = (*study.targets, "multitask", "gram", "baseline")
     if unknown := [task for task in study.tasks if task not in known]:
         raise UserError(f"--tasks has {', '.join(unknown)}; with these --targets it takes {', '.join(known)}")
     if study.frozen_epochs > study.epochs:
@@ -172,6 +190,13 @@ def collections(study: Study, store: Store) -> Chosen:
     if kept := held(store, data, study.targets, **how):
         return {"target": (None, kept)}
     collection = load_collection(data, study.root)
+    asked: dict[str, Any] = {name: getattr(study, name) for name in CURATED}
+    if any(asked.values()):
+        whole = len(collection.images)
+        curation = Curation(str(data), Path(), target=study.targets[0], **asked)
+        collection, report = curate(dataclasses.replace(collection, splits={}), curation)
+        terminal.say(f"{collection.name}: {len(collection.images):,} of {whole:,} images are taken")
+        terminal.say("\n".join(f"  {line}" for line in kept_in_short(report)))
     choice = choose_columns(collection, study.targets, min_images=study.min_images, **how)
     return {"target": (collection, identified(store, choice))}
 
@@ -232,17 +257,27 @@ def heads(study: Study, common: MultitaskRun) -> list[MultitaskRun]:
 
 
 def grams(study: Study, common: MultitaskRun) -> list[MultitaskRun]:
-    """One network's Gram classifiers of the first column; a vision transformer has no maps, and so none."""
-    if common.network in VITS or (study.tasks and "gram" not in study.tasks):
+    """One network's Gram classifiers of the first column, and what they are compared with.
+
+    A vision transformer has no maps, and so none.
+    """
+    if common.network in VITS:
         return []
-    return [
-        dataclasses.replace(
-            common, targets=study.targets[:1], mode="gram", dropout=study.gram_dropout,
-            optimizer=adamw(study.learning_rate, study.gram_weight_decay), gram_tap=study.gram_tap,
-            gram_channels=channels, gram_description=description, fusion=fusion, auxiliary=study.auxiliary, hidden=512,
-            shared=study.shared or 512,
-        )
-        for channels in study.gram_channels
-        for description in study.gram_description
-        for fusion in study.fusion
-    ]  # fmt: skip
+    found = []
+    common = dataclasses.replace(
+        common, targets=study.targets[:1], dropout=study.gram_dropout, hidden=512, shared=study.shared or 512,
+        optimizer=adamw(study.learning_rate, study.gram_weight_decay),
+    )  # fmt: skip
+    if "baseline" in study.tasks:
+        found.append(dataclasses.replace(common, mode="baseline"))
+    if not study.tasks or "gram" in study.tasks:
+        found += [
+            dataclasses.replace(
+                common, mode="gram", gram_tap=study.gram_tap, gram_channels=channels, gram_description=description,
+                fusion=fusion, auxiliary=study.auxiliary,
+            )
+            for channels in study.gram_channels
+            for description in study.gram_description
+            for fusion in study.fusion
+        ]  # fmt: skip
+    return found

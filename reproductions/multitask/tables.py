@@ -10,7 +10,7 @@ from keras_art.report.tables import PaperTable, compare
 from keras_art.store.runs import Store
 from keras_art.study.kinds.classifier import label
 from keras_art.study.records import finished, variant
-from reproductions.multitask.kind import MultitaskRun
+from reproductions.multitask.kind import BRANCHES, MultitaskRun
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -120,6 +120,10 @@ def summary(store: Store, runs: Sequence[MultitaskRun], facts: dict[str, dict[st
                 scores = ("accuracy", "macro_f1", "weighted_f1")
                 row = {score: 100 * found[f"test_{task}_{score}"] for score in scores}
                 rows.append({"task": task, "model": model, **row, "n_test": found[f"test_{task}_n"]})
+                for branch in BRANCHES:
+                    if f"test_{task}_{branch}_accuracy" in found:  # of a Gram classifier
+                        alone = {score: 100 * found[f"test_{task}_{branch}_{score}"] for score in scores[:2]}
+                        rows.append({**rows[-1], "model": f"{model}, {branch} branch alone", scores[2]: None, **alone})
     if not rows:
         return without_looking(facts)
     groups = pd.DataFrame(rows).groupby(["task", "model"], sort=False)

@@ -15,17 +15,18 @@ import pandas as pd
 
 from keras_art.data import labels, tasks
 from keras_art.learning import staged, training
+from keras_art.learning.probes import softmax
 from keras_art.networks import backbones, gram, heads, vit
 from keras_art.networks.losses import MultiTask, Term
 from keras_art.networks.trained import ModelCard, provenance, save
 from keras_art.pictures import augmentation
 from keras_art.pictures.pipeline import Batches
-from keras_art.report import evaluation
+from keras_art.report import evaluation, metrics
 from keras_art.store.runs import Store
 from keras_art.study.files import network_file, weights_file
 from keras_art.terminal import Tell
 from keras_art.writing import write_arrays
-from reproductions.multitask.kind import MultitaskRun
+from reproductions.multitask.kind import BRANCHES, MultitaskRun
 
 
 def load_network(store: Store, run: MultitaskRun) -> backbones.Backbone:
@@ -67,13 +68,14 @@ def build(run: MultitaskRun, backbone: backbones.Backbone, classes: dict[str, in
         classes: target -> how many classes it has.
     """
     layer = augmentation.in_model(run.augmentation)
-    if run.mode == "gram":
+    if run.mode in ("gram", "baseline"):
         ((task, count),) = classes.items()
+        branch = gram.GramBranch(run.gram_tap, run.gram_channels, run.gram_description)
         model = gram.gram_classifier(
             backbone,
             task,
             count,
-            gram.GramBranch(run.gram_tap, run.gram_channels, run.gram_description),
+            branch if run.mode == "gram" else None,
             fusion=run.fusion,
             dropout=run.dropout,
             shared=run.shared,
@@ -191,11 +193,22 @@ def _fit(
 def _test(
     run: MultitaskRun, model: MultiTask, ready: tasks.Ready, known: labels.Labels, folder: Path
 ) -> dict[str, Any]:
-    """Writes what the model says of the test images, and their features in the shared layer; returns the metrics."""
+    """Writes what the model says of the test images, and their features in the shared layer; returns the metrics.
+
+    Of a Gram classifier they are also those of each branch's own logits, `test_TASK_main_accuracy` and so on.
+    """
     test = ready.part("test")
-    reader = keras.Model(model.input, [model.output, model.get_layer("shared").output])
-    found, features = reader.predict(_batches(run, ready, known, "test", augmented=False).epochs(), verbose=0)
+    branches = BRANCHES if run.mode == "gram" else ()
+    logits = [model.get_layer(f"{branch}_logits").output for branch in branches]
+    reader = keras.Model(model.input, [model.output, model.get_layer("shared").output, *logits])
+    batches = _batches(run, ready, known, "test", augmented=False)
+    found, features, *alone = reader.predict(batches.epochs(), verbose=0)
     write_arrays(folder / "shared.npz", {"features": features, "rows": test})
     ids = ready.task.images["id"].iloc[test].tolist()
     tested = labels.Labels(known.classes, known.index[test], known.left_out)
-    return evaluation.report(folder, ids, tested, found, title=run.model_name)
+    facts = evaluation.report(folder, ids, tested, found, title=run.model_name)
+    labelled = tested.index[:, 0] >= 0
+    for branch, outputs in zip(branches, alone, strict=True):
+        scores = metrics.classification(tested.index[labelled, 0], softmax(outputs[labelled]))
+        facts |= {f"test_{run.targets[0]}_{branch}_{name}": scores[name] for name in ("accuracy", "macro_f1")}
+    return facts

@@ -76,6 +76,30 @@ def test_caps_balance_and_choose_by_seed():
     assert not tables[0].images.equals(tables[2].images)
 
 
+@pytest.mark.parametrize("column", [True, False])
+def test_what_is_dated_outside_the_years_is_left_out_and_what_has_no_year_stays(column):
+    museum = collection([("baroque", "rembrandt", 6), ("cubism", "picasso", 2)])
+    years = ["1399", "1400", "1970", "1971", "", "c. 1650", "1910", ""]
+    if column:
+        museum = dataclasses.replace(museum, columns=museum.columns.assign(year=years))
+    else:  # as WikiArt calls its files, one of them with a number that is no year
+        names = [
+            "a_b-1399",
+            "a_b-1400",
+            "a_b-1970(1)",
+            "a_b-1971",
+            "a_b-12",
+            "a_b-(1650)",
+            "a_1984-b-1910",
+            "a_b-19105",
+        ]
+        museum.images["path"] = [f"Style/{name}.jpg" for name in names]
+    kept, _ = curate(museum, Curation("x", Path("y"), **OFF, years=(1400, 1970)))
+    assert kept.images["id"].tolist() == ["0001", "0002", "0004", "0005", "0006", "0007"]
+    with pytest.raises(BadCollection, match="dated outside 1000 to 1001"):
+        curate(museum.take([1, 2]), Curation("x", Path("y"), **OFF, years=(1000, 1001)))
+
+
 def test_without_artist_flags_no_column_of_artists_is_needed():
     museum = collection(MUSEUM)
     bare = dataclasses.replace(museum, name="bare", columns=museum.columns.drop(columns="artist"))

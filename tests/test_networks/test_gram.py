@@ -161,3 +161,15 @@ def test_contributions_are_gradients_times_differences(description):
         total += (logit(values[i] + 1e-6 * far, 0) - logit(values[i] - 1e-6 * far, 0)) / 2e-6 / 2
     assert found[0].sum() == pytest.approx(total, rel=1e-3, abs=1e-6)
     assert found.shape == (3, 3, 3)
+
+
+def test_the_baseline_is_the_classifier_without_its_branch():
+    whole = classifier(fusion=0.0)
+    baseline = gram.gram_classifier(network(), "style", 3, None, shared=5)
+    assert list(baseline.output) == ["style"]
+    assert not [layer.name for layer in baseline.layers if "gram" in layer.name]
+    for name in ("shared", "main_dropout", "main_logits"):
+        assert baseline.get_layer(name).get_config() == whole.get_layer(name).get_config()
+        baseline.get_layer(name).set_weights(whole.get_layer(name).get_weights())
+    baseline.get_layer("tiny").set_weights(whole.get_layer("tiny").get_weights())
+    np.testing.assert_allclose(baseline(PIXELS)["style"], whole(PIXELS)["style"], atol=1e-6)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import shutil
 import subprocess
@@ -144,14 +145,17 @@ def test_a_second_time_nothing_is_trained_and_the_tables_are_printed(arguments, 
     assert "seven,museum style,tiny,single" in capsys.readouterr().out
 
 
-def test_gram_style_takes_its_baseline_from_multitask_and_compares_by_seed(arguments, tmp_path, capsys):
-    assert multitask.REPRODUCTION.main([*arguments, "--targets", "style", "--tasks", "style"]) == 0
+def test_gram_style_is_compared_by_seed_with_itself_without_the_branch(arguments, tmp_path, capsys):
+    assert multitask.REPRODUCTION.main([*arguments, "--targets", "style", "--tasks", "baseline"]) == 0
     ((baseline, one),) = found_in(tmp_path / "store").items()
     more = ["--gram_description", "triangle", "--fusion", "0.3", "--auxiliary", "0.3", "--seeds", "0", "1"]
     assert gram_style.REPRODUCTION.main([*arguments, *more]) == 0
     found = found_in(tmp_path / "store")
-    assert sorted((mode, seed) for _, _, mode, seed in found) == [(m, s) for m in ("gram", "single") for s in (0, 1)]
+    assert sorted((mode, seed) for _, _, mode, seed in found) == [(m, s) for m in ("baseline", "gram") for s in (0, 1)]
     assert found[baseline]["seconds"] == one["seconds"]
+    for (_, _, mode, _), metrics in found.items():
+        assert ("test_style_gram_accuracy" in metrics) == (mode == "gram")
+    assert "tiny_gram_style, gram branch alone" in capsys.readouterr().out
     ((_, frame),) = gram_style.tables(runs.Store(tmp_path / "store"), None, gram_style.Study()).paper
     assert frame["network"].tolist() == ["tiny, 4 triangle, fusion 0.3, auxiliary 0.3"]
     assert frame["n"].tolist() == [2]
@@ -229,6 +233,7 @@ def test_devices_and_networks_make_independent_runs():
 def test_the_models_have_the_names_of_the_note():
     run = MultitaskRun(network="ResNet50", targets=("style",), mode="gram")
     assert run.model_name == "resnet_gram_style"
+    assert dataclasses.replace(run, mode="baseline").model_name == "resnet_baseline_style"
     both = ("style", "artist")
     assert MultitaskRun(network="ViTB16", targets=both, mode="multitask").model_name == "vit_multitask"
     assert MultitaskRun(network="ViTB16", targets=("artist",)).model_name == "vit_artist"
@@ -328,3 +333,18 @@ def test_the_same_weights_of_tasks_are_the_same_run():
 def test_a_column_that_is_the_validation_of_another_is_refused():
     with pytest.raises(UserError, match=r"style and val_style share a column of history\.csv"):
         study_.check(study_.Study(targets=("style", "val_style")))
+
+
+def test_the_paper_chooses_styles_artists_and_years_and_a_study_does_what_it_is_told(arguments, tmp_path, capsys):
+    for paper in (multitask.REPRODUCTION.presets["paper"], gram_style.REPRODUCTION.presets["paper"]):
+        assert (paper.top_styles, paper.min_style, paper.top_artists, paper.min_artist) == (12, 500, 100, 50)
+        assert paper.years == (1400, 1970)
+    command = [*arguments, "--targets", "style", "--dry_run", "--store", str(tmp_path / "other")]
+    assert multitask.REPRODUCTION.main(command) == 0
+    whole = capsys.readouterr().out
+    assert multitask.REPRODUCTION.main([*command, "--top_artists", "2"]) == 0
+    said = capsys.readouterr()
+    assert "artist: 2 of 3 kept" in said.err and "style: " in said.err
+    assert said.out != whole  # another choice, of another digest
+    assert multitask.REPRODUCTION.main([*command, "--years", "1970", "1400"]) == 1
+    assert "--years are the first and the last" in capsys.readouterr().err
