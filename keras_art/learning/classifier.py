@@ -20,7 +20,7 @@ from keras_art.learning import features, probes, training
 from keras_art.learning.weights import load_network
 from keras_art.networks import backbones, heads
 from keras_art.networks.trained import ModelCard, provenance, save
-from keras_art.pictures.pipeline import Batches
+from keras_art.pictures.pipeline import Batches, Windows
 from keras_art.report import figures, metrics
 from keras_art.store.runs import Store
 from keras_art.study.config import RunRef, written
@@ -123,7 +123,8 @@ def _train(
 
     def batches(split: str, seed: int | None = None) -> Batches:
         part = ready.part(split)
-        return Batches(inputs, rows[part], labels[part], run.batch_size, seed)
+        kind = Windows if seed is not None and run.order == "fixed" else Batches
+        return kind(inputs, rows[part], labels[part], run.batch_size, seed)
 
     if run.head != "softmax":
         probabilities, margins = probes.classical_head(run, batches, classes)

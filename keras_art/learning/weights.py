@@ -10,10 +10,10 @@ from keras_art.networks.loading import load_model
 from keras_art.store.runs import Store
 from keras_art.study.config import RunRef
 from keras_art.study.files import network_file, weights_file
-from keras_art.study.kinds.classifier import ClassifierRun
+from keras_art.study.kinds.classifier import ClassifierRun, NetworkRun
 
 
-def load_network(store: Store, run: ClassifierRun, *, built_only: bool = False) -> backbones.Backbone:
+def load_network(store: Store, run: NetworkRun, *, built_only: bool = False) -> backbones.Backbone:
     """A run's backbone with the weights it begins with: released ones, a file's, or those of an earlier run.
 
     Args:

@@ -117,6 +117,28 @@ class Batches:
 
 
 @dataclass(frozen=True)
+class Windows(Batches):
+    """One order for all epochs, drawn once by the seed, in windows of whole batches only.
+
+    So the released code of the 2018 study goes through its training images: an epoch is N // batch windows, but the
+    cycle they are taken from has one more, which reaches back so that it is whole and holds one image that the others
+    have not; where an epoch ends, the next goes on in the cycle. All but one of the images left over are never seen.
+    Where none is left over, the code's last window is one image short; here its last image stands in it twice.
+    """
+
+    def __len__(self) -> int:
+        return max(1, len(self.rows) // self.batch_size)
+
+    def order(self, epoch: int) -> np.ndarray:
+        """As in `Batches`, of the epoch's windows, end to end."""
+        width, steps = min(self.batch_size, len(self.rows)), len(self)
+        windows = np.arange(epoch * steps, (epoch + 1) * steps) % (steps + 1)
+        starts = np.where(windows < steps, windows * width, (steps - 1) * width + 1)
+        places = np.minimum(starts[:, None] + np.arange(width), len(self.rows) - 1)
+        return super().order(0)[places.ravel()]
+
+
+@dataclass(frozen=True)
 class Crops(Batches):
     """A square out of each image (height, width, channels): in another place in every epoch, without a seed the middle.
 

@@ -20,9 +20,13 @@ Departures from the paper (`--preset paper` follows its text, `--preset released
 4. Weights tested: the text takes those of the smallest validation loss, the code the last ones. study: the text.
 5. Split: the code draws 80/10/10 unstratified with seed 42; the text keeps classes present in all three splits, the
    code all. study: the collection's own split, or a stratified one, and the filter.
-6. Test accuracy: the code drops the last partial batch and averages batches; here every image counts once, always.
+6. Order: the code never shuffles. Its split has drawn one order for all epochs, its batches are whole ones, and of the
+   images left over it sees one (`--order fixed`, which `released` takes). It drops the last partial batch of
+   validation and test too, and averages batches; here every image that is tested counts once, always.
 7. The demo leaves VGG19 out: without batch normalisation it learns next to nothing in the minutes a demo has.
-8. RMSprop's epsilon stands outside the square root in the Keras of 2018, inside in Keras 3; no value matches exactly.
+8. Labels: the code leaves out " anoniem" and " " alone; here "onbekend" and other words for unknown go too. It joins
+   images and rows by their positions; here by name.
+9. RMSprop's epsilon stands outside the square root in the Keras of 2018, inside in Keras 3; no value matches exactly.
 """
 
 from __future__ import annotations

@@ -31,7 +31,8 @@ OPTIMIZERS = {
 }
 # What a run takes from its study as it is.
 SHARED = (
-    "preprocessing", "resize", "frozen_bn", "batch_size", "epochs", "patience", "keep", "bn_momentum", "precision",
+    "preprocessing", "resize", "frozen_bn", "batch_size", "order", "epochs", "patience", "keep", "bn_momentum",
+    "precision",
 )  # fmt: skip
 
 
@@ -65,6 +66,8 @@ class Study(flags.Study):
     """0: the optimizer's own."""
     batch_size: int = 32
     """Images per step."""
+    order: Literal["shuffled", "fixed"] = "shuffled"
+    """Of the training images: anew in every epoch; or as in the released code, one for all, in whole batches only."""
     epochs: int = 100
     """At most."""
     head_epochs: int = 0
@@ -93,7 +96,7 @@ PRESETS = {
     ),
     "released": Study(
         preset="released", data="rijksmuseum", resize="squash_nearest", frozen_bn="batch", optimizer="released",
-        keep="last", class_filter="none", split="random", split_seed=42,
+        order="fixed", keep="last", class_filter="none", split="random", split_seed=42,
     ),
 }  # fmt: skip
 

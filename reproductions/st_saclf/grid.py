@@ -93,7 +93,7 @@ def expand(study: Study, collection: str, target: str, pretraining: str = "") ->
             target=target,
             network=artefact(network),
             weights=starting_weights(network, study.networks, study.weights),
-            optimizer=Optimizer("Adam", study.learning_rate),
+            optimizer=optimizer_of(study),
             **{field: getattr(study, field) for field in SHARED},
         )
         if common.weights == "demo":
@@ -113,6 +113,12 @@ def expand(study: Study, collection: str, target: str, pretraining: str = "") ->
                     run = dataclasses.replace(run, stages=())
                 found[run] = None
     return list(found)
+
+
+def optimizer_of(study: Study) -> Optimizer:
+    """Adam, with what of it is not Keras's own default."""
+    own = (("epsilon", study.epsilon),) if study.epsilon != Study.epsilon else ()
+    return Optimizer("Adam", study.learning_rate, own, study.drops)
 
 
 def decoder_of(study: Study, collection: str) -> Decoder:
@@ -155,7 +161,7 @@ def settings(study: Study) -> list[tuple[str, str, str, tuple[float, float]]]:
 
 
 def protocol(run: SaclfRun, rule: str) -> str:
-    """Which preset a run followed: demo, paper, released, or study.
+    """Which preset a run followed: demo, paper, released, released_v1_1, or study.
 
     A preset is followed where it expands to this very run, its stylised set and decoder included.
 
@@ -164,7 +170,7 @@ def protocol(run: SaclfRun, rule: str) -> str:
     """
     if run.collection.startswith("atelier-"):
         return "demo"
-    for name in ("paper", "released"):
+    for name in ("paper", "released", "released_v1_1"):
         asked = dataclasses.replace(PRESETS[name], networks=(str(run.network),), seeds=(run.seed,))
         if rule == "given" and isinstance(run.network, str) and run in expand(asked, run.collection, run.target):
             return name

@@ -7,11 +7,11 @@ from typing import Any, ClassVar
 
 from keras_art.study.config import Kind, Mode, RunRef
 from keras_art.study.costs import Cost, Networks
-from keras_art.study.kinds.classifier import ClassifierRun, label, tested, training_cost
+from keras_art.study.kinds.classifier import NetworkRun, label, tested, training_cost
 
 
 @dataclass(frozen=True)
-class SaclfRun(ClassifierRun):
+class SaclfRun(NetworkRun):
     """One classifier with attention, trained in stages on originals and stylised images; its optimizer is Adam."""
 
     kind: ClassVar[str] = "st_saclf"
@@ -50,7 +50,7 @@ TRAIN = Mode("reproductions.st_saclf.training:carry_out", cost)
 KINDS = {
     "st_saclf": Kind(
         SaclfRun,
-        {"staged": TRAIN, "frozen": TRAIN, "released": TRAIN},
+        {"staged": TRAIN, "frozen": TRAIN},
         check="reproductions.st_saclf.training:check",
         summary=tested,
     )

@@ -15,15 +15,6 @@ if TYPE_CHECKING:
 ALL = ("",)  # every name begins so
 # Of the stages of `staged`: share of the epochs, factor of the learning rate, share of the blocks that learn.
 STAGED = ((0.25, 1.0, 0.0), (0.15, 0.3, 1 / 3), (0.15, 0.2, 2 / 3), (0.3, 0.1, 1.0), (0.15, 0.01, 1.0))
-# The released code: one switch at half time, and in each half a tenth of the rate at 1/2 and at 3/4 of it.
-RELEASED = (
-    (0.25, 1.0, 0.0),
-    (0.125, 0.1, 0.0),
-    (0.125, 0.01, 0.0),
-    (0.25, 1.0, 1.0),
-    (0.125, 0.1, 1.0),
-    (0.125, 0.01, 1.0),
-)
 
 
 def parse(words: Sequence[str]) -> list[tuple[int, float, tuple[str, ...]]]:
@@ -60,7 +51,7 @@ def stages_of(run: SaclfRun, backbone: Any) -> list[Stage]:
     """The stages of a run.
 
     `staged` trains the head, then also the upper third of the backbone's blocks, the upper two thirds, and all of it,
-    each at a lower rate; `released` all of it from half time on; `frozen` the head alone, at the rates of `staged`.
+    each at a lower rate; `frozen` the head alone, at the rates of `staged`.
 
     Raises:
         UserError: the backbone's layers do not come in named blocks.
@@ -73,7 +64,7 @@ def stages_of(run: SaclfRun, backbone: Any) -> list[Stage]:
     if run.mode == "staged" and len(blocks) < 3:
         raise UserError(f"{backbone.name} has the blocks {', '.join(blocks)}: too few to thaw by thirds, give --stages")
     stages, begin, share = [], 0, 0.0
-    for part, factor, thawed in RELEASED if run.mode == "released" else STAGED:
+    for part, factor, thawed in STAGED:
         share += part
         end = round(share * run.epochs)
         top = blocks[len(blocks) - round(thawed * len(blocks)) :]

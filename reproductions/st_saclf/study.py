@@ -16,6 +16,8 @@ from reproductions.st_saclf.stages import parse
 class Study(flags.Study):
     """What a person asks for; fields in the plural form a grid of runs."""
 
+    preset: Literal["demo", "study", "paper", "released", "released_v1_1"] = "demo"  # type: ignore[assignment]
+    """Fixes every field below; any flag overrides one. Default: demo, or study when --data is given."""
     networks: tuple[str, ...] = ("ResNet50",)
     """Names of keras.applications, or .keras files with a spatial output."""
     p1: tuple[float, ...] = (0.5,)
@@ -26,8 +28,8 @@ class Study(flags.Study):
     """none: the released code's plain classifier."""
     losses: tuple[Literal["focal", "cross_entropy"], ...] = ("focal",)
     """focal takes --gamma and --focal_alpha."""
-    modes: tuple[Literal["staged", "frozen", "released"], ...] = ("staged",)
-    """staged: the backbone thaws from the top; frozen: it never does; released: all of it at half time."""
+    modes: tuple[Literal["staged", "frozen"], ...] = ("staged",)
+    """staged: the backbone thaws from the top; frozen: it never does."""
     ablation: bool = False
     """The method, and it without stylised images, attention, focal loss and staging in turn, and without any."""
     rare: tuple[str, ...] = ()
@@ -71,6 +73,10 @@ class Study(flags.Study):
     """Of all stages together."""
     stages: tuple[str, ...] = ()
     """The stages of --modes staged by hand: EPOCHS@RATE (frozen), EPOCHS@RATE:BLOCK,BLOCK or EPOCHS@RATE:all."""
+    drops: tuple[int, ...] = ()
+    """Epochs of a stage after which its learning rate falls to a tenth, and to a tenth of that."""
+    epsilon: float = 1e-7
+    """Of Adam; PyTorch's is 1e-8."""
     precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
     """Of the arithmetic; mixed is for GPUs."""
     encoder_weights: str = "imagenet"
@@ -106,9 +112,37 @@ PRESETS = {
     "study": Study(preset="study"),
     "paper": Study(preset="paper", data="kaokore-1.2", target="status", tap_scale="none", preprocessing="unit"),
     "released": Study(
-        preset="released", data="kaokore-1.2", target="status", tap_scale="none", preprocessing="unit",
-        frozen_bn="batch", modes=("released",), learning_rate=8e-4, batch_size=16, regularizer="none",
-        p1=(0.8,), p2=(0.2,),
+        preset="released",
+        data="kaokore-1.2", target="status",  # train_test.py 276-284
+        networks=("VGG16",),  # 38, its taps too; ImageNet's weights, frozen: pretrained_models.py 101-104
+        image_size=256, preprocessing="unit",  # 249-253: [0, 1], no mean taken off
+        attention=("spatial",), tap_scale="none",  # model.py 16, 27-38
+        losses=("focal",), gamma=2.0, focal_alpha=2.0,  # 305, 42
+        dropout=0.23, drop="dropout",  # 306-307
+        regularizer="none",  # 310-311 ask for L2, for which 60-66 add nothing
+        stages=("20@8e-4",), drops=(10, 15),  # 242, 299, 49
+        epsilon=1e-8,  # 48: PyTorch's own
+        batch_size=16,  # 240
+        p1=(0.0,), p2=(0.0,),  # 243: 1e-6 both, of which utils.py 330 rounds to no image
+        decoder_size=256, decoder_iterations=20_000, decoder_rate=1e-4, style_weight=10.0,  # README; AdaIN train.py
+        seeds=(42,),  # 224
+    ),
+    "released_v1_1": Study(
+        preset="released_v1_1",
+        data="kaokore-1.2", target="status",  # train_test.py 302-305; 20 has status and gender at once, 8 classes
+        networks=("ResNet50",),  # 53-54, its taps too
+        image_size=256, preprocessing="unit",  # 274-278
+        frozen_bn="batch",  # a frozen network stays in training mode: 28 takes gradients off, and no more
+        attention=("spatial",), tap_scale="none",  # model.py 100, 112-120
+        losses=("focal",), gamma=2.0, focal_alpha=2.0,  # 340, 59
+        dropout=0.23, drop="dropout",  # 18, 341
+        regularizer="none",  # 29, 346 ask for L2, for which 77-83 add nothing
+        stages=("20@8e-5", "20@8e-5:all"), drops=(10, 20),  # 25, 17, 66; the second by hand: 28, and 250's checkpoint
+        epsilon=1e-8,  # 65: PyTorch's own
+        batch_size=32,  # 23
+        p1=(0.8,), p2=(0.2,),  # 26: the representative classes get more
+        decoder_size=256, decoder_iterations=20_000, decoder_rate=1e-4, style_weight=10.0,  # README; AdaIN train.py
+        seeds=(42,),  # 256
     ),
 }  # fmt: skip
 
@@ -121,7 +155,11 @@ def check(study: Study) -> None:
     """
     # The same stage may come twice.
     once = dataclasses.replace(study, stages=())
-    flags.check_values(once, epochs=1, batch_size=1, image_size=1, decoder_iterations=1, decoder_size=0, limit=0)
+    flags.check_values(
+        once, epochs=1, batch_size=1, image_size=1, decoder_iterations=1, decoder_size=0, limit=0, drops=1, epsilon=0
+    )
+    if list(study.drops) != sorted(study.drops):
+        raise UserError("--drops are numbers of epochs, in their order")
     for flag in ("networks", "modes", "weights", "p1", "p2", "attention", "losses"):
         if not getattr(study, flag):
             raise UserError(f"--{flag} needs at least one value")

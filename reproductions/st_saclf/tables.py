@@ -95,7 +95,7 @@ def published(store: Store, only: Sequence[Run] | None = None) -> pd.DataFrame:
     for run, found in found_runs:
         facts = read_json(store.root / "collections" / run.collection / "task.json")
         followed, of = protocol(run, facts["rule"]), version(run, found)
-        comparable = followed in ("paper", "released") and of == "1.2" and run.target == "status"
+        comparable = followed in ("paper", "released", "released_v1_1") and of == "1.2" and run.target == "status"
         name = label(run.network)
         if not comparable:
             set_as = ", ".join(f"{setting}={getattr(run, setting)}" for setting in SETTINGS)

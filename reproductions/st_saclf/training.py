@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import time
@@ -104,11 +105,12 @@ def build(run: SaclfRun, backbone: Backbone, classes: int) -> keras.Model:
     )
 
 
-def compile_at(model: keras.Model, run: SaclfRun, learning_rate: float) -> None:
-    """Adam and the run's loss, anew."""
+def compile_at(model: keras.Model, run: SaclfRun, learning_rate: float, steps: int) -> None:
+    """Adam and the run's loss, anew; `steps` are those of an epoch."""
     focal = run.loss == "focal"
     loss = FocalLoss(run.gamma, run.focal_alpha) if focal else keras.losses.SparseCategoricalCrossentropy()
-    model.compile(keras.optimizers.Adam(learning_rate), loss, metrics=["accuracy"])
+    optimizer = training.make_optimizer(dataclasses.replace(run.optimizer, learning_rate=learning_rate), steps)
+    model.compile(optimizer, loss, metrics=["accuracy"])
 
 
 def fit(
@@ -137,7 +139,9 @@ def fit(
         reader,
         train,
         val,
-        schedule=staged.Schedule(stages, lambda rate: compile_at(trained, run, rate), monitor="val_accuracy"),
+        schedule=staged.Schedule(
+            stages, lambda rate: compile_at(trained, run, rate, len(train)), monitor="val_accuracy"
+        ),
         folder=folder,
         on_epoch=on_epoch,
     )

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_art.pictures.pipeline import Batches, Crops
+from keras_art.pictures.pipeline import Batches, Crops, Windows
 
 BATCH = 4
 N = 2 * BATCH + 1
@@ -149,7 +149,7 @@ def test_pipeline_works_in_a_process_without_tensorflow(backend):
 import sys
 sys.modules["tensorflow"] = None
 import numpy as np
-from keras_art.pictures.pipeline import Batches, Crops
+from keras_art.pictures.pipeline import Batches, Crops, Windows
 source = Batches(np.arange(9.0), np.arange(9), np.arange(9), 4, 0).epochs(0, 2)
 print(*[int(label) for i in range(len(source)) for label in source[i][1]])
 """
@@ -195,3 +195,26 @@ def test_crops_move_with_the_epoch_and_reach_every_place():
     assert sorted(corners(1)) == sorted(corners(1)) and corners(1) != corners(2)
     places = {corner[1:] for epoch in range(60) for corner in corners(epoch)}
     assert places == {(y, x) for y in range(3) for x in range(5)}
+
+
+@pytest.mark.parametrize("n", [8, 9, 11])
+def test_windows_go_round_as_the_code_of_2018_does(n):
+    """Its generator, written down as a list of slices: whole batches, then one that reaches back to end one later."""
+    rows = np.arange(n)
+    windows = Windows(np.zeros((n, 1), "float32"), rows, rows, BATCH, 0)
+    once = Batches(windows.inputs, rows, rows, BATCH, 0).order(0)
+    whole = n // BATCH
+    cycle = [once[i * BATCH : (i + 1) * BATCH] for i in range(whole)]
+    cycle.append(once[(whole - 1) * BATCH + 1 : whole * BATCH + 1])
+    assert len(windows) == whole
+    taken = [windows.step(step)[1] for step in range(3 * (whole + 1))]
+    for step, found in enumerate(taken):
+        assert set(found) == set(cycle[step % (whole + 1)]) and len(found) == BATCH
+    seen = set(np.concatenate(taken))
+    assert len(seen) == min(n, whole * BATCH + 1)  # and so the images left over are one at most
+
+
+def test_windows_of_fewer_images_than_a_batch_are_one():
+    rows = np.arange(3)
+    windows = Windows(np.zeros((3, 1), "float32"), rows, rows, BATCH, 0)
+    assert len(windows) == 1 and sorted(windows.step(0)[1]) == [0, 1, 2]

@@ -19,6 +19,7 @@ import pytest
 from conftest import kill_at, paint
 
 from keras_art.errors import UserError
+from keras_art.learning.training import make_optimizer
 from keras_art.networks.backbones import load_backbone
 from keras_art.store.runs import Store
 from keras_art.study.config import Optimizer, RunRef, digest, kinds, run_from
@@ -93,14 +94,38 @@ def test_staged_thaws_from_the_top_at_falling_rates_and_trains_what_it_names():
         assert [v.path for v in backbone.trainable_variables] == named
 
 
-def test_released_is_one_switch_at_half_time_and_frozen_none():
+def test_frozen_never_thaws():
     backbone = load_backbone("VGG16", image_size=32, weights=None).model
-    plan = stages.stages_of(dataclasses.replace(a_run(), mode="released", epochs=40), backbone)
-    assert [(stage.epochs, stage.unfrozen) for stage in plan] == [
-        (10, ()), (5, ()), (5, ()), (10, ("",)), (5, ("",)), (5, ("",)),
-    ]  # fmt: skip
-    np.testing.assert_allclose([stage.learning_rate for stage in plan], 2 * [1e-3, 1e-4, 1e-5])
     assert not any(s.unfrozen for s in stages.stages_of(dataclasses.replace(a_run(), mode="frozen"), backbone))
+
+
+@pytest.mark.parametrize(
+    ("preset", "network", "batch_size", "shares", "plan", "rates"),
+    [
+        ("released", "VGG16", 16, (0, 0), [(20, ())], 10 * [8e-4] + 5 * [8e-5] + 5 * [8e-6]),
+        (
+            "released_v1_1", "ResNet50", 32, (0.8, 0.2), [(20, ()), (20, ("",))],
+            2 * (10 * [8e-5] + 10 * [8e-6]),
+        ),
+    ],
+)  # fmt: skip
+def test_each_released_preset_is_one_program(preset, network, batch_size, shares, plan, rates):
+    (run,) = classifiers(PRESETS[preset])
+    assert (run.network, run.batch_size, (run.p1, run.p2), run.seed) == (network, batch_size, shares, 42)
+    assert (run.loss, run.gamma, run.focal_alpha, run.dropout, run.regularizer) == ("focal", 2, 2, 0.23, "none")
+    assert (run.preprocessing, run.image_size, run.tap_scale) == ("unit", 256, "none")
+    assert (run.frozen_bn == "batch") == (network == "ResNet50")
+    assert dict(run.optimizer.options) == {"epsilon": 1e-8}
+    found = stages.stages_of(run, None)
+    assert [(stage.epochs, stage.unfrozen) for stage in found] == plan and run.epochs == len(rates)
+    taken = []
+    for stage in found:  # three steps to an epoch; Keras counts them from 0
+        optimizer = make_optimizer(dataclasses.replace(run.optimizer, learning_rate=stage.learning_rate), steps=3)
+        for epoch in range(stage.epochs):
+            optimizer.iterations.assign(3 * epoch + 2)
+            taken.append(float(optimizer.learning_rate))
+    np.testing.assert_allclose(taken, rates, rtol=1e-5)
+    assert grid.protocol(run, "given") == preset
 
 
 def test_scores_are_macro_means_over_the_whole_split_with_rare_classes_apart():
@@ -171,10 +196,13 @@ def test_a_preset_is_told_by_all_that_a_run_stands_on():
     def protocols(asked: Study, rule: str = "given") -> set[str]:
         return {grid.protocol(run, rule) for run in classifiers(asked)}
 
-    for name in ("paper", "released"):
+    for name in ("paper", "released", "released_v1_1"):
         assert protocols(dataclasses.replace(PRESETS[name], seeds=(3,))) == {name}
         assert protocols(PRESETS[name], "stratified") == {"study"}
-        for change in ({"alpha": 0.5}, {"decoder_iterations": 10}, {"p1": (0.1,)}, {"taps": ("x",)}, {"epochs": 3}):
+        changes = [{"p1": (0.1,)}, {"taps": ("x",)}, {"stages": ("3@1e-3",)}]
+        if name != "released":  # which is without stylised images
+            changes += [{"alpha": 0.5}, {"decoder_iterations": 10}]
+        for change in changes:
             assert protocols(dataclasses.replace(PRESETS[name], **change)) == {"study"}
     demo = dataclasses.replace(a_run(), collection="atelier-target-00000000")
     assert grid.protocol(demo, "stratified") == "demo"

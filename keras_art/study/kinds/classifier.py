@@ -13,13 +13,11 @@ ADAM = Optimizer("Adam", 1e-3)
 
 
 @dataclass(frozen=True)
-class ClassifierRun(Run):
-    """One network on one collection, trained once."""
+class NetworkRun(Run):
+    """What every classifier of one label says of its images, its network, and how it learns."""
 
-    kind: ClassVar[str] = "classifier"
     words: ClassVar[tuple[str, ...]] = ("collection", "target", "network", "mode", "seed")
 
-    mode: str = "off_the_shelf"
     collection: str = ""  # NAME-DIGEST of a choice
     target: str = ""
     network: str | Artefact = "VGG19"  # a name, or a .keras file
@@ -29,14 +27,24 @@ class ClassifierRun(Run):
     image_size: int = 224
     resize: str = "squash"
     frozen_bn: str = "inference"
-    head: str = "softmax"
     optimizer: Optimizer = ADAM
     batch_size: int = 32
     epochs: int = 100
-    patience: int = 7
-    keep: str = "best"
     bn_momentum: float = 0.0
     precision: str = "float32"
+
+
+@dataclass(frozen=True)
+class ClassifierRun(NetworkRun):
+    """One network on one collection, trained once."""
+
+    kind: ClassVar[str] = "classifier"
+
+    mode: str = "off_the_shelf"
+    head: str = "softmax"
+    order: str = "shuffled"  # of the training images, in every epoch anew; or fixed, in `pipeline.Windows`
+    patience: int = 7
+    keep: str = "best"
 
     @property
     def title(self) -> str:
