@@ -1,12 +1,18 @@
 from __future__ import annotations
 
+import gzip
 import io
+import random
+import subprocess
+import sys
 import tarfile
+import tracemalloc
 import zipfile
 from pathlib import Path
 
 import pytest
 
+from keras_art.fetching import archives
 from keras_art.fetching.archives import BadArchive, unpack
 
 
@@ -102,3 +108,167 @@ def test_half_a_tar_is_one_message(tmp_path):
     with pytest.raises(BadArchive, match="is damaged"):
         unpack(archive, tmp_path / "to")
     assert everything(tmp_path) == ["x.tar.gz"]
+
+
+@pytest.mark.parametrize("name", [".", "", "./.", "a/" + "b" * 300, "é" * 130 + "/a", "a/" * 600 + "b"])
+@pytest.mark.parametrize("kind", ["zip", "tar"])
+def test_files_without_a_usable_name_are_refused_in_one_line(tmp_path, name, kind):
+    archive = tmp_path / "x"
+    if kind == "zip":
+        zipped(archive, {"good": b"1", name or "Q": b"2"})
+        if not name:  # it ends where a NUL stands
+            archive.write_bytes(archive.read_bytes().replace(b"Q", b"\0"))
+    else:
+        tarred(archive, [member("good"), member(name)])
+    with pytest.raises(BadArchive, match="holds a file that can not be called so") as refused:
+        unpack(archive, tmp_path / "to")
+    assert "\n" not in str(refused.value)
+    assert everything(tmp_path) == ["x"]
+
+
+@pytest.mark.parametrize(
+    "names", [("a", "a"), ("a", "./a"), ("a", "a/b"), ("a/b", "a"), ("a\\b", "a/b"), ("a//b", "a/b")]
+)
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+@pytest.mark.parametrize("kind", ["zip", "tar"])
+def test_two_files_of_one_name_are_refused(tmp_path, names, kind):
+    archive = tmp_path / "x"
+    if kind == "zip":
+        with zipfile.ZipFile(archive, "w") as opened:
+            for name in names:
+                opened.writestr(zipfile.ZipInfo(name), name)
+    else:
+        tarred(archive, [member(name) for name in names])
+    with pytest.raises(BadArchive, match="twice, or in names that are one on this disk"):
+        unpack(archive, tmp_path / "to")
+    assert everything(tmp_path) == ["x"]
+
+
+def test_names_of_windows_become_folders(tmp_path):
+    archive = zipped(tmp_path / "x.zip", {"one\\1.jpg": b"1", "one\\2.jpg": b"2"})
+    assert unpack(archive, tmp_path / "to") == []
+    assert everything(tmp_path / "to") == ["one/1.jpg", "one/2.jpg"]
+
+
+def test_a_folder_in_the_way_of_a_file_is_named_and_nothing_is_moved(tmp_path):
+    (tmp_path / "to" / "b").mkdir(parents=True)
+    with pytest.raises(BadArchive, match=r"holds b, and .*b is in its way"):
+        unpack(zipped(tmp_path / "x.zip", {"a": b"1", "b": b"2"}), tmp_path / "to")
+    assert everything(tmp_path) == ["x.zip"]
+
+
+def packed(path: Path, header: bytes, repeat: int, end: bytes = b"") -> Path:
+    with gzip.open(path, "wb", compresslevel=1) as file:
+        for _ in range(repeat):
+            file.write(header)
+        file.write(end)
+    return path
+
+
+@pytest.mark.parametrize("kind", [tarfile.REGTYPE, tarfile.DIRTYPE])
+def test_more_files_than_any_collection_has_are_refused_while_they_are_counted(tmp_path, kind, monkeypatch):
+    monkeypatch.setattr(archives, "MOST_FILES", 500)
+    made = [member(f"d/{i}", 0, kind) for i in range(1000)]
+    with pytest.raises(BadArchive, match="holds more than 500 files"):
+        unpack(tarred(tmp_path / "x.tar.gz", made), tmp_path / "to")
+    with pytest.raises(BadArchive, match="holds more than 500 files"):
+        unpack(zipped(tmp_path / "x.zip", {str(i): b"" for i in range(1000)}), tmp_path / "to")
+
+
+def test_the_list_of_a_zip_is_not_read_where_it_would_not_fit(tmp_path, monkeypatch):
+    monkeypatch.setattr(archives, "LARGEST_LIST", 100_000)
+    archive = zipped(tmp_path / "x.zip", {f"{i:0200d}": b"" for i in range(1000)})
+    with pytest.raises(BadArchive, match="holds more than 250,000 files"):
+        unpack(archive, tmp_path / "to")
+
+
+def test_a_tar_that_inflates_without_end_is_refused_before_it_is_inflated(tmp_path):
+    huge = member("zeros", 8**11 - 1).tobuf()  # eight gigabytes, of which none is there
+    with pytest.raises(BadArchive, match=r"claims to unpack to 8,589,934,591 bytes"):
+        unpack(packed(tmp_path / "x", huge, 1, bytes(100_000)), tmp_path / "to")
+
+
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME])
+def test_a_header_of_gigabytes_is_not_read(tmp_path, kind):
+    odd = tarfile.TarInfo("odd")
+    odd.size, odd.type = 10**9, kind
+    archive = packed(tmp_path / "x", odd.tobuf(tarfile.GNU_FORMAT), 1, bytes(10_000))
+    tracemalloc.start()
+    with pytest.raises(BadArchive, match="holds a header of 1,000,000,000 bytes"):
+        unpack(archive, tmp_path / "to")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 20_000_000
+
+
+def test_a_tar_that_breaks_off_between_two_files_is_damaged_and_not_short(tmp_path):
+    archive = tmp_path / "x.tar"
+    with tarfile.open(archive, "w") as opened:
+        for name in "abc":
+            opened.addfile(member(name, 512), io.BytesIO(b"x" * 512))
+    content = bytearray(archive.read_bytes())
+    content[1024:1030] = b"broken"  # the name in the second header, whose checksum fails
+    archive.write_bytes(content)
+    with pytest.raises(BadArchive, match="is damaged"):
+        unpack(archive, tmp_path / "to")
+    archive.write_bytes(content[: 1024 + 100])
+    with pytest.raises(BadArchive, match="is damaged"):
+        unpack(archive, tmp_path / "to")
+
+
+def test_a_tar_whose_last_file_is_a_zip_is_a_tar(tmp_path):
+    inner = zipped(tmp_path / "inner.zip", {"inner": b"1"}).read_bytes()
+    with tarfile.open(tmp_path / "x.tar", "w", format=tarfile.USTAR_FORMAT) as opened:
+        made = tarfile.TarInfo("outer.zip")
+        made.size = len(inner)
+        opened.addfile(made, io.BytesIO(inner))
+    assert unpack(tmp_path / "x.tar", tmp_path / "to") == []
+    assert everything(tmp_path / "to") == ["outer.zip"]
+
+
+@pytest.mark.parametrize("how", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_damaged_compression_is_named_and_no_traceback(tmp_path, how):
+    archive = zipped(tmp_path / "x.zip", {"good": b"1", "bad": random.Random(0).randbytes(5000) * 2}, how)
+    content = bytearray(archive.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 40] = b"\xff" * 40
+    archive.write_bytes(content)
+    ((name, reason),) = unpack(archive, tmp_path / "to")
+    assert name == "bad" and reason.startswith("damaged in the archive")
+    assert everything(tmp_path / "to") == ["good"]
+
+
+def test_an_archive_that_the_disk_can_not_hold_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(archives.shutil, "disk_usage", lambda path: type("Usage", (), {"free": 1000}))
+    with pytest.raises(BadArchive, match="unpacks to more than the 1,000 bytes that are free: make room"):
+        unpack(zipped(tmp_path / "x.zip", {"a": bytes(2000)}), tmp_path / "to")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["zip", "tar"])
+def test_a_million_files_are_refused_in_bounded_time_and_memory(tmp_path, kind):
+    archive = tmp_path / "x"
+    if kind == "zip":
+        with zipfile.ZipFile(archive, "w") as opened:
+            for i in range(1_000_000):
+                opened.writestr(zipfile.ZipInfo(f"{i:07d}"), b"")
+    else:
+        with tarfile.open(archive, "w:gz", compresslevel=1) as opened:
+            for i in range(1_000_000):
+                opened.addfile(tarfile.TarInfo(f"{i:07d}"))
+                opened.members.clear()
+    code = (
+        "import resource, sys, time; from pathlib import Path\n"
+        "from keras_art.fetching.archives import BadArchive, unpack\n"
+        "started = time.process_time()\n"
+        "try: unpack(Path(sys.argv[1]), Path(sys.argv[2]))\n"
+        "except BadArchive as error: print(error)\n"
+        "print(time.process_time() - started, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, archive, tmp_path / "to"], capture_output=True, text=True)
+    message, measured = done.stdout.splitlines()
+    assert "holds more than 250,000 files: do not use it" in message
+    seconds, megabytes = map(float, measured.split())
+    print(kind, seconds, megabytes)
+    assert seconds < 120 and megabytes < 600
+    assert everything(tmp_path) == ["x"]
