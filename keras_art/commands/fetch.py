@@ -14,13 +14,10 @@ import csv
 import datetime
 import io
 import json
-import threading
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import tyro
 
@@ -29,14 +26,14 @@ from keras_art.commands import flags
 from keras_art.data import cards
 from keras_art.errors import UserError
 from keras_art.fetching import archives, iiif
-from keras_art.fetching.downloads import Downloader, NotFetched, Refused
+from keras_art.fetching.downloads import Downloader, Limits, file_hash, server
+from keras_art.fetching.harvest import Wanted, harvest, pictures_in
+from keras_art.fetching.metadata import clean
 from keras_art.version import __version__
 from keras_art.writing import write
 
-GIVE_UP = 3  # refusals in a row, after which a server is asked no more
+FETCHED = "fetched.json"
 ANSWER_SECONDS = 0.7  # what a server takes, roughly
-
-Image = tuple[str, Path]  # address, where it goes
 
 
 @dataclass(frozen=True)
@@ -52,9 +49,26 @@ class Fetch:
     limit: int = 0
     """At most so many images (0: all)."""
     longest_side: int = 1024
-    """Of IIIF images, in pixels."""
+    """Of IIIF images, in pixels; smaller ones are not enlarged."""
+    follow_hosts: bool = False
+    """Also ask servers that neither the address nor the manifest you name names itself."""
+    max_megabytes: float = 200.0
+    """Of one file whose size nobody published, as it comes and inflated."""
+    max_redirects: int = 5
+    """From one address to the next."""
+    max_depth: int = 8
+    """Of IIIF collections within collections."""
+    max_manifests: int = 10_000
+    """Of one IIIF collection."""
+    patience: float = 30.0
+    """Seconds in which fewer than 16 kB come are too many."""
     dry_run: bool = False
-    """Say what would be asked for; fetch nothing."""
+    """Say what would be asked for; fetch nothing but manifests."""
+
+    @property
+    def limits(self) -> Limits:
+        """What one server may cost."""
+        return Limits(self.max_megabytes, self.max_redirects, self.patience)
 
 
 def run(asked: Fetch) -> int:
@@ -67,13 +81,15 @@ def run(asked: Fetch) -> int:
         raise UserError(f"{card.name} can not be fetched by itself. {versions}{card.obtain.strip()}")
     folder = asked.root.expanduser() / card.family
     terminal.say(f"{card.title}: {card.licence}")
-    missing = [file for file in card.files if not (folder / _result(file)).exists()]
-    for file in missing:
-        terminal.say(f"{file['path']}, {file.get('bytes', 0) / 1e6:.1f} MB from {urlsplit(file['urls'][0]).hostname}")
+    for file in card.files:
+        if _is_there(folder, file):
+            continue
+        terminal.say(f"{file['path']}, {file.get('bytes', 0) / 1e6:.1f} MB from {server(file['urls'][0])}")
         if asked.dry_run:
             continue
         with terminal.bar(file["path"], "bytes") as progress:
-            Downloader(asked.pause).fetch(
+            # Wherever its servers send us: its hash says whether it is the file.
+            Downloader(asked.pause, limits=asked.limits).fetch(
                 file["urls"], folder / file["path"], file["sha256"], file.get("bytes", 0), progress
             )
         if file.get("unpack"):
@@ -81,142 +97,128 @@ def run(asked: Fetch) -> int:
                 terminal.say(f"{name}: {reason}")
             (folder / file["path"]).unlink()
     if not asked.dry_run:
-        _remember(folder, card)
+        facts = {"card": card.name, "source": card.source, "licence": card.licence, "citation": card.citation}
+        if not (folder / FETCHED).exists():
+            _remember(folder, facts | {"files": card.files})
     if "urls" not in card.options:
         terminal.say(f"{card.name} is in {folder}" if not asked.dry_run else "nothing fetched")
         return 0
     if not (folder / card.options["urls"]).exists():
         terminal.say("then the images, whose addresses are in that list")
         return 0
-    return _images(asked, folder, numbered_images(folder, card))
+    images = numbered_images(folder, card)[: asked.limit or None]
+    servers = None if asked.follow_hosts else {server(image.url) for image in images}
+    return 1 if _images(asked, folder, images, servers, []) else 0
 
 
-def _remember(folder: Path, card: cards.DatasetCard) -> None:
-    """Writes down, once, what was fetched, from where and when."""
-    record = folder / "fetched.json"
-    if not record.exists():
-        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-        facts: dict[str, Any] = {
-            "card": card.name,
-            "source": card.source,
-            "licence": card.licence,
-            "citation": card.citation,
-        }
-        facts |= {"fetched": now, "keras_art": __version__, "files": card.files}
-        write(record, json.dumps(facts, indent=1, ensure_ascii=False))
+def _is_there(folder: Path, file: dict[str, Any]) -> bool:
+    """Whether a card's file was fetched, and unpacked to its end.
+
+    Raises:
+        UserError: one of its name is there, and is another.
+    """
+    path = folder / file["path"]
+    if file.get("unpack"):
+        return (folder / path.stem).exists() and not path.exists()  # the archive goes once all of it is out
+    if path.exists() and file_hash(path) != file["sha256"]:
+        raise UserError(f"{path} is not the file of this card: of another version, or changed. Take another --root")
+    return path.exists()
 
 
-def _result(file: dict[str, Any]) -> str:
-    return Path(file["path"]).stem if file.get("unpack") else file["path"]
+def _remember(folder: Path, facts: dict[str, Any]) -> None:
+    """Writes down what was fetched, from where and when."""
+    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    facts |= {"fetched": now, "keras_art": __version__}
+    write(folder / FETCHED, json.dumps(facts, indent=1, ensure_ascii=False))
 
 
-def numbered_images(folder: Path, card: cards.DatasetCard) -> list[Image]:
+def numbered_images(folder: Path, card: cards.DatasetCard) -> list[Wanted]:
     """KaoKore's way: the image of line n (from 0, blank lines counted) is n in eight digits; only labelled ones."""
     with open(folder / "labels.csv", newline="", encoding="utf-8") as file:
         labelled = {row["image"] for row in csv.DictReader(file)}
     lines = (folder / card.options["urls"]).read_text(encoding="utf-8").split("\n")
     numbered = ((f"{number:08d}.jpg", line.strip()) for number, line in enumerate(lines))
-    return [(url, folder / card.images[0] / name) for name, url in numbered if url and name in labelled]
+    return [Wanted(folder / card.images[0] / name, url) for name, url in numbered if url and name in labelled]
 
 
-def _images(asked: Fetch, folder: Path, images: list[Image]) -> int:
-    images = images[: asked.limit or None]
-    missing = [image for image in images if not image[1].exists()]
-    servers = {urlsplit(url).netloc for url, _ in missing}
-    slowest = max((sum(urlsplit(url).netloc == server for url, _ in missing) for server in servers), default=0)
+def _images(
+    asked: Fetch, folder: Path, images: list[Wanted], servers: Collection[str] | None, dead: list[tuple[str, str]]
+) -> int:
+    """Fetches what is missing; how many could not be had, with what is `dead` beside them: not_fetched.csv lists it."""
+    there = pictures_in(images[0].path.parent) if images else {}
+    missing = [image for image in images if image.stem not in there]
+    asks: dict[str, int] = {}
+    for image in missing:
+        asks[server(image.url)] = asks.get(server(image.url), 0) + (2 if image.picture and image.picture.base else 1)
+    strange = sorted(set(asks) - set(servers)) if servers is not None else []
+    slowest = max((number for name, number in asks.items() if name not in strange), default=0)
     terminal.say(
-        f"{len(missing):,} of {len(images):,} images to fetch from {len(servers)} servers, one connection each, "
+        f"{len(missing):,} of {len(images):,} images to fetch from {len(asks)} servers, one connection each, "
         f"{asked.pause:g} s apart: about {terminal.duration(slowest * (asked.pause + ANSWER_SECONDS))}"
     )
-    if asked.dry_run:
-        return 0
-    with terminal.bar(f"fetching {folder.name}", "images") as progress:
-        failed = fetch_images(missing, lambda: Downloader(asked.pause), progress)
-    text = io.StringIO(newline="")
-    csv.writer(text).writerows([("path", "url", "reason"), *((path, url, reason) for url, path, reason in failed)])
-    write(folder / "not_fetched.csv", text.getvalue())
-    if failed:
+    if strange:
         terminal.say(
-            f"{len(failed):,} could not be had, see {folder / 'not_fetched.csv'}; the same command tries again"
+            f"not asked, since {asked.name} does not name them: {', '.join(strange)}; --follow_hosts asks them"
         )
-    return 1 if failed else 0
+    if asked.dry_run:
+        return len(dead)
 
+    def told(failed: list[tuple[str, str, str]]) -> None:
+        text = io.StringIO(newline="")
+        csv.writer(text).writerows([("path", "url", "reason"), *(map(clean, row) for row in failed)])
+        write(folder / "not_fetched.csv", text.getvalue())
 
-def fetch_images(
-    images: Sequence[Image], downloader: Callable[[], Downloader], progress: Callable[[int, int], None]
-) -> list[tuple[str, Path, str]]:
-    """Fetches images, one thread for each server; what is no picture once fetched is deleted.
-
-    A server that refuses three times in a row is asked no more.
-
-    Returns:
-        (url, path, reason) of those that could not be had, by path.
-    """
-    failed: list[tuple[str, Path, str]] = []
-    done = 0
-    lock, stop = threading.Lock(), threading.Event()
-
-    def tell(url: str, path: Path, reason: str) -> None:
-        nonlocal done
-        with lock:
-            done += 1
-            if reason:
-                failed.append((url, path, reason))
-            progress(done, len(images))
-
-    def serve(part: list[Image]) -> None:
-        polite, refusals = downloader(), 0
-        for url, path in part:
-            if stop.is_set():
-                return
-            if refusals == GIVE_UP:
-                tell(url, path, "not asked for: the server refused before")
-                continue
-            reason = ""
-            try:
-                polite.fetch([url], path)
-                refusals, reason = 0, _no_picture(path)
-            except NotFetched as error:
-                refusals = refusals + 1 if isinstance(error, Refused) else 0
-                reason = str(error)
-            except OSError as error:  # the disk's: no other image would fare better
-                reason = f"can not be written ({error.strerror})"
-                stop.set()
-            tell(url, path, reason)
-
-    by_server: dict[str, list[Image]] = {}
-    for url, path in images:
-        by_server.setdefault(urlsplit(url).netloc, []).append((url, path))
-    threads = [threading.Thread(target=serve, args=(part,), daemon=True) for part in by_server.values()]
-    for thread in threads:
-        thread.start()
-    try:
-        while any(thread.is_alive() for thread in threads):
-            time.sleep(0.05)  # a join could not be interrupted by Ctrl-C everywhere
-    finally:
-        stop.set()
-    return sorted(failed, key=lambda row: row[1])
-
-
-def _no_picture(path: Path) -> str:
-    from keras_art.pictures.images import Unreadable, decode
-
-    try:
-        decode(path, 8)
-    except Unreadable as error:
-        path.unlink()
-        return f"what came is no picture: {error}"
-    return ""
+    unread = [("", address, reason) for address, reason in dead]
+    told(unread + [(str(image.path), image.url, "not asked for yet") for image in missing])
+    with terminal.bar(f"fetching {folder.name}", "images") as progress:
+        failed = harvest(missing, lambda: Downloader(asked.pause, limits=asked.limits, servers=servers), progress)
+    rows = unread + [(str(image.path), image.url, reason) for image, reason in failed]
+    told(rows)
+    if rows:
+        terminal.say(
+            f"{len(rows):,} could not be had, see {folder / 'not_fetched.csv'}; the same command tries again. "
+            f"The first: {rows[0][2][:300]}"
+        )
+    return len(rows)
 
 
 def _manifest(asked: Fetch) -> int:
     """Images to ROOT/NAME/images, and a labels.csv with ids, metadata and rights, that `--data` takes."""
-    with terminal.bar("reading manifests", "manifests") as progress:
-        pages = iiif.read(asked.name, Downloader(asked.pause), asked.root, asked.longest_side, progress)
     folder = asked.root.expanduser() / iiif.folder_name(asked.name)
-    write(folder / "labels.csv", iiif.labels(pages))
-    terminal.say(f"{len(pages):,} images listed in {folder / 'labels.csv'}, with their rights")
-    return _images(asked, folder, [(page["url"], folder / page["image"]) for page in pages])
+    polite = Downloader(asked.pause, limits=asked.limits, servers=None if asked.follow_hosts else {server(asked.name)})
+    limits = iiif.Limits(asked.limit, asked.max_depth, asked.max_manifests)
+    with terminal.bar("reading manifests", "manifests") as progress:
+        pages, dead = iiif.read(asked.name, polite, folder / "manifests", limits, progress)
+    size = f"-{asked.longest_side}"
+    images = [
+        Wanted(
+            folder / "images" / f"{page.row['id']}{size if page.picture.base else ''}",
+            page.picture.source,
+            page.picture,
+            asked.longest_side,
+        )
+        for page in pages
+    ]
+
+    def told() -> None:
+        found = pictures_in(folder / "images")
+        names = [found.get(image.stem, f"{image.stem}.jpg") for image in images]
+        rows = [page.row | {"image": f"images/{name}"} for page, name in zip(pages, names, strict=True)]
+        write(folder / "labels.csv", iiif.labels(rows))
+
+    if not asked.dry_run:
+        told()
+        terminal.say(f"{len(pages):,} images listed in {folder / 'labels.csv'}, with their rights")
+        if old := len(set(pictures_in(folder / "images")) - {image.stem for image in images}):
+            terminal.say(
+                f"{old:,} of the pictures in {folder / 'images'} are no longer listed: of other sizes, or gone"
+            )
+    failed = _images(asked, folder, images, polite.servers, dead)
+    if not asked.dry_run:
+        told()
+        if not failed and not asked.limit:
+            _remember(folder, {"manifest": asked.name, "images": len(pages)})
+    return 1 if failed else 0
 
 
 def main(argv: Sequence[str]) -> int:

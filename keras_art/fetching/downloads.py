@@ -1,22 +1,31 @@
-"""One file over HTTP: resumed, checked, and asked for politely."""
+"""One file over HTTP: resumed, checked, bounded, and asked for politely."""
 
 from __future__ import annotations
 
 import email.utils
 import hashlib
 import os
+import socket
+import ssl
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urljoin, urlsplit
 
 from keras_art.errors import UserError
 from keras_art.version import __version__
+
+if TYPE_CHECKING:
+    import requests
 
 AGENT = f"keras_art/{__version__} (research software; one connection a server)"
 TRIES = 5  # of one address
 WAIT = 2.0  # seconds before the second try, doubled for each further one
 LONGEST_WAIT = 120.0  # seconds; a server that asks for more is left in peace until another day
-TIMEOUT = 30.0  # seconds without a byte
+PROGRESS = 1 << 14  # bytes: fewer, within the time that `Limits.patience` gives, are none
 BLOCK = 1 << 16
 
 
@@ -25,7 +34,20 @@ class NotFetched(UserError):
 
 
 class Refused(NotFetched):
-    """The server does not want to be asked now: 401, 403, 429, or a wait longer than `LONGEST_WAIT`."""
+    """The server does not want to be asked for this: 401, 403."""
+
+
+class Away(Refused):
+    """The server can not be asked for anything now: no answer, 429, or a wait longer than `LONGEST_WAIT`."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a server may cost; whoever meets one is told the flag of `fetch` that raises it."""
+
+    megabytes: float = 200.0  # of one file, as it comes and inflated
+    redirects: int = 5  # from one address to the next
+    patience: float = 30.0  # seconds without progress
 
 
 class Downloader:
@@ -34,14 +56,22 @@ class Downloader:
     Args:
         pause: seconds between two files.
         sleep: how to wait.
+        servers: those that may be asked, as `server` names them; None: any.
     """
 
-    def __init__(self, pause: float = 0.5, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(
+        self,
+        pause: float = 0.5,
+        sleep: Callable[[float], None] = time.sleep,
+        limits: Limits = Limits(),
+        servers: Collection[str] | None = None,
+    ) -> None:
         import requests
 
-        self.pause, self.sleep = pause, sleep
+        self.pause, self.sleep, self.limits, self.servers = pause, sleep, limits, servers
         self.session = requests.Session()
-        self.session.headers["User-Agent"] = AGENT
+        # Compressed, a file could not be gone on with, and pictures are compressed anyway.
+        self.session.headers.update({"User-Agent": AGENT, "Accept-Encoding": "identity"})
         self.asked = 0
 
     def fetch(
@@ -51,7 +81,8 @@ class Downloader:
         sha256: str = "",
         size: int = 0,
         progress: Callable[[int, int], None] = lambda done, total: None,
-    ) -> None:
+        place: Callable[[Path], Path] | None = None,
+    ) -> Path:
         """Writes `path` by rename when it is whole; a file that is there already is not asked for again.
 
         What has come of a file whose hash is known stays in `PATH.part`, and the next try goes on from there.
@@ -59,35 +90,49 @@ class Downloader:
         Args:
             urls: addresses of the same file, in order of preference.
             sha256: of the file, "" where nobody published one.
-            size: in bytes, 0 where unknown.
+            size: in bytes, 0 where unknown: then `Limits.megabytes` holds.
             progress: called with (bytes so far, bytes in all or 0).
+            place: looks at the whole file before it gets its name: says where it belongs, or raises `NotFetched`.
+
+        Returns:
+            Where the file is.
 
         Raises:
-            Refused: the only address left does not want to be asked.
+            Refused: the last address, or its server, does not want to be asked.
             NotFetched: no address gave the file.
         """
         if path.exists():
             if not sha256 or file_hash(path) == sha256:
-                return
+                return path
             path.unlink()
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(f"{path.name}.part")
         failed: list[str] = []
         kind: type[NotFetched] = NotFetched
-        for url in urls:
+        away: set[str] = set()
+        for url in dict.fromkeys(urls):
+            if server(url) in away:
+                continue
             try:
                 self._from(url, part, sha256, size, progress)
-                os.replace(part, path)
-                return
+                found = place(part) if place else path
+                os.replace(part, found)
+                return found
             except NotFetched as error:
                 failed.append(f"{url}: {error}")
                 kind = type(error)
-        raise kind(f"{path.name} could not be fetched: " + "; ".join(failed))
+                if kind is Away:
+                    away.add(server(url))
+                if not sha256:
+                    part.unlink(missing_ok=True)
+        raise kind(f"could not be fetched: {'; '.join(failed)}")
 
     def _from(self, url: str, part: Path, sha256: str, size: int, progress: Callable[[int, int], None]) -> None:
         import requests
+        import urllib3
 
-        reason, wait = "", WAIT
+        self._permitted(url)
+        reason, wait, answered = "", WAIT, False
         for number in range(TRIES):
             if number:
                 self.sleep(wait)
@@ -99,20 +144,19 @@ class Downloader:
                 part.unlink(missing_ok=True)
             begun = part.stat().st_size if part.exists() else 0
             try:
-                headers = {"Range": f"bytes={begun}-"} if begun else {}
-                with self.session.get(url, headers=headers, stream=True, timeout=TIMEOUT) as answer:
-                    status = answer.status_code
+                with self._answer(url, {"Range": f"bytes={begun}-"} if begun else {}) as answer:
+                    status, answered = answer.status_code, True
                     if status in (429, 503):
                         wait = max(wait, _retry_after(answer.headers.get("Retry-After", "")))
                         reason = f"{status}, busy"
                         if wait > LONGEST_WAIT:
-                            raise Refused(f"{status}, asks to wait {wait:.0f} s")
+                            raise Away(f"{status}, asks to wait {wait:.0f} s")
                         continue
                     if status in (401, 403):
                         raise Refused(f"{status} {answer.reason}")
                     if status == 416:  # there is no more than what is there: too much, or all of it
                         pass
-                    elif status >= 500:
+                    elif status in (408, 425, 500, 502, 504):
                         reason = f"{status} {answer.reason}"
                         continue
                     elif status not in (200, 206):
@@ -120,10 +164,14 @@ class Downloader:
                     else:
                         resumed = status == 206 and _starts(answer.headers.get("Content-Range", "")) == begun
                         self._body(answer, part, begun if resumed else 0, size, progress)
-            except (requests.RequestException, OSError) as error:
+            except ValueError as error:  # of an address that can not be asked, a redirect's too
+                raise NotFetched(f"it is no address ({error})") from error
+            except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
                 if isinstance(error, OSError) and error.errno:  # the disk is full, or not ours to write
                     raise
-                reason = f"the connection broke ({type(error).__name__})"
+                if hopeless := _hopeless(error):
+                    raise NotFetched(hopeless) from error
+                reason = self._broken(error)
                 continue
             found = part.stat().st_size if part.exists() else 0
             if size and found < size and status != 416:
@@ -136,22 +184,75 @@ class Downloader:
                     continue
                 raise NotFetched(reason)
             return
-        refused = reason.startswith("429")
-        raise (Refused if refused else NotFetched)(f"{reason}, {TRIES} times")
+        raise (NotFetched if answered and not reason.startswith("429") else Away)(f"{reason}, {TRIES} times")
 
-    def _body(self, answer: object, part: Path, begun: int, size: int, progress: Callable[[int, int], None]) -> None:
-        import requests
+    def _permitted(self, url: str) -> None:
+        """Only HTTP, and only servers that somebody named: a stranger's redirect may lead into our own network."""
+        if not (name := server(url)):
+            raise NotFetched(f"{url[:200]!r} is no http or https address")
+        if self.servers is not None and name not in self.servers:
+            raise NotFetched(f"{name} is not named by what was asked for: --follow_hosts asks it too")
 
-        assert isinstance(answer, requests.Response)
-        length = int(answer.headers.get("Content-Length") or 0)
-        total = size or (begun + length if length else 0)
+    @contextmanager
+    def _answer(self, url: str, headers: dict[str, str]) -> Iterator[requests.Response]:
+        """The answer at the end of the redirects."""
+        for _ in range(self.limits.redirects + 1):
+            self._permitted(url)
+            answer = self.session.get(
+                url, headers=headers, stream=True, timeout=self.limits.patience, allow_redirects=False
+            )
+            with answer:
+                onward = self.session.get_redirect_target(answer)
+                if onward is None:
+                    yield answer
+                    return
+            url = urljoin(url, onward)
+        raise NotFetched(f"it leads on more than {self.limits.redirects} times: --max_redirects follows further")
+
+    def _body(
+        self, answer: requests.Response, part: Path, begun: int, size: int, progress: Callable[[int, int], None]
+    ) -> None:
+        length = answer.headers.get("Content-Length", "")
+        total = size or (begun + int(length) if length.isdecimal() else 0)
+        self._bounded(total, size)
         with open(part, "r+b" if begun else "wb") as file:
             file.seek(begun)
-            for block in answer.iter_content(BLOCK):
+            seen, since = begun, time.monotonic()
+            while block := answer.raw.read1(BLOCK, decode_content=True):
                 file.write(block)
                 progress(file.tell(), total)
-                if size and file.tell() > size:
-                    raise NotFetched(f"it is longer than {size:,} bytes")
+                self._bounded(file.tell(), size)
+                if file.tell() - seen >= PROGRESS:
+                    seen, since = file.tell(), time.monotonic()
+                elif time.monotonic() - since > self.limits.patience:
+                    raise TimeoutError
+
+    def _bounded(self, found: int, size: int) -> None:
+        if size and found > size:
+            raise NotFetched(f"it is longer than {size:,} bytes")
+        if not size and found > self.limits.megabytes * 1e6:
+            raise NotFetched(f"it is larger than {self.limits.megabytes:g} MB: --max_megabytes takes more")
+
+    def _broken(self, error: Exception) -> str:
+        import requests
+        import urllib3
+
+        if isinstance(error, requests.Timeout | urllib3.exceptions.TimeoutError | TimeoutError):
+            return f"nothing came for {self.limits.patience:g} s, --patience waits longer"
+        return f"the connection broke ({type(error).__name__})"
+
+
+def server(url: str) -> str:
+    """Of an http or https address: its host, and the port where it is not the scheme's own; of any other ""."""
+    import requests
+
+    try:
+        # Two readers of one address may see two hosts in it: this is the one that opens the connection.
+        parts = urlsplit(requests.Request("GET", url.strip()).prepare().url or "")
+        port = "" if parts.port in (None, {"http": 80, "https": 443}[parts.scheme]) else f":{parts.port}"
+        return f"{parts.hostname}{port}" if parts.hostname else ""
+    except (ValueError, KeyError):
+        return ""
 
 
 def file_hash(path: Path) -> str:
@@ -160,9 +261,24 @@ def file_hash(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def _hopeless(error: BaseException | None) -> str:
+    """Why another try would say the same, "" where it might not."""
+    import urllib3
+
+    while error is not None:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return f"its certificate is not valid ({error.verify_message})"
+        if isinstance(error, socket.gaierror) and error.errno != socket.EAI_AGAIN:
+            return "no server has that name"
+        if isinstance(error, urllib3.exceptions.DecodeError):
+            return "its content is not compressed as it says"
+        error = error.__cause__ or error.__context__
+    return ""
+
+
 def _retry_after(header: str) -> float:
     """Seconds, from a number of them or a date."""
-    if header.strip().isdigit():
+    if header.strip().isdecimal():
         return float(header)
     try:
         return email.utils.parsedate_to_datetime(header).timestamp() - time.time()
@@ -172,4 +288,4 @@ def _retry_after(header: str) -> float:
 
 def _starts(content_range: str) -> int:
     first = content_range.removeprefix("bytes ").partition("-")[0]
-    return int(first) if first.isdigit() else -1
+    return int(first) if first.isdecimal() else -1
