@@ -30,6 +30,12 @@ def slug(text: str, most: int = 40) -> str:
     return kept.encode()[:most].decode(errors="ignore") or "_"
 
 
+def one_line(text: str, most: int = 60) -> str:
+    """A name as it stands in a message: its white space single, without its middle where it is longer than `most`."""
+    words = " ".join(text.split())
+    return words if len(words) <= most else f"{words[: most // 2]}…{words[1 - most // 2 :]}"
+
+
 def distinct(texts: Iterable[str], name: Callable[[str], str] = slug) -> dict[str, str]:
     """Text -> a name of its own for each: `numbered`."""
     different = list(dict.fromkeys(texts))

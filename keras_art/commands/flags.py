@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
@@ -68,9 +69,10 @@ def read(kind: Any, argv: Sequence[str], *, prog: str, description: str, default
         kind,
         args=list(argv),
         prog=prog,
-        description=description,
+        # An example at the margin would run into the next; lines that are indented stay lines.
+        description=re.sub("^(?=python -m )", "    ", description, flags=re.MULTILINE),
         use_underscores=True,
-        config=(tyro.conf.FlagCreatePairsOff,),
+        config=(tyro.conf.FlagCreatePairsOff, tyro.conf.PositionalMetavarFromFieldName),
         **({} if default is None else {"default": default}),
     )
 

@@ -124,6 +124,8 @@ class Reproduction:
             prepare(store, chosen, missing)
             self.begin(study, store, chosen, missing)
             compute(store, missing, estimate)
+        else:
+            terminal.say(f"all {len(runs)} runs are done: nothing is trained")
         print_tables(self.tables(store, runs, study), study.format)
         self.draw(store, runs, study)
         return 0

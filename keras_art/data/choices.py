@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from keras_art.data.collection import BadCollection, Collection, located
-from keras_art.writing import slug
+from keras_art.writing import one_line, slug
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -118,7 +118,7 @@ def check_target(collection: Collection, target: str, hint: str = "") -> None:
     if target not in collection.targets:
         near = difflib.get_close_matches(target, collection.targets, n=1)
         meant = f": did you mean {near[0]!r}?" if near else ""
-        names = ", ".join(" ".join(name.split())[:60] for name in collection.targets)  # whatever they are, on one line
+        names = ", ".join(map(one_line, collection.targets))
         raise BadCollection(f"{collection.name} has no label column {target!r}; it has {names or 'none'}{meant}{hint}")
 
 

@@ -20,6 +20,7 @@ from keras_art.pictures import lookalikes
 from keras_art.pictures.decoded import ImageStore, stored_images
 from keras_art.pictures.images import Unreadable, enlarged, load_photo
 from keras_art.store.runs import Store, StoreError
+from keras_art.writing import one_line
 
 Progress = Callable[[int, int], None]
 CHANGED = "another picture stands there now"
@@ -175,8 +176,8 @@ def describe(store: Store, key: str) -> str:
     facts, folder = kept.facts_of(store, key), kept.folder_of(store, key)
     sizes = kept.read_csv(folder / "images.csv")["split"].value_counts()
     lines = [
-        f"{key}: {' and '.join(facts['targets'])}, N_t = {sizes.sum():,} images in Q_t = {len(facts['classes']):,} "
-        f"classes; "
+        f"{key}: {' and '.join(map(one_line, facts['targets']))}, "
+        f"N_t = {sizes.sum():,} images in Q_t = {len(facts['classes']):,} classes; "
         f"train {sizes.get('train', 0):,}, val {sizes.get('val', 0):,}, test {sizes.get('test', 0):,} "
         f"({facts['rule']} split, seed {facts['split_seed']})"
     ]

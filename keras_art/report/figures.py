@@ -160,10 +160,12 @@ def confusion_matrix(confusion: np.ndarray, names: Sequence[str], *, top: int = 
     # In inches, for the cells to be square and as large as the page allows.
     rows = [f"{name}  {count:,.0f}" for name, count in zip(kept, support, strict=True)]
     left, below = (max(width_of(text, 7) for text in texts) + 0.4 for texts in (rows, kept))
-    above, right = 0.3 if title else 0.1, 0.7
+    right = 0.7
     cell = min(max(0.32, 1.8 / len(kept)), (PAGE - left - right) / len(kept))
     side = cell * len(kept)
-    width, height = left + side + right, below + side + above
+    width = left + side + right
+    heading = label(title, 9, width - 0.2, lines=4)
+    height = below + side + (0.1 + 0.18 * len(heading.splitlines()))
     figure = Figure(figsize=(width, height))
     axes = figure.add_axes((left / width, below / height, side / width, side / height))
     colours = matplotlib.colormaps["Blues"].with_extremes(bad="0.9")
@@ -174,7 +176,8 @@ def confusion_matrix(confusion: np.ndarray, names: Sequence[str], *, top: int = 
     axes.tick_params(length=0)
     axes.set_xlabel("predicted class", fontproperties=font(8))
     axes.set_ylabel("true class and its support", fontproperties=font(8))
-    axes.set_title(label(title, 9, width), fontproperties=font(9))
+    middle = (width / 2 - left) / side  # of the page: over the axes alone a long title would leave it
+    axes.set_title(heading, x=middle, fontproperties=font(9))
     if cell >= 0.22:
         for row, column in np.argwhere(shares >= 0.005):
             share = shares[row, column]

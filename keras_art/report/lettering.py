@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import bisect
 import functools
+import re
 import unicodedata
 from typing import TYPE_CHECKING
 
@@ -35,14 +36,30 @@ def width_of(text: str, size: float) -> float:
     return TextPath((0, 0), text, prop=font(size)).get_extents().width / 72 if text else 0.0
 
 
-def label(text: str, size: float, inches: float) -> str:
-    """A text on one line, without characters that no font has (matplotlib warns of each), cut to a width in inches."""
+def label(text: str, size: float, inches: float, lines: int = 1) -> str:
+    """A text without characters that no font has (matplotlib warns of each), cut to a width in inches.
+
+    Args:
+        lines: as many as it may have; it is broken behind blanks, hyphens and underscores, and cut on the last one.
+    """
     from matplotlib.font_manager import findfont, get_font
 
     fonts = [get_font(findfont(family)) for family in font(size).get_family()]
     words = " ".join(unicodedata.normalize("NFC", str(text)).split())[:300]
     words = "".join(c if any(each.get_char_index(ord(c)) for each in fonts) else "□" for c in words)
-    if width_of(words, size) > inches:
-        fits = bisect.bisect_right(range(len(words)), inches, key=lambda end: width_of(words[:end] + "…", size))
-        words = words[: max(fits - 1, 0)].rstrip() + "…"
-    return words.replace("$", r"\$")  # a name is never a formula
+
+    def fitting(dots: str = "") -> int:
+        """How many letters fit."""
+        if width_of(words, size) <= inches:
+            return len(words)
+        return bisect.bisect_right(range(len(words)), inches, key=lambda end: width_of(words[:end] + dots, size)) - 1
+
+    found = []
+    while len(found) < lines - 1 and (end := max(fitting(), 1)) < len(words):
+        if behind := re.match(r".*[\s_-]", words[:end]):
+            end = behind.end()
+        found.append(words[:end].rstrip())
+        words = words[end:]
+    end = max(fitting("…"), 0)
+    found.append(words if end == len(words) else words[:end].rstrip() + "…")
+    return "\n".join(found).replace("$", r"\$")  # a name is never a formula

@@ -12,8 +12,7 @@ import pandas as pd
 from rich.cells import cell_len
 
 from keras_art.report.tables import PaperTable
-
-WIDEST = 60  # letters of a cell on the terminal
+from keras_art.writing import one_line
 
 
 def beside(paper: PaperTable, frame: pd.DataFrame, format: str) -> str:
@@ -86,7 +85,7 @@ def grid(table: PaperTable, frame: pd.DataFrame) -> str:
             cell += f" ({row['paper']:.6g})"
         cells.setdefault((*key, row["protocol"]), {})[row[column]] = cell
         if row["note"]:
-            notes.setdefault(row["note"], []).append(" ".join(_short(_word(word)) for word in (*key, row[column])))
+            notes.setdefault(row["note"], []).append(" ".join(one_line(word) for word in (*key, row[column])))
     columns = list(dict.fromkeys(frame[column]))
     # What was run stands first: a paper's table of a hundred rows must not hide it.
     ours = {(*map(_word, row[:-1]), row[-1]) for row in frame.loc[frame["n"] > 0, [*index, "protocol"]].to_numpy()}
@@ -139,13 +138,8 @@ def _best(frame: pd.DataFrame) -> pd.DataFrame:
     return bold
 
 
-def _short(word: str) -> str:
-    """Without its middle where a line of the terminal would break: names differ at either end."""
-    return word if len(word) <= WIDEST else f"{word[: WIDEST // 2]}…{word[1 - WIDEST // 2 :]}"
-
-
 def _text(words: pd.DataFrame, right: list[bool]) -> str:
-    lines = [[_short(word) for word in line] for line in (words.columns, *words.to_numpy())]
+    lines = [[one_line(word) for word in line] for line in (words.columns, *words.to_numpy())]
     widths = [max(map(cell_len, column)) for column in zip(*lines, strict=True)]
 
     def padded(word: str, width: int, right: bool) -> str:

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from keras_art.study.config import Artefact, Kind, Mode, Optimizer, Run
 from keras_art.study.costs import Cost, Networks
 from keras_art.study.kinds.classifier import label, tested
+from keras_art.writing import one_line
 
 BRANCHES = ("main", "gram")  # of a Gram classifier
 ALIASES = {"resnet": "ResNet50", "vit": "ViTB16"}  # as the design note calls them
@@ -71,7 +72,7 @@ class MultitaskRun(Run):
     @property
     def title(self) -> str:
         """What a person is told of a run while it trains."""
-        return f"{self.model_name}, seed {self.seed}"
+        return f"{one_line(self.model_name)}, seed {self.seed}"
 
 
 def cost(run: MultitaskRun, images: int, networks: Networks, found: dict[str, Any] | None) -> Cost:

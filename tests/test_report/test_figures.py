@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
 import time
@@ -270,3 +271,13 @@ assert matplotlib.rcParams.copy() == before
     command = [sys.executable, "-W", "error", "-c", program, str(tmp_path / "figure.svg")]
     run = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
+
+
+def test_the_title_of_a_narrow_matrix_takes_the_lines_it_needs_and_loses_nothing():
+    name = "kaokore-193e6fb3-gender-squeezenet_imagenet_notop-76e96810.keras-fine_tuning-0-615ffae4"
+    figure = figures.confusion_matrix(np.eye(2, dtype=int), ["a", "b"], title=name)
+    title = figure.axes[0].title
+    assert title.get_text().replace("\n", "") == name
+    figure.savefig(io.BytesIO())
+    box = title.get_window_extent()
+    assert box.x0 >= 0 and box.y1 <= figure.bbox.y1 and box.x1 <= figure.bbox.x1

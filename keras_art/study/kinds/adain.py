@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from keras_art.errors import UserError
 from keras_art.study.config import Artefact, Kind, Mode, Run, RunRef
 from keras_art.study.costs import Cost, Networks
+from keras_art.writing import one_line
 
 STRIDE = 8  # pixels of the image to one position of relu4_1
 # Two positions of relu4_1 each way: reflection needs a neighbour, the unbiased variance a second value.
@@ -63,7 +64,7 @@ class Stylised(Run):
     @property
     def title(self) -> str:
         """What a person is told of it while it is drawn."""
-        return f"{self.place} stylised within {self.target} at {self.image_size} pixels"
+        return f"{self.place} stylised within {one_line(self.target)} at {self.image_size} pixels"
 
 
 def check_size(image_size: int) -> None:

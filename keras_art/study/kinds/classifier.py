@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from keras_art.study.config import Artefact, Kind, Mode, Optimizer, Run, RunRef
 from keras_art.study.costs import Cost, Networks
+from keras_art.writing import one_line
 
 ADAM = Optimizer("Adam", 1e-3)
 
@@ -49,7 +50,7 @@ class ClassifierRun(NetworkRun):
     @property
     def title(self) -> str:
         """What a person is told of a run while it trains."""
-        return f"{label(self.network)} {self.mode}, seed {self.seed}"
+        return f"{self.place} {one_line(self.target)}, {label(self.network)} {self.mode}, seed {self.seed}"
 
 
 def pretraining(run: ClassifierRun, collection: str, **settings: Any) -> ClassifierRun:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from keras_art.study.config import Artefact, BadRun, Kind, Mode, Run, RunRef, run_from
 from keras_art.study.kinds.classifier import label, tested, training_cost
+from keras_art.writing import one_line
 
 if TYPE_CHECKING:
     from keras_art.store.tickets import Ticket
@@ -66,7 +67,7 @@ class TicketRun(Run):
     def title(self) -> str:
         """What a person is told of a run while it trains."""
         stage = "" if self.mode == "scratch" else f", stage {self.stage}"
-        return f"{self.place} {self.target}, {label(self.network)} {self.mode}{stage}, seed {self.seed}"
+        return f"{self.place} {one_line(self.target)}, {label(self.network)} {self.mode}{stage}, seed {self.seed}"
 
 
 def chain(first: TicketRun, stages: int) -> list[TicketRun]:
