@@ -54,7 +54,7 @@ def label(text: str, size: float, inches: float, lines: int = 1) -> str:
             return len(words)
         return bisect.bisect_right(range(len(words)), inches, key=lambda end: width_of(words[:end] + dots, size)) - 1
 
-    found = []
+    found: list[str] = []
     while len(found) < lines - 1 and (end := max(fitting(), 1)) < len(words):
         if behind := re.match(r".*[\s_-]", words[:end]):
             end = behind.end()
