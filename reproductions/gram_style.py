@@ -30,6 +30,7 @@ import sys
 from collections.abc import Sequence
 
 from keras_art.commands.machine import Reproduction, Tables
+from keras_art.report.comparable import judge
 from keras_art.report.tables import PaperTable, compare
 from keras_art.store.runs import Store
 from keras_art.study.kinds.classifier import label
@@ -37,7 +38,7 @@ from keras_art.study.records import finished
 from reproductions.multitask.kind import MultitaskRun
 from reproductions.multitask.study import PRESETS as SEVEN
 from reproductions.multitask.study import Study, begin, check, collections, files, runs
-from reproductions.multitask.tables import protocol, summaries
+from reproductions.multitask.tables import PRINTED, summaries
 
 PRESETS = {
     name: dataclasses.replace(
@@ -77,7 +78,7 @@ def tables(store: Store, only: Sequence[MultitaskRun] | None, study: Study) -> T
             "mode": run.mode,
             "value": None if found["test_accuracy"] is None else 100 * found["test_accuracy"],
             "status": found["status"],
-            "protocol": protocol(run),
+            "protocol": judge(store, run, PRINTED).protocol,
             "comparable": False,
             "n_test": found.get(f"test_{run.targets[0]}_n"),
             "note": f"{found['parameters']:,} parameters",

@@ -33,6 +33,7 @@ from typing import TYPE_CHECKING, Literal
 from keras_art.commands import flags
 from keras_art.commands.machine import Reproduction, Tables, open_collection
 from keras_art.errors import UserError
+from keras_art.report.comparable import Printed, Protocol, judge, version_of
 from keras_art.report.tables import PaperTable, compare
 from keras_art.store.runs import Store
 from keras_art.study.config import Optimizer
@@ -44,7 +45,6 @@ from keras_art.study.records import finished, variant
 if TYPE_CHECKING:
     from keras_art.commands.machine import Chosen
 
-VERSIONS = {5298: "1.0", 8215: "1.1", 8446: "1.2", 9257: "1.3"}  # labelled faces -> version
 TABLE = PaperTable(
     name="kaokore2020",
     source="KaoKore's owners, on version 1.0",
@@ -95,6 +95,22 @@ PRESETS = {
     ),
     "study": Study(preset="study"), "released": Study(preset="released", data="kaokore-1.2", split="given"),
 }  # fmt: skip
+
+
+def like(run: Run) -> Run:
+    """The run that one of ours would be by the owners' script."""
+    script = PRESETS["released"]
+    return dataclasses.replace(
+        run, mode="fine_tuning", weights="imagenet", preprocessing=script.preprocessing, image_size=script.image_size,
+        optimizer=Optimizer("Adam", script.learning_rate, drops=(script.epochs // 2,)), batch_size=script.batch_size,
+        epochs=script.epochs, patience=script.epochs, keep="last", bn_momentum=0.0,
+    )  # fmt: skip
+
+
+PRINTED = Printed(
+    {"script": Protocol(like, {"rule": "given"})},
+    never="the table's networks are PyTorch's, and how they were trained is not published",
+)
 
 
 def check(study: Study) -> None:
@@ -149,20 +165,22 @@ def tables(store: Store, only: Sequence[Run] | None, study: Study) -> Tables:
     def cell(run: Run) -> tuple[object, ...]:
         return run.place, run.target, run.network
 
-    rows = [
-        {
-            "network": f"{label(run.network)} on {run.place}{variant(run, every, cell, ('seed', 'collection'))}",
-            "version": next((name for n, name in VERSIONS.items() if abs(found["n_images"] / n - 1) < 0.01), "-"),
-            "target": run.target,
-            "value": None if found["test_accuracy"] is None else 100 * found["test_accuracy"],
-            "status": found["status"],
-            "protocol": "demo" if run.collection.startswith("atelier-") else "script",
-            "comparable": False,
-            "n_test": found["n_test"],
-            "note": f"{run.image_size} pixels, {found['epochs']} epochs",
-        }
-        for run, found in done
-    ]
+    rows = []
+    for run, found in done:
+        verdict = judge(store, run, PRINTED)
+        rows.append(
+            {
+                "network": f"{label(run.network)} on {run.place}{variant(run, every, cell, ('seed', 'collection'))}",
+                "version": version_of(store, run.collection, "kaokore") or "-",
+                "target": run.target,
+                "value": None if found["test_accuracy"] is None else 100 * found["test_accuracy"],
+                "status": found["status"],
+                "protocol": verdict.protocol,
+                "comparable": verdict.comparable,
+                "n_test": found["n_test"],
+                "note": f"{run.image_size} pixels, {found['epochs']} epochs; {verdict.note}",
+            }
+        )
     return Tables([(TABLE, compare(TABLE, pd.DataFrame(rows)))])
 
 

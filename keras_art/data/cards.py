@@ -37,6 +37,11 @@ class DatasetCard:
         multiple: what becomes of fields with several values.
         split: `rule`, `seed` and `class_filter` of the papers' split, as `splits.choose` takes them.
         expected: target -> images (N_t), classes (Q_t), and train, val, test where known, as the papers print them.
+        bounds: target -> the least and the most `images` and `classes` that the papers' filter may leave, where their
+            split is published nowhere: docs/comparability.md says why they are what they are.
+        content: by what its own are told from other pictures (`report.comparable`): `objects`, how many there are
+            before any choice; `known`, label column -> id -> label; `test`, target -> `comparable.fingerprint` of its
+            test images. Empty where nobody outside can know.
         files: what `fetch` takes: `path`, `urls`, and `sha256` and `bytes` where known; `unpack` for archives.
         options: what the reader alone understands.
         version: of a collection that has several, else "".
@@ -58,6 +63,8 @@ class DatasetCard:
     doi: str = ""
     split: dict[str, Any] = field(default_factory=dict)
     expected: dict[str, dict[str, int]] = field(default_factory=dict)
+    bounds: dict[str, dict[str, list[int]]] = field(default_factory=dict)
+    content: dict[str, Any] = field(default_factory=dict)
     files: list[dict[str, Any]] = field(default_factory=list)
     options: dict[str, Any] = field(default_factory=dict)
     version: str = ""

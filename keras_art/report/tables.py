@@ -12,7 +12,6 @@ from keras_art.report import metrics
 
 NOT_RUN = "—"
 DIVERGED = "diverged"
-COMPARABLE = ("paper", "released")  # the protocols that may stand beside the paper's numbers
 RUN_COLUMNS = ("value", "status", "protocol", "comparable", "n_test", "note")
 
 
@@ -85,9 +84,8 @@ def compare(table: PaperTable, ours: pd.DataFrame) -> pd.DataFrame:
     Args:
         table: the paper's.
         ours: one row per finished run, or an empty frame. `table.keys` name its cell; `value` is in the table's unit;
-            `status` is `"ok"` or `"diverged"`; `protocol` is `"paper"`, `"released"`, `"study"`, `"demo"`, ...;
-            `comparable` is true for the protocols `paper` and `released` on the paper's own collection; `n_test`, the
-            size of the test set, is NaN where the metric is not an accuracy; `note` is text.
+            `status` is `"ok"` or `"diverged"`; `protocol` and `comparable` are as `comparable.judge` says, whose reason
+            belongs into `note`, text; `n_test`, the size of the test set, is NaN where the metric is not an accuracy.
 
     Returns:
         Columns `table`, `table.keys`, `paper`, `ours` (a mean, `"—"` or `"diverged"`), `std` (over seeds, n - 1 in the
@@ -95,8 +93,7 @@ def compare(table: PaperTable, ours: pd.DataFrame) -> pd.DataFrame:
         `n_test`, `low` and `high`, the 95% Wilson interval, which `render` writes into the columns before them.
 
     Raises:
-        ValueError: `ours` lacks a column, a run without a value is not marked as diverged, or a run is called
-            comparable under a protocol which is not.
+        ValueError: `ours` lacks a column, or a run without a value is not marked as diverged.
     """
     cells = table.cells().drop(columns="mark").rename(columns={"note": "mark_note"})
     cells = cells.assign(comparable=True, order=range(len(cells)))
@@ -135,8 +132,6 @@ def _summarise(table: PaperTable, ours: pd.DataFrame) -> pd.DataFrame:
     ours = ours.assign(comparable=ours["comparable"].eq(True))  # a blank is no, though bool(NaN) is True
     if not ((ours["status"] == "diverged") | (ours["status"] == "ok") & ours["value"].notna()).all():
         raise ValueError(f'{table.name}: a run is "ok" and has a value, or it is "diverged"')
-    if not ours.loc[ours["comparable"], "protocol"].isin(COMPARABLE).all():
-        raise ValueError(f"{table.name}: only the protocols {COMPARABLE} are comparable with the paper")
     unit = 100 if "%" in table.metric else 1
     by = [*table.keys, "protocol", "comparable"]
     rows = []

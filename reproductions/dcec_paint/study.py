@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -10,6 +12,7 @@ from keras_art import terminal
 from keras_art.commands import flags
 from keras_art.commands.machine import located
 from keras_art.errors import UserError
+from keras_art.report.comparable import Printed, Protocol
 from keras_art.store.runs import Store
 from keras_art.study.files import artefact
 from keras_art.study.kinds.clustering import ClusteringRun as Run
@@ -167,16 +170,15 @@ def begin(study: Study, store: Store, chosen: Chosen, missing: Sequence[Run]) ->
     )
 
 
-def protocol(run: Run, pretraining: Run) -> str:
-    """Which preset a run followed, whatever the command that started it."""
-    if run.collection.startswith("atelier-"):
-        return "demo"
-    for name in ("paint", "guo", "west"):
-        preset = PRESETS[name]
-        if (
-            all(getattr(run, field) == getattr(preset, field) for field in (*NETWORK, *JOINT))
-            and (pretraining.epochs, pretraining.batch_size, pretraining.keep)
-            == (preset.epochs, preset.pretrain_batch_size, preset.keep)
-        ):  # fmt: skip
-            return name
-    return "study"
+def like(preset: Study, run: Run) -> Run:
+    """The run, a clustering or its pretraining, that one of ours would be by a preset."""
+    own = {field: getattr(preset, field) for field in NETWORK}
+    if run.mode == "pretraining":
+        own |= {"epochs": preset.epochs, "batch_size": preset.pretrain_batch_size, "keep": preset.keep}
+    else:
+        own |= {field: getattr(preset, field) for field in JOINT}
+    return dataclasses.replace(run, **own)
+
+
+PROTOCOLS = {name: Protocol(functools.partial(like, PRESETS[name])) for name in ("paint", "guo", "west")}
+PRINTED = Printed(PROTOCOLS, carried=Printed(PROTOCOLS), never="the auction pictures are published nowhere")

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from keras_art.commands.machine import Tables
+from keras_art.report.comparable import Verdict, judge
 from keras_art.report.tables import PaperTable, compare
 from keras_art.store.reading import read_table
 from keras_art.store.runs import Store
 from keras_art.study.records import finished, variant
-from reproductions.dcec_paint.study import NETWORK, Run, Study, protocol
+from reproductions.dcec_paint.study import NETWORK, PRINTED, Run, Study
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -145,7 +146,7 @@ class Clustered:
     """
 
     run: Run
-    protocol: str
+    verdict: Verdict
     name: str
     found: dict[str, Any]
 
@@ -176,7 +177,7 @@ def clusterings(store: Store, only: Sequence[Run] | None) -> list[Clustered]:
         # Of what the two have in common, the clustering has told already.
         before = variant(first, firsts, _cell, ("collection", "seed", "gap_references", *NETWORK))
         name = f"{run.place} {run.image_size}px{differing}{before.replace('[', '[pretraining ')}"
-        done.append(Clustered(run, protocol(run, first), name, found))
+        done.append(Clustered(run, judge(store, run, PRINTED), name, found))
     return done
 
 
@@ -191,9 +192,12 @@ def beside_west(done: Sequence[Clustered]) -> list[tuple[PaperTable, pd.DataFram
     rows = []
     for each in done:
         # What is wrong with a clustering says why a score of it is missing.
-        note = "; ".join([f"N={each.found['n_images']}", *each.found.get("notes", [])])
+        note = "; ".join(
+            [f"N={each.found['n_images']}", *each.found.get("notes", []), *filter(None, [each.verdict.note])]
+        )
         row = {
-            "collection": each.name, "k": each.run.k, "protocol": each.protocol, "n_test": None, "comparable": False,
+            "collection": each.name, "k": each.run.k, "protocol": each.verdict.protocol, "n_test": None,
+            "comparable": each.verdict.comparable,
             "status": each.found["status"], "note": note, "seed": each.run.seed,
         }  # fmt: skip
         for name, method, space in (("kmeans", "kmeans_embedding", "embedding"), ("dcec", "dcec", "learned")):
@@ -232,7 +236,8 @@ def overview(store: Store, done: Sequence[Clustered], target: str | None) -> pd.
             labels = list(each.found["classes"])
             label = target if target in labels else next(iter(labels), "")
             row = {
-                "collection": each.name, "protocol": each.protocol, "k": each.run.k, "label": label, "method": method,
+                "collection": each.name, "protocol": each.verdict.protocol, "k": each.run.k, "label": label,
+                "method": method,
             }  # fmt: skip
             row |= {f"AS {space}": measured.get(f"silhouette_{space}") for space in ("learned", "embedding", "pca")}
             row |= {name: measured.get(f"{name}_{label}") for name in ("accuracy", "nmi", "ari")}

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from keras_art.commands.machine import Tables
+from keras_art.report.comparable import Printed, judge
 from keras_art.report.tables import PaperTable, compare
 from keras_art.store.runs import Store
 from keras_art.study.kinds.classifier import label
@@ -36,18 +37,18 @@ DEFENSE = PaperTable(
     """,
 )
 
+PRINTED = Printed(never="the defence's images, filters and schedule are not published")
+
 
 def tables_of(store: Store, only: Sequence[MultitaskRun] | None, study: Study) -> Tables:
-    """Our scores with the rules beside them, a table for each collection; test accuracies; the defence's table.
-
-    Ours never count as comparable with the defence: its images, filters and schedule are not published.
-    """
+    """Our scores with the rules beside them, a table for each collection; test accuracies; the defence's table."""
     import pandas as pd
 
     done = [(run, found) for run, found in finished(store, MultitaskRun) if only is None or run in only]
     every = [run for run, _ in done]
     scores, defense = [], []
     for run, found in done:
+        verdict = judge(store, run, PRINTED)
         for task in run.targets:
             accuracy = found[f"test_{task}_accuracy"]
             row = {
@@ -55,15 +56,16 @@ def tables_of(store: Store, only: Sequence[MultitaskRun] | None, study: Study) -
                 "network": label(run.network),
                 "mode": run.mode,
                 "status": found["status"],
-                "protocol": protocol(run),
-                "comparable": False,
+                "protocol": verdict.protocol,
+                "comparable": verdict.comparable,
                 "note": f"{found['n_classes'][task]} classes",
                 "n_test": found.get(f"test_{task}_n"),
                 "value": None if accuracy is None else 100 * accuracy,
             }
             scores.append(row)
             if run.place == "rijksmuseum" and f"val_{task}_accuracy" in found:
-                defense.append({**row, "value": 100 * found[f"val_{task}_accuracy"], "n_test": None})
+                note = f"{row['note']}; {verdict.note}"
+                defense.append({**row, "value": 100 * found[f"val_{task}_accuracy"], "n_test": None, "note": note})
     paper = [(SCORES, compare(SCORES, pd.DataFrame(scores))), (DEFENSE, compare(DEFENSE, pd.DataFrame(defense)))]
     return Tables(paper, summaries(store, every))
 
@@ -71,11 +73,6 @@ def tables_of(store: Store, only: Sequence[MultitaskRun] | None, study: Study) -
 def cell(run: MultitaskRun) -> tuple[str, ...]:
     """What names a run's cell of a table."""
     return run.place, run.model_name
-
-
-def protocol(run: MultitaskRun) -> str:
-    """What a table calls the way in which a run came about."""
-    return "demo" if run.collection.startswith("atelier-") else "study"
 
 
 def summaries(store: Store, runs: Sequence[MultitaskRun]) -> list[tuple[str, pd.DataFrame]]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from keras_art.store.runs import Store
 from keras_art.study.kinds.classifier import label
 from reproductions.sabatelli2018.study import Run, Study
-from reproductions.sabatelli2018.tables import is_carried
+from reproductions.sabatelli2018.tables import is_carried, verdict_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,6 +29,7 @@ def draw(store: Store, configs: Sequence[Run], study: Study) -> None:
 
     folder = store.root / "sabatelli2018" / "figures"
     targets = {run.collection: run for run in configs if run.mode != "pretraining"}
+    carried = {run.collection for run in configs if is_carried(store, run)}
     for key, any_run in targets.items():
         ready = tasks.load(store, key, any_run.image_size, any_run.resize)
         table = ready.task.images
@@ -46,19 +47,19 @@ def draw(store: Store, configs: Sequence[Run], study: Study) -> None:
                 name = f"{run.mode}, carried over" if is_carried(store, run) else run.mode
                 modes[name] = pd.concat([modes[name], line]) if name in modes else line
         if curves:
-            title, paper = f"{any_run.place}, {any_run.target}", published(any_run.place, any_run.target)
+            verdicts = [verdict_of(store, run, carried) for run in configs if run.collection == key]
+            beside = any(verdict.comparable for verdict in verdicts)
+            title, paper = f"{any_run.place}, {any_run.target}", published(any_run.target) if beside else None
             figure = figures.learning_curves(curves, title=title, paper=paper)
             figures.save(figure, folder / f"{key}-curves.png")
         ours = [run for run in configs if run.collection == key]
         _draw_saliency(store, ours, shown.head(4), folder / f"{key}-saliency.png")
 
 
-def published(name: str, target: str) -> pd.DataFrame | None:
-    """The paper's own validation curves, for its own collection only."""
+def published(target: str) -> pd.DataFrame:
+    """The paper's own validation curves of one of its challenges on the Rijksmuseum."""
     import pandas as pd
 
-    if name != "rijksmuseum":
-        return None
     stem = Path(__file__).parents[1] / "published" / f"eccv_rijksmuseum_{target}_challenge"
     return pd.concat([published_curves(Path(f"{stem}_{mode}.csv")) for mode in ("full_fine_tuning", "only_softmax")])
 

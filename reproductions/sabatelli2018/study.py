@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from keras_art.commands import flags
 from keras_art.commands.machine import open_collection
 from keras_art.errors import UserError
+from keras_art.report.comparable import Printed, Protocol
 from keras_art.store.runs import Store
-from keras_art.study.config import Optimizer, RunRef
+from keras_art.study.config import Optimizer
 from keras_art.study.files import artefact, starting_weights, words_of
 from keras_art.study.kinds.classifier import ClassifierRun as Run
 from keras_art.study.kinds.classifier import pretraining
@@ -187,23 +189,35 @@ def in_mode(study: Study, run: Run, mode: str) -> Run:
     return dataclasses.replace(run, weights="none") if mode == "scratch" else run
 
 
-def protocol(run: Run, facts: dict[str, Any]) -> str:
-    """Which preset a run followed, whatever the command that started it: demo, paper, released, or study.
+def like(preset: Study, run: Run) -> Run:
+    """The run that one of ours would be by a preset: same place, network, mode and seed.
 
-    Args:
-        facts: what the store says of how its collection was split, `task.json`.
+    Raises:
+        UserError: the paper has no such mode.
     """
-    if run.collection.startswith("atelier-"):
-        return "demo"
-    for name in ("paper", "released"):
-        preset = PRESETS[name]
-        if (
-            run == in_mode(preset, run, run.mode)
-            and all(getattr(run, field) == getattr(preset, field) for field in SHARED)
-            and run.image_size == NATIVE_SIZE.get(str(run.network), 224)
-            and (isinstance(run.weights, RunRef) or run.weights in ("imagenet", "none"))
-            and (facts["rule"], facts["split_seed"]) == (preset.split, preset.split_seed)
-            and facts["class_filter"] == (preset.class_filter == "in_all_splits")
-        ):
-            return name
-    return "study"
+    if run.mode not in ("off_the_shelf", "fine_tuning", "scratch"):
+        raise UserError(f"the paper has no {run.mode}")
+    size = NATIVE_SIZE.get(str(run.network), 224)
+    shared = {field: getattr(preset, field) for field in SHARED}
+    return in_mode(
+        preset, dataclasses.replace(run, weights="imagenet", image_size=size, head="softmax", **shared), run.mode
+    )
+
+
+RIJKSMUSEUM = Printed(
+    {
+        name: Protocol(
+            functools.partial(like, preset),
+            {
+                "rule": preset.split, "split_seed": preset.split_seed,
+                "class_filter": preset.class_filter == "in_all_splits",
+            },
+        )
+        for name, preset in PRESETS.items() if name not in ("demo", "study")
+    },
+    card="rijksmuseum", targets=("material", "type", "artist"), networks=NETWORKS,
+)  # fmt: skip
+ANTWERP = dataclasses.replace(
+    RIJKSMUSEUM, card="antwerp", targets=("type", "artist"),
+    carried=dataclasses.replace(RIJKSMUSEUM, modes=("fine_tuning",)),
+)  # fmt: skip

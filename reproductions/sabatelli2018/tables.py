@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from keras_art.commands.machine import Tables
+from keras_art.report import comparable
+from keras_art.report.comparable import Verdict
 from keras_art.report.tables import PaperTable, compare
 from keras_art.store.reading import read_json
 from keras_art.store.runs import Store
 from keras_art.study.config import RunRef
 from keras_art.study.kinds.classifier import label
 from keras_art.study.records import finished, run_of, variant
-from reproductions.sabatelli2018.study import Run, Study, protocol
+from reproductions.sabatelli2018.study import ANTWERP, RIJKSMUSEUM, Run, Study
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -99,8 +101,8 @@ TABLE_3 = PaperTable(
 def tables_of(store: Store, only: Sequence[Run] | None, study: Study) -> Tables:
     """The paper's tables beside what the store holds, or beside some of its runs.
 
-    Our rows name the collection before the target; only runs by the paper's protocol on the paper's own collection
-    stand in the paper's rows. Runs that differ in anything but their seed are never averaged.
+    Our rows name the collection before the target; in the paper's rows stands what `comparable.judge` lets through.
+    Runs that differ in anything but their seed are never averaged.
     """
     import pandas as pd
 
@@ -110,15 +112,14 @@ def tables_of(store: Store, only: Sequence[Run] | None, study: Study) -> Tables:
     carried = {run.collection for run in every if is_carried(store, run)}
     rows: dict[str, list[dict[str, Any]]] = {"table_2": [], "table_2_sizes": [], "table_3": []}
     for run, found in done:
-        followed = protocol(run, read_json(store.root / "collections" / run.collection / "task.json"))
-        comparable = followed in ("paper", "released") and matches_card(run.place, run.target, found)
+        verdict = verdict_of(store, run, carried)
         row = {
-            "challenge": run.target if comparable else f"{run.place} {run.target}{variant(run, every, cell)}",
+            "challenge": run.target if verdict.comparable else f"{run.place} {run.target}{variant(run, every, cell)}",
             "network": label(run.network),
             "status": found["status"],
-            "protocol": followed,
-            "comparable": comparable,
-            "note": f"N_t={found['n_images']}, Q_t={found['n_classes']}",
+            "protocol": verdict.protocol,
+            "comparable": verdict.comparable,
+            "note": "; ".join(filter(None, [f"N_t={found['n_images']}, Q_t={found['n_classes']}", verdict.note])),
         }
         accuracy = None if found["test_accuracy"] is None else 100 * found["test_accuracy"]
         tested = {**row, "value": accuracy, "n_test": found["n_test"]}
@@ -139,6 +140,15 @@ def tables_of(store: Store, only: Sequence[Run] | None, study: Study) -> Tables:
             (TABLE_3, compare(TABLE_3, pd.DataFrame(rows["table_3"]))),
         ]
     )
+
+
+def verdict_of(store: Store, run: Run, carried: Collection[str]) -> Verdict:
+    """Whether a run stands beside what is printed of its collection.
+
+    Args:
+        carried: the collections to which something was carried over: to those of Table 3.
+    """
+    return comparable.judge(store, run, ANTWERP if run.collection in carried else RIJKSMUSEUM)
 
 
 def cell(run: Run) -> tuple[object, ...]:
@@ -171,31 +181,14 @@ def _collections(store: Store, keys: set[str]) -> pd.DataFrame:
         counts = {"N_t": ours["n_images"], "Q_t": len(ours["classes"])}
         if len(others) == 1:
             counts["overlap"] = 100 * label_overlap(ours["classes"], others[0]["classes"])
-        comparable = matches_card(name, ours["targets"][0], {"n_images": counts["N_t"], "n_classes": counts["Q_t"]})
+        verdict = comparable.judge_collection(store, key, ANTWERP if name == "antwerp" else RIJKSMUSEUM)
         for column, value in counts.items():
             rows.append(
                 {
                     "challenge": ours["targets"][0], "collection": shown, "count": column, "value": value,
                     "status": "ok",
-                    "protocol": "paper" if comparable else "demo" if key.startswith("atelier-") else "study",
-                    "comparable": comparable, "n_test": None,
-                    "note": "",
+                    "protocol": verdict.protocol, "comparable": verdict.comparable, "n_test": None,
+                    "note": verdict.note,
                 }
             )  # fmt: skip
     return pd.DataFrame(rows)
-
-
-def matches_card(name: str, target: str, found: dict[str, Any]) -> bool:
-    """Whether a task is the paper's: its card's N_t within 1% and Q_t within 5%.
-
-    Not exactly, because the paper's filter depends on which rows its unpublished split put where.
-    """
-    from keras_art.data import cards
-
-    if name not in ("rijksmuseum", "antwerp") or name not in cards.names():
-        return False
-    expected = cards.load_card(name).expected.get(target)
-    return expected is not None and (
-        abs(found["n_images"] / expected["images"] - 1) < 0.01
-        and abs(found["n_classes"] / expected["classes"] - 1) < 0.05
-    )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from keras_art.store.runs import Store
 from keras_art.writing import slug
 from reproductions.sabatelli2021 import results
-from reproductions.sabatelli2021.study import Run, Study, protocol
+from reproductions.sabatelli2021.study import Run, Study
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,12 +35,6 @@ PRINTED = {
         "human_lba_percentage_study": "% of the training set, Human-LBA",
     },
 }  # fmt: skip
-# The published plot that is drawn behind ours: the one of that collection, or that asks the same of other images.
-BEHIND = {
-    "cifar10": ("cifar10_example", "CIFAR-10"),
-    "artist": ("artist_classification_1", "Artist-Classification-1"),
-    "type": ("type_classification", "Type-Classification"),
-}
 # The paper's blue, orange, green, red, purple and cyan, in shades that stay apart for colour-blind readers.
 COLOURS = {
     "target_ticket": "#0072B2", "winning_ticket": "#0072B2", "ticket": "#0072B2", "random_mask": "#E69F00",
@@ -51,7 +45,10 @@ COLOURS = {
 
 
 def draw(store: Store, configs: Sequence[Run], study: Study) -> None:
-    """Accuracy against the fraction pruned, of each collection of a study and of the paper's, into `figures/`."""
+    """Accuracy against the fraction pruned, of each collection of a study and of the paper's, into `figures/`.
+
+    The paper's lines have figures of their own: its collections are published nowhere.
+    """
     from keras_art.report.figures import save
     from keras_art.report.sparsity_figures import sparsity_curves
 
@@ -80,16 +77,7 @@ def _panel(group: pd.DataFrame, title: str) -> Panel:
         )
         lines[str(line)] = stages
     scratch = done.loc[unpruned, "test"]
-    run = group["run"].iloc[0]
-    behind = BEHIND.get(run.place) or BEHIND.get(run.target)
-    paper, paper_title = {}, ""
-    if behind and lines and protocol(run) != "demo":
-        published = published_panel(PUBLISHED / f"lth_{behind[0]}.csv", "")
-        names = {"ticket": "target_ticket", "winning_ticket": "target_ticket"}
-        lines_there = {names.get(name, name): line for name, line in published.lines.items()}
-        paper = {name: line for name, line in lines_there.items() if name in lines}
-        paper_title = behind[1]
-    return Panel(title, lines, (scratch.mean(), scratch.std()) if len(scratch) else None, paper, paper_title)
+    return Panel(title, lines, (scratch.mean(), scratch.std()) if len(scratch) else None)
 
 
 def published_panel(path: Path, title: str) -> Panel:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from keras_art.commands import flags
 from keras_art.commands.machine import open_collection
 from keras_art.errors import UserError
+from keras_art.report.comparable import Printed, Protocol
 from keras_art.store.runs import Store
 from keras_art.study.config import Artefact, RunRef
 from keras_art.study.files import artefact
@@ -218,10 +219,10 @@ def carried_stages(study: Study) -> tuple[int, ...]:
     return study.transfer_stages or tuple(range(study.stages))
 
 
-def protocol(run: Run) -> str:
-    """Which preset a run followed, whatever the command that started it: demo, paper or study."""
-    if run.collection.startswith("atelier-"):
-        return "demo"
+def like(run: Run) -> Run:
+    """The run that one of ours would be by the paper's text."""
     preset = PRESETS["paper"]
-    same = all(getattr(run, field) == getattr(preset, field) for field in SHARED)
-    return "paper" if same and run.network in preset.networks else "study"
+    return dataclasses.replace(run, network=preset.networks[0], **{field: getattr(preset, field) for field in SHARED})
+
+
+PRINTED = Printed({"paper": Protocol(like)}, never="the paper's collections are published nowhere")

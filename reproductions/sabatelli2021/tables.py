@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from keras_art.commands.machine import Tables
+from keras_art.report.comparable import judge
 from keras_art.report.tables import PaperTable, compare
 from keras_art.store.reading import read_json, read_table
 from keras_art.store.runs import Store
 from reproductions.sabatelli2021 import results
-from reproductions.sabatelli2021.study import Run, Study, protocol
+from reproductions.sabatelli2021.study import PRINTED, Run, Study
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -99,12 +100,16 @@ def tables_of(store: Store, only: Sequence[Run] | None, study: Study) -> Tables:
     if len(every):
         chosen = results.best(every)
         unpruned = chosen["line"].str.startswith("scratch")
+        verdicts = [judge(store, run, PRINTED) for run in chosen["run"]]
         chosen = chosen.assign(
             mode=chosen["line"],
             network=chosen["network"] + ", best by " + chosen["choice"],
-            protocol=chosen["run"].map(protocol),
-            comparable=False,  # the paper's collections are published nowhere
-            note=chosen["stage"].map("stage {}".format).mask(unpruned, ""),
+            protocol=[verdict.protocol for verdict in verdicts],
+            comparable=[verdict.comparable for verdict in verdicts],
+            note=[
+                "; ".join(filter(None, ["" if line.startswith("scratch") else f"stage {stage}", verdict.note]))
+                for line, stage, verdict in zip(chosen["line"], chosen["stage"], verdicts, strict=True)
+            ],
         )
         sizes = _collections(store, every)
     accuracies = chosen.assign(value=chosen["test"]) if len(chosen) else chosen
@@ -128,8 +133,10 @@ def _collections(store: Store, every: pd.DataFrame) -> pd.DataFrame:
         folder = store.root / "collections" / str(key)
         facts = read_json(folder / "task.json")
         counts = read_table(folder / "images.csv", usecols=["split"])["split"].value_counts()
+        verdict = judge(store, run, PRINTED)
         counts = {**{name: int(counts[name]) for name in ("train", "val", "test")}, "N_t": facts["n_images"]}
         for name, value in {**counts, "Q_t": len(facts["classes"])}.items():
             line = {"challenge": f"{run.place} {run.target}", "count": name, "value": value, "status": "ok"}
-            lines.append({**line, "protocol": protocol(run), "comparable": False, "n_test": None, "note": ""})
+            told = {"protocol": verdict.protocol, "comparable": verdict.comparable, "note": verdict.note}
+            lines.append({**line, **told, "n_test": None})
     return pd.DataFrame(lines)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from keras_art import terminal
 from keras_art.commands.machine import open_collection
+from keras_art.errors import UserError
+from keras_art.report.comparable import Printed, Protocol
 from keras_art.store.runs import Store
 from keras_art.study.config import Optimizer, Run, RunRef
 from keras_art.study.files import artefact, given_run, starting_weights, words_of
@@ -160,18 +163,26 @@ def settings(study: Study) -> list[tuple[str, str, str, tuple[float, float]]]:
     return [whole, *one_off, without]  # type: ignore[list-item]
 
 
-def protocol(run: SaclfRun, rule: str) -> str:
-    """Which preset a run followed: demo, paper, released, released_v1_1, or study.
+def like(preset: Study, run: SaclfRun) -> SaclfRun:
+    """The run that one of ours would be by a preset, stylised set and decoder included: same network and seed.
 
-    A preset is followed where it expands to this very run, its stylised set and decoder included.
-
-    Args:
-        rule: by which its collection was split; KaoKore brings its split along.
+    Raises:
+        UserError: its network is a file.
     """
-    if run.collection.startswith("atelier-"):
-        return "demo"
-    for name in ("paper", "released", "released_v1_1"):
-        asked = dataclasses.replace(PRESETS[name], networks=(str(run.network),), seeds=(run.seed,))
-        if rule == "given" and isinstance(run.network, str) and run in expand(asked, run.collection, run.target):
-            return name
-    return "study"
+    if not isinstance(run.network, str):
+        raise UserError(f"the network {run.network} is none of the paper's")
+    asked = dataclasses.replace(preset, networks=(run.network,), seeds=(run.seed,))
+    return next(found for found in expand(asked, run.collection, run.target) if isinstance(found, SaclfRun))
+
+
+# KaoKore brings its split along.
+PRINTED = Printed(
+    {
+        name: Protocol(functools.partial(like, preset), {"rule": "given"})
+        for name, preset in PRESETS.items()
+        if name not in ("demo", "study")
+    },
+    card="kaokore-1.2",
+    targets=("status",),
+    networks=("ResNet50",),
+)

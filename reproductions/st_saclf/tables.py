@@ -7,20 +7,18 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from keras_art.commands.machine import Tables
+from keras_art.report.comparable import judge, version_of
 from keras_art.report.tables import PaperTable, compare
-from keras_art.store.reading import read_json
 from keras_art.store.runs import Store
 from keras_art.study.config import Run
 from keras_art.study.kinds.classifier import label
 from keras_art.study.records import finished, variant
-from reproductions.st_saclf.grid import protocol
+from reproductions.st_saclf.grid import PRINTED
 from reproductions.st_saclf.kinds import SaclfRun
 from reproductions.st_saclf.study import Study
 
 if TYPE_CHECKING:
     import pandas as pd
-
-VERSIONS = {5298: "1.0", 8215: "1.1", 8446: "1.2", 9257: "1.3"}  # labelled images -> version of KaoKore
 
 BASELINES = PaperTable(
     name="kaokore_baselines",
@@ -56,13 +54,6 @@ SCORES = {
 SETTINGS = ("mode", "attention", "loss", "p1", "p2")
 
 
-def version(run: SaclfRun, found: dict[str, Any]) -> str:
-    """The version of KaoKore a run is of, by its number of images within 1%; "" of another collection."""
-    if not run.collection.startswith("kaokore-"):
-        return ""
-    return next((name for n, name in VERSIONS.items() if abs(found["n_images"] / n - 1) < 0.01), "")
-
-
 def done(store: Store, only: Sequence[Run] | None = None) -> list[tuple[SaclfRun, dict[str, Any]]]:
     """The finished classifiers of a store by directory name, or those of some runs in their order."""
     found = finished(store, SaclfRun)
@@ -93,21 +84,20 @@ def published(store: Store, only: Sequence[Run] | None = None) -> pd.DataFrame:
     rows = []
     found_runs = done(store, only)
     for run, found in found_runs:
-        facts = read_json(store.root / "collections" / run.collection / "task.json")
-        followed, of = protocol(run, facts["rule"]), version(run, found)
-        comparable = followed in ("paper", "released", "released_v1_1") and of == "1.2" and run.target == "status"
+        verdict, of = judge(store, run, PRINTED), version_of(store, run.collection, "kaokore")
         name = label(run.network)
-        if not comparable:
+        if not verdict.comparable:
             set_as = ", ".join(f"{setting}={getattr(run, setting)}" for setting in SETTINGS)
             name += f" on {run.collection} [{set_as}]{variant(run, [other for other, _ in found_runs], cell)}"
+        images = f"{found['n_images']:,} images, {found['n_stylised']:,} stylised in training"
         row = {
-            "network": name, "version": of, "status": found["status"], "protocol": followed,
-            "note": f"{found['n_images']:,} images, {found['n_stylised']:,} stylised in training",
+            "network": name, "version": of, "status": found["status"], "protocol": verdict.protocol,
+            "note": "; ".join(filter(None, [images, verdict.note])), "comparable": verdict.comparable,
         }  # fmt: skip
         for score, key in SCORES.items():
             value = None if found[key] is None else 100 * found[key]
             n_test = found["n_test"] if score == "accuracy" else None
-            rows.append({**row, "score": score, "value": value, "comparable": comparable, "n_test": n_test})
+            rows.append({**row, "score": score, "value": value, "n_test": n_test})
     return compare(PUBLISHED, pd.DataFrame(rows))
 
 

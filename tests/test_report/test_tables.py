@@ -161,12 +161,6 @@ def test_protocols_are_never_averaged():
     np.testing.assert_array_equal(frame["paper"], [77.33, 77.33, np.nan])
 
 
-@pytest.mark.parametrize("protocol", ["demo", "study"])
-def test_a_protocol_which_cannot_be_comparable_is_an_error(protocol):
-    with pytest.raises(ValueError, match="only the protocols"):
-        compared(run(50.0, protocol=protocol))
-
-
 def test_a_diverged_run_says_so_and_has_no_delta():
     row = rows(csv(compared(run(np.nan, status="diverged")))).squeeze()
     assert (row["ours"], row["n"], row["std"], row["delta"]) == ("diverged", 1, "", "")

@@ -290,9 +290,9 @@ def runs_of(asked):
 @pytest.mark.parametrize("preset", ["paint", "guo", "west"])
 def test_a_run_by_a_papers_preset_is_known_as_one(preset):
     pretraining, clustered, *_ = runs_of(study.PRESETS[preset])
-    assert study.protocol(clustered, pretraining) == preset
+    assert [study.like(study.PRESETS[preset], run) for run in (pretraining, clustered)] == [pretraining, clustered]
     pretraining, clustered, *_ = runs_of(study.Study(**{**vars(study.PRESETS[preset]), "epochs": 3}))
-    assert study.protocol(clustered, pretraining) == "study"
+    assert study.like(study.PRESETS[preset], pretraining) != pretraining
 
 
 def test_a_clustering_needs_its_pretraining_and_the_pretraining_nothing():
@@ -391,4 +391,4 @@ def test_the_codes_shuffle_in_pretraining_and_keep_the_order_in_the_joint_traini
     first, *clusterings = study.runs(study.PRESETS[name], chosen, Store("nowhere"))
     assert (first.mode, first.order) == ("pretraining", "shuffled")
     assert {run.order for run in clusterings} == {"fixed"}
-    assert study.protocol(clusterings[0], first) == name
+    assert all(study.like(study.PRESETS[name], run) == run for run in (first, *clusterings))

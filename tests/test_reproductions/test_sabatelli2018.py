@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import dataclasses
 import io
 import json
 import shutil
@@ -18,7 +17,7 @@ from conftest import kill_at
 from keras_art.commands import flags
 from keras_art.report.tables import DIVERGED
 from keras_art.store.runs import Store
-from keras_art.study.config import Artefact, Optimizer, digest
+from keras_art.study.config import digest
 from reproductions.sabatelli2018 import REPRODUCTION, study, tables
 
 main = REPRODUCTION.main
@@ -269,20 +268,6 @@ def test_a_preset_fixes_every_field_and_a_flag_overrides_one(preset):
     asked = flags.parse(study.Study, study.PRESETS, ["--preset", preset, "--seeds", "7"], prog="", description="")
     assert asked.seeds == (7,)
     assert asked.optimizer == study.PRESETS[preset].optimizer and asked.frozen_bn == study.PRESETS[preset].frozen_bn
-
-
-def test_a_run_of_the_papers_protocol_is_known_as_one():
-    preset = study.PRESETS["paper"]
-    facts = {"rule": preset.split, "split_seed": preset.split_seed, "class_filter": True}
-    run = study.in_mode(preset, study.Run(collection="rijksmuseum-00000000", preprocessing="unit"), "off_the_shelf")
-    run = dataclasses.replace(run, frozen_bn="batch")
-    assert study.protocol(run, facts) == "paper"
-    assert study.protocol(dataclasses.replace(run, frozen_bn="inference"), facts) == "study"
-    assert study.protocol(dataclasses.replace(run, weights=Artefact("w-00000000.h5")), facts) == "study"
-    assert study.protocol(dataclasses.replace(run, optimizer=Optimizer("RMSprop", 0.01)), facts) == "study"
-    assert study.protocol(dataclasses.replace(run, collection="atelier-target-00000000"), facts) == "demo"
-    assert not tables.matches_card("rijksmuseum", "artist", {"n_images": 1000, "n_classes": 12})
-    assert tables.matches_card("rijksmuseum", "artist", {"n_images": 82018, "n_classes": 1196})
 
 
 def test_digests_of_runs_stay_what_they_are():

@@ -263,9 +263,8 @@ def test_the_paper_preset_is_the_papers_protocol():
     study = flags.parse(page.Study, page.PRESETS, ["--preset", "paper", "--seeds", "3"], prog="", description="")
     assert study.seeds == (3,)
     run = page.Run(collection="somewhere-00000000", target="artist")
-    assert page.protocol(run) == "paper"
-    assert page.protocol(dataclasses.replace(run, rate=0.5)) == "study"
-    assert page.protocol(dataclasses.replace(run, collection="atelier-target-00000000")) == "demo"
+    assert page.like(run) == run
+    assert page.like(dataclasses.replace(run, rate=0.5)) == run
 
 
 def test_digests_of_runs_stay_what_they_are():

@@ -125,7 +125,7 @@ def test_each_released_preset_is_one_program(preset, network, batch_size, shares
             optimizer.iterations.assign(3 * epoch + 2)
             taken.append(float(optimizer.learning_rate))
     np.testing.assert_allclose(taken, rates, rtol=1e-5)
-    assert grid.protocol(run, "given") == preset
+    assert grid.like(PRESETS[preset], run) == run
 
 
 def test_scores_are_macro_means_over_the_whole_split_with_rare_classes_apart():
@@ -193,19 +193,16 @@ def test_several_values_are_tuples_and_read_back_as_they_were(tmp_path: Path):
 
 
 def test_a_preset_is_told_by_all_that_a_run_stands_on():
-    def protocols(asked: Study, rule: str = "given") -> set[str]:
-        return {grid.protocol(run, rule) for run in classifiers(asked)}
-
-    for name in ("paper", "released", "released_v1_1"):
-        assert protocols(dataclasses.replace(PRESETS[name], seeds=(3,))) == {name}
-        assert protocols(PRESETS[name], "stratified") == {"study"}
+    for name in grid.PRINTED.protocols:
+        preset = PRESETS[name]
+        (run,) = classifiers(dataclasses.replace(preset, seeds=(3,)))
+        assert grid.like(preset, run) == run
         changes = [{"p1": (0.1,)}, {"taps": ("x",)}, {"stages": ("3@1e-3",)}]
         if name != "released":  # which is without stylised images
             changes += [{"alpha": 0.5}, {"decoder_iterations": 10}]
         for change in changes:
-            assert protocols(dataclasses.replace(PRESETS[name], **change)) == {"study"}
-    demo = dataclasses.replace(a_run(), collection="atelier-target-00000000")
-    assert grid.protocol(demo, "stratified") == "demo"
+            (run,) = classifiers(dataclasses.replace(preset, **change))
+            assert grid.like(preset, run) != run
 
 
 @pytest.mark.parametrize(
@@ -242,13 +239,6 @@ def test_the_published_numbers_stand_with_their_versions_and_blanks():
     assert published["accuracy"] == 87.24
     assert published[["precision", "recall", "f1"]].isna().all()
     assert min(abs(87.24 - 100 * k / 845) for k in range(846)) > 0.01
-
-
-def test_versions_are_told_by_the_number_of_images():
-    kaokore = dataclasses.replace(a_run(), collection="kaokore-00000000")
-    assert tables.version(kaokore, {"n_images": 8443}) == "1.2"
-    assert tables.version(kaokore, {"n_images": 3000}) == ""
-    assert tables.version(a_run(), {"n_images": 8446}) == ""
 
 
 def arguments(folder: Path, network: Path, store: Path, *more: str) -> list[str]:
