@@ -1,5 +1,5 @@
 """Every command that the README prints, scaled down, each in a process of its own, in order, on a store that the ones
-before have left.
+before have left. With `-n 2 --dist loadgroup` reproductions are tried side by side, each on a store of its own.
 
 A command that the README gains and this table does not know fails; so does one that it no longer prints.
 """
@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import COLOURS, paint
@@ -132,7 +133,18 @@ def words_of(command: str, extra: str, place: Path) -> list[str]:
     return [sys.executable, *words[1:], *extra.split()]
 
 
-@pytest.mark.parametrize("command", [command for command, extra in COMMANDS.items() if extra != "-"])
+def groups() -> list[Any]:
+    """The commands that are run; the toolkit's own stand with the reproduction printed before them."""
+    found, group = [], ""
+    for command, extra in COMMANDS.items():
+        if named := re.match(r"python -m reproductions\.(\w+)", command):
+            group = "multitask" if named[1] == "gram_style" else named[1]
+        if extra != "-":
+            found.append(pytest.param(command, marks=pytest.mark.xdist_group(group)))
+    return found
+
+
+@pytest.mark.parametrize("command", groups())
 def test_a_command_of_the_readme_works_in_a_process_of_its_own(place, command):
     extra = COMMANDS[command]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
