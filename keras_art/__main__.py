@@ -6,6 +6,7 @@
     leaks        what could be known of its labels without looking
     curate       a balanced choice from a collection, with a split
     manifests    a collection as .csv, .xlsx or .parquet
+    work         compute what studies have asked of a store, beside whoever else does
     predict      what a finished run says of new pictures
     adain        style transfer: train a decoder, stylise pictures
     tickets      lottery tickets as files: list, show, export
@@ -23,7 +24,7 @@ from collections.abc import Sequence
 # Of keras_art.commands.
 VERBS = {
     "cards": "cards", "fetch": "fetch", "doctor": "doctor", "leaks": "leaks", "curate": "curation",
-    "manifests": "manifests", "predict": "predict", "adain": "adain", "tickets": "tickets",
+    "manifests": "manifests", "predict": "predict", "work": "work", "adain": "adain", "tickets": "tickets",
 }  # fmt: skip
 
 

@@ -124,22 +124,25 @@ class Clock:
     """
 
     def __init__(self, costs: Mapping[Any, float]) -> None:
-        self.left = dict(costs)
-        self.total, self.count = sum(costs.values()), len(costs)
+        self.costs, self.total = costs, sum(costs.values())
+        self.begun: dict[Any, float] = {}  # shares of what is being done, by however many processes
+        self.finished: set[Any] = set()
         self.started = self.said = time.monotonic()
 
     def tell(self, what: Any, words: str, share: float) -> None:
         """`share` of one of them is done, in [0, 1]; says so unless the last line is younger than 5 s."""
+        self.begun[what] = share
         if time.monotonic() - self.said > 5:
-            self._say(words, self.left[what] * share)
+            self._say(words)
 
     def done(self, what: Any, words: str) -> None:
         """One of them is done."""
-        self._say(words, self.left[what])
-        del self.left[what]
+        self.begun[what] = 1.0
+        self._say(words)
+        self.finished.add(what)
 
-    def _say(self, words: str, done: float) -> None:
+    def _say(self, words: str) -> None:
         self.said = time.monotonic()
-        done += self.total - sum(self.left.values())
+        done = sum(self.costs[what] * share for what, share in self.begun.items())
         left = f"; about {duration((self.said - self.started) * (self.total / done - 1))} left" if done > 0 else ""
-        say(f"[{self.count - len(self.left) + 1}/{self.count}] {words}{left}")
+        say(f"[{min(len(self.finished) + 1, len(self.costs))}/{len(self.costs)}] {words}{left}")

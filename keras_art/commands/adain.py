@@ -19,9 +19,10 @@ import tyro
 
 from keras_art import terminal
 from keras_art.commands import flags
-from keras_art.commands.machine import compute, prepare
+from keras_art.commands.machine import prepare
 from keras_art.errors import UserError
 from keras_art.store.runs import Store
+from keras_art.study import workers
 from keras_art.study.config import Run
 from keras_art.study.costs import Estimate
 from keras_art.study.files import artefact, given_run, keep_files
@@ -115,6 +116,7 @@ def train(asked: Train) -> int:
     check_size(asked.image_size)
     store = Store(asked.store)
     store.create()
+    workers.settle(store)
     keep_files(store, [asked.weights])
     chosen = choose(store, asked)
     decoder = Decoder(
@@ -159,6 +161,7 @@ def collection(asked: Whole) -> int:
     decoder = given_run(asked.decoder, Decoder)
     store = Store(asked.store)
     store.create()
+    workers.settle(store)
     keep_files(store, [str(asked.decoder)])
     chosen = choose(store, asked)
     stylised = Stylised(
@@ -188,7 +191,7 @@ def carry_out(store: Store, chosen: tuple[Collection | None, Choice], run: Run) 
         estimate = Estimate(store, {choice.key: len(choice.images)})
         terminal.say(plan(store, missing, estimate))
         prepare(store, {"target": chosen}, missing)
-        compute(store, missing, estimate)
+        workers.compute(store, missing, {one: estimate.seconds(one) for one in missing})
     print(store.directory(run))
     return 0
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
 from keras_art import terminal
 from keras_art.errors import UserError
+from keras_art.study.clusters import Cluster
 
 Format = Literal["text", "csv", "markdown", "latex", "html"]
 
@@ -37,8 +38,15 @@ class Study:
     """One run each."""
     store: str = "runs"
     """Folder for runs and caches."""
-    device: int = -1
-    """The number of the one GPU this process may see (-1: all). Runs are independent: start one process for each."""
+    jobs: int = 1
+    """Processes that share the runs: of this machine, or of the cluster that --executor names."""
+    devices: str = "auto"
+    """Of those processes: auto (a GPU each, where there are any), cpu, or numbers of GPUs such as 0,1."""
+    threads: int = 0
+    """Of a run, fixed when the store is made, since last digits follow from it (0: the cores here by --jobs)."""
+    executor: Literal["here", "slurm", "ray"] = "here"
+    """Where the processes are: on this machine, as SLURM's array, or on Ray's nodes; they share the store's folder."""
+    cluster: Cluster = field(default_factory=Cluster)
     dry_run: bool = False
     """Say what would run, what is done, and what it costs; train nothing."""
     table: bool = False

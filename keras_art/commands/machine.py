@@ -16,9 +16,9 @@ from keras_art import terminal
 from keras_art.commands import flags
 from keras_art.errors import UserError
 from keras_art.store.runs import Store
+from keras_art.study import clusters, workers
 from keras_art.study.config import Run, digest, function, kinds
 from keras_art.study.costs import Estimate
-from keras_art.study.execute import execute, train
 from keras_art.study.files import keep_files
 from keras_art.study.plan import ordered, plan
 from keras_art.version import __version__
@@ -109,21 +109,33 @@ class Reproduction:
             print_tables(self.tables(store, runs, study), study.format)
             return 0
         self.check(study)
-        if study.device >= 0:
-            os.environ["CUDA_VISIBLE_DEVICES"] = str(study.device)  # read by every backend when it starts
-        store.create()
+        devices = workers.devices_of(study.devices, study.jobs)
+        store.create(study.threads or max(1, (os.cpu_count() or 1) // study.jobs))
+        workers.settle(store, devices[0] if study.jobs == 1 else None)
         chosen = self.collections(study, store)
         runs = ordered(store, self.runs(study, chosen, store))
         keep_files(store, self.files(study))
         estimate = Estimate(store, {choice.key: len(choice.images) for _, choice in chosen.values()})
         if study.dry_run:
-            print(plan(store, runs, estimate))
+            print(plan(store, runs, estimate, study.jobs))
+            if study.executor == "slurm":
+                print(clusters.script(store, runs, study.jobs, study.cluster))
             return 0
         if missing := [run for run in runs if store.metrics(run) is None]:
-            terminal.say(plan(store, runs, estimate))
+            terminal.say(plan(store, runs, estimate, study.jobs))
             prepare(store, chosen, missing)
             self.begin(study, store, chosen, missing)
-            compute(store, missing, estimate)
+            for run in missing:
+                store.ask(run)
+            match study.executor:
+                case "here":
+                    workers.compute(store, missing, {run: estimate.seconds(run) for run in missing}, devices)
+                case "slurm":
+                    handed = clusters.slurm(store, missing, study.jobs, study.cluster)
+                    terminal.say(f"{handed} work on {store.root}; --table says what is done")
+                    return 0
+                case "ray":
+                    clusters.ray(store, missing, study.jobs, study.cluster)
         else:
             terminal.say(f"all {len(runs)} runs are done: nothing is trained")
         print_tables(self.tables(store, runs, study), study.format)
@@ -165,20 +177,6 @@ def prepare(store: Store, chosen: Chosen, missing: Sequence[Any]) -> None:
                 tasks.prepare(store, collection, choice, image_size, resize, progress)
         if sizes:
             terminal.say(tasks.describe(store, choice.key))
-
-
-def compute(store: Store, missing: Sequence[Run], estimate: Estimate) -> int:
-    """Computes what is missing, telling how far the study is; returns how many runs this process computed."""
-    clock = terminal.Clock({run: estimate.seconds(run) for run in missing})
-
-    def one(run: Run, folder: Path) -> dict[str, Any]:
-        metrics = train(store, run, folder, lambda line, share: clock.tell(run, f"{run.title}: {line}", share))
-        clock.done(run, f"{run.title}: {kinds()[run.kind].summary(run, metrics)}")
-        for note in metrics.get("notes", []):
-            terminal.say(f"  {run.title}: {note}")
-        return metrics
-
-    return execute(store, missing, one, lambda run: terminal.say(f"another process computes {run.title}: waiting"))
 
 
 def print_tables(tables: Tables, format: str) -> None:

@@ -13,9 +13,11 @@ from typing import Any, ClassVar, Protocol
 
 from keras_art.errors import UserError
 from keras_art.store.reading import REMEDY, Damaged, read_json
+from keras_art.version import __version__
 from keras_art.writing import finite, write
 
 FORMAT = 2
+NOT_INSTALLED = "not installed as a package"
 
 
 class StoreError(UserError):
@@ -56,8 +58,11 @@ class Store:
     def __init__(self, root: str | Path) -> None:
         self.root = Path(root).expanduser()
 
-    def create(self) -> None:
+    def create(self, threads: int = 0) -> None:
         """Makes the folder, or checks the one that is there.
+
+        Args:
+            threads: of each run, whoever computes it; written down when the folder is made (0: as many as cores here).
 
         Raises:
             StoreError: the folder can not be written, or another version of keras_art wrote it.
@@ -66,7 +71,7 @@ class Store:
         try:
             self.root.mkdir(parents=True, exist_ok=True)
             if not stamp.exists():
-                write(stamp, json.dumps({"format": FORMAT}))
+                write(stamp, json.dumps({"format": FORMAT, "threads": threads or os.cpu_count() or 1}))
             probe = self.root / f".probe-{os.getpid()}"
             probe.touch()
             probe.unlink()
@@ -94,6 +99,13 @@ class Store:
                 f"the store {self.root} has format {found}, this keras_art reads {FORMAT}: "
                 f"use the version that wrote it, or another folder with --store"
             )
+
+    @property
+    def threads(self) -> int:
+        """Of each run: the order of a sum, and with it the last digits of a result, follow from their number."""
+        stamp = self.root / "store.json"
+        told = read_json(stamp).get("threads") if stamp.exists() else None
+        return told if isinstance(told, int) and told > 0 else os.cpu_count() or 1
 
     def directory(self, run: Run) -> Path:
         """Where a run lives."""
@@ -138,10 +150,17 @@ class Store:
             raise Damaged(f"{folder / 'metrics.json'} does not say how the run ended: {REMEDY}")
         return found
 
-    def begin(self, run: Run) -> Path:
-        """Makes a run's directory and writes what it is and what it runs on."""
+    def ask(self, run: Run) -> None:
+        """Makes a run's directory and writes what it is: any process that works on this store may compute it then."""
         folder = self.directory(run)
         write(folder / "config.json", json.dumps(run.as_json(), indent=1, ensure_ascii=False))
+        if not (folder / "environment.json").exists():
+            write(folder / "environment.json", json.dumps({"versions": {"keras_art": __version__}}))
+
+    def begin(self, run: Run) -> Path:
+        """The same, for who computes it at once: writes what it runs on as well."""
+        self.ask(run)
+        folder = self.directory(run)
         write(folder / "environment.json", json.dumps(environment(), indent=1))
         return folder
 
@@ -180,7 +199,7 @@ def environment() -> dict[str, Any]:
         try:
             versions[package] = version(package)
         except PackageNotFoundError:
-            versions[package] = "not installed as a package"
+            versions[package] = NOT_INSTALLED
     code = Path(__file__).resolve().parent
     return {
         "versions": versions,

@@ -39,24 +39,25 @@ def ordered(store: Store, runs: Sequence[Run]) -> list[Run]:
     return list(order.values())
 
 
-def plan(store: Store, runs: Sequence[Any], estimate: Estimate) -> str:
+def plan(store: Store, runs: Sequence[Any], estimate: Estimate, jobs: int = 1) -> str:
     """The list of runs, done or to do, with the time and the disk they take."""
-    lines, seconds, size = [], 0.0, 0.0
+    lines, seconds, longest, size = [], 0.0, 0.0, 0.0
     for run in runs:
         if store.metrics(run) is not None:
             lines.append(f"{'done':6} {'':18} {store.directory(run)}")
             continue
         begun = any((store.directory(run) / "checkpoint").glob("*"))
         takes = estimate.seconds(run)
-        seconds, size = seconds + takes, size + estimate.cost(run).disk
-        cost = f"at most {terminal.duration(takes)}"
+        seconds, longest, size = seconds + takes, max(longest, takes), size + estimate.cost(run).disk
+        cost = f"about {terminal.duration(takes)}"
         lines.append(f"{'begun' if begun else 'to do':6} {cost:18} {store.directory(run)}")
     missing = sum(not line.startswith("done") for line in lines)
+    among = f", {terminal.duration(max(seconds / jobs, longest))} by {jobs} processes" if jobs > 1 else ""
     pixels = {
         (run.collection, run.image_size): 3 * run.image_size**2 * estimate.images.get(run.collection, 0) for run in runs
     }
     lines.append(
-        f"{len(runs)} runs, {missing} to do: at most {terminal.duration(seconds)} ({estimate.basis(list(runs))}), "
+        f"{len(runs)} runs, {missing} to do: about {terminal.duration(seconds)}{among} ({estimate.basis(list(runs))}), "
         f"about {size / 1e9:.2f} GB for models and features, {sum(pixels.values()) / 1e9:.2f} GB for decoded images"
     )
     return "\n".join(lines)

@@ -11,8 +11,9 @@ from typing import Any
 from keras_art import terminal
 from keras_art.errors import UserError
 from keras_art.store.reading import read_json
-from keras_art.store.runs import Store
-from keras_art.study.config import AnyRun, BadRun, Run, RunRef, run_from
+from keras_art.store.runs import NOT_INSTALLED, Store, StoreError
+from keras_art.study.config import AnyRun, BadRun, Run, RunRef, kinds, run_from
+from keras_art.version import __version__
 
 
 def finished(store: Store, kind: type[AnyRun]) -> list[tuple[AnyRun, dict[str, Any]]]:
@@ -46,6 +47,26 @@ def read_run(folder: Path) -> Run:
         Damaged: the file can not be read.
     """
     return run_from(read_json(folder / "config.json"), folder / "config.json")
+
+
+def asked(store: Store) -> list[Run]:
+    """The runs that studies have asked of a store and nobody has finished, by kind and directory.
+
+    Raises:
+        StoreError: another version of keras_art asked for one of them.
+        BadRun, Damaged: one of them can not be read.
+    """
+    found = []
+    for path in sorted(path for kind in kinds() for path in (store.root / kind).glob("*/config.json")):
+        if not (path.parent / "metrics.json").exists():
+            version = read_json(path.parent / "environment.json")["versions"].get("keras_art")
+            if version not in (__version__, NOT_INSTALLED):
+                raise StoreError(
+                    f"{path.parent} was asked for by keras_art {version}, and this is {__version__}: use that version, "
+                    "or start the study that asks for it anew with this one"
+                )
+            found.append(read_run(path.parent))
+    return found
 
 
 def run_of(store: Store, ref: RunRef) -> Run:

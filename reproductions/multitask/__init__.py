@@ -10,8 +10,8 @@ Claim to be looked at: tasks that share a network help each other, and texture s
     python -m reproductions.multitask --data FOLDER_OR_CSV --targets style artist --dry_run
     python -m reproductions.multitask --preset paper --root FOLDER    # WikiArt: 12 styles, 100 artists, to 1970
     python -m reproductions.multitask --data rijksmuseum --targets material type artist --tasks multitask
-    python -m reproductions.multitask --preset paper --root FOLDER --networks resnet --device 0   # in another terminal:
-    python -m reproductions.multitask --preset paper --root FOLDER --networks vit --device 1
+    python -m reproductions.multitask --preset paper --root FOLDER --networks resnet --devices 0  # in another terminal:
+    python -m reproductions.multitask --preset paper --root FOLDER --networks vit --devices 1
     python -m reproductions.multitask predict runs/multitask/RUN FOLDER --saliency overlays
 
 Where the note is silent, or says two things (the reading taken here, and the flag that moves it):

@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING, Any
 
 from keras_art import terminal
 from keras_art.commands import flags
-from keras_art.commands.machine import compute, prepare
+from keras_art.commands.machine import prepare
 from keras_art.errors import UserError
 from keras_art.store.runs import Store
+from keras_art.study import workers
 from keras_art.study.config import Optimizer
 from keras_art.study.costs import Estimate
 from keras_art.study.files import keep_files
@@ -58,8 +59,11 @@ def main(words: Sequence[str]) -> int:
 def command(asked: Search) -> int:
     """Searches, draws, and prints the best settings as flags."""
     check(asked)
+    if asked.jobs > 1 or asked.executor != "here":
+        raise UserError("a search learns from each trial before the next one: it is one process, here")
     store = Store(asked.store)
     store.create()
+    workers.settle(store)
     chosen = collections(asked, store)
     found = ordered(store, runs(asked, chosen, store))
     first = [run for run in found if not isinstance(run, SaclfRun)]
@@ -70,7 +74,7 @@ def command(asked: Search) -> int:
     cells = len(asked.p1) * len(asked.p2)
     estimate = Estimate(store, {choice.key: len(choice.images) for _, choice in chosen.values()})
     planned = (
-        f"{cells} trials on the grid, then {asked.trials}, of {run.epochs} epochs each, into {folder}: at most "
+        f"{cells} trials on the grid, then {asked.trials}, of {run.epochs} epochs each, into {folder}: about "
         f"{terminal.duration((cells + asked.trials) * estimate.seconds(run))} ({estimate.basis([run])})"
     )
     if first:
@@ -82,7 +86,7 @@ def command(asked: Search) -> int:
     missing = [made for made in first if store.metrics(made) is None]
     prepare(store, chosen, [*missing, run])
     begin(asked, store, chosen, [*missing, run])
-    compute(store, missing, estimate)
+    workers.compute(store, missing, {made: estimate.seconds(made) for made in missing})
     file = folder / f"{run.collection}-{_digest(run)}.db"
     folder.mkdir(parents=True, exist_ok=True)
     with store.lock(file):

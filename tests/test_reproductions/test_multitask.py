@@ -227,7 +227,7 @@ def test_a_dry_run_trains_nothing_and_says_what_it_would_cost(arguments, tmp_pat
 
 def test_devices_and_networks_make_independent_runs():
     assert "device" not in MultitaskRun.__dataclass_fields__  # a run is the same wherever it ran
-    assert study_.Study(networks=("resnet",), device=0).tasks == study_.Study().tasks
+    assert study_.Study(networks=("resnet",), devices="0").tasks == study_.Study().tasks
 
 
 def test_the_models_have_the_names_of_the_note():

@@ -123,7 +123,7 @@ def test_a_run_leaves_what_a_person_wants_to_see(arguments, tmp_path):
 def test_dry_run_trains_nothing_and_names_every_run(arguments, capsys, tmp_path):
     assert main([*arguments, "--dry_run", "--seeds", "0", "1"]) == 0
     printed = capsys.readouterr().out
-    assert printed.count("to do ") == 4 and "4 runs, 4 to do: at most" in printed
+    assert printed.count("to do ") == 4 and "4 runs, 4 to do: about" in printed
     assert not list((tmp_path / "store").glob("classifier/*/*"))
 
 

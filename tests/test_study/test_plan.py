@@ -59,7 +59,7 @@ def test_a_plan_tells_what_is_done_begun_and_to_do(store, tiny):
     (store.directory(begun) / "checkpoint/epoch.npz").touch()
     lines = plan(store, [done, begun, to_do], costs.Estimate(store, {"a-1": 100})).splitlines()
     assert [line.split("  ")[0].strip() for line in lines[:3]] == ["done", "begun", "to do"]
-    assert lines[3].startswith("3 runs, 2 to do: at most")
+    assert lines[3].startswith("3 runs, 2 to do: about")
 
 
 def test_runs_stand_after_what_they_need_whatever_order_they_are_given_in(store):

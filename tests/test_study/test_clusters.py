@@ -1,0 +1,83 @@
+"""What is handed to clusters, and what it does there; SLURM by submitit's own executors on this machine."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+from test_config import Tiny
+
+from keras_art.errors import UserError
+from keras_art.store.runs import Store
+from keras_art.study import clusters
+from keras_art.study.clusters import Cluster
+
+
+@pytest.fixture
+def store(tmp_path):
+    made = Store(tmp_path / "store")
+    made.create(threads=3)
+    return made
+
+
+def noted(store, monkeypatch):
+    """The processes write down that they were here instead of computing."""
+    program = (
+        f"import sys, os; open({str(store.root)!r} + '/here-' + str(os.getpid()), 'w').write(' '.join(sys.argv[1:]))"
+    )
+    given = clusters.words(store, [Tiny()])
+    monkeypatch.setattr(clusters, "words", lambda store, runs: [sys.executable, "-c", program, *given[3:]])
+    return lambda: [path.read_text() for path in store.root.glob("here-*")]
+
+
+def test_a_process_works_on_the_store_at_the_runs_of_the_study(store):
+    run = Tiny(seed=3)
+    assert clusters.words(store, [run]) == [sys.executable, "-m", "keras_art", "work", str(store.root), run.ref.digest]
+
+
+@pytest.mark.filterwarnings("ignore")  # submitit's debugging executor leaves its logs open
+@pytest.mark.parametrize("to", ["local", "debug"])
+def test_an_array_of_processes_is_handed_to_submitit(store, monkeypatch, to):
+    pytest.importorskip("submitit")
+    found = noted(store, monkeypatch)
+    said = clusters.slurm(store, [Tiny()], 2, Cluster(), to=to)
+    assert said.startswith("2 jobs, ")
+    assert found() == [f"work {store.root} {Tiny().ref.digest}"] * 2
+
+
+def test_the_script_for_slurm_says_what_each_process_gets(store):
+    pytest.importorskip("submitit")
+    script = clusters.script(store, [Tiny()], 4, Cluster(hours=1.5, memory=32, gpus=1, partition="gpu"))
+    for line in (
+        "--array=0-3%4",
+        "--cpus-per-task=3",
+        "--mem=32GB",
+        "--time=90",
+        "--gpus-per-node=1",
+        "--partition=gpu",
+    ):
+        assert f"#SBATCH {line}\n" in script
+    assert f"-m keras_art work {store.root} {Tiny().ref.digest}" in script
+    assert "partition" not in clusters.script(store, [Tiny()], 1, Cluster())
+
+
+def test_where_slurm_is_not_it_is_told(store, monkeypatch):
+    pytest.importorskip("submitit")
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(UserError, match="start this on a node that has sbatch"):
+        clusters.slurm(store, [Tiny()], 1, Cluster())
+
+
+@pytest.mark.parametrize(("package", "hand_over"), [("submitit", clusters.slurm), ("ray", clusters.ray)])
+def test_an_extra_that_is_not_installed_is_named(store, monkeypatch, package, hand_over):
+    monkeypatch.setitem(sys.modules, package, None)
+    name = {"submitit": "slurm", "ray": "ray"}[package]
+    with pytest.raises(UserError, match=rf'pip install "keras_art\[{name}\]"'):
+        hand_over(store, [Tiny()], 1, Cluster())
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "127.0.0.1:port"])
+def test_an_address_where_no_ray_answers_is_told_at_once(store, address):
+    pytest.importorskip("ray")
+    with pytest.raises(UserError, match=f"no Ray answers at {address}"):
+        clusters.ray(store, [Tiny()], 1, Cluster(address=address))
