@@ -3,7 +3,8 @@
 python -m reproductions                        # on the terminal
 python -m reproductions --format markdown
 python -m reproductions --write --store runs   # what a store measured, into measured.csv and the README
-python -m reproductions --check                # exit status 1 where the README and measured.csv disagree
+python -m reproductions --fidelity             # docs/fidelity.md, from docs/fidelity/*.csv
+python -m reproductions --check                # exit status 1 where the README, or docs/fidelity.md, is not of its data
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from keras_art.errors import UserError
 from keras_art.report.rendering import render
 from keras_art.store.runs import Store
 from keras_art.writing import write
+from reproductions import fidelity
 
 MEASURED = Path(__file__).with_name("measured.csv")
 README = Path(__file__).resolve().parent.parent / "README.md"
@@ -38,8 +40,10 @@ class Tables:
     """Of the tables."""
     write: bool = False
     """Write what the store measured into measured.csv and the README."""
+    fidelity: bool = False
+    """Write the fidelity table."""
     check: bool = False
-    """Compare the README with measured.csv."""
+    """Compare the README with measured.csv, and the fidelity table with its rows, the code and the tests."""
 
 
 def measured_rows(store: Store) -> pd.DataFrame:
@@ -65,6 +69,9 @@ def section(measured: pd.DataFrame) -> str:
 def run(asked: Tables) -> int:
     """Prints, writes or checks."""
     store = Store(asked.store)
+    if asked.fidelity:
+        fidelity.write_page()
+        return 0
     if asked.write:
         rows = measured_rows(store)
         if rows.empty:
@@ -81,6 +88,8 @@ def run(asked: Tables) -> int:
             write(README, f"{before}{BEGIN}{wanted}{END}{after}")
         elif current != wanted:
             raise UserError("the README's table is not what measured.csv says: run python -m reproductions --write")
+        if asked.check and (found := fidelity.differences()):
+            raise UserError("\n".join(found))
         return 0
     store.check()
     for paper in machine.reproductions():
