@@ -56,6 +56,8 @@ class Source:
     """Folder for runs and caches."""
     seed: int = 0
     """Moves initialisation and draws."""
+    max_pixels: int = 0
+    """As in a study."""
 
 
 @dataclass(frozen=True, kw_only=True)

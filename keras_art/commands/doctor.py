@@ -10,6 +10,7 @@ writes `report/report.html` to look at, and as tables `images.csv` (every image 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 STORED = 64  # pixels a side of what look-alikes are found by
 SHOWN = 12  # rows of a list, groups of look-alikes
 RIGHTS = ("rights", "dc:rights", "dc_rights", "license", "licence")
-FACTS = ("width", "height", "mode", "format", "orientation", "sha256", "alike")
+FACTS = ("width", "height", "mode", "format", "orientation", "sha256", "alike", "note")
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,8 @@ class Check:
     """Folder for the report."""
     store: str = "runs"
     """Folder for decoded images; what is there already is not decoded again."""
+    max_pixels: int = 0
+    """As in a study."""
 
 
 def check(asked: Check) -> int:
@@ -103,6 +106,8 @@ def report(
         images: usable ones with the facts of `examine`, `alike` being the group of look-alikes.
         columns: their own columns.
     """
+    from keras_art.pictures.containers import EXTENSIONS
+
     total = len(images) + len(quarantine)
     found: dict[str, list[str]] = {}
     found[f"{collection.name}: {len(images):,} images can be used, {len(quarantine):,} of {total:,} can not"] = []
@@ -131,6 +136,14 @@ def report(
             ", ".join(f"{count:,} x {name}" for name, count in images[fact].value_counts().items())
             for fact in ("format", "mode")
         ]
+        named = [EXTENSIONS.get(Path(path).suffix.lower()) for path in images["path"]]
+        said = Counter(note for of_image in images["note"] for note in of_image.split("; ") if note)
+        said |= Counter(
+            f"{is_format} called {Path(path).suffix}"
+            for path, is_format, name in zip(images["path"], images["format"], named, strict=True)
+            if name != is_format.replace("MPO", "JPEG")
+        )
+        found["How they were read"] = [f"{count:,} x {note}" for note, count in said.most_common()] or ["as they are"]
         turned = images[images["orientation"] > 1]
         found["Turned by EXIF"] = [f"{len(turned):,} images are stored turned or mirrored; they are set upright here"]
         by_size = images.assign(pixels=images["width"] * images["height"]).sort_values(["pixels", "id"])

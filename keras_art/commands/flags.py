@@ -36,6 +36,9 @@ class Study:
     """Moves the split; --seeds moves initialisation and order."""
     seeds: tuple[int, ...] = (0,)
     """One run each."""
+    max_pixels: int = 0
+    """Decode pictures of up to so many pixels, which is a memory of four bytes each (0: Pillow's limit, 89,478,485). A
+    JPEG counts by the fraction of its size that it is decoded at."""
     store: str = "runs"
     """Folder for runs and caches."""
     jobs: int = 1
@@ -73,7 +76,7 @@ def read(kind: Any, argv: Sequence[str], *, prog: str, description: str, default
     """
     import tyro
 
-    return tyro.cli(
+    found = tyro.cli(
         kind,
         args=list(argv),
         prog=prog,
@@ -83,6 +86,11 @@ def read(kind: Any, argv: Sequence[str], *, prog: str, description: str, default
         config=(tyro.conf.FlagCreatePairsOff, tyro.conf.PositionalMetavarFromFieldName),
         **({} if default is None else {"default": default}),
     )
+    if most := getattr(found, "max_pixels", 0):
+        from keras_art.pictures.containers import allow
+
+        allow(most)
+    return found
 
 
 def _flag(argv: Sequence[str], name: str) -> str | None:

@@ -43,6 +43,8 @@ class Leaks:
     """A CSV for the split: id, split, label."""
     store: str = "runs"
     """Folder for decoded images."""
+    max_pixels: int = 0
+    """As in a study."""
 
 
 def look(asked: Leaks) -> int:

@@ -33,6 +33,8 @@ class Predict:
     What could not be read goes beside it, into NAME_quarantine.csv."""
     saliency: Path | None = None
     """Folder for the pictures with what the network looks at laid over them (VisualBackProp)."""
+    max_pixels: int = 0
+    """As in a study."""
 
 
 def command(asked: Predict) -> int:

@@ -24,7 +24,8 @@ from keras_art.data.collection import Collection
 from keras_art.data.sources import load_collection
 from keras_art.data.splits import Task
 from keras_art.pictures.decoded import stored_contents
-from keras_art.pictures.images import COLOUR, DECODER
+from keras_art.pictures.images import DECODER
+from keras_art.pictures.srgb import COLOUR
 from keras_art.store.runs import Store, StoreError
 from keras_art.writing import slug, write, write_bytes
 
@@ -63,7 +64,8 @@ def keep(store: Store, choice: Choice, task: Task, sha256: Sequence[str], facts:
         if not before[["id", "split"]].equals(images[["id", "split"]]):
             raise StoreError(
                 f"{folder} was made when other images could be read (then {len(before)}, now {len(images)}), and runs "
-                f"on both can not be compared: put the images back as they were, or choose another --store"
+                f"on both can not be compared: put the images back as they were (and --max_pixels and plug-ins for "
+                f"Pillow), or choose another --store"
             )
         if (other := images["path"][before["sha256"] != images["sha256"]]).size:
             raise StoreError(

@@ -7,6 +7,7 @@ a file is looked for again only where the store has no pixels of it at the size 
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Container
 from dataclasses import dataclass
 from typing import Any
@@ -108,7 +109,8 @@ def prepare(
     task = splits.split(choice, readable, alike)
     known = scan.set_index(choice.images["id"]).loc[task.images["id"]]
     sha256 = known["sha256"].tolist()
-    facts: dict[str, Any] = {"quarantined": len(quarantine)}
+    notes = Counter(note for of_image in known["note"] for note in of_image.split("; ") if note)
+    facts: dict[str, Any] = {"quarantined": len(quarantine), "notes": dict(notes.most_common())}
     if task.targets:
         groups = dict(zip(choice.images["id"][readable], alike, strict=True))
         facts["leaks"] = leaks.leak_report(
@@ -190,6 +192,8 @@ def describe(store: Store, key: str) -> str:
         lines.append(f"  left out, not in all three splits: classes {classes:,}, images {images:,}")
     if facts["quarantined"]:
         lines.append(f"  in quarantine: {facts['quarantined']:,}, see {folder / 'quarantine.csv'}")
+    if facts["notes"]:
+        lines.append("  as they were read: " + ", ".join(f"{n:,} x {note}" for note, n in facts["notes"].items()))
     if facts["rule"] == "whole":
         lines = [f"{key}: {sizes.sum():,} images, to be clustered", *lines[1:]]
         return "\n".join(lines)

@@ -12,7 +12,8 @@ from pathlib import Path
 from keras_art.fetching import services
 from keras_art.fetching.downloads import Away, Downloader, NotFetched, Refused, server
 from keras_art.fetching.iiif import json_of
-from keras_art.pictures.images import EXTENSIONS, Unreadable, decode
+from keras_art.pictures.containers import EXTENSIONS
+from keras_art.pictures.images import Unreadable, decode
 
 GIVE_UP = 3  # refusals in a row, after which a server is asked no more
 
@@ -142,7 +143,7 @@ def _suffix(part: Path) -> str:
     try:
         content = decode(part, 8)[1]["format"]
     except Unreadable as error:
-        if not str(error).startswith("too large"):  # a master that this machine's limits refuse is worth keeping
+        if "sha256" in error.facts or "format" not in error.facts:  # else this machine's limits or plug-ins refuse it
             raise NotFetched(f"what came is no picture: {error}") from error
         content = error.facts.get("format") or "JPEG"
     content = "JPEG" if content == "MPO" else content

@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from keras_art.pictures.contents import Contents, stamp
-from keras_art.pictures.images import COLOUR, DECODER, RESIZE
+from keras_art.pictures.images import DECODER, RESIZE
+from keras_art.pictures.srgb import COLOUR
 from keras_art.pictures.workers import decode_chunks
 from keras_art.store.runs import Store, StoreError
 from keras_art.store.segments import Segments, Writer
@@ -56,6 +57,7 @@ class _Entry:
     orientation: int = 1
     mode: str = ""
     format: str = ""
+    note: str = ""
     reason: str = ""
 
 
@@ -63,7 +65,7 @@ COLUMNS = [field.name for field in dataclasses.fields(_Entry)]
 RULES = slice(COLUMNS.index("decoder"), COLUMNS.index("resize") + 1)
 _line = attrgetter(*COLUMNS)
 # What a scan tells of a path.
-TOLD = ["row", "sha256", "width", "height", "mode", "format", "orientation", "alike", "reason"]
+TOLD = ["row", "sha256", "width", "height", "mode", "format", "orientation", "alike", "note", "reason"]
 
 
 class ImageStore:
@@ -106,8 +108,8 @@ class ImageStore:
 
         Returns:
             A row for each of `paths`, in their order: `path` as given, `row` in `pixels()` (-1: unreadable), `sha256`,
-            `width`, `height`, `mode`, `format`, `orientation`, `alike` (the look-alike hash, uint64), and `reason` (""
-            where there is a row).
+            `width`, `height`, `mode`, `format`, `orientation`, `alike` (the look-alike hash, uint64), `note` (of how it
+            was read, for people), and `reason` ("" where there is a row).
 
         Raises:
             OSError: the disk is full, or the store cannot be written.

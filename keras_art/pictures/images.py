@@ -1,19 +1,13 @@
 """The one place a picture is decoded: verify, orient, convert, resize, hash.
 
-How a file becomes RGB:
-
-- the EXIF orientation is applied; of several pages or frames the first is taken; ICC profiles are ignored;
-- transparency (alpha, palette, key colour) is laid on white; palette, grey, 1-bit, CMYK and L*a*b* become RGB, and a
-  CMYK JPEG is taken to hold its inks inverted, as Adobe writes them;
-- 16-bit samples keep their upper 8 bits, so 65,535 is 255;
-- 32-bit integers and floats name no white, so a picture's own minimum becomes 0 and its maximum 255;
-  a value that is not finite becomes 0.
+The EXIF orientation is applied; of several pages or frames the first is taken, but no thumbnail before its page
+(`containers`); whatever is in the file becomes 8 bits of sRGB (`srgb`). What a file is, its first bytes say, not its
+name.
 """
 
 from __future__ import annotations
 
 import hashlib
-import io
 import os
 import stat
 import warnings
@@ -24,18 +18,11 @@ from typing import Any
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from keras_art.pictures.containers import FORMATS, LATER, NotHere, check_size, is_deep, opened, shallow, turn_to_page
+from keras_art.pictures.srgb import NoPixels, to_srgb
+
 # The rules by which pixels are made; stored pixels that were made by others are made again.
-DECODER = 1
-COLOUR = "as stored"  # ICC profiles are ignored
-# Only these are tried: Pillow would hand an EPS file to Ghostscript, which runs programs.
-FORMATS = ("JPEG", "PNG", "TIFF", "GIF", "WEBP", "BMP", "PPM", "JPEG2000")
-EXTENSIONS = {
-    **dict.fromkeys((".jpg", ".jpeg", ".jpe", ".jfif"), "JPEG"),
-    **dict.fromkeys((".tif", ".tiff"), "TIFF"),
-    **dict.fromkeys((".jp2", ".j2k", ".jpx"), "JPEG2000"),
-    **dict.fromkeys((".ppm", ".pgm", ".pbm"), "PPM"),
-    **{".png": "PNG", ".gif": "GIF", ".webp": "WEBP", ".bmp": "BMP"},
-}
+DECODER = 2
 UPRIGHT = {  # EXIF orientation tag -> what turns the stored picture upright
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -53,7 +40,8 @@ GAP = 2.0
 class Unreadable(Exception):
     """A file which is not a picture that can be used; its text is the reason, for people.
 
-    `facts` holds what was known by then; without `sha256` the file's bytes could not be read at all.
+    `facts` holds what was known by then; without `sha256` it may be read another time: its bytes could not be had, or
+    it needs what can be installed or allowed.
     """
 
     def __init__(self, reason: str, facts: dict[str, Any] | None = None) -> None:
@@ -108,7 +96,8 @@ def decode(path: str | Path, image_size: int, resize: str = "squash") -> tuple[n
 
     Returns:
         The pixels, (image_size, image_size, 3) uint8 RGB, and the facts of the file: `sha256` of its bytes, `width`
-        and `height` once upright, Pillow's `mode` and `format`, and the EXIF `orientation` (1 to 8).
+        and `height` once upright, Pillow's `mode` and `format`, the EXIF `orientation` (1 to 8), and `note`, what a
+        person should know of how it was read.
 
     Raises:
         Unreadable: it is not a picture that can be used.
@@ -146,14 +135,20 @@ def _decode(
         facts["sha256"] = hashlib.sha256(content).hexdigest()
         if not content:
             raise Unreadable("empty file (0 bytes)")
+        notes: list[str] = []
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+            with opened(content) as image:
+                if image.format == "TIFF":
+                    turn_to_page(image, notes)
+                if min(image.size) < 1:
+                    raise Unreadable(f"no pixels: {image.width} x {image.height}")
                 facts["width"], facts["height"] = image.size
                 facts |= {"mode": image.mode, "format": image.format}
-                _check(image, os.path.splitext(path)[1].lower())
                 if at_least and image.format in ("JPEG", "MPO"):
                     image.draft(None, (int(GAP * at_least), int(GAP * at_least)))
+                check_size(image)
+                deep, page, profile = is_deep(image), image.tell(), image.info.get("icc_profile")
                 # Loading turns a TIFF upright and drops its tag; a PNG's tag may lie behind its pixels.
                 turned = _orientation(image) if image.format == "TIFF" else 1
                 image.load()
@@ -161,26 +156,18 @@ def _decode(
                 if orientation >= 5:
                     facts["width"], facts["height"] = facts["height"], facts["width"]
                 facts["orientation"] = max(turned, orientation)
-                upright = image.transpose(UPRIGHT[orientation]) if orientation in UPRIGHT else image
-                return np.asarray(resize(_to_rgb(upright))), facts
-    except Unreadable as error:
+                eight = shallow(image, page, content, notes) if deep else image
+                upright = eight.transpose(UPRIGHT[orientation]) if orientation in UPRIGHT else eight
+                pixels = np.asarray(resize(to_srgb(upright, profile, notes)))
+                return pixels, facts | {"note": "; ".join(notes)}
+    except NotHere as error:
+        raise Unreadable(str(error), {"format": error.format}) from None
+    except (Unreadable, NoPixels) as error:
         raise Unreadable(str(error), facts) from None
-    except MemoryError:  # a fact of the machine, not of the file: without facts, so that the next scan tries again
-        raise Unreadable("not enough memory to decode it") from None
+    except MemoryError:  # a fact of the machine, not of the file
+        raise Unreadable("not enough memory to decode it", {"format": facts.get("format", "")}) from None
     except Exception as error:  # Pillow's readers raise nearly every type there is on damaged files
         raise Unreadable(in_words(error), facts) from error
-
-
-def _check(image: Image.Image, extension: str) -> None:
-    content = "JPEG" if image.format == "MPO" else image.format  # MPO: a JPEG followed by further ones
-    if EXTENSIONS.get(extension, content) != content:
-        raise Unreadable(f"extension says {EXTENSIONS[extension]}, content is {content}")
-    if min(image.size) < 1:
-        raise Unreadable(f"no pixels: {image.width} x {image.height}")
-    if Image.MAX_IMAGE_PIXELS and image.width * image.height > Image.MAX_IMAGE_PIXELS:
-        raise Unreadable(
-            f"too large: {image.width} x {image.height} is above the limit of {Image.MAX_IMAGE_PIXELS:,} pixels"
-        )
 
 
 def _orientation(image: Image.Image) -> int:
@@ -189,26 +176,6 @@ def _orientation(image: Image.Image) -> int:
     except Exception:  # damaged EXIF beside a sound picture
         return 1
     return tag if tag in UPRIGHT else 1
-
-
-def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode == "RGB" and not image.has_transparency_data:
-        return image
-    if image.mode.startswith("I;16"):
-        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
-    if image.mode in ("I", "F"):
-        values = np.asarray(image).astype(np.float64)  # max - min overflows float32
-        finite = np.isfinite(values)
-        if not finite.any():
-            raise Unreadable("no pixel holds a finite number")
-        low, high = values[finite].min(), values[finite].max()
-        scaled = 255 * ((np.where(finite, values, low) - low) / max(high - low, np.finfo(np.float64).tiny))
-        return Image.fromarray(scaled.round().astype(np.uint8)).convert("RGB")
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        white = Image.new("RGBA", image.size, "white")
-        return Image.alpha_composite(white, image).convert("RGB")
-    return image.convert("RGB")
 
 
 def no_file(what: os.stat_result | Exception) -> str:
@@ -230,9 +197,7 @@ def in_words(error: Exception) -> str:
     if isinstance(error, PermissionError):
         return "permission denied"
     if isinstance(error, UnidentifiedImageError):
-        return f"not an image ({', '.join(FORMATS)}), or damaged in its first bytes"
-    if isinstance(error, Image.DecompressionBombError):
-        return f"too large: its header claims more than twice the limit of {Image.MAX_IMAGE_PIXELS:,} pixels"
+        return f"not an image ({', '.join([*FORMATS, *LATER])}), or damaged in its first bytes"
     if "truncated" in str(error).lower():
         return f"truncated, the file ends before the picture does ({error})"
     return f"damaged ({type(error).__name__}: {error})"

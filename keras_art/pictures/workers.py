@@ -14,14 +14,17 @@ from collections.abc import Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import IO, Any, cast
 
+from PIL import Image
+
+from keras_art.pictures.containers import allow
 from keras_art.pictures.images import Unreadable, decode
 from keras_art.pictures.lookalikes import perceptual_hash
 
 PIPE = 1 << 18  # bytes, where the system lets a pipe be widened: a chunk's pixels pass with fewer waits
 AHEAD = 4  # chunks for each worker that may wait, decoded, for one before them
-PROGRAM = (  # arguments: image_size, resize, then where the scanning process looks for modules
-    "import sys; sys.path = sys.argv[3:]; "
-    "from keras_art.pictures.workers import work; work(int(sys.argv[1]), sys.argv[2])"
+PROGRAM = (  # arguments: image_size, resize, most pixels, then where the scanning process looks for modules
+    "import sys; sys.path = sys.argv[4:]; "
+    "from keras_art.pictures.workers import work; work(int(sys.argv[1]), sys.argv[2], int(sys.argv[3]))"
 )
 
 # Facts of a picture and its pixels as bytes, none where the facts hold a reason.
@@ -78,7 +81,8 @@ class _Worker:
     """
 
     def __init__(self, image_size: int, resize: str) -> None:
-        self.command = [sys.executable, "-P", "-c", PROGRAM, str(image_size), resize, *sys.path]
+        how = str(image_size), resize, str(Image.MAX_IMAGE_PIXELS or 0)
+        self.command = [sys.executable, "-P", "-c", PROGRAM, *how, *sys.path]
         self.start()
 
     def start(self) -> None:
@@ -112,8 +116,9 @@ class _Worker:
         return self.process.returncode
 
 
-def work(image_size: int, resize: str) -> None:
+def work(image_size: int, resize: str, most: int) -> None:
     """What a worker process does: answer what comes on its standard input until that is closed."""
+    allow(most)
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # a whole group is told to stop: that is for the process that scans
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)

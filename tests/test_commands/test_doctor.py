@@ -103,3 +103,23 @@ def test_images_above_pillows_limit_are_a_quarantine_row(tmp_path, capsys, monke
     words = [str(tmp_path / "big"), "--out", str(tmp_path / "report"), "--store", str(tmp_path / "runs")]
     assert doctor.main(words) == 0
     assert "2 x too large" in capsys.readouterr().out
+
+
+def test_how_pictures_were_read_is_told(ward, tmp_path, capsys):
+    Image.fromarray(np.arange(256, dtype=np.uint16).reshape(16, 16) * 16).save(ward / "images" / "2.png")
+    shutil.copyfile(ward / "images" / "0.png", ward / "images" / "alike.jpg")
+    told = examined(ward, tmp_path, capsys).partition("How they were read")[2]
+    said = [line.strip() for line in told.partition("Turned by EXIF")[0].splitlines() if line]
+    assert said == ["1 x 12 bits in samples of 16", "1 x PNG called .jpg"]
+
+
+def test_a_raised_limit_reads_larger_pictures(ward, tmp_path, capsys, monkeypatch):
+    paint(ward / "images" / "2.png", "c", size=250)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 60_000)
+    printed = examined(ward, tmp_path, capsys)
+    assert (
+        "5 images can be used" in printed and "1 x too large" in printed
+    )  # the JPEG has more, and counts by a quarter
+    words = ["check", str(ward), "--out", str(tmp_path / "report"), "--store", str(tmp_path / "runs")]
+    assert doctor.main([*words, "--max_pixels", "62500"]) == 0
+    assert "6 images can be used" in capsys.readouterr().out

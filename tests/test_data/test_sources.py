@@ -10,8 +10,7 @@ import pytest
 from conftest import paint, told, write_csv
 
 from keras_art.data import cards
-from keras_art.data.sources import IMAGE_SUFFIXES, BadCollection, list_images, load_collection
-from keras_art.pictures import images
+from keras_art.data.sources import BadCollection, list_images, load_collection
 
 REAL = Path(__file__).parents[3] / "shared" / "data"
 needs_real_data = pytest.mark.skipif(not REAL.is_dir(), reason=f"the real collections are not in {REAL}")
@@ -119,10 +118,6 @@ def test_list_images_walks_in_depth_and_in_order(picture_folder):
     assert found == sorted(found)
     with pytest.raises(BadCollection, match="holds no images"):
         list_images(picture_folder.parent / "nothing")
-
-
-def test_every_suffix_that_can_be_decoded_is_taken():
-    assert set(images.EXTENSIONS) == IMAGE_SUFFIXES
 
 
 # --- CSV files

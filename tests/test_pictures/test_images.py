@@ -131,12 +131,6 @@ def test_first_frame_or_page_is_taken(tmp_path, suffix):
     np.testing.assert_array_equal(decode(tmp_path / f"a{suffix}", 4)[0], np.broadcast_to(RED, (4, 4, 3)))
 
 
-def test_icc_profile_is_ignored(tmp_path):
-    image = Image.fromarray(TWO_BY_TWO)
-    image.save(tmp_path / "a.png", icc_profile=b"not a profile")
-    np.testing.assert_array_equal(decode(tmp_path / "a.png", 2)[0], TWO_BY_TWO)
-
-
 # How a picture becomes a square
 
 
@@ -190,13 +184,6 @@ def test_extensions_of_one_format_do_not_lie(tmp_path):
     pages[0].save(tmp_path / "mpo.jpg", "MPO", save_all=True, append_images=pages[1:])
     assert decode(tmp_path / "mpo.jpg", 8)[1]["format"] == "MPO"
     decode(picture(tmp_path / "a.tif", format="TIFF"), 8)
-
-
-def test_pixel_limit_is_pillows_and_is_checked_before_decoding(tmp_path, monkeypatch):
-    path = picture(tmp_path / "a.png", (20, 30))
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 599)
-    monkeypatch.setattr(Image.Image, "load", lambda self: pytest.fail("decoded"))
-    assert reason(path) == "too large: 20 x 30 is above the limit of 599 pixels"
 
 
 def test_whatever_pillow_raises_is_a_reason(tmp_path, monkeypatch):

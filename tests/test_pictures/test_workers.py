@@ -14,9 +14,9 @@ def test_a_picture_that_ends_its_process_costs_only_itself(tmp_path):
     paths = [picture(tmp_path / f"{i}.png", seed=i) for i in range(3)]
     store = ImageStore(tmp_path / "store", 8)
     program = (
-        "import os, sys; sys.path = sys.argv[3:]; from keras_art.pictures import workers; decode = workers.decode\n"
+        "import os, sys; sys.path = sys.argv[4:]; from keras_art.pictures import workers; decode = workers.decode\n"
         "workers.decode = lambda path, *rest: os._exit(9) if path.endswith('1.png') else decode(path, *rest)\n"
-        "workers.work(8, 'squash')\n"
+        "workers.work(8, 'squash', 0)\n"
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(workers, "PROGRAM", program)

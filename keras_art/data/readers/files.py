@@ -9,11 +9,9 @@ from pathlib import Path
 
 from keras_art.data.collection import NO_IMAGE, BadCollection
 from keras_art.data.readers.text import skeletons
+from keras_art.pictures.containers import EXTENSIONS
 
-IMAGE_SUFFIXES = {
-    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".bmp", ".tif", ".tiff", ".webp",
-    ".jp2", ".j2k", ".jpx", ".ppm", ".pgm", ".pbm",
-}  # fmt: skip
+IMAGE_SUFFIXES = frozenset(EXTENSIONS)
 
 
 def list_images(folder: Path) -> list[Path]:
