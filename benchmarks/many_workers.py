@@ -56,7 +56,7 @@ def main() -> None:
             made[jobs].append(store)
             words = [
                 "--data", str(place / "atelier"), "--target", "artist", "--networks", asked.network, "--weights",
-                "none", "--modes", "from_scratch", "--image_size", str(asked.image_size), "--epochs", str(asked.epochs),
+                "none", "--modes", "scratch", "--image_size", str(asked.image_size), "--epochs", str(asked.epochs),
                 "--seeds", *map(str, range(asked.runs)), "--threads", str(asked.threads), "--jobs", str(jobs),
             ]  # fmt: skip
             subprocess.run(

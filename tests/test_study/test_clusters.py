@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import random
 import sys
+import threading
+from collections import Counter
+from pathlib import Path
 
 import pytest
 from test_config import Tiny
@@ -81,3 +85,40 @@ def test_an_address_where_no_ray_answers_is_told_at_once(store, address):
     pytest.importorskip("ray")
     with pytest.raises(UserError, match=f"no Ray answers at {address}"):
         clusters.ray(store, [Tiny()], 1, Cluster(address=address))
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("number", range(3))
+def test_two_nodes_of_a_ray_cluster_one_of_which_is_killed_lose_nothing_and_do_nothing_twice(
+    tmp_path, monkeypatch, number
+):
+    """The node ends at a random time, and with it what it was at; a run that was finished is not begun again."""
+    ray = pytest.importorskip("ray")
+    from ray.cluster_utils import Cluster as Nodes
+    from test_workers import PROGRAM, begun, finished
+
+    tests = Path(__file__).parent
+    program = tmp_path / "program.py"
+    runs = "[first := Tiny(), Tiny(seed=1, after=first.ref), *(Tiny(seed=n) for n in range(2, 24))]"
+    program.write_text(
+        PROGRAM.format(tests=str(tests), log=str(tmp_path / "log"), root=str(tmp_path / "store"), runs=runs, jobs=1)
+    )
+    store = Store(tmp_path / "store")
+    store.create(threads=1)
+    monkeypatch.setattr(clusters, "words", lambda store, runs: [sys.executable, str(program)])
+    monkeypatch.setenv("PYTHONPATH", str(tests.parents[1]))
+    nodes = Nodes(initialize_head=True, head_node_args={"num_cpus": 1})
+    second = nodes.add_node(num_cpus=1)
+    try:
+        ray.init(address=nodes.address, log_to_driver=False)
+        killer = threading.Timer(random.Random(number).uniform(2, 8), nodes.remove_node, (second, False))
+        killer.start()
+        clusters.ray(store, [], 2, Cluster(address=nodes.address))
+        killer.join()
+    finally:
+        ray.shutdown()
+        nodes.shutdown()
+    assert finished(tmp_path) == list(range(24))
+    times = Counter(seed for seed, *_ in begun(tmp_path))
+    assert set(times) == set(map(str, range(24))) and sum(times.values()) <= 25
