@@ -69,9 +69,9 @@ def page(tables: dict[str, list[dict[str, str]]]) -> str:
     states = Counter(row["status"].partition(":")[0] for rows in tables.values() for row in rows)
     lines = [
         "# Fidelity", "",
-        "Written by `python -m reproductions --fidelity` from `docs/fidelity/*.csv`: each claim, constant, figure, table,",
-        "option and error in print of the documents that the reproductions follow, where it is in the code, the test that",
-        "holds it, and whether it is as printed.", "",
+        "Written by `python -m reproductions --fidelity` from `docs/fidelity/*.csv`: each claim, constant, figure,",
+        "table, option and error in print of the documents that the reproductions follow, where it is in the code, the",
+        "test that holds it, and whether it is as printed.", "",
         f"{sum(states.values())} rows: " + ", ".join(f"{states[state]} {state}" for state in STATUS) + ".",
     ]  # fmt: skip
     for stem, rows in tables.items():
