@@ -15,7 +15,7 @@ from keras_art.writing import write
 ROOT = Path(__file__).resolve().parent.parent
 ROWS, PAGE = ROOT / "docs" / "fidelity", ROOT / "docs" / "fidelity.md"
 COLUMNS = ("what", "kind", "document", "where", "test", "status")
-KINDS = ("claim", "constant", "figure", "table", "option", "error in print")
+SORTS = ("claim", "constant", "figure", "table", "option", "error in print")
 STATUS = ("held", "departs", "missing")  # the latter two with a reason behind a colon
 
 
@@ -49,8 +49,8 @@ def problems(tables: dict[str, list[dict[str, str]]]) -> list[str]:
                 found.append(f"{about}: its columns are not {', '.join(COLUMNS)}")
                 continue
             state, _, reason = row["status"].partition(":")
-            if row["kind"] not in KINDS or state not in STATUS or (state != "held") != bool(reason.strip()):
-                found.append(f"{about}: kind is one of {', '.join(KINDS)}; status held, or departs or missing: why")
+            if row["kind"] not in SORTS or state not in STATUS or (state != "held") != bool(reason.strip()):
+                found.append(f"{about}: kind is one of {', '.join(SORTS)}; status held, or departs or missing: why")
             if state != "missing" and not (row["where"] and row["test"]):
                 found.append(f"{about}: it says not where it is, or which test holds it")
             for place in row["where"].split():

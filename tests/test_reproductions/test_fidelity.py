@@ -7,7 +7,7 @@ import pytest
 from reproductions import fidelity
 
 ROW = {
-    "what": "gamma", "kind": "constant", "document": "West", "where": "reproductions/fidelity.py:KINDS",
+    "what": "gamma", "kind": "constant", "document": "West", "where": "reproductions/fidelity.py:SORTS",
     "test": "tests/test_reproductions/test_fidelity.py::test_the_page_is_of_its_rows", "status": "held",
 }  # fmt: skip
 
@@ -15,7 +15,7 @@ ROW = {
 def test_the_page_is_of_its_rows():
     assert fidelity.differences() == []
     assert fidelity.problems({"1-west": [ROW]}) == []
-    assert "| gamma | constant | West | `reproductions/fidelity.py:KINDS` |" in fidelity.page({"1-west": [ROW]})
+    assert "| gamma | constant | West | `reproductions/fidelity.py:SORTS` |" in fidelity.page({"1-west": [ROW]})
 
 
 @pytest.mark.parametrize(
