@@ -6,6 +6,7 @@ import dataclasses
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from keras_art.commands import flags
@@ -146,9 +147,11 @@ def is_ticket(source: str) -> bool:
 
 
 def labelled(word: str) -> tuple[str, str | None]:
-    """`COLLECTION:LABEL` in two; without a label, None."""
-    data, colon, label = word.rpartition(":")
-    return (data, label) if colon and "/" not in label else (word, None)
+    """`COLLECTION:LABEL` in two; without a label, None. Both may hold colons: what is there decides."""
+    colons = [place for place, letter in enumerate(word) if letter == ":"]
+    ends = [len(word), *reversed(colons)]
+    end = next((end for end in ends if Path(word[:end]).expanduser().exists()), [*colons, len(word)][0])
+    return word[:end], word[end + 1 :] or None
 
 
 def collections(study: Study, store: Store) -> Chosen:

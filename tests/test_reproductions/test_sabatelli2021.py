@@ -279,3 +279,22 @@ def test_a_collection_and_its_label_are_told_apart():
     assert page.labelled("kaokore:status") == ("kaokore", "status")
     assert page.labelled("folder/of pictures") == ("folder/of pictures", None)
     assert page.labelled("a:b/labels.csv") == ("a:b/labels.csv", None)
+
+
+@pytest.mark.parametrize(
+    ("word", "collection", "target"),
+    [
+        ("kaokore:status", "kaokore", "status"),
+        ("kaokore", "kaokore", None),
+        ("museum:a/b", "museum", "a/b"),
+        ("museum:../x", "museum", "../x"),
+        ("museum:dc:title", "museum", "dc:title"),
+        ("old:museum", "old:museum", None),
+        ("old:museum:dc:title", "old:museum", "dc:title"),
+    ],
+)
+def test_a_label_behind_a_collection_may_be_called_anything(tmp_path, monkeypatch, word, collection, target):
+    monkeypatch.chdir(tmp_path)
+    for name in ("museum", "old:museum"):
+        (tmp_path / name).mkdir()
+    assert page.labelled(word) == (collection, target)
