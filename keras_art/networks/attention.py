@@ -23,7 +23,6 @@ TAPS = {
     "VGG19": ("block1_conv2", "block2_conv2", "block5_conv1", "block5_conv4"),
     "ResNet50": ("conv1_conv", "conv3_block4_out", "conv4_block6_out", "conv5_block3_out"),
 }
-SCALES = ("none", "layer", "batch")
 
 
 @keras.saving.register_keras_serializable("keras_art")
