@@ -26,7 +26,8 @@ from keras_art.commands import flags
 from keras_art.data import cards
 from keras_art.errors import UserError
 from keras_art.fetching import archives, iiif
-from keras_art.fetching.downloads import Downloader, Limits, file_hash, server
+from keras_art.fetching.connections import server
+from keras_art.fetching.downloads import Downloader, Limits, file_hash
 from keras_art.fetching.harvest import Wanted, harvest, pictures_in
 from keras_art.fetching.metadata import clean
 from keras_art.version import __version__

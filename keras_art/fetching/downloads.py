@@ -8,22 +8,23 @@ import os
 import socket
 import ssl
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin
+
+import requests
+import urllib3
 
 from keras_art.errors import UserError
-from keras_art.version import __version__
+from keras_art.fetching.connections import server, session
+from keras_art.writing import slug
 
-if TYPE_CHECKING:
-    import requests
-
-AGENT = f"keras_art/{__version__} (research software; one connection a server)"
 TRIES = 5  # of one address
 WAIT = 2.0  # seconds before the second try, doubled for each further one
+GIVE_UP = 3  # refusals in a row, after which a server is asked no more
 LONGEST_WAIT = 120.0  # seconds; a server that asks for more is left in peace until another day
 PROGRESS = 1 << 14  # bytes: fewer, within the time that `Limits.patience` gives, are none
 BLOCK = 1 << 16
@@ -34,7 +35,7 @@ class NotFetched(UserError):
 
 
 class Refused(NotFetched):
-    """The server does not want to be asked for this: 401, 403."""
+    """The server does not want to be asked: 403."""
 
 
 class Away(Refused):
@@ -66,13 +67,10 @@ class Downloader:
         limits: Limits = Limits(),
         servers: Collection[str] | None = None,
     ) -> None:
-        import requests
-
         self.pause, self.sleep, self.limits, self.servers = pause, sleep, limits, servers
-        self.session = requests.Session()
-        # Compressed, a file could not be gone on with, and pictures are compressed anyway.
-        self.session.headers.update({"User-Agent": AGENT, "Accept-Encoding": "identity"})
+        self.session = session()
         self.asked = 0
+        self.refusals: Counter[str] = Counter()  # of each server, since it last gave something
 
     def fetch(
         self,
@@ -106,31 +104,35 @@ class Downloader:
                 return path
             path.unlink()
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f"{path.name}.part")
+        # Two processes may fetch one file; only what is gone on with has a name that the next one finds.
+        own = "" if sha256 else f".{slug(socket.gethostname())}-{os.getpid()}"
+        part = path.with_name(f"{path.name}{own}.part")
         failed: list[str] = []
         kind: type[NotFetched] = NotFetched
         away: set[str] = set()
         for url in dict.fromkeys(urls):
-            if server(url) in away:
+            if (name := server(url)) in away:  # its other addresses would say the same
                 continue
             try:
+                if self.refusals[name] >= GIVE_UP:
+                    raise Away("not asked for: its server refused before")
                 self._from(url, part, sha256, size, progress)
                 found = place(part) if place else path
                 os.replace(part, found)
+                self.refusals[name] = 0
                 return found
             except NotFetched as error:
                 failed.append(f"{url}: {error}")
                 kind = type(error)
+                self.refusals[name] = self.refusals[name] + 1 if isinstance(error, Refused) else 0
                 if kind is Away:
-                    away.add(server(url))
+                    away.add(name)
+            finally:
                 if not sha256:
                     part.unlink(missing_ok=True)
         raise kind(f"could not be fetched: {'; '.join(failed)}")
 
     def _from(self, url: str, part: Path, sha256: str, size: int, progress: Callable[[int, int], None]) -> None:
-        import requests
-        import urllib3
-
         self._permitted(url)
         reason, wait, answered = "", WAIT, False
         for number in range(TRIES):
@@ -152,7 +154,7 @@ class Downloader:
                         if wait > LONGEST_WAIT:
                             raise Away(f"{status}, asks to wait {wait:.0f} s")
                         continue
-                    if status in (401, 403):
+                    if status == 403:
                         raise Refused(f"{status} {answer.reason}")
                     if status == 416:  # there is no more than what is there: too much, or all of it
                         pass
@@ -234,25 +236,9 @@ class Downloader:
             raise NotFetched(f"it is larger than {self.limits.megabytes:g} MB: --max_megabytes takes more")
 
     def _broken(self, error: Exception) -> str:
-        import requests
-        import urllib3
-
         if isinstance(error, requests.Timeout | urllib3.exceptions.TimeoutError | TimeoutError):
             return f"nothing came for {self.limits.patience:g} s, --patience waits longer"
         return f"the connection broke ({type(error).__name__})"
-
-
-def server(url: str) -> str:
-    """Of an http or https address: its host, and the port where it is not the scheme's own; of any other ""."""
-    import requests
-
-    try:
-        # Two readers of one address may see two hosts in it: this is the one that opens the connection.
-        parts = urlsplit(requests.Request("GET", url.strip()).prepare().url or "")
-        port = "" if parts.port in (None, {"http": 80, "https": 443}[parts.scheme]) else f":{parts.port}"
-        return f"{parts.hostname}{port}" if parts.hostname else ""
-    except (ValueError, KeyError):
-        return ""
 
 
 def file_hash(path: Path) -> str:
@@ -263,8 +249,6 @@ def file_hash(path: Path) -> str:
 
 def _hopeless(error: BaseException | None) -> str:
     """Why another try would say the same, "" where it might not."""
-    import urllib3
-
     while error is not None:
         if isinstance(error, ssl.SSLCertVerificationError):
             return f"its certificate is not valid ({error.verify_message})"

@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from keras_art.fetching import services
-from keras_art.fetching.downloads import Away, Downloader, NotFetched, Refused, server
+from keras_art.fetching.connections import server
+from keras_art.fetching.downloads import Away, Downloader, NotFetched
 from keras_art.fetching.iiif import json_of
 from keras_art.pictures.containers import EXTENSIONS
 from keras_art.pictures.images import Unreadable, decode
-
-GIVE_UP = 3  # refusals in a row, after which a server is asked no more
 
 
 @dataclass(frozen=True)
@@ -45,8 +44,6 @@ def harvest(
 ) -> list[tuple[Wanted, str]]:
     """Fetches images, one thread for each server; what is no picture once fetched is not kept.
 
-    A server that refuses, or does not answer, three times in a row is asked no more.
-
     Returns:
         (image, reason) of those that could not be had, by path.
     """
@@ -54,20 +51,15 @@ def harvest(
     lock, stop = threading.Lock(), threading.Event()
 
     def serve(part: list[Wanted]) -> None:
-        polite, refusals = None, 0
+        polite = None
         for image in part:
             if stop.is_set():
                 return
             reason = ""
             try:
                 polite = polite or downloader()
-                if refusals == GIVE_UP:
-                    reason = "not asked for: the server refused before"
-                else:
-                    _fetch(image, polite)
-                    refusals = 0
+                _fetch(image, polite)
             except NotFetched as error:
-                refusals = refusals + 1 if isinstance(error, Refused) else 0
                 reason = str(error)
             except Exception as error:  # of one image, or of our own: the others are still to be had
                 reason = f"{type(error).__name__}: {error}"
@@ -120,18 +112,20 @@ def _info(picture: services.Painted, path: Path, polite: Downloader) -> services
     """What an image service says of a picture, {} where it says nothing, or its manifest has said it already."""
     if not picture.base or services.tells_size(picture.service):
         return {}
-    info = path.with_name(f"{path.name}.info")
-    info.unlink(missing_ok=True)
+    found: services.Thing = {}
+
+    def place(part: Path) -> Path:
+        nonlocal found
+        found = json_of(part, f"{picture.base}/info.json")
+        return part
+
     try:
-        polite.fetch([f"{picture.base}/info.json"], info)
-        found = json_of(info, picture.base)
-        return found if services.tells_size(found) else {}
+        polite.fetch([f"{picture.base}/info.json"], path.with_name(f"{path.name}.info"), place=place)
     except Away:
         raise
     except NotFetched:
         return {}
-    finally:
-        info.unlink(missing_ok=True)
+    return found if services.tells_size(found) else {}
 
 
 def _suffix(part: Path) -> str:

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from keras_art.fetching.downloads import Downloader, NotFetched, server
+from keras_art.fetching.connections import server
+from keras_art.fetching.downloads import Downloader, NotFetched
 from keras_art.fetching.metadata import OURS, clean, metadata, rights, text
 from keras_art.fetching.services import Painted, Thing, id_of, kind_of, painted, things
 from keras_art.writing import numbered, slug

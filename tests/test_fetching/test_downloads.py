@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from keras_art.fetching import downloads
+from keras_art.fetching import connections, downloads
 from keras_art.fetching.downloads import Away, Downloader, Limits, NotFetched, Refused
 
 CONTENT = bytes(range(256)) * 2000  # 512,000 bytes
@@ -143,7 +143,7 @@ def test_a_file_is_fetched_once_and_not_asked_for_again(server, polite, tmp_path
     assert (tmp_path / "deep" / "a").read_bytes() == CONTENT
     assert server.asked == [("/a", "")]
     assert [path.name for path in (tmp_path / "deep").iterdir()] == ["a"]
-    assert server.agents == {downloads.AGENT}
+    assert server.agents == {connections.AGENT}
 
 
 def test_a_broken_connection_is_resumed_where_it_broke(server, polite, tmp_path):
@@ -306,11 +306,11 @@ def test_a_redirect_leads_to_http_alone(server, polite, waits, tmp_path, to):
 def test_a_redirect_to_a_server_that_nobody_named_is_refused(server, tmp_path):
     strange = Server()
     url = server.on("/a", redirect(strange.on("/b", whole())))
-    named = downloads.server(server.url)
+    named = connections.server(server.url)
     with pytest.raises(NotFetched, match=r"127\.0\.0\.1:\d+ is not named by what was asked for: --follow_hosts"):
         bounded(servers={named}).fetch([url], tmp_path / "a")
     assert strange.asked == []
-    bounded(servers={named, downloads.server(strange.url)}).fetch([url], tmp_path / "a")
+    bounded(servers={named, connections.server(strange.url)}).fetch([url], tmp_path / "a")
     assert (tmp_path / "a").read_bytes() == CONTENT
     strange.server.shutdown()
     strange.server.server_close()
@@ -338,7 +338,7 @@ def test_a_redirect_to_a_server_that_nobody_named_is_refused(server, tmp_path):
     ],
 )
 def test_the_server_of_an_address_is_the_one_that_is_asked(url, name):
-    assert downloads.server(url) == name
+    assert connections.server(url) == name
 
 
 @pytest.mark.parametrize(
@@ -433,12 +433,28 @@ def test_a_file_that_comes_byte_by_byte_is_given_up_and_the_flag_is_told(server,
     assert (tmp_path / "b").read_bytes() == b"x" * 20
 
 
-def test_a_server_that_says_nothing_is_given_up_and_is_away(server, tmp_path, monkeypatch):
+@pytest.mark.parametrize("seconds", [0.6, 0.02])
+def test_a_server_whose_answer_does_not_begin_is_given_up_and_is_away(server, tmp_path, monkeypatch, seconds):
     monkeypatch.setattr(downloads, "TRIES", 2)
-    url = server.on("/a", dripping(0.6, b"12", head=False))
-    with pytest.raises(Away, match=r"nothing came for 0.2 s, --patience waits longer, 2 times"):
+    url = server.on("/a", dripping(seconds, b"HTTP/1.1 200 OK\r\n" + b"X: " + b"y" * 100, head=False))
+    started = time.monotonic()
+    with pytest.raises(Away, match=r"--patience waits longer, 2 times$"):
         bounded(patience=0.2).fetch([url, server.on("/b", whole())], tmp_path / "a")
     assert "/b" not in [path for path, _ in server.asked]  # the same server
+    assert time.monotonic() - started < 2
+
+
+def test_another_server_is_asked_where_one_is_away(server, polite, tmp_path):
+    polite.fetch(["http://127.0.0.1:9/a", server.on("/a", whole())], tmp_path / "a", SHA256)
+    assert (tmp_path / "a").read_bytes() == CONTENT
+
+
+def test_two_processes_do_not_write_one_unfinished_file(server, polite, tmp_path, monkeypatch):
+    """The other one has begun: what it has is left to it."""
+    (tmp_path / "a.elsewhere-1.part").write_bytes(b"half")
+    polite.fetch([server.on("/a", whole())], tmp_path / "a")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "a.elsewhere-1.part"]
+    assert (tmp_path / "a").read_bytes() == CONTENT
 
 
 def test_a_file_gets_its_name_when_it_has_been_looked_at(server, polite, tmp_path):

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from test_downloads import Server, server, status, whole  # noqa: F401  (server is a fixture)
 
-from keras_art.fetching import downloads, iiif
+from keras_art.fetching import connections, downloads, iiif
 from keras_art.fetching.downloads import Downloader, NotFetched
 
 
@@ -34,7 +34,7 @@ def read_all(tmp_path: Path, content: object, name: str = "manifest.json", **lim
 
 
 def from_server(url: str, tmp_path: Path, **limits: int) -> Any:
-    polite = Downloader(0, servers={downloads.server(url)})
+    polite = Downloader(0, servers={connections.server(url)})
     return iiif.read(url, polite, tmp_path / "data" / "manifests", iiif.Limits(**limits))
 
 
