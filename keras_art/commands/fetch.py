@@ -34,6 +34,11 @@ from keras_art.version import __version__
 from keras_art.writing import write
 
 FETCHED = "fetched.json"
+LEAST = {
+    "pause": 0, "limit": 0, "longest_side": 1, "max_megabytes": 0, "max_redirects": 0, "max_depth": 0,
+    "max_manifests": 1, "patience": 0.1,
+}  # fmt: skip
+MOST = 1e6  # of any of these
 ANSWER_SECONDS = 0.7  # what a server takes, roughly
 
 
@@ -60,7 +65,7 @@ class Fetch:
     max_depth: int = 8
     """Of IIIF collections within collections."""
     max_manifests: int = 10_000
-    """Of one IIIF collection."""
+    """Of one IIIF collection, collections within it included."""
     patience: float = 30.0
     """Seconds in which fewer than 16 kB come are too many."""
     dry_run: bool = False
@@ -74,6 +79,9 @@ class Fetch:
 
 def run(asked: Fetch) -> int:
     """Fetches what is missing; 1 if something could not be had."""
+    for flag, least in LEAST.items():
+        if not least <= getattr(asked, flag) <= MOST:
+            raise UserError(f"--{flag} is at least {least:g} and at most {MOST:g}")
     if iiif.is_manifest(asked.name):
         return _manifest(asked)
     card = cards.load_card(asked.name)
@@ -153,10 +161,13 @@ def _images(
         asks[server(image.url)] = asks.get(server(image.url), 0) + (2 if image.picture and image.picture.base else 1)
     strange = sorted(set(asks) - set(servers)) if servers is not None else []
     slowest = max((number for name, number in asks.items() if name not in strange), default=0)
-    terminal.say(
-        f"{len(missing):,} of {len(images):,} images to fetch from {len(asks)} servers, one connection each, "
-        f"{asked.pause:g} s apart: about {terminal.duration(slowest * (asked.pause + ANSWER_SECONDS))}"
-    )
+    if missing:
+        terminal.say(
+            f"{len(missing):,} of {len(images):,} images to fetch from {len(asks)} servers, one connection each, "
+            f"{asked.pause:g} s apart: about {terminal.duration(slowest * (asked.pause + ANSWER_SECONDS))}"
+        )
+    else:
+        terminal.say(f"all of its {len(images):,} images are in {folder}")
     if strange:
         terminal.say(
             f"not asked, since {asked.name} does not name them: {', '.join(strange)}; --follow_hosts asks them"

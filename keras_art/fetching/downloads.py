@@ -28,6 +28,7 @@ GIVE_UP = 3  # refusals in a row, after which a server is asked no more
 LONGEST_WAIT = 120.0  # seconds; a server that asks for more is left in peace until another day
 PROGRESS = 1 << 14  # bytes: fewer, within the time that `Limits.patience` gives, are none
 BLOCK = 1 << 16
+NO_TLS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNSUPPORTED_PROTOCOL", "TLSV1_ALERT_PROTOCOL_VERSION")
 
 
 class NotFetched(UserError):
@@ -252,6 +253,8 @@ def _hopeless(error: BaseException | None) -> str:
     while error is not None:
         if isinstance(error, ssl.SSLCertVerificationError):
             return f"its certificate is not valid ({error.verify_message})"
+        if isinstance(error, ssl.SSLError) and error.reason in NO_TLS:
+            return f"it speaks no TLS, or none that is safe today ({error.reason})"
         if isinstance(error, socket.gaierror) and error.errno != socket.EAI_AGAIN:
             return "no server has that name"
         if isinstance(error, urllib3.exceptions.DecodeError):

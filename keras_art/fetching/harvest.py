@@ -116,7 +116,7 @@ def _info(picture: services.Painted, path: Path, polite: Downloader) -> services
 
     def place(part: Path) -> Path:
         nonlocal found
-        found = json_of(part, f"{picture.base}/info.json")
+        found = json_of(part)
         return part
 
     try:

@@ -100,7 +100,9 @@ def read(
         count += 1
         try:
             if count > limits.manifests:
-                raise BadManifest(f"not read: more than {limits.manifests:,} manifests, --max_manifests reads further")
+                raise BadManifest(
+                    f"not read: more than {limits.manifests:,} manifests and collections, --max_manifests reads further"
+                )
             if member.depth > limits.depth:
                 raise BadManifest(f"not read: collections more than {limits.depth} deep, --max_depth reads further")
             content = member.content or _load(member, downloader, folder, dead)
@@ -135,7 +137,7 @@ def labels(rows: list[dict[str, str]]) -> str:
     return table.getvalue()
 
 
-def json_of(path: Path, address: str) -> dict[str, Any]:
+def json_of(path: Path) -> dict[str, Any]:
     """A JSON object from a file.
 
     Raises:
@@ -146,9 +148,9 @@ def json_of(path: Path, address: str) -> dict[str, Any]:
             raise FileNotFoundError("no such file")
         content = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
-        raise BadManifest(f"{address} is no JSON: {error}") from error
+        raise BadManifest(f"it is no JSON ({error})") from error
     if not isinstance(content, dict):
-        raise BadManifest(f"{address} is JSON, but no object")
+        raise BadManifest("it is JSON, but no object")
     return content
 
 
@@ -157,15 +159,18 @@ def _load(member: _Member, downloader: Downloader, folder: Path, dead: list[tupl
     address = member.address
 
     def checked(path: Path) -> dict[str, Any]:
-        content = json_of(path, address)
+        content = json_of(path)
         if kind_of(content) not in ("Manifest", "Collection", "CollectionPage"):
-            raise BadManifest(f"{address} is JSON, but neither an IIIF manifest nor a collection of them")
+            raise BadManifest("it is JSON, but neither an IIIF manifest nor a collection of them")
         return content
 
     if "://" not in address:
         if member.home is None:
             raise BadManifest(f"{address!r} is no address, and what a server names is never a file of this machine")
-        return checked(member.home / address)
+        try:
+            return checked(member.home / address)
+        except BadManifest as error:
+            raise BadManifest(f"{address}: {error}") from error
     path, done = folder / f"{_telling(address)}-{_digest(address)}.json", folder.parent / "fetched.json"
     fresh = path.exists() and not (done.exists() and path.stat().st_mtime_ns <= done.stat().st_mtime_ns)
     if member.depth and fresh:  # of a fetch that was stopped

@@ -303,3 +303,13 @@ def test_a_manifest_becomes_a_folder_that_data_takes(server, tmp_path):  # noqa:
     assert table["dc:title"].tolist() == ["The Threatened Swan"]
     assert table["rights"].tolist() == ["http://creativecommons.org/publicdomain/zero/1.0/"]
     assert Path(table["path"][0]).read_bytes() == picture(tmp_path, 0)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["--pause", "-1"], ["--limit", "-1"], ["--longest_side", "0"], ["--patience", "0"], ["--patience", "inf"],
+     ["--max_megabytes", "nan"], ["--max_redirects", "-1"], ["--max_depth", "-1"], ["--max_manifests", "0"]],
+)  # fmt: skip
+def test_bounds_that_make_no_sense_are_refused_before_anything_is_asked(tmp_path, capsys, words):
+    assert fetch.main(["http://127.0.0.1:9/m", "--root", str(tmp_path), *words]) == 1
+    assert f"{words[0]} is at least" in capsys.readouterr().err

@@ -372,6 +372,12 @@ def test_a_certificate_that_is_not_valid_fails_at_once(polite, waits, tmp_path, 
     assert waits == []
 
 
+def test_a_server_that_speaks_no_tls_fails_at_once(server, polite, waits, tmp_path):
+    with pytest.raises(NotFetched, match="it speaks no TLS"):
+        polite.fetch([server.url.replace("http:", "https:")], tmp_path / "a")
+    assert waits == []
+
+
 @pytest.mark.parametrize("code", [400, 404, 410, 418, 451, 501, 505])
 def test_answers_that_another_try_would_repeat_fail_at_once(server, polite, waits, tmp_path, code):
     with pytest.raises(NotFetched, match=str(code)):

@@ -265,7 +265,7 @@ def test_a_collection_without_end_is_bounded_and_the_flag_is_told(server, tmp_pa
         server.on(f"/{i}", body(content))
     pages, dead = from_server(f"{server.url}/0", tmp_path, manifests=10)
     assert len(server.asked) == 10
-    assert pages == [] and "more than 10 manifests, --max_manifests reads further" in dead[0][1]
+    assert pages == [] and "more than 10 manifests and collections, --max_manifests reads further" in dead[0][1]
 
 
 def test_no_more_manifests_are_read_than_images_are_asked_for(server, tmp_path):  # noqa: F811
