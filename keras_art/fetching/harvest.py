@@ -139,6 +139,6 @@ def _suffix(part: Path) -> str:
     except Unreadable as error:
         if "sha256" in error.facts or "format" not in error.facts:  # else this machine's limits or plug-ins refuse it
             raise NotFetched(f"what came is no picture: {error}") from error
-        content = error.facts.get("format") or "JPEG"
+        content = error.facts["format"] or "TIFF"  # so large, and no JPEG
     content = "JPEG" if content == "MPO" else content
     return next(suffix for suffix, kind in EXTENSIONS.items() if kind == content)

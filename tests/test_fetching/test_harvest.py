@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -68,11 +69,19 @@ def test_what_is_no_picture_is_not_kept_and_named(server, tmp_path, content):  #
     assert list((tmp_path / "images").iterdir()) == []
 
 
-def test_a_master_too_large_for_this_machine_is_kept(server, tmp_path, monkeypatch):  # noqa: F811
-    content = encoded(tmp_path, "PNG", 60)
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 2000)
+@pytest.mark.parametrize(("side", "suffix"), [(60, ".png"), (80, ".tif")])  # above the limit, and above twice of it
+def test_a_master_too_large_for_this_machine_is_kept(server, tmp_path, monkeypatch, side, suffix):  # noqa: F811
+    content = encoded(tmp_path, "PNG", side)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 3000)
     assert get(of_manifest(tmp_path, Painted(server.on("/a", whole(content))))) == {}
-    assert (tmp_path / "images" / "one.png").read_bytes() == content
+    assert (tmp_path / "images" / f"one{suffix}").read_bytes() == content
+
+
+def test_a_picture_that_needs_a_plug_in_is_kept(server, tmp_path, monkeypatch):  # noqa: F811
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    content = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100)
+    assert get(of_manifest(tmp_path, Painted(server.on("/a", whole(content))))) == {}
+    assert (tmp_path / "images" / "one.heic").read_bytes() == content
 
 
 def service(server: Server, picture: bytes, **more: object) -> Painted:  # noqa: F811
