@@ -92,9 +92,13 @@ def start_backend() -> None:
         os.close(kept)
 
 
+# What moves a cursor, colours or renames a terminal: a file's name or a label may hold it.
+UNSEEN = {code: "\N{REPLACEMENT CHARACTER}" for code in (*range(9), *range(11, 32), *range(127, 160))}
+
+
 def say(text: str) -> None:
     """Tells a person something; tables alone go to standard output."""
-    print(text, file=sys.stderr, flush=True)
+    print(text.translate(UNSEEN), file=sys.stderr, flush=True)
 
 
 def duration(seconds: float) -> str:

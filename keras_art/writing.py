@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import socket
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -13,6 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import keras
+    import pandas as pd
+
+# How a cell begins that spreadsheet programs take for a formula, which may call others.
+FORMULA = re.compile(r"'*[=+\-@\t\r]")
+NUMBER = re.compile(r"[+-]?[\d.,]+(e[+-]?\d+)?%?", re.IGNORECASE)
 
 
 def slug(text: str, most: int = 40) -> str:
@@ -86,6 +92,28 @@ def write(path: Path, text: str) -> None:
     """Writes a text file, UTF-8, line ends as they are on this system."""
     with replacing(path) as part:
         part.write_text(text, encoding="utf-8")
+
+
+def csv_text(frame: pd.DataFrame) -> str:
+    """A table as CSV, without its index; no cell is a formula, see `inert`."""
+    words = frame.rename(columns=inert)
+    for i, kind in enumerate(frame.dtypes):
+        if kind.kind not in "biufM":
+            words.isetitem(i, frame.iloc[:, i].map(inert))
+    return words.to_csv(index=False, lineterminator="\n")
+
+
+def inert(cell: Any) -> Any:
+    """A cell of a CSV; a text that would be a formula has an apostrophe in front, as spreadsheet programs mark text.
+
+    `=1+1` becomes `'=1+1`, and `'=1+1` `''=1+1`: `meant` undoes it. Numbers stay, also where they are text: `-3`.
+    """
+    return f"'{cell}" if isinstance(cell, str) and FORMULA.match(cell) and not NUMBER.fullmatch(cell) else cell
+
+
+def meant(cell: str) -> str:
+    """What a cell was before `inert`."""
+    return cell[1:] if cell.startswith("'") and FORMULA.match(cell) else cell
 
 
 def write_bytes(path: Path, content: bytes) -> None:

@@ -95,3 +95,8 @@ def test_what_nohup_has_ignored_stays_ignored_and_handlers_are_given_back():
         assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+def test_what_is_said_moves_no_cursor(capsys):
+    terminal.say("a\x1b[2J\x9bb\rc\td\ne")
+    assert capsys.readouterr().err == "a\ufffd[2J\ufffdb\ufffdc\td\ne\n"

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 
+from keras_art import writing
 from keras_art.writing import (
     distinct,
     replacing,
@@ -101,3 +103,25 @@ def test_somebodys_text_becomes_one_part_of_a_path(tmp_path, text, name):
     assert len(name.encode()) <= 40
     (tmp_path / name).mkdir()
     assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize(
+    ("cell", "written"),
+    [
+        ("=1+1", "'=1+1"), ("+cmd|' /C calc'!A0", "'+cmd|' /C calc'!A0"), ("-x", "'-x"), ("@SUM(A1)", "'@SUM(A1)"),
+        ("\t=1", "'\t=1"), ("'=1", "''=1"), ("-3", "-3"), ("+0.5", "+0.5"), ("'s-Gravenhage", "'s-Gravenhage"),
+        ("", ""), (-3, -3), (None, None), ("a=b", "a=b"), ("0007", "0007"), ("1e-3", "1e-3"),
+    ],
+)  # fmt: skip
+def test_no_cell_is_a_formula_and_every_one_is_read_as_it_was(cell, written):
+    assert writing.inert(cell) == written
+    assert not isinstance(cell, str) or writing.meant(written) == cell
+
+
+def test_a_table_with_formulas_is_read_again_as_it_was(tmp_path):
+    from keras_art.data.readers.spreadsheets import read_table
+
+    frame = pd.DataFrame({"image": ["a.png", "-1.png"], "=style": ["=1+1", "'=x"], "n": ["3", "-3"]})
+    writing.write(tmp_path / "t.csv", writing.csv_text(frame))
+    assert (tmp_path / "t.csv").read_text().splitlines() == ["image,'=style,n", "a.png,'=1+1,3", "'-1.png,''=x,-3"]
+    pd.testing.assert_frame_equal(read_table(tmp_path / "t.csv"), frame)

@@ -22,7 +22,7 @@ import tyro
 
 from keras_art import terminal
 from keras_art.commands import flags
-from keras_art.writing import write
+from keras_art.writing import csv_text, write
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -182,10 +182,10 @@ def run(asked: Curation) -> int:
     task = split(choice, [True] * len(choice.images))
     chosen = chosen.take(np.flatnonzero(chosen.images["id"].isin(task.images["id"])))
     own = chosen.images.assign(split=task.images["split"])
-    text = manifest(dataclasses.replace(chosen, images=own), asked.out).to_csv(index=False, lineterminator="\n")
+    text = csv_text(manifest(dataclasses.replace(chosen, images=own), asked.out))
     digest = hashlib.sha256(own[["id", "split"]].to_csv(index=False, lineterminator="\n").encode()).hexdigest()
     write(asked.out / "labels.csv", text)
-    write(asked.out / "report.csv", report.to_csv(index=False))
+    write(asked.out / "report.csv", csv_text(report))
     flags = {
         name: str(value) if isinstance(value, Path) else value for name, value in dataclasses.asdict(asked).items()
     }

@@ -20,7 +20,7 @@ import tyro
 
 from keras_art import terminal
 from keras_art.commands import flags
-from keras_art.writing import write
+from keras_art.writing import csv_text, write
 
 if TYPE_CHECKING:
     import numpy as np
@@ -71,9 +71,9 @@ def check(asked: Check) -> int:
     images["alike"] = lookalikes.near_groups(images["alike"].to_numpy())
     twins = images[images.duplicated("alike", keep=False)].sort_values(["alike", "id"])
     findings = report(collection, images, columns, quarantine)
-    write(asked.out / "quarantine.csv", quarantine.to_csv(index=False))
-    write(asked.out / "images.csv", pd.concat([images, columns], axis=1).to_csv(index=False))
-    write(asked.out / "duplicates.csv", twins.to_csv(index=False))
+    write(asked.out / "quarantine.csv", csv_text(quarantine))
+    write(asked.out / "images.csv", csv_text(pd.concat([images, columns], axis=1)))
+    write(asked.out / "duplicates.csv", csv_text(twins))
     pictures = store.pixels()[usable] if len(twins) else store.pixels()[:0]
     page(collection.name, findings, twins, pictures).save(asked.out / "report.html")
     for title, lines in findings.items():

@@ -31,7 +31,7 @@ from keras_art.fetching.downloads import Downloader, Limits, file_hash
 from keras_art.fetching.harvest import Wanted, harvest, pictures_in
 from keras_art.fetching.metadata import clean
 from keras_art.version import __version__
-from keras_art.writing import write
+from keras_art.writing import inert, write
 
 FETCHED = "fetched.json"
 LEAST = {
@@ -177,7 +177,9 @@ def _images(
 
     def told(failed: list[tuple[str, str, str]]) -> None:
         text = io.StringIO(newline="")
-        csv.writer(text).writerows([("path", "url", "reason"), *(map(clean, row) for row in failed)])
+        csv.writer(text).writerows(
+            [("path", "url", "reason"), *([inert(clean(cell)) for cell in row] for row in failed)]
+        )
         write(folder / "not_fetched.csv", text.getvalue())
 
     unread = [("", address, reason) for address, reason in dead]

@@ -18,7 +18,7 @@ import tyro
 from keras_art import terminal
 from keras_art.commands import flags
 from keras_art.errors import UserError
-from keras_art.writing import write
+from keras_art.writing import csv_text, write
 
 STORED = 64  # pixels a side of what look-alikes are found by
 
@@ -98,7 +98,7 @@ def look(asked: Leaks) -> int:
             in_sample = f" ({whole[name]:.2%} in sample, all images being both)" if name in IN_SAMPLE else ""
             print(f"{report[name]:8.2%}  {words}{in_sample}")
     if asked.out:
-        text = table[["id", "split", "label"]].to_csv(index=False, lineterminator="\n")
+        text = csv_text(table[["id", "split", "label"]])
         write(asked.out, text)
         print(f"{asked.out}: sha256 {hashlib.sha256(text.encode()).hexdigest()}")
     return 0

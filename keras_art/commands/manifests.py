@@ -18,7 +18,7 @@ import tyro
 from keras_art.commands import flags
 from keras_art.data.readers.tables import IMAGE_COLUMNS, SPLIT_COLUMNS
 from keras_art.errors import UserError
-from keras_art.writing import write, write_bytes
+from keras_art.writing import csv_text, write, write_bytes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,7 +72,7 @@ def write_manifest(table: pd.DataFrame, path: Path) -> None:
     """
     suffix = path.suffix.lower()
     if suffix == ".csv":
-        write(path, table.to_csv(index=False, lineterminator="\n"))
+        write(path, csv_text(table))
     elif suffix == ".parquet":
         content = io.BytesIO()
         table.to_parquet(content, index=False)

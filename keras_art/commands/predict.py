@@ -13,7 +13,7 @@ import tyro
 from keras_art import terminal
 from keras_art.commands import flags
 from keras_art.errors import UserError
-from keras_art.writing import write
+from keras_art.writing import csv_text, write
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -87,11 +87,11 @@ def check_folder(folder: Path) -> None:
 
 def hand_over(found: pd.DataFrame, unreadable: pd.DataFrame, out: Path) -> int:
     """Writes what was found, and beside it what could not be read; returns the exit status."""
-    write(out, found.to_csv(index=False))
+    write(out, csv_text(found))
     terminal.say(f"{len(found)} pictures in {out}")
     if len(unreadable):
         quarantine = out.with_name(f"{out.stem}_quarantine.csv")
-        write(quarantine, unreadable.to_csv(index=False))
+        write(quarantine, csv_text(unreadable))
         terminal.say(f"{len(unreadable)} could not be read, see {quarantine}")
     return 0 if len(found) else 1
 

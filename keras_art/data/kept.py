@@ -27,7 +27,7 @@ from keras_art.pictures.decoded import stored_contents
 from keras_art.pictures.images import DECODER
 from keras_art.pictures.srgb import COLOUR
 from keras_art.store.runs import Store, StoreError
-from keras_art.writing import slug, write, write_bytes
+from keras_art.writing import inert, meant, slug, write, write_bytes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -282,7 +282,7 @@ def open_all(
 def write_csv(path: Path, header: Iterable[str], rows: Iterable[Sequence[Any]]) -> None:
     """Writes a table of text; any cell may hold line ends, quotes and commas."""
     text = io.StringIO(newline="")
-    csv.writer(text).writerows([list(header), *rows])
+    csv.writer(text).writerows([map(inert, row) for row in [header, *rows]])
     write_bytes(path, text.getvalue().encode())
 
 
@@ -292,6 +292,6 @@ def read_csv(path: Path) -> pd.DataFrame:
 
     csv.field_size_limit(LONGEST)
     with path.open(encoding="utf-8", newline="") as file:
-        header, *rows = csv.reader(file)
+        header, *rows = [[meant(cell) for cell in row] for row in csv.reader(file)]
     columns = {i: pd.Series(cells, dtype=str) for i, cells in enumerate(zip(*rows, strict=True))}
     return pd.DataFrame(columns, columns=range(len(header)), dtype=str).set_axis(header, axis=1)

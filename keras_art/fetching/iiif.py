@@ -17,7 +17,7 @@ from keras_art.fetching.connections import server
 from keras_art.fetching.downloads import Downloader, NotFetched
 from keras_art.fetching.metadata import OURS, clean, metadata, rights, text
 from keras_art.fetching.services import Painted, Thing, id_of, kind_of, painted, things
-from keras_art.writing import numbered, slug
+from keras_art.writing import inert, numbered, slug
 
 MEMBERS = ("manifests", "members", "collections", "items")
 PAGED = ("first", "next")  # of a collection in parts
@@ -132,8 +132,8 @@ def labels(rows: list[dict[str, str]]) -> str:
     columns = dict.fromkeys([*OURS, *(name for row in rows for name in row)])
     table = io.StringIO(newline="")
     writer = csv.DictWriter(table, columns, restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
+    writer.writerow({name: inert(name) for name in columns})
+    writer.writerows({name: inert(cell) for name, cell in row.items()} for row in rows)
     return table.getvalue()
 
 

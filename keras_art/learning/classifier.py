@@ -27,7 +27,7 @@ from keras_art.study.config import RunRef, written
 from keras_art.study.kinds.classifier import ClassifierRun, label
 from keras_art.study.records import has_diverged
 from keras_art.terminal import Tell
-from keras_art.writing import slug, write
+from keras_art.writing import csv_text, slug, write
 
 ON = ("network", "weights", "preprocessing", "frozen_bn", "bn_momentum", "seed", "precision")  # what makes features
 
@@ -239,8 +239,8 @@ def _report(folder: Path, ready: tasks.Ready, outputs: np.ndarray, margins: bool
     predicted = metrics.predictions(test["id"], probabilities, classes, labels)
     columns = ready.task.columns.iloc[ready.part("test")]
     described = columns[described_by(columns)].reset_index(drop=True)
-    write(folder / "predictions.csv", pd.concat([predicted, described], axis=1).to_csv(index=False))
-    write(folder / "per_class.csv", metrics.per_class(labels, probabilities, classes).to_csv(index=False))
+    write(folder / "predictions.csv", csv_text(pd.concat([predicted, described], axis=1)))
+    write(folder / "per_class.csv", csv_text(metrics.per_class(labels, probabilities, classes)))
     confusion = metrics.confusion(labels, probabilities.argmax(1), len(classes))
     figures.save(figures.confusion_matrix(confusion, classes, title=folder.name), folder / "confusion.png")
     # A margin or a share of trees is no probability: no cross-entropy is claimed for it.

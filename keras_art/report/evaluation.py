@@ -12,7 +12,7 @@ import pandas as pd
 
 from keras_art.data.labels import Labels
 from keras_art.report import figures, metrics
-from keras_art.writing import distinct, write
+from keras_art.writing import csv_text, distinct, write
 
 
 def report(
@@ -38,10 +38,10 @@ def report(
         known = index >= 0
         table = metrics.predictions(ids, found, classes)
         table.insert(1, "label", [classes[i] if i >= 0 else "" for i in index])
-        write(folder / f"predictions_{names[task]}.csv", table.to_csv(index=False))
+        write(folder / f"predictions_{names[task]}.csv", csv_text(table))
         scores = metrics.classification(index[known], found[known])
         rows = metrics.per_class(index[known], found[known], classes)
-        write(folder / f"per_class_{names[task]}.csv", rows.to_csv(index=False))
+        write(folder / f"per_class_{names[task]}.csv", csv_text(rows))
         confusion = metrics.confusion(index[known], found[known].argmax(1), len(classes))
         drawn = figures.confusion_matrix(confusion, classes, title=f"{title} {task}".strip())
         figures.save(drawn, folder / f"confusion_{names[task]}.png")

@@ -12,7 +12,8 @@ import pandas as pd
 from rich.cells import cell_len
 
 from keras_art.report.tables import PaperTable
-from keras_art.writing import one_line
+from keras_art.terminal import UNSEEN
+from keras_art.writing import csv_text, one_line
 
 
 def beside(paper: PaperTable, frame: pd.DataFrame, format: str) -> str:
@@ -25,6 +26,8 @@ def beside(paper: PaperTable, frame: pd.DataFrame, format: str) -> str:
 def titled(title: str, text: str, format: str) -> str:
     """A rendered table under a line of words; CSV has none."""
     lines = {"text": "{}\n", "csv": "", "markdown": "**{}**\n\n", "latex": "% {}\n", "html": "<h3>{}</h3>\n"}
+    title = _word(title)
+    title = html.escape(title) if format == "html" else _marked(title) if format == "markdown" else title
     return lines[format].format(title) + text
 
 
@@ -50,9 +53,10 @@ def render(frame: pd.DataFrame, format: str, digits: int = 2) -> str:
     if "low" in frame:
         words = _with_interval(frame, words, format).drop(columns=["n_test", "low", "high"])
     if format == "csv":
-        return words.to_csv(index=False, lineterminator="\n")
+        return csv_text(words)
     bold = _best(frame)[words.columns]
     right = [frame[name].map(_is_number).any() for name in words]
+    words.columns = bold.columns = [_word(name) for name in words]
     if format == "text":
         return _text(words, right)
     if format == "markdown":
@@ -109,7 +113,7 @@ def _word(value: Any, digits: int = 2) -> str:
         return ""
     if _is_number(value) and not isinstance(value, int | np.integer):
         return f"{round(value, digits) + 0.0:.{digits}f}"  # + 0.0 turns -0.0 into 0.0
-    return " ".join(str(value).split())  # a line break would end the row
+    return " ".join(str(value).split()).translate(UNSEEN)  # a line break would end the row
 
 
 def _with_interval(frame: pd.DataFrame, words: pd.DataFrame, format: str) -> pd.DataFrame:
@@ -150,10 +154,19 @@ def _text(words: pd.DataFrame, right: list[bool]) -> str:
 
 
 def _markdown(words: pd.DataFrame, bold: pd.DataFrame, right: list[bool]) -> str:
-    cells = words.map(lambda word: re.sub(r"([\\|*`<])", r"\\\1", word))
+    cells = words.map(_marked)
     cells = cells.mask(bold, "**" + cells + "**")
-    lines = [list(words.columns), ["---:" if r else "---" for r in right], *cells.to_numpy().tolist()]
+    lines = [
+        list(map(_marked, words.columns)),
+        ["---:" if r else "---" for r in right],
+        *cells.to_numpy().tolist(),
+    ]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _marked(word: str) -> str:
+    """A word that is neither code, a cell's end, a tag nor the beginning of a link in Markdown."""
+    return re.sub(r"([\\|*`<&]|(?<=\])\()", r"\\\1", word)
 
 
 def _html(words: pd.DataFrame, bold: pd.DataFrame, right: list[bool]) -> str:
@@ -164,6 +177,6 @@ def _html(words: pd.DataFrame, bold: pd.DataFrame, right: list[bool]) -> str:
     def line(tag: str, row: list[str]) -> str:
         return "<tr>" + "".join(f"<{tag}{a}>{word}</{tag}>" for a, word in zip(align, row, strict=True)) + "</tr>\n"
 
-    head = line("th", [html.escape(str(name)) for name in words.columns])
+    head = line("th", [html.escape(name) for name in words.columns])
     body = "".join(line("td", row) for row in cells.to_numpy().tolist())
     return f"<table>\n<thead>\n{head}</thead>\n<tbody>\n{body}</tbody>\n</table>\n"

@@ -23,7 +23,10 @@ from keras_art.errors import UserError
 from keras_art.writing import write_arrays
 
 FORMAT = 2
-DAMAGE = (ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile, zlib.error)
+DAMAGE = (
+    ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile, zlib.error, MemoryError,
+    NotImplementedError, RecursionError,
+)  # fmt: skip
 Masks = dict[str, np.ndarray]
 
 
@@ -93,6 +96,9 @@ def read_ticket(path: Path) -> Ticket:
     """
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+            # NumPy compresses nothing in a file of this kind.
+            if sum(member.file_size for member in stored.zip.infolist()) > path.stat().st_size:
+                raise ValueError("it claims more bytes than it has")
             arrays = {name: stored[name] for name in stored.files}
         facts = json.loads(str(arrays.pop("ticket")))
         if facts.pop("format") != FORMAT:

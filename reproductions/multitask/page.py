@@ -16,7 +16,7 @@ from keras_art.report.rendering import render
 from keras_art.store.reading import read_table
 from keras_art.store.runs import Store
 from keras_art.study.records import variant
-from keras_art.writing import distinct, write
+from keras_art.writing import distinct, meant, write
 from reproductions.multitask.kind import MultitaskRun
 from reproductions.multitask.tables import cell, summary
 
@@ -80,7 +80,7 @@ def _file(store: Store, run: MultitaskRun, name: str, task: str) -> Path:
 
 
 def _table(store: Store, run: MultitaskRun, task: str) -> pd.DataFrame:
-    return read_table(_file(store, run, "per_class", task), converters={"class": str})  # a class may be called NA
+    return read_table(_file(store, run, "per_class", task), converters={"class": meant})  # a class may be called NA
 
 
 def pairs(models: dict[str, dict[int, MultitaskRun]]) -> list[tuple[str, str, str]]:
@@ -160,7 +160,7 @@ def _one_model(page: pages.Page, store: Store, name: str, run: MultitaskRun) -> 
         found = read_table(_file(store, run, "predictions", task), dtype=str, keep_default_na=False)
         found = found[found["label"] != ""]
         places = {cls: i for i, cls in enumerate(table["class"].astype(str))}
-        true, predicted = (found[column].map(places).to_numpy() for column in ("label", "predicted"))
+        true, predicted = (found[column].map(meant).map(places).to_numpy() for column in ("label", "predicted"))
         counts = metrics.confusion(true, predicted, len(places))
         page.figure(figures.confusion_matrix(counts, list(places), title=f"{name}: {task}"))
     with np.load(store.directory(run) / "shared.npz") as stored:

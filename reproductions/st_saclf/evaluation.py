@@ -11,7 +11,7 @@ import numpy as np
 from keras_art.networks import attention
 from keras_art.networks.saliency import overlay
 from keras_art.report import figures, metrics, mosaics
-from keras_art.writing import write
+from keras_art.writing import csv_text, write
 from reproductions.st_saclf.kinds import SaclfRun
 
 if TYPE_CHECKING:
@@ -36,11 +36,10 @@ def report(run: SaclfRun, folder: Path, data: Data, model: keras.Model) -> dict[
     test = ready.task.images.iloc[ready.part("test")]
     labels = test["label"].to_numpy()
     probabilities = model.predict(data.split("test", run.batch_size).epochs(), verbose=0)
-    write(
-        folder / "predictions.csv", metrics.predictions(test["id"], probabilities, classes, labels).to_csv(index=False)
-    )
+    said = metrics.predictions(test["id"], probabilities, classes, labels)
+    write(folder / "predictions.csv", csv_text(said))
     rows = metrics.per_class(labels, probabilities, classes)
-    write(folder / "per_class.csv", rows.to_csv(index=False))
+    write(folder / "per_class.csv", csv_text(rows))
     counts = metrics.confusion(labels, probabilities.argmax(1), len(classes))
     figures.save(figures.confusion_matrix(counts, classes, title=folder.name), folder / "confusion.png")
     _draw_confidence(data, labels, probabilities, folder / "confidence.png")

@@ -27,7 +27,7 @@ from keras_art.pictures.pipeline import Batches
 from keras_art.store.runs import Store
 from keras_art.study.kinds.classifier import label
 from keras_art.terminal import Tell
-from keras_art.writing import slug, write
+from keras_art.writing import csv_text, slug, write
 from reproductions.st_saclf import evaluation
 from reproductions.st_saclf.kinds import SaclfRun
 from reproductions.st_saclf.stages import stages_of
@@ -198,7 +198,7 @@ def _carry_out(store: Store, run: SaclfRun, folder: Path, tell: Tell) -> dict[st
     training.make_deterministic(run.seed)
     data = load_data(store, run)
     write(folder / "classes.json", json.dumps(data.ready.task.classes, ensure_ascii=False))
-    write(folder / "mixture.csv", data.mixture.to_csv(index=False))
+    write(folder / "mixture.csv", csv_text(data.mixture))
 
     def on_epoch(epoch: int, logs: dict[str, float]) -> None:
         line = f"epoch {epoch} of {run.epochs}, stage {logs['stage']:.0f}, val. accuracy {logs['val_accuracy']:.3f}"

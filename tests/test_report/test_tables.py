@@ -347,3 +347,28 @@ def test_a_grid_has_a_line_to_a_row_whatever_its_columns_are_called(name):
     assert max(map(cell_len, lines)) < 250 and "50.00" in lines[1] and "60.00" in lines[2]
     begins = {cell_len(line[: line.index(" X" if row else " network") + 1]) for row, line in enumerate(lines[:2])}
     assert len(begins) == 1  # columns stand below one another, letters of two cells and all
+
+
+HOSTILE = "<script>alert(1)</script>[x](javascript:x)|&lt;*\\input{x}\x1b]0;title\x07%$"
+
+
+@pytest.mark.parametrize(
+    ("format", "there", "absent"),
+    [
+        ("html", "&lt;script&gt;", "<script"),
+        ("markdown", r"\<script>alert(1)\</script>[x]\(javascript:x)\|\&lt;\*\\input{x}", "\x1b"),
+        ("latex", r"\textbackslash input\{x\}", "\\input{"),
+        ("text", "\N{REPLACEMENT CHARACTER}]0;title", "\x1b"),
+        ("csv", "'=1+1", ",=1+1"),
+    ],
+)
+def test_a_label_or_a_column_is_words_and_nothing_else_in_every_format(format, there, absent):
+    frame = pd.DataFrame({"class": [HOSTILE, "a"], HOSTILE: ["=1+1", "b"]})
+    text = rendering.titled(HOSTILE, rendering.render(frame, format), format)
+    assert there in text
+    assert absent not in text.replace("% " + HOSTILE.replace("\x1b", "\ufffd").replace("\x07", "\ufffd"), "")
+
+
+def test_a_title_stays_on_its_line():
+    title = rendering.titled("a\n\\input{x}", "", "latex")
+    assert title == "% a \\input{x}\n"

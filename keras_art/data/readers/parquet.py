@@ -51,12 +51,15 @@ def _labels(shard: Path, needed: list[str]) -> tuple[dict[str, list[str]], dict[
             raise BadCollection(f"{shard} lacks the columns {', '.join(missing)}; it has {', '.join(schema.names)}")
         table = pq.read_table(shard, columns=[name for name in needed if name != "image"])
         info = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
-    except (pa.ArrowException, OSError, ValueError) as error:
+    except (pa.ArrowException, OSError, ValueError, RecursionError) as error:
         if isinstance(error, BadCollection):
             raise
         raise BadCollection(f"{shard} is no Parquet file that can be read ({error}); download it anew") from error
-    features = info.get("info", {}).get("features", {})
-    names = {name: feature["names"] for name, feature in features.items() if "names" in feature}
+    try:
+        features = info.get("info", {}).get("features", {})
+        names = {name: list(feature["names"]) for name, feature in features.items() if "names" in feature}
+    except (AttributeError, TypeError) as error:
+        raise BadCollection(f"{shard}: its metadata are not Hugging Face's ({error}); download it anew") from error
     return names, table.to_pydict()
 
 

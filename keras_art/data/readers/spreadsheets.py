@@ -12,11 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 from keras_art.data.collection import BadCollection
 from keras_art.data.readers.text import read_text
+from keras_art.writing import meant
 
 if TYPE_CHECKING:
     import pandas as pd
 
-MOST_UNPACKED = 2**30  # bytes of a spreadsheet, which is a ZIP archive: a million rows stay below
+# Of a spreadsheet, which is a ZIP archive of XML, or of Parquet: a million rows of twenty columns stay below.
+MOST_UNPACKED = 2**30  # bytes
+MOST_TIMES = 200  # its own size; short rows of equal words are packed by 30
+MOST_CELLS = 20_000_000
 
 
 def read_table(path: Path, *, latin: bool = False) -> pd.DataFrame:
@@ -49,7 +53,7 @@ def read_csv(path: Path, *, latin: bool = False) -> pd.DataFrame:
             separator = max("\t;,", key=lambda mark: _columns(file, mark))
             file.seek(0)
             reader = csv.reader(file, delimiter=separator, skipinitialspace=True, strict=True)
-            header = [name.strip() or f"Unnamed: {i}" for i, name in enumerate(next(reader, []))]
+            header = [meant(name.strip()) or f"Unnamed: {i}" for i, name in enumerate(next(reader, []))]
             cells = [[] for _ in header]
             for row in reader:
                 if not any(row):
@@ -61,7 +65,7 @@ def read_csv(path: Path, *, latin: bool = False) -> pd.DataFrame:
                     )
                 row_count += 1
                 for column, cell in zip(cells, row, strict=True):
-                    column.append(cell.strip())
+                    column.append(meant(cell.strip()))
     except UnicodeDecodeError as error:
         raise BadCollection(f"{path} is not UTF-8 ({error}); save it as 'CSV UTF-8'") from error
     except csv.Error as error:
@@ -86,23 +90,42 @@ def read_xlsx(path: Path) -> pd.DataFrame:
 
     try:
         with zipfile.ZipFile(path) as archive:
-            if (size := sum(member.file_size for member in archive.infolist())) > MOST_UNPACKED:
+            size = sum(member.file_size for member in archive.infolist())
+            if size > min(MOST_UNPACKED, 2**20 + MOST_TIMES * path.stat().st_size):
                 raise BadCollection(f"{path} unpacks to {size:,} bytes, more than a table of images can be: export CSV")
         book = openpyxl.load_workbook(path, read_only=True, data_only=True)
         try:
-            rows = [[_cell(value) for value in row] for row in book.worksheets[0].iter_rows(values_only=True)]
+            rows = _rows(book.worksheets[0], path)
         finally:
             book.close()
-    except (zipfile.BadZipFile, KeyError, ValueError, OSError) as error:
+    except Exception as error:  # openpyxl raises nearly anything on XML that is none of a spreadsheet's
         if isinstance(error, BadCollection):
             raise
         raise BadCollection(f"{path} is no XLSX spreadsheet ({error}): save it anew, or as 'CSV UTF-8'") from error
-    rows = [row for row in rows if any(row)]
     header = rows[0] if rows else []
     width = max((i + 1 for row in rows for i, cell in enumerate(row) if cell), default=0)
     header = [name or f"Unnamed: {i}" for i, name in enumerate(header[:width] + [""] * (width - len(header)))]
     filled = [(row + [""] * width)[:width] for row in rows[1:]]
     return pd.DataFrame(filled, columns=header, dtype=str)
+
+
+def _rows(sheet: Any, path: Path) -> list[list[str]]:
+    """The rows that hold something, without the blanks behind it.
+
+    Raises:
+        BadCollection: there are too many cells, of which a file of some kilobytes may claim billions.
+    """
+    sheet.reset_dimensions()  # what it says of its own size, to which every row would be filled
+    rows, seen = [], 0
+    for values in sheet.iter_rows(values_only=True):
+        if (seen := seen + len(values)) > MOST_CELLS:
+            raise BadCollection(f"{path} has more than {MOST_CELLS:,} cells, blank ones too: export CSV")
+        row = [_cell(value) for value in values]
+        while row and not row[-1]:
+            row.pop()
+        if row:
+            rows.append(row)
+    return rows
 
 
 def _cell(value: Any) -> str:
@@ -119,8 +142,13 @@ def read_parquet(path: Path) -> pd.DataFrame:
     import pyarrow.parquet as pq
 
     try:
+        claims = pq.read_metadata(path)
+        if claims.num_rows * claims.num_columns > MOST_CELLS:
+            raise BadCollection(f"{path} has more than {MOST_CELLS:,} cells: write those that name images")
         table = pq.read_table(path)
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, ValueError) as error:
+        if isinstance(error, BadCollection):
+            raise
         raise BadCollection(f"{path} is no Parquet file that can be read ({error}): download it anew") from error
     import pandas as pd
 

@@ -26,7 +26,7 @@ from keras_art.store.runs import Store
 from keras_art.study.config import BadRun
 from keras_art.study.kinds.clustering import ClusteringRun
 from keras_art.terminal import Tell
-from keras_art.writing import write, write_arrays, write_model
+from keras_art.writing import csv_text, write, write_arrays, write_model
 
 
 def check(ready: Ready, k: int) -> None:
@@ -190,9 +190,9 @@ def _clustered(
     clusters = ended.q.argmax(axis=1)
     write(
         folder / "assignments.csv",
-        assignments(ready.task.images["id"], ended.q, ready.task.columns).to_csv(index=False),
+        csv_text(assignments(ready.task.images["id"], ended.q, ready.task.columns)),
     )
-    write(folder / "baselines.csv", pd.DataFrame({"id": ready.task.images["id"], **baselines}).to_csv(index=False))
+    write(folder / "baselines.csv", csv_text(pd.DataFrame({"id": ready.task.images["id"], **baselines})))
     write_arrays(folder / "embeddings.npz", {**_film(folder / "checkpoint", ended), "q": ended.q})
     labels = scores.telling(ready.task.columns)
     fixed = {"embedding": embedding, "pca": pca}

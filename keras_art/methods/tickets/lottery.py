@@ -28,7 +28,7 @@ from keras_art.store.tickets import Masks, Ticket, emptied, share_pruned
 from keras_art.study.kinds.tickets import TicketRun
 from keras_art.study.records import has_diverged
 from keras_art.terminal import Tell
-from keras_art.writing import write
+from keras_art.writing import csv_text, write
 
 ANOTHER_SEED = 1000  # added to the seed of weights that must not be theta_0
 
@@ -196,7 +196,7 @@ def _tested(task: Task, model: keras.Model, folder: Path) -> dict[str, Any]:
     labels = test["label"].to_numpy()
     probabilities = model.predict(task.batches("test").epochs(), verbose=0)
     said = metrics.predictions(test["id"], probabilities, task.classes, labels)
-    write(folder / "predictions.csv", said.to_csv(index=False))
+    write(folder / "predictions.csv", csv_text(said))
     measured = metrics.classification(labels, probabilities)
     return {
         "test_accuracy": measured["accuracy"],
