@@ -63,8 +63,8 @@ class Curation:
     """Balance: keep at most so many images of a style, chosen by seed."""
     cap_artist: int = 0
     """Balance: keep at most so many images of an artist, chosen by seed."""
-    split: Literal["stratified", "random", "artist_disjoint"] = "stratified"
-    """80/10/10, by style."""
+    split: Literal["auto", "stratified", "random", "object_disjoint", "artist_disjoint"] = "auto"
+    """80/10/10, by style; auto: as in a study, but never the collection's own."""
     split_seed: int = 0
     """Moves the split and what the caps choose."""
 
@@ -177,7 +177,9 @@ def run(asked: Curation) -> int:
     from keras_art.data.splits import split
 
     collection = load_collection(asked.data, asked.root)
-    chosen, report = curate(dataclasses.replace(collection, splits={}), asked)
+    chosen, report = curate(
+        dataclasses.replace(collection, splits={}, images=collection.images.assign(split="")), asked
+    )
     choice = choose(chosen, asked.target, rule=asked.split, split_seed=asked.split_seed)
     task = split(choice, [True] * len(choice.images))
     chosen = chosen.take(np.flatnonzero(chosen.images["id"].isin(task.images["id"])))

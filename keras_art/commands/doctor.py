@@ -106,11 +106,12 @@ def report(
         images: usable ones with the facts of `examine`, `alike` being the group of look-alikes.
         columns: their own columns.
     """
+    from keras_art.data.collection import counted
     from keras_art.pictures.containers import EXTENSIONS
 
     total = len(images) + len(quarantine)
     found: dict[str, list[str]] = {}
-    found[f"{collection.name}: {len(images):,} images can be used, {len(quarantine):,} of {total:,} can not"] = []
+    found[f"{collection.name}: {counted(images)} can be used, {len(quarantine):,} of {total:,} can not"] = []
     problems = quarantine["reason"].map(lambda reason: re.split(r" \(|: |, the file", reason)[0])
     kinds = problems.value_counts()
     found["Problems"] = [

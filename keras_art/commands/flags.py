@@ -13,6 +13,9 @@ from keras_art.errors import UserError
 from keras_art.study.clusters import Cluster
 
 Format = Literal["text", "csv", "markdown", "latex", "html"]
+Split = Literal[
+    "auto", "given", "stratified", "random", "object_disjoint", "artist_disjoint", "duplicate_disjoint"
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -30,8 +33,9 @@ class Study:
     """The label column. May be left out when there is only one."""
     limit: int = 0
     """Use at most so many images, classes in proportion (0: all)."""
-    split: Literal["auto", "given", "stratified", "random", "artist_disjoint", "duplicate_disjoint"] = "auto"
-    """auto: the collection's own split, else 80/10/10 stratified; *_disjoint: artists, or look-alikes, on one side."""
+    split: Split = "auto"
+    """auto: the collection's own split, else 80/10/10, object_disjoint where an object has several images, else
+    stratified; *_disjoint: objects, artists or look-alikes on one side."""
     split_seed: int = 0
     """Moves the split; --seeds moves initialisation and order."""
     seeds: tuple[int, ...] = (0,)

@@ -33,7 +33,7 @@ class Leaks:
     """Folder that holds the cards' collections. Default: $KERAS_ART_DATA."""
     target: str | None = None
     """The label column. May be left out when there is only one."""
-    split: Literal["auto", "given", "stratified", "random", "artist_disjoint", "duplicate_disjoint"] = "auto"
+    split: flags.Split = "auto"
     """As in a study; a given split is reported on as it is, without a validation set taken from train."""
     split_seed: int = 0
     """Moves the split."""
@@ -53,6 +53,7 @@ def look(asked: Leaks) -> int:
 
     from keras_art.data import splits
     from keras_art.data.choices import choose
+    from keras_art.data.collection import counted
     from keras_art.data.leaks import leak_report
     from keras_art.data.sources import load_collection
     from keras_art.pictures import lookalikes
@@ -90,7 +91,7 @@ def look(asked: Leaks) -> int:
     )
     sizes = table["split"].value_counts()
     print(
-        f"{choice.name}, {choice.target}: {len(table):,} images in {table['label'].nunique()} classes, {choice.rule} "
+        f"{choice.name}, {choice.target}: {counted(table)} in {table['label'].nunique()} classes, {choice.rule} "
         f"split, seed {asked.split_seed}: " + ", ".join(f"{name} {sizes.get(name, 0):,}" for name in splits.SPLIT_NAMES)
     )
     for name, words in WORDS.items():
@@ -108,6 +109,7 @@ WORDS = {
     "majority": "of test images are of train's largest class",
     "artist_in_train": "are by an artist of train",
     "artist_rule": "are labelled rightly by their artist's majority label in train, no pixel seen",
+    "same_object": "show an object that train or val has too",
     "same_file": "stand, byte for byte, in train or val too",
     "near_duplicate": "look like an image of train or val, or are a copy of one",
 }

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import tyro
 
 from keras_art.commands import flags
-from keras_art.data.readers.tables import IMAGE_COLUMNS, SPLIT_COLUMNS
+from keras_art.data.readers.tables import IMAGE_COLUMNS, OBJECT_COLUMNS, SPLIT_COLUMNS
 from keras_art.errors import UserError
 from keras_art.writing import csv_text, write, write_bytes
 
@@ -58,6 +58,10 @@ def manifest(collection: Collection, folder: Path) -> pd.DataFrame:
         table[f"split_{target}"] = own
     if (collection.images["split"] != "").any():
         table.insert(0, split, collection.images["split"])
+    if (collection.images["object"] != collection.images["id"]).any() and not any(
+        collection.images["object"].equals(table[name]) for name in table
+    ):
+        table.insert(0, OBJECT_COLUMNS[0], collection.images["object"])
     table.insert(0, image, [path.removeprefix(root).replace(os.sep, "/") for path in collection.paths()])
     if "id" not in taken:
         table.insert(0, "id", collection.images["id"])

@@ -112,7 +112,7 @@ def described(found: pd.DataFrame, pictures: Path) -> pd.DataFrame:
         terminal.say(f"nothing is told of the pictures beside their predictions: {error}")
         return found
     known = collection.columns[described_by(collection.targets)].set_index(collection.images["path"])
-    known.insert(0, "object", collection.images["id"].to_numpy())
+    known.insert(0, "object", collection.images["object"].to_numpy())
     return found.join(known, on="id")
 
 

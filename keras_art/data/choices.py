@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 # What the Rijksmuseum, and Dutch collections after it, write for "we do not know".
 BLANKS = {"", "anoniem", "onbekend", "unknown", "unknown artist", "unknown genre"}
-RULES = ("given", "stratified", "random", "artist_disjoint", "duplicate_disjoint")
+RULES = ("given", "stratified", "random", "object_disjoint", "artist_disjoint", "duplicate_disjoint")
 
 
 @dataclass(frozen=True)
@@ -83,9 +83,10 @@ def choose(
 
     Args:
         target: the label column; may be None when there is only one.
-        rule: "given" (the collection's own split), "stratified" or "random" (80/10/10), or "auto": given where there
-            is one, else stratified; or 80/10/10 with all works of an artist ("artist_disjoint"), or all copies of an
-            image ("duplicate_disjoint"), on one side.
+        rule: "given" (the collection's own split), "stratified" or "random" (80/10/10); or 80/10/10 with all views of
+            an object ("object_disjoint"), all works of an artist ("artist_disjoint"), or all copies of an image
+            ("duplicate_disjoint") on one side; or "auto": given where there is one, else object_disjoint
+            where objects have several images and two classes three objects, else stratified.
         split_seed: moves the split and the choice of `limit`.
         class_filter: keep only the classes present in all three splits, as the paper does.
         limit: keep at most so many images, the classes' shares kept (0: all).
@@ -156,7 +157,9 @@ def choose_by(
     sizes = {str(name) or "(none)": int(n) for name, n in images["split"].value_counts().items()}
     rule = how.name
     if rule == "auto":
-        rule = "given" if set(sizes) - {"(none)"} else "stratified"
+        objects = images.groupby("class")["object"].nunique()
+        apart = images["object"].duplicated().any() and (objects >= 3).sum() >= 2
+        rule = "given" if set(sizes) - {"(none)"} else "object_disjoint" if apart else "stratified"
     if rule == "given" and ("(none)" in sizes or not {"train", "test"} <= set(sizes)):
         found = ", ".join(f"{name} {n}" for name, n in sizes.items())
         raise BadCollection(

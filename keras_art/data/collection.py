@@ -139,6 +139,12 @@ def quarantined(rows: Iterable[tuple[str, str, str]]) -> pd.DataFrame:
     return pd.DataFrame([tuple(map(utf8, row)) for row in rows], columns=["id", "path", "reason"], dtype=str)
 
 
+def counted(images: pd.DataFrame) -> str:
+    """`12 images`, and `of 6 objects` where some have several."""
+    objects = images["object"].nunique()
+    return f"{len(images):,} images" + (f" of {objects:,} objects" if objects < len(images) else "")
+
+
 def size_of(path: str) -> int:
     """A file's size in bytes, -1 where there is none (or a link to nothing)."""
     try:

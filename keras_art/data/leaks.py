@@ -22,15 +22,17 @@ def leak_report(
     """What no network is needed for.
 
     Args:
-        table: columns `split` and `label` (of whatever type), one row per image.
+        table: columns `split`, `label` (of whatever type), and `object` where objects may have several images; one row
+            per image.
         target: what `label` is.
         artists: the artist of each image, where the collection has a column `artist`.
         sha256: content hash of each image, in the order of `table`.
         alike: the group of look-alikes of each image.
 
     Returns:
-        Shares of the test images, in [0, 1]. `majority`: in the train split's largest class; `same_file`: whose very
-        file also stands in train or val; `near_duplicate`: that look like an image of train or val, or are its copy;
+        Shares of the test images, in [0, 1]. `majority`: in the train split's largest class; `same_object`, where an
+        object has several images: that show one which train or val has too; `same_file`: whose very file also stands
+        in train or val; `near_duplicate`: that look like an image of train or val, or are its copy;
         and where there are `artists` that are not the target, `artist_in_train`: by a named artist of
         train, and `artist_rule`: labelled rightly by "this artist's majority label in train", no pixel seen, the
         majority class for artists unknown there. Ties go to the first class.
@@ -39,7 +41,9 @@ def leak_report(
     train, test = table[table["split"] == "train"], table[tested]
     majority = train["label"].mode()[0]
     report = {"majority": float((test["label"] == majority).mean())}
-    for name, of_image in (("same_file", sha256), ("near_duplicate", alike)):
+    views = "object" in table and table["object"].duplicated().any()
+    objects = table["object"] if views else None
+    for name, of_image in (("same_object", objects), ("same_file", sha256), ("near_duplicate", alike)):
         if of_image is not None:
             values = table["split"].to_frame().assign(value=list(of_image))["value"]
             report[name] = float(values[tested].isin(values[~tested]).mean())

@@ -71,6 +71,8 @@ def split(choice: Choice, readable: Sequence[bool], duplicates: np.ndarray | Non
         images["split"] = _random(len(images), choice.split_seed)
     elif choice.rule == "stratified":
         images["split"] = _stratified(labels, choice.split_seed)
+    elif choice.rule == "object_disjoint":
+        images["split"] = _by_object(choice, labels, images["object"].factorize()[0])
     elif choice.rule == "artist_disjoint":
         images["split"] = _grouped(choice, labels, _artists(columns["artist"]), "artist")
     elif choice.rule == "duplicate_disjoint":
@@ -92,8 +94,8 @@ def split(choice: Choice, readable: Sequence[bool], duplicates: np.ndarray | Non
             raise BadCollection(
                 f"{choice.name}: {len(classes)} class{'es' * (len(classes) != 1)} of "
                 f"{' or '.join(map(repr, choice.targets))} left, {len(dropped)} dropped because they do not occur in "
-                f"all of train, val and test; two are needed. A class needs at least three images that can be read, "
-                f"one for each split"
+                f"all of train, val and test; two are needed. A class needs at least three "
+                f"{'objects with ' * (choice.rule == 'object_disjoint')}images that can be read, one for each split"
             )
     index = {name: i for i, name in enumerate(classes)}
     columns = columns.loc[images.index].reset_index(drop=True)
@@ -141,6 +143,19 @@ def _grouped(choice: Choice, labels: pd.Series, groups: np.ndarray, what: str) -
             f"Leave classes out with python -m keras_art curate DATA --target {shlex.quote(choice.targets[0])} "
             f"--min_artists 3, or split --split stratified"
         ) from error
+
+
+def _by_object(choice: Choice, labels: pd.Series, objects: np.ndarray) -> np.ndarray:
+    """All views of an object on one side; an object of classes that have fewer than three goes to train."""
+    of_class = labels.groupby(labels.to_numpy()).groups
+    large = [name for name, rows in of_class.items() if len(np.unique(objects[labels.index.get_indexer(rows)])) >= 3]
+    shared = labels.isin(large).to_numpy()
+    if not shared.any():
+        return np.full(len(labels), "train", dtype=object)
+    numbers = np.unique(objects[shared], return_inverse=True)[1]
+    split = _grouped(choice, labels[shared], numbers, "object")
+    of_object = dict(zip(objects[shared], split, strict=True))
+    return np.array([of_object.get(number, "train") for number in objects], dtype=object)
 
 
 def _artists(artists: pd.Series) -> np.ndarray:

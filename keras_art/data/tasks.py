@@ -16,7 +16,7 @@ import numpy as np
 
 from keras_art.data import kept, leaks, splits
 from keras_art.data.choices import Choice
-from keras_art.data.collection import BadCollection, Collection, located
+from keras_art.data.collection import BadCollection, Collection, counted, located
 from keras_art.pictures import lookalikes
 from keras_art.pictures.decoded import ImageStore, stored_images
 from keras_art.pictures.images import Unreadable, enlarged, load_photo
@@ -176,10 +176,11 @@ def _decoded_again(
 def describe(store: Store, key: str) -> str:
     """What a person should know of a task before anything is trained on it, in a few lines."""
     facts, folder = kept.facts_of(store, key), kept.folder_of(store, key)
-    sizes = kept.read_csv(folder / "images.csv")["split"].value_counts()
+    images = kept.read_csv(folder / "images.csv")
+    sizes, whole = images["split"].value_counts(), counted(images)
     lines = [
         f"{key}: {' and '.join(map(one_line, facts['targets']))}, "
-        f"N_t = {sizes.sum():,} images in Q_t = {len(facts['classes']):,} classes; "
+        f"N_t = {whole} in Q_t = {len(facts['classes']):,} classes; "
         f"train {sizes.get('train', 0):,}, val {sizes.get('val', 0):,}, test {sizes.get('test', 0):,} "
         f"({facts['rule']} split, seed {facts['split_seed']})"
     ]
@@ -195,7 +196,7 @@ def describe(store: Store, key: str) -> str:
     if facts["notes"]:
         lines.append("  as they were read: " + ", ".join(f"{n:,} x {note}" for note, n in facts["notes"].items()))
     if facts["rule"] == "whole":
-        lines = [f"{key}: {sizes.sum():,} images, to be clustered", *lines[1:]]
+        lines = [f"{key}: {whole}, to be clustered", *lines[1:]]
         return "\n".join(lines)
     leak = facts["leaks"]
     lines.append(f"  without looking: majority class {leak['majority']:.1%} of test")
@@ -203,6 +204,11 @@ def describe(store: Store, key: str) -> str:
         lines[-1] += (
             f", the artist's majority label {leak['artist_rule']:.1%} "
             f"({leak['artist_in_train']:.1%} of test images are by an artist of train)"
+        )
+    if leak.get("same_object"):
+        lines.append(
+            f"  leak: {leak['same_object']:.1%} of test images show an object that train or val has too; --split "
+            f"object_disjoint keeps its views together"
         )
     if leak["same_file"]:
         lines.append(f"  leak: {leak['same_file']:.1%} of test images stand, byte for byte, in train or val too")

@@ -149,3 +149,18 @@ def test_predictions_of_a_run_keep_dublin_core_and_rights(museum, tmp_path):
     assert predictions["dc:title"].tolist() == [f"T{id_.removeprefix('SK-')}" for id_ in predictions["id"]]
     assert set(predictions["rights"]) == {"CC0"}
     assert "inventory" not in predictions
+
+
+@pytest.mark.parametrize("header", ["id", "object_id", "inventory_number"])
+def test_objects_come_back_from_a_table(tmp_path, header):
+    rows = [["image", header, "style"]]
+    for number in range(6):
+        paint(tmp_path / "m" / f"{number}.png", "abc"[number % 3], number)
+        rows.append([f"{number}.png", f"N {number // 2}", "xy"[number % 2]])
+    found = load_collection(write_csv(tmp_path / "m" / "labels.csv", rows))
+    assert found.images["object"].tolist() == ["N 0", "N 0", "N 1", "N 1", "N 2", "N 2"]
+    for suffix in (".csv", ".xlsx", ".parquet"):
+        manifests.write_manifest(manifests.manifest(found, tmp_path / "m"), tmp_path / "m" / f"again{suffix}")
+        again = load_collection(tmp_path / "m" / f"again{suffix}")
+        pd.testing.assert_frame_equal(again.images, found.images)
+        pd.testing.assert_frame_equal(again.columns, found.columns)

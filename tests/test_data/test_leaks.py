@@ -100,3 +100,11 @@ def test_style_nearly_follows_from_artist_in_paintings(tmp_path, capsys):
     printed = capsys.readouterr().out
     assert "(88.28% in sample" in printed
     assert "(14.75% in sample" in printed
+
+
+def test_objects_with_several_images_are_looked_for_on_both_sides():
+    rows = collection(list("xyxyxyxy"), ["train", "train", "val", "val", "test", "test", "test", "test"])
+    one = cut(choose(rows, "style"))
+    assert "same_object" not in leak_report(one.images, "style")
+    twice = one.images.assign(object=["A", "B", "C", "D", "A", "D", "E", "E"])
+    assert leak_report(twice, "style")["same_object"] == 0.5

@@ -443,3 +443,27 @@ def test_kaokores_three_absent_faces_are_quarantined():
 def test_paintings_has_its_artists_and_styles():
     table = told(load_collection(REAL / "paintings"))
     assert (len(table), table["artist"].nunique(), table["style"].nunique()) == (1254, 19, 23)
+
+
+# --- objects
+
+
+@pytest.mark.parametrize("column", ["object_id", "ObjectNumber", "Accession Number", "inventory_number"])
+def test_a_column_of_object_numbers_groups_their_views(tmp_path, column):
+    rows = [["id", "image", column, "style"], ["a", "1.png", "N 1", "x"], ["b", "2.png", "N 1", "x"]]
+    found = load_collection(museum(tmp_path, [*rows, ["c", "3.png", "", "y"]]))
+    assert found.images["id"].tolist() == ["a", "b", "c"] and found.images["object"].tolist() == ["N 1", "N 1", "c"]
+    assert found.targets == (["style"] if column == "object_id" else [column, "style"])
+
+
+def test_a_photograph_of_two_objects_is_two_images(tmp_path):
+    rows = [["id", "image", "style"], ["N 1", "1.png", "x"], ["N 2", "1.png", "y"], ["N 2", "2.png", "y"]]
+    found = load_collection(museum(tmp_path, rows))
+    assert found.images["id"].tolist() == ["1.png (N 1)", "1.png (N 2)", "2.png"]
+    assert found.images["object"].tolist() == ["N 1", "N 2", "N 2"]
+
+
+def test_the_same_photograph_of_the_same_object_twice_is_refused(tmp_path):
+    rows = [["id", "image", "style"], ["N 1", "1.png", "x"], ["N 1", "1.png", "y"]]
+    with pytest.raises(BadCollection, match=r"1 ids stand in more than one row, first '1\.png \(N 1\)'"):
+        load_collection(museum(tmp_path, rows))

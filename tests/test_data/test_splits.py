@@ -306,3 +306,73 @@ def test_a_task_with_a_split_of_its_own_goes_by_it():
     own = pd.Series(["train", "train", "val", "val", "test", "test"])
     rows = dataclasses.replace(collection(list("xyxyxy"), ["train"] * 6), splits={"style": own})
     assert sizes(cut(choose(rows, "style"))) == {"train": 2, "val": 2, "test": 2}
+
+
+# --- objects with several views
+
+
+def views(per_object: list[int], labels: str = "xy") -> Collection:
+    """Objects 0, 1, ... with so many views each, labelled in turns."""
+    numbers = np.repeat(np.arange(len(per_object)), per_object)
+    found = collection([labels[number % len(labels)] for number in numbers])
+    return dataclasses.replace(found, images=found.images.assign(object=[f"N {number}" for number in numbers]))
+
+
+def sides(task: Task) -> pd.Series:
+    return task.images.groupby("object")["split"].nunique()
+
+
+@pytest.mark.parametrize("rule", ["auto", "object_disjoint"])
+@pytest.mark.parametrize(
+    "per_object",
+    [[2] * 6, [1, 2] * 40, [7, 1, 1, 3] * 10, [1] * 39 + [30], [2] * 300, [50] * 6, [3, 3, 3, 3, 3, 3, 200]],
+)
+def test_views_of_an_object_stay_on_one_side(rule, per_object):
+    choice = choose(views(per_object), "style", rule=rule)
+    task = cut(choice)
+    assert choice.rule == "object_disjoint" and sides(task).max() == 1
+    assert task.size == sum(per_object) and set(task.images["split"]) == {"train", "val", "test"}
+    assert task.images.groupby("label")["split"].nunique().eq(3).all()
+
+
+def test_shares_are_of_images_and_move_with_the_seed():
+    rows = views([2] * 300)
+    found = [cut(choose(rows, "style", split_seed=seed)) for seed in (0, 0, 1)]
+    assert sizes(found[0]) == {"train": 480, "val": 60, "test": 60}
+    assert found[0].images["split"].equals(found[1].images["split"])
+    assert not found[0].images["split"].equals(found[2].images["split"])
+
+
+def test_without_views_auto_is_as_before():
+    assert choose(views([1] * 40), "style").rule == "stratified"
+    assert sides(cut(choose(views([1] * 40), "style", rule="object_disjoint"))).max() == 1
+
+
+def test_a_given_split_is_kept_whatever_the_objects():
+    rows = views([2] * 6)
+    given = dataclasses.replace(rows, images=rows.images.assign(split=["train", "val", "test"] * 4))
+    assert choose(given, "style").rule == "given"
+
+
+def test_classes_of_fewer_than_three_objects_are_dropped_and_counted():
+    rows = views([2] * 40)
+    columns = rows.columns.copy()
+    columns.loc[rows.images["object"].isin(["N 0", "N 1"]), "style"] = "rare"
+    task = cut(choose(dataclasses.replace(rows, columns=columns), "style"))
+    assert task.dropped_classes == {"rare": 4} and sides(task).max() == 1
+    kept = cut(choose(dataclasses.replace(rows, columns=columns), "style", class_filter=False))
+    assert set(kept.images["split"][kept.images["label"] == kept.classes.index("rare")]) == {"train"}
+
+
+def test_views_that_are_labelled_differently_stay_together():
+    rows = views([2] * 40)
+    columns = rows.columns.assign(style=["front", "back"] * 40)
+    columns.loc[3, "style"] = "rare"  # the only one of its class goes with its other view
+    task = cut(choose(dataclasses.replace(rows, columns=columns), "style", class_filter=False))
+    assert sides(task).max() == 1 and task.size == 80
+
+
+def test_too_few_objects_is_an_error_that_counts_them():
+    with pytest.raises(BadCollection, match="A class needs at least three objects with images that can be read"):
+        cut(choose(views([5] * 4), "style", rule="object_disjoint"))
+    assert choose(views([5] * 4), "style").rule == "stratified"  # a column of few numbers may be no object's at all

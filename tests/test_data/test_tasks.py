@@ -287,3 +287,16 @@ def test_look_alikes_are_kept_on_one_side_and_told_where_they_are_not(store, pic
         ]["near_duplicate"]
     )
     assert "of test images look like one of train or val" in tasks.describe(store, leaking.name)
+
+
+def test_both_counts_are_told_and_a_leak_of_objects(store, picture_csv):
+    lines = (picture_csv / "labels.csv").read_text().splitlines()
+    numbered = [f"{line},N {number // 2}" for number, line in enumerate(lines[1:])]
+    (picture_csv / "labels.csv").write_text("\n".join([lines[0] + ",object_id", *numbered]))
+    ready, choice, _ = prepare(store, picture_csv, "artist")
+    assert choice.rule == "object_disjoint"
+    assert ready.task.images.groupby("object")["split"].nunique().max() == 1
+    said = tasks.describe(store, choice.key)
+    assert "N_t = 24 images of 12 objects in Q_t = 3 classes" in said and "leak" not in said
+    _, choice, _ = prepare(store, picture_csv, "artist", rule="stratified")
+    assert "of test images show an object that train or val has too; --split" in tasks.describe(store, choice.key)

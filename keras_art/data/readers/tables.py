@@ -17,6 +17,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
 IMAGE_COLUMNS = ("image", "file", "filename", "file_name", "path", "image_path", "imageid")
+# What museums call the number of an object; `object_id` is ours, the others stay label columns too.
+OBJECT_COLUMNS = (
+    "object_id", "object_number", "objectnumber", "object number", "objectid", "accession_number", "accession number",
+    "inventory_number", "inventory number", "inventarisnummer",
+)  # fmt: skip
+MOST_VIEWS = 10  # images that share an id, on average, up to which it is taken for the number of a work
 SPLIT_COLUMNS = ("split", "set", "subset", "partition")
 
 
@@ -50,16 +56,18 @@ def from_table(
         raise BadCollection(f"none of the {len(raw)} images that {path} names exists below {images}")
     there = [bool(found) or not need_images for found in paths]
     id_column = columns.get("id") or lower.get("id") or image_column
-    object_column = ""
-    if "id" not in columns and id_column != image_column and raw[id_column][there].duplicated().any():
-        object_column, id_column = id_column, image_column  # the number of a work, of which there are several views
+    object_column = "" if card else next((lower[name] for name in OBJECT_COLUMNS if name in lower), "")
+    numbers = raw[id_column][there]
+    if "id" not in columns and id_column != image_column and numbers.duplicated().any():
+        if len(numbers) <= MOST_VIEWS * numbers.nunique():  # else it is a label that is called so
+            object_column = id_column
+        id_column = image_column
     split_column = columns.get("split") or next(
         (lower[c] for c in SPLIT_COLUMNS if c in lower and _is_split(raw[lower[c]])), None
     )
+    ours_alone = {id_column, image_column, split_column, lower.get(OBJECT_COLUMNS[0])}
     targets = {ours: theirs for ours, theirs in columns.items() if ours not in ("id", "image", "split")} or {
-        column: column
-        for column in raw.columns
-        if column not in (id_column, image_column, split_column) and not column.startswith("Unnamed:")
+        column: column for column in raw.columns if column not in ours_alone and not column.startswith("Unnamed:")
     }
     ids = raw[id_column].tolist()
     problems = [(ids[i], cells[i], finder.why_not(cells[i])) for i, found in enumerate(there) if not found]
@@ -70,6 +78,8 @@ def from_table(
     ours = {"id": raw[id_column].tolist(), "path": paths}
     if object_column:
         ours["object"] = raw[object_column].where(raw[object_column] != "", raw[id_column]).tolist()
+        twice = raw[id_column].duplicated(keep=False)  # one photograph of two objects
+        ours["id"] = raw[id_column].mask(twice, raw[id_column] + " (" + raw[object_column] + ")").tolist()
     if split_column:
         ours["split"] = _splits(raw[split_column])
     labels, splits = {}, {}
