@@ -14,6 +14,7 @@ import pytest
 from keras_art import writing
 from keras_art.writing import (
     distinct,
+    one_line,
     replacing,
     slug,
     write,
@@ -125,3 +126,16 @@ def test_a_table_with_formulas_is_read_again_as_it_was(tmp_path):
     writing.write(tmp_path / "t.csv", writing.csv_text(frame))
     assert (tmp_path / "t.csv").read_text().splitlines() == ["image,'=style,n", "a.png,'=1+1,3", "'-1.png,''=x,-3"]
     pd.testing.assert_frame_equal(read_table(tmp_path / "t.csv"), frame)
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("a/b", "a/b"),
+        (" new\n line ", "new line"),
+        ("x" * 60, "x" * 60),
+        ("ab" * 100, "ab" * 15 + "…" + "b" + "ab" * 14),
+    ],
+)
+def test_a_name_in_a_message_stands_on_one_line_and_keeps_its_ends(name, line):
+    assert one_line(name) == line and len(line) <= 60

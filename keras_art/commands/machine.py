@@ -137,7 +137,7 @@ class Reproduction:
                 case "ray":
                     clusters.ray(store, missing, study.jobs, study.cluster)
         else:
-            terminal.say(f"all {len(runs)} runs are done: nothing is trained")
+            terminal.say(f"{len(runs)} run{'s' * (len(runs) > 1)}, all done: nothing is trained")
         print_tables(self.tables(store, runs, study), study.format)
         self.draw(store, runs, study)
         return 0

@@ -46,6 +46,11 @@ def test_tables_are_printed_before_figures_are_drawn(tmp_path, capsys):
     assert capsys.readouterr().out == "ours\na\n1\n\n"
 
 
+def test_a_study_that_is_done_says_so(tmp_path, capsys):
+    reproduction([]).main(["--store", str(tmp_path / "s")])
+    assert "1 run, all done: nothing is trained" in capsys.readouterr().err
+
+
 def test_a_figure_that_fails_is_reported_and_tried_again_and_the_tables_are_there(tmp_path, capsys):
     def fails(store, runs, study):
         raise FileNotFoundError("figures of 1893")
@@ -102,6 +107,16 @@ def test_values_that_no_study_can_have_are_refused(study, words):
     with pytest.raises(UserError, match=words):
         flags.check_values(study, epochs=1)
     flags.check_values(Plural(), epochs=1)
+
+
+def test_help_keeps_the_lines_of_examples_and_calls_words_without_a_flag_by_their_names(capsys):
+    from keras_art.commands import leaks
+
+    with pytest.raises(SystemExit):
+        leaks.main(["--help"])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].endswith(" DATA")
+    assert sum("python -m keras_art leaks " in line for line in lines) >= 4  # the usage and three examples
 
 
 def test_reproductions_are_found_by_walking():

@@ -154,3 +154,10 @@ def test_an_unknown_mode_is_an_error_and_never_means_another():
 def test_the_name_of_a_file_is_told_without_its_digest():
     assert Artefact("my-net-0011aabb.keras").stem == "my-net"
     assert Artefact("vgg-0011aabb.weights.h5").stem == "vgg"
+
+
+def test_what_a_person_is_told_of_a_classifier_is_one_line_that_names_its_target():
+    from keras_art.study.kinds.classifier import ClassifierRun
+
+    titles = {ClassifierRun(collection="museum-0011aabb", target=name).title for name in ("gender", "new\nline")}
+    assert titles == {f"museum {name}, VGG19 off_the_shelf, seed 0" for name in ("gender", "new line")}
