@@ -171,8 +171,17 @@ def _load_file(path: Path, image_size: int, *, keep_weights: bool) -> keras.Mode
             f"height, width, channels) is needed. Save it without its pooling and classifier layers."
         )
     height, width, channels = inputs[0].shape[1:]
-    if channels != 3 or height not in (None, image_size) or width not in (None, image_size):
-        raise BadBackbone(f"{path} takes images of {height} x {width} x {channels}: give --image_size {height or 224}")
+    if channels != 3:
+        raise BadBackbone(
+            f"{path} takes images of {channels} channel{'s' * (channels != 1)}, and pictures have three here (RGB): "
+            f"give a network that takes three"
+        )
+    if height != width:
+        raise BadBackbone(
+            f"{path} takes images of {height} x {width}, and pictures are square here: give another network"
+        )
+    if height not in (None, image_size):
+        raise BadBackbone(f"{path} takes images of {height} x {width}: give --image_size {height}")
     try:
         # Cloned onto an input of known size, every layer knows the size of its maps.
         fixed = keras.models.clone_model(model, input_tensors=keras.Input((image_size, image_size, 3)))

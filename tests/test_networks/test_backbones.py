@@ -492,15 +492,25 @@ def test_a_model_that_was_never_built_is_refused(tmp_path):
 
 def test_another_size_than_the_files_own_is_refused_with_the_right_one(tmp_path):
     small_network(24).save(tmp_path / "fixed.keras")
-    with pytest.raises(BadBackbone, match="24 x 24 x 3: give --image_size 24"):
+    with pytest.raises(BadBackbone, match="24 x 24: give --image_size 24"):
         load(tmp_path / "fixed.keras")
 
 
 def test_grey_images_are_refused(tmp_path):
     pixels = keras.Input((16, 16, 1))
     keras.Model(pixels, layers.Conv2D(4, 3)(pixels)).save(tmp_path / "grey.keras")
-    with pytest.raises(BadBackbone, match="takes images of 16 x 16 x 1"):
-        load(tmp_path / "grey.keras")
+    with pytest.raises(
+        BadBackbone, match=r"takes images of 1 channel, and pictures have three here \(RGB\): give a net"
+    ):
+        load(tmp_path / "grey.keras")  # nothing is said of its size, which may be right
+
+
+def test_images_that_are_no_squares_are_refused(tmp_path):
+    for height, width in ((16, 24), (16, None)):
+        pixels = keras.Input((height, width, 3))
+        keras.Model(pixels, layers.Conv2D(4, 3)(pixels)).save(tmp_path / "wide.keras")
+        with pytest.raises(BadBackbone, match=f"takes images of {height} x {width}, and pictures are square here"):
+            load(tmp_path / "wide.keras")
 
 
 def test_a_size_the_file_can_not_take_is_refused(tmp_path):
