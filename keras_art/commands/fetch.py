@@ -81,7 +81,7 @@ def run(asked: Fetch) -> int:
     """Fetches what is missing; 1 if something could not be had."""
     for flag, least in LEAST.items():
         if not least <= getattr(asked, flag) <= MOST:
-            raise UserError(f"--{flag} is at least {least:g} and at most {MOST:g}")
+            raise UserError(f"--{flag} is at least {least:g} and at most {MOST:,.0f}")
     if iiif.is_manifest(asked.name):
         return _manifest(asked)
     card = cards.load_card(asked.name)
@@ -200,9 +200,9 @@ def _manifest(asked: Fetch) -> int:
     """Images to ROOT/NAME/images, and a labels.csv with ids, metadata and rights, that `--data` takes."""
     folder = asked.root.expanduser() / iiif.folder_name(asked.name)
     polite = Downloader(asked.pause, limits=asked.limits, servers=None if asked.follow_hosts else {server(asked.name)})
-    limits = iiif.Limits(asked.limit, asked.max_depth, asked.max_manifests)
+    extent = iiif.Extent(asked.limit, asked.max_depth, asked.max_manifests)
     with terminal.bar("reading manifests", "manifests") as progress:
-        pages, dead = iiif.read(asked.name, polite, folder / "manifests", limits, progress)
+        pages, dead = iiif.read(asked.name, polite, folder / "manifests", extent, progress)
     size = f"-{asked.longest_side}"
     images = [
         Wanted(

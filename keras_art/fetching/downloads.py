@@ -125,12 +125,16 @@ class Downloader:
             except NotFetched as error:
                 failed.append(f"{url}: {error}")
                 kind = type(error)
-                self.refusals[name] = self.refusals[name] + 1 if isinstance(error, Refused) else 0
                 if kind is Away:
                     away.add(name)
             finally:
                 if not sha256:
                     part.unlink(missing_ok=True)
+        if kind is Refused:  # one file counts once, whatever its addresses
+            self.refusals[name] += 1
+        elif kind is not Away:
+            self.refusals[name] = 0
+        self.refusals.update(away)
         raise kind(f"could not be fetched: {'; '.join(failed)}")
 
     def _from(self, url: str, part: Path, sha256: str, size: int, progress: Callable[[int, int], None]) -> None:
@@ -157,12 +161,12 @@ class Downloader:
                         continue
                     if status == 403:
                         raise Refused(f"{status} {answer.reason}")
-                    if status == 416:  # there is no more than what is there: too much, or all of it
+                    if status == 416 and begun:  # there is no more than what is there: too much, or all of it
                         pass
                     elif status in (408, 425, 500, 502, 504):
                         reason = f"{status} {answer.reason}"
                         continue
-                    elif status not in (200, 206):
+                    elif status != 200 and not (status == 206 and begun):  # a part that nobody asked for is no file
                         raise NotFetched(f"{status} {answer.reason}")
                     else:
                         resumed = status == 206 and _starts(answer.headers.get("Content-Range", "")) == begun

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from keras_art.fetching import services
 from keras_art.fetching.connections import server
-from keras_art.fetching.downloads import Away, Downloader, NotFetched
+from keras_art.fetching.downloads import Downloader, NotFetched, Refused
 from keras_art.fetching.iiif import json_of
 from keras_art.pictures.containers import EXTENSIONS
 from keras_art.pictures.images import Unreadable, decode
@@ -121,7 +121,7 @@ def _info(picture: services.Painted, path: Path, polite: Downloader) -> services
 
     try:
         polite.fetch([f"{picture.base}/info.json"], path.with_name(f"{path.name}.info"), place=place)
-    except Away:
+    except Refused:
         raise
     except NotFetched:
         return {}

@@ -28,7 +28,7 @@ class BadManifest(NotFetched):
 
 
 @dataclass(frozen=True)
-class Limits:
+class Extent:
     """How much of a collection is read; whoever meets one is told the flag of `fetch` that raises it."""
 
     images: int = 0  # 0: all
@@ -68,7 +68,7 @@ def read(
     name: str,
     downloader: Downloader,
     folder: Path,
-    limits: Limits = Limits(),
+    extent: Extent = Extent(),
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> tuple[list[Page], list[tuple[str, str]]]:
     """Every image of a manifest, or of all manifests of a collection.
@@ -92,39 +92,40 @@ def read(
     waiting = [_Member(name, Path())]
     seen: set[str] = set()
     empty = count = 0
-    while waiting and not (limits.images and len(pages) >= limits.images):
+    while waiting and not (extent.images and len(pages) >= extent.images):
         member = waiting.pop()
         if member.content is None and member.address in seen:
             continue
         seen.add(member.address)
         count += 1
         try:
-            if count > limits.manifests:
+            if count > extent.manifests:
                 raise BadManifest(
-                    f"not read: more than {limits.manifests:,} manifests and collections, --max_manifests reads further"
+                    f"not read: more than {extent.manifests:,} manifests and collections, --max_manifests reads further"
                 )
-            if member.depth > limits.depth:
-                raise BadManifest(f"not read: collections more than {limits.depth} deep, --max_depth reads further")
+            if member.depth > extent.depth:
+                raise BadManifest(f"not read: collections more than {extent.depth} deep, --max_depth reads further")
             content = member.content or _load(member, downloader, folder, dead)
             if count == 1 and downloader.servers is not None:
                 downloader.servers = {*downloader.servers, *_servers(content)}
             if kind_of(content) == "Manifest":
                 found, without = _pages(content, member.address)
-                pages, empty = pages + found, empty + without
+                pages += found
+                empty += without
             else:
                 waiting += reversed(_members(content, member))
         except (NotFetched, RecursionError) as error:
             if count == 1:
                 raise error if isinstance(error, NotFetched) else BadManifest(f"{name} is nested too deeply") from None
             dead.append((member.address, str(error)))
-            if count > limits.manifests:
+            if count > extent.manifests:
                 break
         progress(count, count + len(waiting))
     if not pages and not dead:
         raise BadManifest(f"{name} lists no images: none of its {empty} canvases has one painted on it")
     for page, id_ in zip(pages, numbered(page.row["id"] for page in pages), strict=True):
         page.row["id"] = id_
-    return pages[: limits.images or None], dead
+    return pages[: extent.images or None], dead
 
 
 def labels(rows: list[dict[str, str]]) -> str:

@@ -106,7 +106,7 @@ def test_the_size_is_the_one_that_info_json_allows(server, tmp_path):  # noqa: F
     assert [path.name for path in (tmp_path / "images").iterdir()] == ["one.jpg"]
 
 
-@pytest.mark.parametrize("info", [status(404), whole(b"<html>"), whole(b"[]"), whole(b"{}"), status(403)])
+@pytest.mark.parametrize("info", [status(404), whole(b"<html>"), whole(b"[]"), whole(b"{}"), status(401)])
 def test_without_a_sound_info_json_one_address_after_the_other_is_tried(server, tmp_path, info):  # noqa: F811
     painted = service(server, encoded(tmp_path, "JPEG"))
     server.on("/s/info.json", info)
@@ -185,6 +185,15 @@ def test_a_server_that_refuses_three_times_is_asked_no_more(server, tmp_path, re
     assert sum("its server refused before" in reason for reason in failed.values()) == 7
 
 
+def test_a_picture_that_is_refused_under_each_of_its_addresses_counts_once(server, tmp_path):  # noqa: F811
+    known = {"id": f"{server.url}/s", "type": "ImageService3", "profile": "level2", "width": 3000, "height": 4000}
+    for path in ("/s/full/768,/0/default.jpg", "/s/full/max/0/default.jpg", "/body.jpg"):
+        server.on(path, status(403))
+    closed = [of_manifest(tmp_path, Painted(f"{server.url}/body.jpg", known), f"{i}") for i in range(2)]
+    failed = get(*closed, of_manifest(tmp_path, Painted(server.on("/9", whole(encoded(tmp_path, "JPEG")))), "9"))
+    assert sorted(failed) == ["0", "1"]
+
+
 def test_a_server_that_is_not_there_is_given_up_and_others_go_on(server, tmp_path):  # noqa: F811
     here = [Wanted(tmp_path / f"{i}.jpg", server.on(f"/{i}", whole(encoded(tmp_path, "JPEG")))) for i in range(3)]
     gone = [Wanted(tmp_path / f"g{i}.jpg", f"http://127.0.0.1:9/{i}") for i in range(6)]
@@ -208,7 +217,7 @@ def test_pictures_behind_a_login_do_not_hide_the_others(server, tmp_path):  # no
 
 def test_each_server_has_a_thread_of_its_own(server, tmp_path):  # noqa: F811
     """The first server answers only once the second one has been asked."""
-    other, meeting = Server(), threading.Barrier(2, timeout=5)
+    other, meeting = Server(), threading.Barrier(2, timeout=30)
     content = whole(encoded(tmp_path, "JPEG"))
 
     def together(request: object) -> None:

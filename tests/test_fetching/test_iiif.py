@@ -30,12 +30,12 @@ def read_all(tmp_path: Path, content: object, name: str = "manifest.json", **lim
     path = tmp_path / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
-    return iiif.read(str(path), Downloader(0, servers=set()), tmp_path / "kept", iiif.Limits(**limits))
+    return iiif.read(str(path), Downloader(0, servers=set()), tmp_path / "kept", iiif.Extent(**limits))
 
 
 def from_server(url: str, tmp_path: Path, **limits: int) -> Any:
     polite = Downloader(0, servers={connections.server(url)})
-    return iiif.read(url, polite, tmp_path / "data" / "manifests", iiif.Limits(**limits))
+    return iiif.read(url, polite, tmp_path / "data" / "manifests", iiif.Extent(**limits))
 
 
 def version_2(resource: dict[str, object]) -> dict[str, object]:
