@@ -51,6 +51,7 @@ def measured_rows(store: Store) -> pd.DataFrame:
     cells = []
     for paper in machine.reproductions():
         for table, frame in paper.tables(store, None, paper.presets["study"]).paper:
+            frame = frame.rename(columns={"target": "mode"})  # a label to a column, as KaoKore's owners print it
             if "mode" in frame:
                 text = render(frame[frame["n"] > 0], "csv", table.digits)
                 words = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False)
