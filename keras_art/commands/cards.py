@@ -3,18 +3,25 @@
 python -m keras_art cards                                  # all of them, and which are present below --root
 python -m keras_art cards show kaokore
 python -m keras_art cards check kaokore --root FOLDER      # missing, extra, different; exit status 1 if anything is
+python -m keras_art cards export DATA --out croissant.json # a card, or a collection and its table, as Croissant JSON-LD
+python -m keras_art cards import croissant.json            # a card of what somebody else has described
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import tyro
 
+from keras_art import terminal
 from keras_art.commands import flags
 from keras_art.data import cards
+from keras_art.errors import UserError
+from keras_art.writing import write, write_bytes
 
 if TYPE_CHECKING:
     from keras_art.data.sources import Collection
@@ -46,6 +53,28 @@ class Check:
     """A card's name, or NAME-VERSION."""
     root: str | None = None
     """Folder that holds the collection, or the collection's own. Default: $KERAS_ART_DATA."""
+
+
+@dataclass(frozen=True)
+class Export:
+    """Writes a card, or a collection that is here with its table beside it, as Croissant JSON-LD."""
+
+    data: tyro.conf.Positional[str]
+    """A card's name, a table of images, or a folder."""
+    out: Path = Path("croissant.json")
+    """The file; the table, which names images relative to it where they lie below, is called the same, .csv."""
+    root: str | None = None
+    """Folder that holds the cards' collections. Default: $KERAS_ART_DATA."""
+
+
+@dataclass(frozen=True)
+class Import:
+    """Makes a card of a Croissant file, which --data also takes as it is where its images lie beside it."""
+
+    file: tyro.conf.Positional[Path]
+    """The JSON-LD."""
+    out: Path = Path("datasets")
+    """Folder for NAME/card.toml; $KERAS_ART_DATASETS tells the other commands of it."""
 
 
 def list_all(asked: List) -> int:
@@ -148,12 +177,63 @@ def differences(collection: Collection) -> list[str]:
     return findings
 
 
+def export(asked: Export) -> int:
+    """Writes both files, neither over another; returns how the command exits."""
+    from keras_art.commands.manifests import manifest
+    from keras_art.data import croissant
+    from keras_art.data.sources import load_collection
+
+    beside = asked.out.with_suffix(".csv")
+    if asked.out.suffix != ".json":
+        raise UserError(f"--out {asked.out} is no .json file")
+    if there := next((path for path in (asked.out, beside) if path.exists()), None):
+        raise UserError(f"{there} is there already: give another --out")
+    card, table = None, None
+    if asked.data in cards.names() or not Path(asked.data).expanduser().exists():
+        card = cards.load_card(asked.data)
+    try:
+        here = card is None or card.sign(card.find(asked.root)) is not None  # Keras's own would be downloaded
+    except cards.DatasetNotFound:
+        here = False
+    if here:
+        collection = load_collection(asked.data, asked.root)
+        table = manifest(collection, asked.out.parent)
+        card = card or cards.DatasetCard(collection.name, collection.name, "", "nothing said", "", "", "", [])
+    assert card
+    text = table.to_csv(index=False, lineterminator="\n") if table is not None else ""
+    said = croissant.described(card, table, beside.name, text.encode())
+    if table is not None:
+        write_bytes(beside, text.encode())
+    write(asked.out, said)
+    print(f"{asked.out}: {card.title}" + (f", {len(table):,} images in {beside}" if table is not None else ""))
+    if here and not Path(os.path.abspath(collection.root)).is_relative_to(os.path.abspath(asked.out.parent)):
+        terminal.say(
+            "its images do not lie below that and are named by absolute paths: with --out above them by relative ones"
+        )
+    return 0
+
+
+def make(asked: Import) -> int:
+    """Writes the card; returns how the command exits."""
+    from keras_art.data import croissant
+
+    if not asked.file.is_file() or (said := croissant.read(asked.file)) is None:
+        raise UserError(f"{asked.file} is no Croissant file")
+    card = croissant.card_of(said, asked.file.parent)
+    place = asked.out / card.name / "card.toml"
+    if place.exists():
+        raise UserError(f"{place} is there already: move it away, or give another --out")
+    write(place, croissant.write_toml(card))
+    print(f"{place}: {card.title}; with KERAS_ART_DATASETS={asked.out}, --data {card.name} takes it")
+    return 0
+
+
 def main(argv: Sequence[str]) -> int:
     """The command line; returns the exit status."""
-    verbs: dict[type, Callable[[Any], int]] = {List: list_all, Show: show, Check: check}
+    verbs: dict[type, Callable[[Any], int]] = {List: list_all, Show: show, Check: check, Export: export, Import: make}
     if not argv or (argv[0].startswith("--") and argv[0] not in ("--help", "-h")):
         argv = ["list", *argv]
     return flags.run(
-        List | Show | Check, lambda asked: verbs[type(asked)](asked), argv,
+        List | Show | Check | Export | Import, lambda asked: verbs[type(asked)](asked), argv,
         prog="python -m keras_art cards", description=__doc__ or "",
     )  # fmt: skip

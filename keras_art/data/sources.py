@@ -5,9 +5,10 @@ Labels join images on ids or file names, never by position.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
-from keras_art.data import cards
+from keras_art.data import cards, croissant
 from keras_art.data.collection import BadCollection as BadCollection
 from keras_art.data.collection import Collection as Collection
 from keras_art.data.readers import best_artworks, kaokore, keras_arrays, rijksmuseum, wikiart
@@ -20,6 +21,8 @@ from keras_art.data.readers.tables import from_table
 
 def load_collection(data: str | Path, root: str | Path | None = None, *, need_images: bool = True) -> Collection:
     """Reads a collection from a card's name, a CSV, XLSX or Parquet file, a folder with one, or a folder of images.
+
+    Or from a Croissant file beside its images.
 
     A folder whose class folders stand in `train/`, `val/` (or `dev/`) and `test/` brings its split along. A CSV may
     be separated by `,` `;` or tabs; the column that names the images is found by looking for the files (absolute
@@ -41,6 +44,8 @@ def load_collection(data: str | Path, root: str | Path | None = None, *, need_im
         return from_folders(path.resolve(), path.resolve().name)
     if path.is_file():
         if path.suffix.lower() == ".json":
+            if (said := croissant.read(path)) is not None:
+                return _from_croissant(path, said, need_images)
             raise BadCollection(
                 f"{path}: if that is an IIIF manifest, python -m keras_art fetch {path} --root FOLDER takes its images "
                 f"and makes a folder that can be given here"
@@ -51,6 +56,17 @@ def load_collection(data: str | Path, root: str | Path | None = None, *, need_im
     except cards.CardNotFound as error:
         raise BadCollection(f"{str(data)!r} is neither a folder nor a file, and {error}") from None
     return read_card(card, card.find(root), need_images=need_images)
+
+
+def _from_croissant(path: Path, said: croissant.Node, need_images: bool) -> Collection:
+    folder = path.parent.resolve()
+    card = croissant.card_of(said, folder)
+    if not card.sign(folder):
+        raise BadCollection(
+            f"{path} describes {', '.join(card.signs) or 'no table and no images'}, and none of that lies beside it. "
+            f"{card.obtain}"
+        )
+    return replace(read_card(card, folder, need_images=need_images), card=None)
 
 
 def read_card(card: cards.DatasetCard, folder: Path, *, need_images: bool = True) -> Collection:

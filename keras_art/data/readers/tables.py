@@ -56,7 +56,7 @@ def from_table(
         raise BadCollection(f"none of the {len(raw)} images that {path} names exists below {images}")
     there = [bool(found) or not need_images for found in paths]
     id_column = columns.get("id") or lower.get("id") or image_column
-    object_column = "" if card else next((lower[name] for name in OBJECT_COLUMNS if name in lower), "")
+    object_column = "" if columns else next((lower[name] for name in OBJECT_COLUMNS if name in lower), "")
     numbers = raw[id_column][there]
     if "id" not in columns and id_column != image_column and numbers.duplicated().any():
         if len(numbers) <= MOST_VIEWS * numbers.nunique():  # else it is a label that is called so
