@@ -9,7 +9,6 @@ python -m reproductions --check                # exit status 1 where the README,
 
 from __future__ import annotations
 
-import io
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,14 +18,16 @@ import pandas as pd
 
 from keras_art import terminal
 from keras_art.commands import flags, machine
+from keras_art.commands.printed import print_tables
 from keras_art.errors import UserError
-from keras_art.report.rendering import render
+from keras_art.report.rendering import render, word
 from keras_art.store.runs import Store
 from keras_art.writing import write
 from reproductions import fidelity
 
 MEASURED = Path(__file__).with_name("measured.csv")
 README = Path(__file__).resolve().parent.parent / "README.md"
+COLUMNS = ["paper", "ours", "std", "n", "delta", "protocol", "note"]
 BEGIN, END = "<!-- measured: begin -->\n", "<!-- measured: end -->"
 
 
@@ -47,16 +48,30 @@ class Tables:
 
 
 def measured_rows(store: Store) -> pd.DataFrame:
-    """The cells in which something of ours stands, of all papers, as words."""
+    """The cells in which something of ours stands, of all papers, as words; the interval behind the note."""
     cells = []
     for paper in machine.reproductions():
         for table, frame in paper.tables(store, None, paper.presets["study"]).paper:
             frame = frame.rename(columns={"target": "mode"})  # a label to a column, as KaoKore's owners print it
             if "mode" in frame:
-                text = render(frame[frame["n"] > 0], "csv", table.digits)
-                words = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False)
+                frame = frame[frame["n"] > 0]
+                words = frame[["table", *table.keys, *COLUMNS]].map(
+                    lambda value, digits=table.digits: word(value, digits)
+                )
+                words["note"] = [
+                    "; ".join(filter(None, [note, interval(*bounds)]))
+                    for note, bounds in zip(
+                        words["note"], frame[["n_test", "low", "high"]].itertuples(index=False), strict=True
+                    )
+                ]
                 cells.append(words.assign(paper_name=paper.name))
     return pd.concat(cells) if cells else pd.DataFrame()
+
+
+def interval(n_test: float, low: float, high: float) -> str:
+    """In words; of per cents with one decimal, of fractions with three."""
+    digits = 1 if high > 1 else 3
+    return "" if pd.isna(low) else f"95% of n_test={n_test:.0f}: {low:.{digits}f}-{high:.{digits}f}"
 
 
 def section(measured: pd.DataFrame) -> str:
@@ -94,7 +109,7 @@ def run(asked: Tables) -> int:
         return 0
     store.check()
     for paper in machine.reproductions():
-        machine.print_tables(paper.tables(store, None, paper.presets["study"]), asked.format)
+        print_tables(paper.tables(store, None, paper.presets["study"]), asked.format)
     return 0
 
 

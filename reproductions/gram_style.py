@@ -108,6 +108,7 @@ REPRODUCTION = Reproduction(
     figures=draw,
     files=files,
     begin=begin,
+    errata="multitask",
 )
 
 

@@ -212,6 +212,7 @@ REPRODUCTION = Reproduction(
     tables=tables,
     figures=draw,
     files=lambda study: words_of(study.networks, study.weights),
+    printed=(TABLE,),
 )
 
 if __name__ == "__main__":

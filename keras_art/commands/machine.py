@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from keras_art import terminal
-from keras_art.commands import flags
+from keras_art.commands import flags, printed
+from keras_art.commands.printed import print_tables
 from keras_art.errors import UserError
 from keras_art.store.runs import Store
 from keras_art.study import clusters, workers
@@ -66,6 +67,9 @@ class Reproduction:
         files: (study) -> the files among its flags, which are copied into the store.
         begin: (study, store, collections, runs to compute), called when pictures are ready, before anything trains.
         verbs: further words of its command line -> (words after it) -> exit status.
+        printed: the paper's tables, in the order in which it prints them.
+        errata: whose errors in print, `reproductions/errata/NAME.csv`, are its own; "": those of its name.
+        series: (folder) draws the paper's figures from its published series alone; None where it has none.
     """
 
     name: str
@@ -80,6 +84,9 @@ class Reproduction:
     files: Callable[[Any], Iterable[str]] = lambda study: ()
     begin: Callable[[Any, Store, Chosen, Sequence[Any]], None] = lambda study, store, chosen, runs: None
     verbs: Mapping[str, Callable[[Sequence[str]], int]] = field(default_factory=dict)
+    printed: Sequence[PaperTable] = ()
+    errata: str = ""
+    series: Callable[[Path], None] | None = None
 
     @property
     def prog(self) -> str:
@@ -93,6 +100,8 @@ class Reproduction:
             from keras_art.commands import predict
 
             return predict.main(words[1:], prog=f"{self.prog} predict")
+        if words[:1] in (["paper"], ["audit"]):
+            return printed.main(words, self.prog, self.printed, self.errata or self.name, self.series)
         if words and words[0] in self.verbs:
             return self.verbs[words[0]](words[1:])
         return terminal.guarded(
@@ -177,29 +186,6 @@ def prepare(store: Store, chosen: Chosen, missing: Sequence[Any]) -> None:
                 tasks.prepare(store, collection, choice, image_size, resize, progress)
         if sizes:
             terminal.say(tasks.describe(store, choice.key))
-
-
-def print_tables(tables: Tables, format: str) -> None:
-    """Prints our own tables, then the paper's that have something of ours in them, or all where nothing has been run.
-
-    CSV is one long table of all cells, for programs.
-    """
-    import pandas as pd
-
-    from keras_art.report.rendering import beside, render, titled
-
-    if format == "csv":
-        frames = [frame.rename(columns={paper.column_name: "mode"}) for paper, frame in tables.paper]
-        keys = dict.fromkeys(name for frame in frames for name in frame.loc[:, :"paper"] if name != "paper")
-        keys["mode"] = keys.pop("mode")  # behind what names a row
-        long = pd.concat(frames)
-        print(render(long[[*keys, *(name for name in long if name not in keys)]], "csv"), end="")
-        return
-    for title, frame in tables.own:
-        print(titled(title, render(frame, format, tables.digits), format))
-    filled = [(paper, frame) for paper, frame in tables.paper if (frame["n"] > 0).any()]
-    for paper, frame in filled or ([] if tables.own else tables.paper):
-        print(beside(paper, frame, format))
 
 
 def open_collection(study: flags.Study, store: Store, data: str | None, target: str | None, **how: Any) -> Any:

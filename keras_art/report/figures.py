@@ -45,7 +45,7 @@ def learning_curves(
             Modes are those of `LINESTYLES`; others take `OTHER_LINESTYLES` in the order they come, and colours tell
             them apart, too, where there is one network. `scratch` is orange, unless several networks have it.
         title: Printed above.
-        paper: Published curves, thinner and paler behind ours: columns `network`, `mode`, `epoch`, `metric`.
+        paper: Published curves, thinner and paler behind ours, or alone: columns `network`, `mode`, `epoch`, `metric`.
         metric: The column drawn.
 
     Raises:
@@ -60,7 +60,7 @@ def learning_curves(
     if paper is not None:
         _require(paper, ["network", "mode", "epoch", metric], "the published curves")
         published = {key: table for key, table in paper.groupby(["network", "mode"], sort=False)}
-    if not ours or any(table.empty for table in ours.values()):
+    if not (ours or published) or any(table.empty for table in ours.values()):
         raise ValueError(f"no epochs to draw for {title!r}: finish at least one run")
 
     keys = list(dict.fromkeys([*ours, *published]))
@@ -82,7 +82,8 @@ def learning_curves(
     axes = figure.add_subplot()
     for (network, mode), table in published.items():
         key = f"paper: {network}, {mode}"
-        axes.plot(table["epoch"], table[metric], **style(network, mode), **PAPER_LINE, label=key)
+        stroke = {**style(network, mode), **(PAPER_LINE if ours else {"linewidth": 1.2})}
+        axes.plot(table["epoch"], table[metric], **stroke, label=key)
     for (network, mode), table in ours.items():
         _require(table, ["epoch", metric], f"the curve of {network}, {mode}")
         epochs = table.groupby("epoch")[metric].agg(["mean", "min", "max"])
@@ -101,7 +102,7 @@ def learning_curves(
         entries[f"{scratch[0][0]}, scratch"] = style(*scratch[0])
     for mode in dict.fromkeys(mode for network, mode in keys if scratch != [(network, mode)]):
         entries[mode.replace("_", " ")] = style(networks[0], mode) | ({} if by_mode else {"color": "0.3"})
-    if published:
+    if published and ours:
         entries["paper"] = {"color": "0.3", **PAPER_LINE}
     beside = 0.65  # inches of a column that its text does not have: a stroke and space
     labels = [label(name, 8, COLUMN - beside) for name in entries]

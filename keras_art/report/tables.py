@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 import pandas as pd
 
@@ -24,11 +25,14 @@ class PaperTable:
         source: where it is printed, `"Sabatelli et al. 2018, Table 2"`.
         metric: what the numbers are and their unit, `"test accuracy, %"`; without `%` they are fractions or plain.
         text: a header line, then the rows, split at white space. The first `index` columns name a row, the others
-            hold numbers. `-` is a blank cell; a number may carry one-character marks, `7†`.
+            hold numbers, every digit as it is printed. `-` is a blank cell; a number may carry a standard deviation and
+            one-character marks, `72.55±0.46¶`.
         index: how many columns name a row; their own names are in the header.
         notes: mark -> its explanation.
         column_name: what the number columns are.
         digits: decimals of ours.
+        best: among which the paper marks the best and the second-best: in a "column", with those whose names end in the
+            same word, the rows that differ in their last name only; or the numbers of a "row"; "" where it marks none.
     """
 
     name: str
@@ -39,6 +43,7 @@ class PaperTable:
     notes: Mapping[str, str] = field(default_factory=dict)
     column_name: str = "mode"
     digits: int = 2
+    best: Literal["", "column", "row"] = ""
 
     @property
     def keys(self) -> list[str]:
@@ -46,14 +51,18 @@ class PaperTable:
         return [*self.text.split()[: self.index], self.column_name]
 
     def cells(self) -> pd.DataFrame:
-        """One row per cell, in printed order: `keys` (text), `paper` (float, NaN where blank), `mark`, `note`.
+        """One row per cell, in printed order.
+
+        Returns:
+            Columns `keys` (text), `paper` (float, NaN where blank), `printed` and `paper_std` (the same, and what
+            stands behind its ±, as typed, "" where blank), `mark`, `note`.
 
         Raises:
             ValueError: a row with too many or too few cells, a cell given twice, a word which is not a number, or a
                 mark without a note. The message names the table and the row.
         """
         head, *rows = [line.split() for line in self.text.strip().splitlines()]
-        cells: dict[tuple[str, ...], tuple[float, str, str]] = {}
+        cells: dict[tuple[str, ...], tuple[float, str, str, str, str]] = {}
         for row in rows:
             where = f"{self.name}, row {' '.join(row)!r}"
             if len(row) != len(head):
@@ -62,16 +71,17 @@ class PaperTable:
                 key = (*row[: self.index], column)
                 if key in cells:
                     raise ValueError(f"{where}: the cell {' / '.join(key)} is given twice")
-                match = re.fullmatch(r"(-?\d*\.?\d+|-)(.*)", word)
+                match = re.fullmatch(r"(-?\d*\.?\d+|-)(?:±(\d*\.?\d+))?(.*)", word)
                 if not match:
                     raise ValueError(f"{where}: {word!r} is not a number; type a blank cell as -")
-                number, marks = match.groups()
+                number, std, marks = match.groups(default="")
                 if unknown := set(marks) - set(self.notes):
                     raise ValueError(f"{where}: no note explains {''.join(sorted(unknown))!r} in {word!r}")
                 note = "; ".join(f"{mark} {self.notes[mark]}" for mark in marks)
-                cells[key] = (float("nan") if number == "-" else float(number), marks, note)
+                blank = number == "-"
+                cells[key] = (float("nan") if blank else float(number), "" if blank else number, std, marks, note)
         values = [(*key, *cell) for key, cell in cells.items()]
-        return pd.DataFrame(values, columns=[*self.keys, "paper", "mark", "note"])
+        return pd.DataFrame(values, columns=[*self.keys, "paper", "printed", "paper_std", "mark", "note"])
 
 
 def compare(table: PaperTable, ours: pd.DataFrame) -> pd.DataFrame:
@@ -88,14 +98,15 @@ def compare(table: PaperTable, ours: pd.DataFrame) -> pd.DataFrame:
             belongs into `note`, text; `n_test`, the size of the test set, is NaN where the metric is not an accuracy.
 
     Returns:
-        Columns `table`, `table.keys`, `paper`, `ours` (a mean, `"—"` or `"diverged"`), `std` (over seeds, n - 1 in the
-        denominator; blank for one), `n` (runs, diverged ones too), `delta` (ours - paper), `protocol`, `note`; then
-        `n_test`, `low` and `high`, the 95% Wilson interval, which `render` writes into the columns before them.
+        Columns `table`, `table.keys`, `paper`, `paper_std`, `ours` (a mean, `"—"` or `"diverged"`), `std` (over seeds,
+        n - 1 in the denominator; blank for one), `n` (runs, diverged ones too), `delta` (ours - paper), `protocol`,
+        `n_test`, `low` and `high` (the 95% Wilson interval), `note`; then what a layout needs: `theirs` (a cell of the
+        paper's), `printed`, `mark`, `mark_note`.
 
     Raises:
         ValueError: `ours` lacks a column, or a run without a value is not marked as diverged.
     """
-    cells = table.cells().drop(columns="mark").rename(columns={"note": "mark_note"})
+    cells = table.cells().rename(columns={"note": "mark_note"})
     cells = cells.assign(comparable=True, order=range(len(cells)))
     joint = [*table.keys, "comparable"]
     runs = _summarise(table, ours)
@@ -104,14 +115,20 @@ def compare(table: PaperTable, ours: pd.DataFrame) -> pd.DataFrame:
         ["order", *table.keys], key=_natural, ignore_index=True
     )
     frame["delta"] = frame["ours"] - frame["paper"]
+    words = ["printed", "paper_std", "mark", "mark_note"]
+    frame[words] = frame[words].fillna("")
+    frame["theirs"] = frame["order"].notna()
     frame["note"] = [
         "; ".join(filter(None, notes)) for notes in frame[["mark_note", "note"]].fillna("").itertuples(index=False)
     ]
     frame["ours"] = frame["ours"].astype(object).mask(frame["ours"].isna(), DIVERGED).mask(frame["n"].isna(), NOT_RUN)
     frame = frame.assign(table=table.name, n=frame["n"].fillna(0).astype(int), protocol=frame["protocol"].fillna(""))
     return frame[
-        ["table", *table.keys, "paper", "ours", "std", "n", "delta", "protocol", "note", "n_test", "low", "high"]
-    ]
+        [
+            "table", *table.keys, "paper", "paper_std", "ours", "std", "n", "delta", "protocol", "n_test", "low",
+            "high", "note", "theirs", "printed", "mark", "mark_note",
+        ]
+    ]  # fmt: skip
 
 
 def _natural(column: pd.Series) -> pd.Series:

@@ -52,4 +52,5 @@ REPRODUCTION = Reproduction(
     figures=figures.draw,
     files=study.files,
     begin=study.begin,
+    printed=(tables.TABLE_SCORES, tables.TABLE_CH, tables.TABLE_CONTINGENCY, tables.TABLE_ARTISTS),
 )

@@ -37,7 +37,7 @@ from keras_art.commands.machine import Reproduction
 from keras_art.store.runs import Store
 from reproductions.multitask.kind import MultitaskRun
 from reproductions.multitask.study import PRESETS, Study, begin, check, collections, files, runs
-from reproductions.multitask.tables import tables_of
+from reproductions.multitask.tables import DEFENSE, tables_of
 
 
 def draw(store: Store, runs: Sequence[MultitaskRun], study: Study) -> None:
@@ -59,4 +59,5 @@ REPRODUCTION = Reproduction(
     figures=draw,
     files=files,
     begin=begin,
+    printed=(DEFENSE,),
 )

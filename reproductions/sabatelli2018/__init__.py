@@ -32,9 +32,9 @@ Departures from the paper (`--preset paper` follows its text, `--preset released
 from __future__ import annotations
 
 from keras_art.commands.machine import Reproduction
-from reproductions.sabatelli2018.figures import draw
+from reproductions.sabatelli2018.figures import draw, draw_series
 from reproductions.sabatelli2018.study import PRESETS, Study, check, collections, files, runs
-from reproductions.sabatelli2018.tables import tables_of
+from reproductions.sabatelli2018.tables import TABLE_1, TABLE_2, TABLE_2_SIZES, TABLE_3, tables_of
 
 REPRODUCTION = Reproduction(
     name="sabatelli2018",
@@ -47,4 +47,6 @@ REPRODUCTION = Reproduction(
     tables=tables_of,
     figures=draw,
     files=files,
+    printed=(TABLE_1, TABLE_2, TABLE_2_SIZES, TABLE_3),
+    series=draw_series,
 )

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
+SERIES = Path(__file__).parents[1] / "published"
+
 
 def draw(store: Store, configs: Sequence[Run], study: Study) -> None:
     """The paper's figures for each collection of a study, into `figures/` beside its runs.
@@ -56,11 +58,51 @@ def draw(store: Store, configs: Sequence[Run], study: Study) -> None:
         _draw_saliency(store, ours, shown.head(4), folder / f"{key}-saliency.png")
 
 
+ANTWERP = {"RijksNet": "from the Rijksmuseum", "ImageNet": "from ImageNet"}
+
+
+def draw_series(folder: Path) -> None:
+    """The paper's figures 2 and 3, and its curves of Antwerp, from the published series alone."""
+    from keras_art.report import figures
+
+    plots = {
+        "figure-2-material": ("Rijksmuseum, material", published("material")),
+        "figure-3-type": ("Rijksmuseum, type", published("type")),
+        "figure-3-artist": ("Rijksmuseum, artist", published("artist")),
+        "antwerp-type": ("Antwerp, type", published_antwerp("antwerpen_type")),
+        "antwerp-artist": ("Antwerp, artist", published_antwerp("antwerpen_artist")),
+        "antwerp-common-types": ("types of both collections", published_antwerp("common_types_rijks_antwerpen")),
+    }
+    for name, (title, curves) in plots.items():
+        figures.save(figures.learning_curves({}, title=title, paper=curves), folder / f"{name}.png")
+
+
+def published_antwerp(stem: str) -> pd.DataFrame:
+    """The curves of one `eccv_transductive_*.csv`, ResNet50's by their ends, as `published_curves` has them."""
+    import pandas as pd
+
+    found = []
+    for column, accuracy in pd.read_csv(
+        SERIES / f"eccv_transductive_transfer_learning_{stem}.csv", index_col="epochs"
+    ).items():
+        begun, _, trained = str(column).partition("_")
+        mode = "off_the_shelf" if trained == "softmax" else "fine_tuning"
+        found.append(_curve(accuracy, f"ResNet50 {ANTWERP[begun]}", mode))
+    return pd.concat(found, ignore_index=True)
+
+
+def _curve(accuracy: pd.Series, network: str, mode: str) -> pd.DataFrame:
+    """One line, cut after the last value that is new: the authors padded every series to the length of the longest."""
+    accuracy = accuracy.loc[: accuracy.drop_duplicates().index[-1]]
+    curve = accuracy.rename_axis("epoch").reset_index(name="val_accuracy")
+    return curve.assign(network=network, mode=mode)[["network", "mode", "epoch", "val_accuracy"]]
+
+
 def published(target: str) -> pd.DataFrame:
     """The paper's own validation curves of one of its challenges on the Rijksmuseum."""
     import pandas as pd
 
-    stem = Path(__file__).parents[1] / "published" / f"eccv_rijksmuseum_{target}_challenge"
+    stem = SERIES / f"eccv_rijksmuseum_{target}_challenge"
     return pd.concat([published_curves(Path(f"{stem}_{mode}.csv")) for mode in ("full_fine_tuning", "only_softmax")])
 
 
@@ -85,11 +127,7 @@ def published_curves(path: Path) -> pd.DataFrame:
     for column, accuracy in pd.read_csv(path, index_col="epochs").items():
         if column not in networks | scratch:
             raise ValueError(f"{path}: {column} is none of {', '.join(networks | scratch)}")
-        accuracy = accuracy.loc[: accuracy.drop_duplicates().index[-1]]
-        curve = accuracy.rename_axis("epoch").reset_index(name="val_accuracy")
-        curve.insert(0, "network", (networks | scratch)[column])
-        curve.insert(1, "mode", "scratch" if column in scratch else trained)
-        curves.append(curve)
+        curves.append(_curve(accuracy, (networks | scratch)[column], "scratch" if column in scratch else trained))
     return pd.concat(curves, ignore_index=True)
 
 

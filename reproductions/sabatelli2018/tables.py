@@ -25,6 +25,7 @@ TABLE_1 = PaperTable(
     source="Sabatelli et al. 2018, Table 1",
     metric="images, classes, and classes shared with the other collection",
     column_name="count",
+    digits=0,
     notes={"†": "printed '~15%'", "‡": "printed 'none'"},
     text="""
     challenge  collection   N_t     Q_t   overlap
@@ -39,6 +40,7 @@ TABLE_2 = PaperTable(
     name="table_2",
     source="Sabatelli et al. 2018, Table 2 (Rijksmuseum)",
     metric="test accuracy, %",
+    best="column",
     notes={
         "†": "printed '.07%'; the authors' validation log ends at 0.0749, a fraction: about 7%",
         "‡": "printed '.08%'; the authors' validation log ends at 0.0836, a fraction: about 8%",
@@ -84,6 +86,7 @@ TABLE_3 = PaperTable(
     name="table_3",
     source="Sabatelli et al. 2018, Table 3 (Antwerp)",
     metric="test accuracy, %; theta_i: from ImageNet, theta_r: carried over from the Rijksmuseum",
+    best="column",
     text="""
     challenge  network      theta_i_off  theta_r_off  theta_i_ft  theta_r_ft
     type       Xception     42.01        62.92        69.74       72.03

@@ -31,9 +31,9 @@ Departures from the paper (`--preset paper` follows its text where it speaks):
 from __future__ import annotations
 
 from keras_art.commands.machine import Reproduction
-from reproductions.sabatelli2021.figures import draw
+from reproductions.sabatelli2021.figures import draw, draw_series
 from reproductions.sabatelli2021.study import PRESETS, Study, check, collections, files, runs
-from reproductions.sabatelli2021.tables import tables_of
+from reproductions.sabatelli2021.tables import TABLE_4, TABLE_5, TABLE_6, tables_of
 
 REPRODUCTION = Reproduction(
     name="sabatelli2021",
@@ -46,4 +46,6 @@ REPRODUCTION = Reproduction(
     tables=tables_of,
     figures=draw,
     files=files,
+    printed=(TABLE_4, TABLE_5, TABLE_6),
+    series=draw_series,
 )

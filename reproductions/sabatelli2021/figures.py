@@ -59,6 +59,14 @@ def draw(store: Store, configs: Sequence[Run], study: Study) -> None:
         if panel.lines:
             shares = "-" + challenge.rsplit(", ", 1)[1].split("%")[0] if "% of train" in challenge else ""
             save(sparsity_curves([panel], COLOURS), folder / f"{key}{shares}-{slug(network)}-tickets.png")
+    draw_series(folder)
+
+
+def draw_series(folder: Path) -> None:
+    """The paper's figures 5, 8 and 9 from the published series alone."""
+    from keras_art.report.figures import save
+    from keras_art.report.sparsity_figures import sparsity_curves
+
     for name, plots in PRINTED.items():
         panels = [published_panel(PUBLISHED / f"lth_{stem}.csv", title) for stem, title in plots.items()]
         save(sparsity_curves(panels, COLOURS), folder / f"paper-{name}.png")

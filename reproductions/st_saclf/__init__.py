@@ -42,7 +42,7 @@ from reproductions.st_saclf import search
 from reproductions.st_saclf.figures import draw
 from reproductions.st_saclf.grid import begin, collections, files, runs
 from reproductions.st_saclf.study import PRESETS, Study, check
-from reproductions.st_saclf.tables import tables_of
+from reproductions.st_saclf.tables import BASELINES, PUBLISHED, tables_of
 
 REPRODUCTION = Reproduction(
     name="st_saclf",
@@ -56,5 +56,6 @@ REPRODUCTION = Reproduction(
     figures=draw,
     files=files,
     begin=begin,
+    printed=(BASELINES, PUBLISHED),
     verbs={"search": search.main},
 )

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import html.parser
 import io
 import math
@@ -12,7 +13,7 @@ import pandas as pd
 import pytest
 from rich.cells import cell_len
 
-from keras_art.report import metrics, rendering, tables
+from keras_art.report import layout, metrics, rendering, tables
 
 TABLE = tables.PaperTable(
     name="table_2",
@@ -27,7 +28,7 @@ TABLE = tables.PaperTable(
     """,
     notes={"†": "printed .08% & <10%"},
 )
-HEADER = "table,challenge,network,mode,paper,ours,std,n,delta,protocol,note"
+HEADER = "table,challenge,network,mode,paper,paper_std,ours,std,n,delta,protocol,n_test,low,high,note"
 
 
 def run(value, cell=("type", "VGG19", "off_the_shelf"), **others):
@@ -48,7 +49,7 @@ def rows(frame, cell=("type", "VGG19", "off_the_shelf")):
 
 
 def csv(frame):
-    return pd.read_csv(io.StringIO(rendering.render(frame, "csv")), keep_default_na=False)
+    return pd.read_csv(io.StringIO(layout.long([(TABLE, frame)])), keep_default_na=False, dtype=str)
 
 
 # The paper's table.
@@ -56,10 +57,12 @@ def csv(frame):
 
 def test_cells_are_read_as_printed():
     cells = TABLE.cells()
-    assert list(cells.columns) == ["challenge", "network", "mode", "paper", "mark", "note"]
+    assert list(cells.columns) == ["challenge", "network", "mode", "paper", "printed", "paper_std", "mark", "note"]
     assert len(cells) == 8
-    assert cells.iloc[1].tolist() == ["type", "VGG19", "fine_tuning", 90.27, "", ""]
-    assert cells.iloc[6].tolist() == ["artist", "ResNet50", "off_the_shelf", 7.0, "†", "† printed .08% & <10%"]
+    assert cells.iloc[1].tolist() == ["type", "VGG19", "fine_tuning", 90.27, "90.27", "", "", ""]
+    assert cells.iloc[6].tolist() == [
+        *("artist", "ResNet50", "off_the_shelf", 7.0, "7", "", "†", "† printed .08% & <10%")
+    ]
     assert math.isnan(cells.iloc[7]["paper"])
 
 
@@ -113,7 +116,7 @@ def test_a_metric_without_percent_is_a_fraction():
 def test_a_metric_without_a_test_set_has_no_interval():
     frame = compared(run(76.0, n_test=np.nan))
     assert frame["low"].isna().all()
-    assert "76.00" in rows(csv(frame))["ours"].tolist()
+    assert "76" in rows(csv(frame))["ours"].tolist()
 
 
 def test_without_runs_the_paper_stands_beside_dashes_in_printed_order():
@@ -163,7 +166,7 @@ def test_protocols_are_never_averaged():
 
 def test_a_diverged_run_says_so_and_has_no_delta():
     row = rows(csv(compared(run(np.nan, status="diverged")))).squeeze()
-    assert (row["ours"], row["n"], row["std"], row["delta"]) == ("diverged", 1, "", "")
+    assert (row["ours"], row["n"], row["std"], row["delta"]) == ("diverged", "1", "", "")
     assert row["paper"] == "77.33"
 
 
@@ -207,62 +210,112 @@ def frame():
         run(77.0),
         run(80.0, ("type", "ResNet50", "off_the_shelf"), note="50 % | <b>\nof _it_"),
         run(np.nan, ("artist", "VGG19", "fine_tuning"), status="diverged"),
-        run(99.0, protocol="demo", comparable=False),
+        run(99.0, protocol="demo", comparable=False, note="seen"),
     )
 
 
-def test_csv_has_these_eleven_columns(frame):
-    assert rendering.render(frame, "csv").splitlines()[0] == HEADER
+FORMATS = ("text", "markdown", "latex", "html")
 
 
-def test_csv_goes_through_pandas_and_back(frame):
-    text = rendering.render(frame, "csv")
-    back = pd.read_csv(io.StringIO(text), keep_default_na=False, dtype=str)
-    assert rendering.render(back, "csv") == text
-    row = rows(back).iloc[0]
-    assert row.tolist() == [
-        *("table_2", "type", "VGG19", "off_the_shelf", "77.33", "76.50", "0.71", "2", "-0.83", "paper"),
-        "95% of n_test=845: 73.5-79.2",
-    ]
-    assert set(back["ours"]) == {"76.50", "80.00", "—", "diverged", "99.00"}
+def test_csv_is_long_and_exact(frame):
+    text = layout.long([(TABLE, frame)])
+    assert text.splitlines()[0] == HEADER
+    row = rows(csv(compared(run(1 / 3), run(76.0)))).iloc[0]
+    assert row[["paper", "ours", "std", "n", "n_test"]].tolist() == ["77.33", "38.16666667", "53.50441311", "2", "845"]
+    counts = tables.PaperTable("t", "s", "images", "challenge N_t\ntype 110668", index=1, column_name="count")
+    assert "t,type,N_t,110668,,—,,0,," in layout.long([(counts, tables.compare(counts, pd.DataFrame()))])
+    assert set(csv(frame)["ours"]) == {"76.5", "80", "—", "diverged", "99"}
+    assert "50 % | <b> of _it_" in csv(frame)["note"].tolist()
 
 
-def test_csv_puts_the_interval_behind_the_note(frame):
-    notes = csv(frame)["note"]
-    assert "50 % | <b> of _it_; 95% of n_test=845: 77.2-82.6" in notes.tolist()
+def test_csv_of_the_papers_numbers_has_every_digit_that_is_printed():
+    text = "challenge a b\nx 74.80 .50±0.10\ny 0.672 -"
+    table = tables.PaperTable("t", "s", "m", text, index=1)
+    printed = layout.long([(table, tables.compare(table, pd.DataFrame()))], alone=True)
+    assert (
+        printed
+        == "table,challenge,mode,paper,paper_std,note\nt,x,a,74.80,,\nt,x,b,.50,0.10,\nt,y,a,0.672,,\nt,y,b,,,\n"
+    )
 
 
-@pytest.mark.parametrize("format", ["text", "markdown", "latex", "html"])
-def test_people_read_the_interval_beside_the_mean(frame, format):
-    text = rendering.render(frame, format)
-    assert "76.50 [73.5, 79.2]" in text
-    assert "n_test" not in text
+@pytest.mark.parametrize(
+    ("format", "cell"),
+    [
+        ("text", "*76.50* ± 0.71 (n=2) [73.5, 79.2] (*77.33*)"),
+        ("markdown", "**76.50** ± 0.71 (n=2) [73.5, 79.2] (**77.33**)"),
+        ("latex", r"\textbf{76.50} $\pm$ 0.71 (n=2) [73.5, 79.2] (\textbf{77.33})"),
+        ("html", "<b>76.50</b> ± 0.71 (n=2) [73.5, 79.2] (<b>77.33</b>)"),
+    ],
+)
+def test_a_cell_has_ours_with_its_spread_and_seeds_and_the_papers_in_brackets(format, cell):
+    ours = compared(run(76.0), run(77.0), run(70.0, ("type", "ResNet50", "off_the_shelf")), table=RANKED)
+    assert cell in layout.laid_out(RANKED, ours, format)
+
+
+RANKED = dataclasses.replace(TABLE, best="column")
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_the_best_and_the_second_best_are_marked_among_their_rivals(format):
+    best, second = (mark.format for mark in rendering.MARKS[format])
+    text = layout.laid_out(RANKED, tables.compare(RANKED, pd.DataFrame()), format, alone=True)
+    for number in ("77.33", "91.30", "38.11"):
+        assert best(number) in text
+    for number in ("71.23", "90.27", "7"):
+        assert second(number) in text
+    assert best("44.98") not in text and second("44.98") not in text  # without a rival
+    plain = layout.laid_out(TABLE, tables.compare(TABLE, pd.DataFrame()), format, alone=True)
+    assert best("77.33") not in plain
+
+
+def test_in_a_row_its_columns_are_rivals_and_equal_values_are_marked_together():
+    table = tables.PaperTable("t", "s", "m", "challenge a b c d\nx 3 9 9 1\ny 5 4 2 1", index=1, best="row")
+    lines = layout.laid_out(table, tables.compare(table, pd.DataFrame()), "text", alone=True).splitlines()
+    assert lines[2].split() == ["x", "_3_", "*9*", "*9*", "1"] and lines[3].split() == ["y", "*5*", "_4_", "2", "1"]
+
+
+def test_ours_are_ranked_among_ours_of_one_protocol():
+    frame = compared(
+        run(60.0), run(50.0, ("type", "ResNet50", "off_the_shelf")),
+        run(99.0, protocol="demo", comparable=False), table=RANKED,
+    )  # fmt: skip
+    assert layout.ranks(frame, RANKED, "ours")[frame["n"] > 0].tolist() == [1, 2, 0]
+
+
+def test_the_papers_empty_rows_come_only_where_something_of_ours_stands_beside_them(frame):
+    own = compared(run(50.0, comparable=False, protocol="study"))
+    assert layout.shown(own)["ours"].tolist() == [50]
+    assert len(layout.shown(compared())) == 8
+    beside = layout.shown(frame)
+    assert beside["ours"].tolist()[:2] == [99, 76.5] and len(beside) == 9
+    lines = layout.laid_out(TABLE, beside, "text").splitlines()
+    assert lines[1].split() == ["challenge", "network", "off_the_shelf", "fine_tuning", "protocol"]
+    assert "— (90.27)" in lines[3] and "76.50" in lines[3]  # one row of the paper, one of the table
+    assert sum("VGG19" in line and "type" in line for line in lines[:7]) == 2
+    assert "seen: type VGG19 off_the_shelf" in lines
 
 
 def test_text_is_aligned(frame):
-    lines = rendering.render(frame, "text").splitlines()
-    assert len(lines) == len(frame) + 1
-    assert {line.index("  VGG19  ") for line in lines if "VGG19" in line} == {lines[0].index("  network  ")}
+    lines = layout.laid_out(TABLE, frame, "text").splitlines()
+    assert {line.index("  VGG19  ") for line in lines[2:7] if "VGG19" in line} == {lines[1].index("  network  ")}
     assert "\x1b" not in "".join(lines)
 
 
 def test_markdown_has_the_same_cells_in_every_row(frame):
-    lines = rendering.render(frame, "markdown").splitlines()
-    assert len(lines) == len(frame) + 2
-    assert {len(re.findall(r"(?<!\\)\|", line)) for line in lines} == {12}
-    assert r"50 % \| \<b> of _it_" in rendering.render(frame, "markdown")
+    lines = [line for line in layout.laid_out(TABLE, frame, "markdown").splitlines() if line.startswith("|")]
+    assert {len(re.findall(r"(?<!\\)\|", line)) for line in lines} == {6}
+    assert r"50 % \| \<b> of _it_" in layout.laid_out(TABLE, frame, "markdown")
 
 
-def test_latex_is_balanced_and_has_the_same_cells_in_every_row(frame):
-    text = rendering.render(frame, "latex")
+def test_latex_is_a_document_whose_tables_are_balanced_and_escaped(frame):
+    text = rendering.DOCUMENT % layout.laid_out(TABLE, frame, "latex")
     body = text[text.index("\\toprule") : text.index("\\bottomrule")]
     lines = [line for line in body.splitlines() if line.endswith("\\\\")]
-    assert len(lines) == len(frame) + 1
-    assert {len(re.findall(r"(?<!\\)&", line)) for line in lines} == {10}
-    assert text.startswith("\\begin{tabular}{llllrrrrrll}\n")
-    assert text.endswith("\\end{tabular}\n")
-    assert text.count("{") == text.count("}")
-    assert not re.search(r"(?<!\\)[%_#$]", body)
+    assert {len(re.findall(r"(?<!\\)&", line)) for line in lines} == {4}
+    assert "\\begin{tabular}{lllll}\n" in text and "\\usepackage{booktabs}" in text
+    assert sorted(re.findall(r"\\begin\{(\w+)\}", text)) == sorted(re.findall(r"\\end\{(\w+)\}", text))
+    assert len(re.findall(r"(?<!\\)\{", text)) == len(re.findall(r"(?<!\\)\}", text))
+    assert not re.search(r"(?<!\\)[%_#&]", text.replace(" & ", " ")) and text.isascii()
 
 
 def test_html_is_balanced_and_escaped(frame):
@@ -278,33 +331,16 @@ def test_html_is_balanced_and_escaped(frame):
         def handle_data(self, data):
             words.append(data)
 
-    text = rendering.render(frame, "html")
+    text = layout.laid_out(TABLE, frame, "html")
     Parser().feed(text)
     assert opened == []
-    assert text.count("<td") == 11 * len(frame)
-    assert "50 % | <b> of _it_" in words
-    assert "† printed .08% & <10%" in words
-
-
-@pytest.mark.parametrize(
-    ("format", "bold"), [("markdown", "**{}**"), ("latex", "\\textbf{{{}}}"), ("html", "<b>{}</b>")]
-)
-def test_the_best_per_challenge_mode_and_protocol_is_bold(frame, format, bold):
-    text = rendering.render(frame, format)
-    for best in ("77.33", "91.30", "38.11", "80.00 [77.2, 82.6]"):
-        assert bold.format(best) in text
-    pattern = re.escape(bold.format("CELL")).replace("CELL", r"[\d.]+[^*}<]*")
-    assert len(re.findall(pattern, text)) == 4  # not 44.98 nor 99.00, alone in their groups
-
-
-def test_equal_values_are_bold_together():
-    text = rendering.render(compared(run(80.001), run(80.004, ("type", "ResNet50", "off_the_shelf"))), "markdown")
-    assert text.count("**80.00 [") == 2
+    assert any(data.startswith("50 % | <b> of _it_") for data in words)
+    assert any(data.startswith("† printed .08% & <10%") for data in words)
 
 
 def test_any_frame_is_rendered():
     sizes = pd.DataFrame({"challenge": ["type", "artist"], "N_t": [77628, 38296], "share": [0.5, np.nan]})
-    assert rendering.render(sizes, "csv") == "challenge,N_t,share\ntype,77628,0.50\nartist,38296,\n"
+    assert rendering.render(sizes, "csv") == "challenge,N_t,share\ntype,77628,0.5\nartist,38296,\n"
     assert rendering.render(sizes, "text") == "challenge    N_t  share\ntype       77628   0.50\nartist     38296\n"
     assert rendering.render(sizes, "markdown").splitlines()[2] == "| type | 77628 | 0.50 |"
     assert "type & 77628 & 0.50 \\\\" in rendering.render(sizes, "latex")
@@ -312,7 +348,7 @@ def test_any_frame_is_rendered():
 
 
 def test_a_rounded_zero_has_no_sign():
-    assert rendering.render(pd.DataFrame({"delta": [-0.001]}), "csv") == "delta\n0.00\n"
+    assert rendering.render(pd.DataFrame({"delta": [-0.001]}), "text") == "delta\n 0.00\n"
 
 
 def test_another_format_is_an_error():
@@ -325,27 +361,14 @@ def test_import_brings_no_keras_scikit_learn_or_jinja():
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "set()"
 
 
-# In the paper's own layout, for the terminal.
-
-
-def test_a_grid_shows_what_was_run_before_what_was_not_and_the_papers_number_in_brackets():
-    ours = run(80.0, cell=("artist", "ResNet50", "fine_tuning"), note="N_t=9"), run(50.0, cell=("mine", "X", "scratch"))
-    lines = rendering.grid(TABLE, compared(ours[0], {**ours[1], "protocol": "study", "comparable": False})).splitlines()
-    assert lines[2].split() == ["challenge", "network", "off_the_shelf", "fine_tuning", "scratch", "protocol"]
-    assert lines[3].startswith("artist     ResNet50") and "80.00 [77.2, 82.6]" in lines[3]
-    assert lines[4].startswith("mine       X") and "50.00" in lines[4]
-    assert "— (77.33)" in lines[5]
-    assert "N_t=9: artist ResNet50 fine_tuning" in lines
-
-
 @pytest.mark.parametrize("name", ["new\nline", "x" * 300, "性別", "סגנון", "a/b"])
-def test_a_grid_has_a_line_to_a_row_whatever_its_columns_are_called(name):
+def test_a_layout_has_a_line_to_a_row_whatever_its_columns_are_called(name):
     ours = run(50.0, cell=("museum " + name, "X", name)), run(60.0, cell=("museum " + name, "Y", name))
     frame = compared(*({**one, "protocol": "study", "comparable": False} for one in ours))
-    lines = rendering.grid(TABLE, frame).split("\n\n")[1].splitlines()
+    lines = layout.laid_out(TABLE, frame, "text").split("\n\n")[0].splitlines()[1:]
     assert len(lines) == 1 + len(frame[["challenge", "network"]].drop_duplicates())
-    assert max(map(cell_len, lines)) < 250 and "50.00" in lines[1] and "60.00" in lines[2]
-    begins = {cell_len(line[: line.index(" X" if row else " network") + 1]) for row, line in enumerate(lines[:2])}
+    assert max(map(cell_len, lines)) < 250 and "50.00" in "".join(lines) and "60.00" in "".join(lines)
+    begins = {cell_len(line[: line.index(" X" if " X" in line else " network") + 1]) for line in (lines[0], lines[-2])}
     assert len(begins) == 1  # columns stand below one another, letters of two cells and all
 
 
@@ -357,7 +380,7 @@ HOSTILE = "<script>alert(1)</script>[x](javascript:x)|&lt;*\\input{x}\x1b]0;titl
     [
         ("html", "&lt;script&gt;", "<script"),
         ("markdown", r"\<script>alert(1)\</script>[x]\(javascript:x)\|\&lt;\*\\input{x}", "\x1b"),
-        ("latex", r"\textbackslash input\{x\}", "\\input{"),
+        ("latex", r"\textbackslash{}input\{x\}", "\\input{"),
         ("text", "\N{REPLACEMENT CHARACTER}]0;title", "\x1b"),
         ("csv", "'=1+1", ",=1+1"),
     ],
@@ -371,4 +394,4 @@ def test_a_label_or_a_column_is_words_and_nothing_else_in_every_format(format, t
 
 def test_a_title_stays_on_its_line():
     title = rendering.titled("a\n\\input{x}", "", "latex")
-    assert title == "% a \\input{x}\n"
+    assert "\\caption{a \\textbackslash{}input\\{x\\}}\n" in title

@@ -28,13 +28,7 @@ COLUMNS = [
     "collection",
     "network",
     "mode",
-    "paper",
-    "ours",
-    "std",
-    "n",
-    "delta",
-    "protocol",
-    "note",
+    *("paper", "paper_std", "ours", "std", "n", "delta", "protocol", "n_test", "low", "high", "note"),
 ]
 
 
@@ -171,7 +165,7 @@ def test_a_source_is_trained_first_and_carried_over(arguments, picture_csv, caps
     ours = table[(table["table"] == "table_3") & (table["n"] == "1")]
     assert set(ours["mode"]) == {"theta_i_off", "theta_r_off", "theta_i_ft", "theta_r_ft"}
     overlap = table[(table["table"] == "table_1") & (table["mode"] == "overlap") & (table["n"] == "1")]
-    assert list(overlap["ours"]) == ["100.00", "100.00"]
+    assert list(overlap["ours"]) == ["100", "100"]
 
 
 def test_the_source_may_have_another_label_column(arguments, picture_csv, tmp_path):
