@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from keras_art import terminal
 from keras_art.commands import flags, printed
+from keras_art.commands.printed import Tables as Tables
 from keras_art.commands.printed import print_tables
 from keras_art.errors import UserError
 from keras_art.store.runs import Store
@@ -26,28 +27,11 @@ from keras_art.version import __version__
 from keras_art.writing import write
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from keras_art.data.choices import Choice
     from keras_art.data.collection import Collection
     from keras_art.report.tables import PaperTable
 
     Chosen = dict[str, tuple[Collection | None, Choice]]  # a role, such as "target" -> what is taken
-
-
-@dataclass(frozen=True)
-class Tables:
-    """What a study prints.
-
-    Attributes:
-        paper: the paper's tables, each beside what the store holds (`report.tables.compare`).
-        own: titles and tables of our own, printed first.
-        digits: of numbers in tables of our own.
-    """
-
-    paper: Sequence[tuple[PaperTable, pd.DataFrame]]
-    own: Sequence[tuple[str, pd.DataFrame]] = ()
-    digits: int = 2
 
 
 @dataclass(frozen=True)

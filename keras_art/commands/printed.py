@@ -18,8 +18,24 @@ from keras_art.commands import flags
 from keras_art.errors import UserError
 
 if TYPE_CHECKING:
-    from keras_art.commands.machine import Tables
+    import pandas as pd
+
     from keras_art.report.tables import PaperTable
+
+
+@dataclass(frozen=True)
+class Tables:
+    """What a study prints.
+
+    Attributes:
+        paper: the paper's tables, each beside what the store holds (`report.tables.compare`).
+        own: titles and tables of our own, printed first.
+        digits: of numbers in tables of our own.
+    """
+
+    paper: Sequence[tuple[PaperTable, pd.DataFrame]]
+    own: Sequence[tuple[str, pd.DataFrame]] = ()
+    digits: int = 2
 
 
 @dataclass(frozen=True)

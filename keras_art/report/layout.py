@@ -36,7 +36,9 @@ def laid_out(table: PaperTable, frame: pd.DataFrame, format: str, *, alone: bool
         rows.setdefault(key, {})[word(line[column])] = _cell(line, table, format, alone)
         for note in filter(None, [line["mark_note"] if alone else line["note"]]):
             notes.setdefault(word(note), []).append(" ".join(word(line[name]) for name in table.keys))
-    columns = list(dict.fromkeys(map(word, frame[column])))
+    printed = table.text.split()[table.index : len(table.text.strip().splitlines()[0].split())]
+    found = dict.fromkeys(map(word, frame[column]))
+    columns = [*(name for name in printed if name in found), *(name for name in found if name not in printed)]
     header = [*index, *columns, *([] if alone else ["protocol"])]
     cells = [
         [

@@ -36,7 +36,7 @@ def test_every_table_is_printed_from_a_store(store, capsys):
 def test_an_empty_store_prints_the_papers_tables(tmp_path, capsys):
     assert main.main(["--store", str(tmp_path / "none")]) == 0
     printed = capsys.readouterr().out
-    assert "— (92.95)" in printed
+    assert "— (*92.95*)" in printed
     assert "Table 3 (Antwerp)" in printed
     assert not (tmp_path / "none").exists()
 
