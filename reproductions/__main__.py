@@ -52,12 +52,12 @@ def measured_rows(store: Store) -> pd.DataFrame:
     cells = []
     for paper in machine.reproductions():
         for table, frame in paper.tables(store, None, paper.presets["study"]).paper:
-            frame = frame.rename(columns={"target": "mode"})  # a label to a column, as KaoKore's owners print it
-            if "mode" in frame:
+            if {"mode", "target"} & set(frame):
                 frame = frame[frame["n"] > 0]
                 words = frame[["table", *table.keys, *COLUMNS]].map(
                     lambda value, digits=table.digits: word(value, digits)
                 )
+                words = words.rename(columns={"target": "mode"})  # a label to a column, as KaoKore's owners print it
                 words["note"] = [
                     "; ".join(filter(None, [note, interval(*bounds)]))
                     for note, bounds in zip(
