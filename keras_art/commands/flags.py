@@ -90,7 +90,9 @@ def read(kind: Any, argv: Sequence[str], *, prog: str, description: str, default
         config=(tyro.conf.FlagCreatePairsOff, tyro.conf.PositionalMetavarFromFieldName),
         **({} if default is None else {"default": default}),
     )
-    if most := getattr(found, "max_pixels", 0):
+    if (most := getattr(found, "max_pixels", 0)) < 0:
+        raise UserError("--max_pixels is at least 0")
+    if most:
         from keras_art.pictures.containers import allow
 
         allow(most)

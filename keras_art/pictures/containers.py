@@ -91,14 +91,18 @@ def _later(content: bytes) -> str:
     return next((name for name, known in BRANDS.items() if brands.intersection(known)), "")
 
 
-def check_size(image: Image.Image) -> None:
+def check_size(image: Image.Image, whole: tuple[int, int]) -> None:
     """Refuses a picture that is to be decoded to more pixels than are allowed.
+
+    Args:
+        whole: its width and height, of which a JPEG may be decoded to a fraction.
 
     Raises:
         NotHere: it is.
     """
     if Image.MAX_IMAGE_PIXELS and image.width * image.height > Image.MAX_IMAGE_PIXELS:
-        reason = f"too large: {image.width} x {image.height} is above the limit of {_limit()}"
+        read = f", read as {image.width} x {image.height}," if image.size != whole else ""
+        reason = f"too large: {whole[0]} x {whole[1]}{read} is above the limit of {_limit()}"
         raise NotHere(reason, image.format or "")
 
 

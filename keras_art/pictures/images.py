@@ -147,7 +147,7 @@ def _decode(
                 facts |= {"mode": image.mode, "format": image.format}
                 if at_least and image.format in ("JPEG", "MPO"):
                     image.draft(None, (int(GAP * at_least), int(GAP * at_least)))
-                check_size(image)
+                check_size(image, (facts["width"], facts["height"]))
                 deep, page, profile = is_deep(image), image.tell(), image.info.get("icc_profile")
                 # Loading turns a TIFF upright and drops its tag; a PNG's tag may lie behind its pixels.
                 turned = _orientation(image) if image.format == "TIFF" else 1
@@ -200,4 +200,4 @@ def in_words(error: Exception) -> str:
         return f"not an image ({', '.join([*FORMATS, *LATER])}), or damaged in its first bytes"
     if "truncated" in str(error).lower():
         return f"truncated, the file ends before the picture does ({error})"
-    return f"damaged ({type(error).__name__}: {error})"
+    return f"damaged ({type(error).__name__}: {' '.join(str(error).split())})"

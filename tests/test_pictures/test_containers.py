@@ -112,7 +112,9 @@ def test_a_jpeg_counts_by_the_size_that_it_is_decoded_at(tmp_path):
     pixels, facts = decode(path, 8)  # at 1/8; sixty times the limit
     assert (facts["width"], facts["height"]) == (800, 800)
     np.testing.assert_allclose(pixels, np.broadcast_to(RED, (8, 8, 3)), atol=2)
-    assert "too large: 800 x 800" in reason_of(path, 400)
+    assert "too large: 800 x 800 is" in reason_of(path, 400)
+    allow(9_999)
+    assert "too large: 800 x 800, read as 100 x 100, is above the limit of 9,999 pixels" in reason_of(path, 8)
 
 
 def reason_of(path, size: int) -> str:
