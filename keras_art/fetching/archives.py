@@ -10,6 +10,8 @@ import struct
 import tarfile
 import zipfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
@@ -23,6 +25,7 @@ LARGEST_LIST = 24_000_000  # bytes of a ZIP's list of files, which is read at on
 LARGEST_HEADER = 1_000_000  # bytes of a TAR's further headers, which are read at once: names, dates
 DAMAGED = (
     zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, struct.error, EOFError, RuntimeError, ValueError,
+    MemoryError,
 )  # fmt: skip
 
 
@@ -143,6 +146,10 @@ def _unzip(room: _Room) -> list[tuple[str, str]]:
     return damaged
 
 
+class _Dangerous(Exception):
+    """What a TAR's header claims would be read into memory, however much it is."""
+
+
 class _Member(tarfile.TarInfo):
     """A TAR's header: a damaged one, or one that claims to be huge, is no header."""
 
@@ -152,24 +159,40 @@ class _Member(tarfile.TarInfo):
             header = super().frombuf(buf, encoding, errors)
         except (tarfile.InvalidHeaderError, tarfile.TruncatedHeaderError) as error:  # type: ignore[attr-defined]
             raise tarfile.ReadError(str(error)) from error  # behind the first header it would be taken for the end
+        if header.type == tarfile.GNUTYPE_SPARSE:
+            raise _Dangerous("a sparse file")
         if not (header.isfile() or header.isdir()) and header.size > LARGEST_HEADER:
-            raise BadArchive(f"it holds a header of {header.size:,} bytes")
+            raise _Dangerous(f"a header of {header.size:,} bytes")
         return header
+
+    def _proc_gnusparse_10(self, *words: Any) -> None:
+        raise _Dangerous("a sparse file")
+
+
+@contextmanager
+def _tar(archive: Path) -> Iterator[tarfile.TarFile]:
+    try:
+        with tarfile.open(archive, tarinfo=_Member) as opened:
+            yield opened
+    except _Dangerous as error:
+        raise BadArchive(f"{archive} holds {error}: do not use it") from error
+    except OSError as error:
+        if error.errno:  # of the disk, not of the archive
+            raise
+        raise tarfile.ReadError(str(error)) from error
 
 
 def _is_tar(archive: Path) -> bool:
     try:
-        with tarfile.open(archive, tarinfo=_Member):
+        with _tar(archive):
             return True
-    except (*DAMAGED, OSError) as error:
-        if isinstance(error, OSError) and error.errno:
-            raise
+    except DAMAGED:
         return False
 
 
 def _untar(room: _Room) -> list[tuple[str, str]]:
     try:
-        with tarfile.open(room.archive, tarinfo=_Member) as opened:
+        with _tar(room.archive) as opened:
             while member := opened.next():
                 opened.members.clear()  # type: ignore[attr-defined]  # it would remember them all
                 if member.isdir():
@@ -178,8 +201,6 @@ def _untar(room: _Room) -> list[tuple[str, str]]:
                     raise room.refuse(f"holds a link or device, {member.name}")
                 elif source := opened.extractfile(member):
                     room.copy(source, room.claim(member.name, member.size), member.size)
-    except (*DAMAGED, OSError) as error:
-        if isinstance(error, OSError) and error.errno:
-            raise
+    except DAMAGED as error:
         raise BadArchive(f"{room.archive} is damaged ({error}): download it anew") from error
     return []

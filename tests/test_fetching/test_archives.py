@@ -202,6 +202,20 @@ def test_a_header_of_gigabytes_is_not_read(tmp_path, kind):
     assert peak < 20_000_000
 
 
+@pytest.mark.parametrize("version", ["old", "1.0"])
+def test_a_sparse_file_whose_map_has_no_end_is_not_read(tmp_path, version):
+    if version == "old":
+        odd = tarfile.TarInfo("odd")
+        odd.type = tarfile.GNUTYPE_SPARSE
+        archive = packed(tmp_path / "x", odd.tobuf(tarfile.GNU_FORMAT), 1, bytes(10_000))
+    else:
+        odd = tarfile.TarInfo("odd")
+        odd.size, odd.pax_headers = 512, {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.name": "odd"}
+        archive = packed(tmp_path / "x", odd.tobuf(tarfile.PAX_FORMAT), 1, b"999999999\n" + b"1\n" * 1_000_000)
+    with pytest.raises(BadArchive, match="holds a sparse file: do not use it"):
+        unpack(archive, tmp_path / "to")
+
+
 def test_a_tar_that_breaks_off_between_two_files_is_damaged_and_not_short(tmp_path):
     archive = tmp_path / "x.tar"
     with tarfile.open(archive, "w") as opened:
