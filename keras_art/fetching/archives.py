@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import lzma
 import os
@@ -25,7 +26,7 @@ LARGEST_LIST = 24_000_000  # bytes of a ZIP's list of files, which is read at on
 LARGEST_HEADER = 1_000_000  # bytes of a TAR's further headers, which are read at once: names, dates
 DAMAGED = (
     zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, struct.error, EOFError, RuntimeError, ValueError,
-    MemoryError,
+    MemoryError, OverflowError,
 )  # fmt: skip
 
 
@@ -137,13 +138,20 @@ def _unzip(room: _Room) -> list[tuple[str, str]]:
                     with opened.open(member) as source:
                         room.copy(source, path, member.file_size)
                 except (*DAMAGED, OSError) as error:
-                    if isinstance(error, OSError) and error.errno:  # of the disk, not of the archive
+                    if _of_disk(error):
                         raise
                     path.unlink(missing_ok=True)
                     damaged.append((member.filename, f"damaged in the archive ({error})"))
-    except DAMAGED as error:
+    except (*DAMAGED, OSError) as error:
+        if _of_disk(error):
+            raise
         raise BadArchive(f"{room.archive} is neither a ZIP nor a TAR archive: download it anew") from error
     return damaged
+
+
+def _of_disk(error: Exception) -> bool:
+    """Whether it is no fault of the archive; a place that no file has (EINVAL) is one that the archive gave."""
+    return isinstance(error, OSError) and error.errno not in (None, errno.EINVAL)
 
 
 class _Dangerous(Exception):
@@ -177,7 +185,7 @@ def _tar(archive: Path) -> Iterator[tarfile.TarFile]:
     except _Dangerous as error:
         raise BadArchive(f"{archive} holds {error}: do not use it") from error
     except OSError as error:
-        if error.errno:  # of the disk, not of the archive
+        if _of_disk(error):
             raise
         raise tarfile.ReadError(str(error)) from error
 

@@ -253,6 +253,23 @@ def test_damaged_compression_is_named_and_no_traceback(tmp_path, how):
     assert everything(tmp_path / "to") == ["good"]
 
 
+@pytest.mark.parametrize("place", [2**63 - 10, 2**63 + 5])
+def test_a_place_that_no_file_has_is_a_fault_of_the_archive(tmp_path, place):
+    archive = zipped(tmp_path / "x.zip", {"good": b"1", "bad": b"2"})
+    content = bytearray(archive.read_bytes())
+    entry = content.rindex(b"PK\1\2")  # of the second file: where it begins is 42 bytes further
+    content[entry + 42 : entry + 46] = b"\xff\xff\xff\xff"
+    content[entry + 30 : entry + 32] = struct.pack("<H", 12)  # a ZIP64 field behind the name says where
+    field = struct.pack("<HHQ", 1, 8, place)
+    content[entry + 49 : entry + 49] = field
+    end = content.rindex(b"PK\5\6")
+    content[end + 12 : end + 16] = struct.pack("<L", struct.unpack("<L", content[end + 12 : end + 16])[0] + len(field))
+    archive.write_bytes(content)
+    ((name, reason),) = unpack(archive, tmp_path / "to")
+    assert name == "bad" and reason.startswith("damaged in the archive")
+    assert everything(tmp_path / "to") == ["good"]
+
+
 def test_an_archive_that_the_disk_can_not_hold_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(archives.shutil, "disk_usage", lambda path: type("Usage", (), {"free": 1000}))
     with pytest.raises(BadArchive, match="unpacks to more than the 1,000 bytes that are free: make room"):

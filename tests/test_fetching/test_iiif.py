@@ -140,12 +140,16 @@ def test_a_file_is_known_by_its_whole_path_wherever_one_stands(tmp_path, monkeyp
 
 
 def test_canvases_of_one_name_keep_their_own_pictures(tmp_path):
-    manifest = version_3("https://m.example/9/manifest", "https://m/a", "https://m/b", "https://m/a")
-    for canvas in manifest["items"]:
-        canvas["id"] = "same"
-    pages = read(tmp_path, manifest)
-    assert urls(pages) == ["https://m/a", "https://m/b", "https://m/a"]
-    assert len({page.row["id"] for page in pages}) == 3
+    def ids(*images: str) -> list[tuple[str, str]]:
+        manifest = version_3("https://m.example/9/manifest", *images)
+        for canvas in manifest["items"]:
+            canvas["id"] = "same"
+        return [(page.row["url"], page.row["id"]) for page in read(tmp_path, manifest)]
+
+    before = ids("https://m/a", "https://m/b", "https://m/a")
+    assert [url for url, _ in before] == ["https://m/a", "https://m/b", "https://m/a"]
+    assert len({id_ for _, id_ in before}) == 3
+    assert ids("https://m/c", "https://m/b", "https://m/a")[1:] == [before[1], before[0]]
 
 
 # --- collections
