@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import math
 import os
 import re
 import socket
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from keras_art.errors import UserError
 
 if TYPE_CHECKING:
     import keras
@@ -19,6 +23,8 @@ if TYPE_CHECKING:
 # How a cell begins that spreadsheet programs take for a formula, which may call others.
 FORMULA = re.compile(r"'*[=+\-@\t\r]")
 NUMBER = re.compile(r"[+-]?[\d.,]+(e[+-]?\d+)?%?", re.IGNORECASE)
+MOST_NAME = 200  # bytes of a file's name that a person gives; beside it others have the same name and more
+OWN = ".keras_art"  # stands in a folder whose pictures are of our making and no collection
 
 
 def slug(text: str, most: int = 40) -> str:
@@ -95,12 +101,18 @@ def write(path: Path, text: str) -> None:
 
 
 def csv_text(frame: pd.DataFrame) -> str:
-    """A table as CSV, without its index; no cell is a formula, see `inert`."""
+    """A table as CSV that comes back to the letter, without its index; no cell is a formula, see `inert`.
+
+    Cells are all quoted where one holds what a reader could take for another separator or for a line's end.
+    """
     words = frame.rename(columns=inert)
     for i, kind in enumerate(frame.dtypes):
         if kind.kind not in "biufM":
             words.isetitem(i, frame.iloc[:, i].map(inert))
-    return words.to_csv(index=False, lineterminator="\n")
+    text = words.to_csv(index=False, lineterminator="\n")
+    if re.search(r"[;\t|\r]", text):
+        return words.to_csv(index=False, lineterminator="\n", quoting=csv.QUOTE_ALL)
+    return text
 
 
 def inert(cell: Any) -> Any:
@@ -120,6 +132,55 @@ def write_bytes(path: Path, content: bytes) -> None:
     """Writes any other file."""
     with replacing(path) as part:
         part.write_bytes(content)
+
+
+def write_csv(path: Path, header: Iterable[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Writes a table of text; any cell may hold line ends, quotes and commas."""
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows([map(inert, row) for row in [header, *rows]])
+    write_bytes(path, text.getvalue().encode())
+
+
+def own_folder(folder: Path) -> None:
+    """Makes a folder for what we write and marks it, so that collections pass over it; one in use stays as it is."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if not any(folder.iterdir()):
+        (folder / OWN).touch()
+
+
+def check_file(path: Path, *suffixes: str) -> None:
+    """Refuses a place where a file can not be written, before any work is done for it.
+
+    Args:
+        suffixes: how its name may end; without any, as it likes.
+
+    Raises:
+        UserError: it is a folder, is called otherwise, or its folder can not be made or written into.
+    """
+    check_folder(path.parent)
+    if os.path.isdir(path):
+        example = path / f"result{suffixes[0] if suffixes else ''}"
+        raise UserError(f"--out {path} is a folder: give the name of a file, as {example}")
+    if suffixes and path.suffix.lower() not in suffixes:
+        raise UserError(f"--out {path} is no {' or '.join(suffixes)} file: give {path}{suffixes[0]}")
+    if len(os.fsencode(path.name)) > MOST_NAME:
+        raise UserError(f"--out {path} can not be made: its name is longer than {MOST_NAME} bytes")
+
+
+def check_folder(folder: Path) -> None:
+    """Refuses a folder that is not there and can not be made, or can not be written into.
+
+    Raises:
+        UserError: naming what stands in the way.
+    """
+    try:
+        there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    except OSError as error:  # a name that is too long
+        raise UserError(f"{folder} can not be made ({error.strerror}): choose another") from error
+    if not there.is_dir():
+        raise UserError(f"{folder} can not be made: {there} is a file")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise UserError(f"nothing can be written into {there}: choose another folder")
 
 
 def write_arrays(path: Path, arrays: Mapping[str, Any]) -> None:

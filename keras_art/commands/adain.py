@@ -28,6 +28,7 @@ from keras_art.study.costs import Estimate
 from keras_art.study.files import artefact, given_run, keep_files
 from keras_art.study.kinds.adain import Decoder, Stylised, check_size
 from keras_art.study.plan import ordered, plan
+from keras_art.writing import check_file, replacing
 
 if TYPE_CHECKING:
     from keras_art.data.choices import Choice
@@ -137,6 +138,7 @@ def train(asked: Train) -> int:
 
 def stylise(asked: Stylise) -> int:
     """Writes one picture."""
+    check_file(asked.out, ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp")
     from PIL import Image
 
     from keras_art.pictures.images import Unreadable, load_photo
@@ -150,7 +152,8 @@ def stylise(asked: Stylise) -> int:
 
     networks = stylising.load_networks(asked.decoder)
     picture = stylising.stylise(*networks, content, style, alpha=asked.alpha, preserve_colour=asked.preserve_colour)
-    Image.fromarray(picture).save(asked.out)
+    with replacing(asked.out, asked.out.suffix) as part:
+        Image.fromarray(picture).save(part)
     terminal.say(f"{asked.out}: {picture.shape[1]} x {picture.shape[0]} pixels")
     return 0
 

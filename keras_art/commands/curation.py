@@ -22,7 +22,7 @@ import tyro
 
 from keras_art import terminal
 from keras_art.commands import flags
-from keras_art.writing import csv_text, write
+from keras_art.writing import check_folder, csv_text, own_folder, write
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,7 +37,7 @@ class Curation:
     """The flags of one choice, in the order they are applied; 0 switches a filter off."""
 
     data: tyro.conf.Positional[str]
-    """A card's name, a table of images, or a folder."""
+    """A card's name, a table of images, a folder, or a choice of --store."""
     out: Path
     """Folder for what is written."""
     root: str | None = None
@@ -67,6 +67,8 @@ class Curation:
     """80/10/10, by style; auto: as in a study, but never the collection's own."""
     split_seed: int = 0
     """Moves the split and what the caps choose."""
+    store: str = "runs"
+    """Folder of the choice that DATA names."""
 
 
 def years_of(collection: Collection) -> pd.Series:
@@ -172,11 +174,13 @@ def run(asked: Curation) -> int:
 
     from keras_art.commands.manifests import manifest
     from keras_art.data.choices import choose
+    from keras_art.data.kept import open_collection
     from keras_art.data.leaks import leak_report
-    from keras_art.data.sources import load_collection
     from keras_art.data.splits import split
+    from keras_art.store.runs import Store
 
-    collection = load_collection(asked.data, asked.root)
+    check_folder(asked.out)
+    collection = open_collection(Store(asked.store), asked.data, asked.root)
     chosen, report = curate(
         dataclasses.replace(collection, splits={}, images=collection.images.assign(split="")), asked
     )
@@ -184,9 +188,9 @@ def run(asked: Curation) -> int:
     task = split(choice, [True] * len(choice.images))
     chosen = chosen.take(np.flatnonzero(chosen.images["id"].isin(task.images["id"])))
     own = chosen.images.assign(split=task.images["split"])
-    text = csv_text(manifest(dataclasses.replace(chosen, images=own), asked.out))
     digest = hashlib.sha256(own[["id", "split"]].to_csv(index=False, lineterminator="\n").encode()).hexdigest()
-    write(asked.out / "labels.csv", text)
+    own_folder(asked.out)
+    write(asked.out / "labels.csv", csv_text(manifest(dataclasses.replace(chosen, images=own), asked.out)))
     write(asked.out / "report.csv", csv_text(report))
     flags = {
         name: str(value) if isinstance(value, Path) else value for name, value in dataclasses.asdict(asked).items()

@@ -20,7 +20,7 @@ import tyro
 
 from keras_art import terminal
 from keras_art.commands import flags
-from keras_art.writing import csv_text, write
+from keras_art.writing import check_folder, csv_text, own_folder, write
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,13 +40,13 @@ class Check:
     """Opens every image of a collection and reports on what it finds."""
 
     data: tyro.conf.Positional[str]
-    """A card's name, a table of images, or a folder."""
+    """A card's name, a table of images, a folder, or a choice of --store."""
     root: str | None = None
     """Folder that holds the cards' collections. Default: $KERAS_ART_DATA."""
     out: Path = Path("doctor")
     """Folder for the report."""
     store: str = "runs"
-    """Folder for decoded images; what is there already is not decoded again."""
+    """Folder for decoded images, what is there already is not decoded again; and of the choice that DATA names."""
     max_pixels: int = 0
     """As in a study."""
 
@@ -55,14 +55,15 @@ def check(asked: Check) -> int:
     """Writes the report and prints its sentences; 1 if no image can be used."""
     import pandas as pd
 
-    from keras_art.data.sources import load_collection
+    from keras_art.data.kept import open_collection
     from keras_art.pictures import lookalikes
     from keras_art.pictures.decoded import stored_images
     from keras_art.store.runs import Store
 
-    collection = load_collection(asked.data, asked.root)
+    check_folder(asked.out)
     kept = Store(asked.store)
     kept.check()
+    collection = open_collection(kept, asked.data, asked.root)
     store = stored_images(kept, STORED, "squash")
     with terminal.bar("opening images", "images") as progress:
         scan = store.scan(collection.paths(), progress)
@@ -71,6 +72,7 @@ def check(asked: Check) -> int:
     images["alike"] = lookalikes.near_groups(images["alike"].to_numpy())
     twins = images[images.duplicated("alike", keep=False)].sort_values(["alike", "id"])
     findings = report(collection, images, columns, quarantine)
+    own_folder(asked.out)
     write(asked.out / "quarantine.csv", csv_text(quarantine))
     write(asked.out / "images.csv", csv_text(pd.concat([images, columns], axis=1)))
     write(asked.out / "duplicates.csv", csv_text(twins))
@@ -112,7 +114,7 @@ def report(
     total = len(images) + len(quarantine)
     found: dict[str, list[str]] = {}
     found[f"{collection.name}: {counted(images)} can be used, {len(quarantine):,} of {total:,} can not"] = []
-    problems = quarantine["reason"].map(lambda reason: re.split(r" \(|: |, the file", reason)[0])
+    problems = quarantine["reason"].map(lambda reason: re.split(r" \((?![A-Z0-9]+\)$)|: |, the file", reason)[0])
     kinds = problems.value_counts()
     found["Problems"] = [
         f"{count:,} x {kind}, first {quarantine['path'][problems == kind].iloc[0]}" for kind, count in kinds.items()

@@ -18,7 +18,7 @@ import tyro
 from keras_art import terminal
 from keras_art.commands import flags
 from keras_art.errors import UserError
-from keras_art.writing import csv_text, write
+from keras_art.writing import check_file, csv_text, write
 
 STORED = 64  # pixels a side of what look-alikes are found by
 
@@ -28,7 +28,7 @@ class Leaks:
     """Splits a collection, says what leaks, and writes the split down."""
 
     data: tyro.conf.Positional[str]
-    """A card's name, a table of images, or a folder."""
+    """A card's name, a table of images, a folder, or a choice of --store."""
     root: str | None = None
     """Folder that holds the cards' collections. Default: $KERAS_ART_DATA."""
     target: str | None = None
@@ -42,7 +42,7 @@ class Leaks:
     out: Path | None = None
     """A CSV for the split: id, split, label."""
     store: str = "runs"
-    """Folder for decoded images."""
+    """Folder for decoded images, and of the choice that DATA names."""
     max_pixels: int = 0
     """As in a study."""
 
@@ -54,19 +54,21 @@ def look(asked: Leaks) -> int:
     from keras_art.data import splits
     from keras_art.data.choices import choose
     from keras_art.data.collection import counted
+    from keras_art.data.kept import open_collection
     from keras_art.data.leaks import leak_report
-    from keras_art.data.sources import load_collection
     from keras_art.pictures import lookalikes
     from keras_art.pictures.decoded import stored_images
     from keras_art.store.runs import Store
 
-    collection = load_collection(asked.data, asked.root, need_images=asked.images == "yes")
+    if asked.out:
+        check_file(asked.out)
+    store = Store(asked.store)
+    store.check()
+    collection = open_collection(store, asked.data, asked.root, need_images=asked.images == "yes")
     choice = choose(collection, asked.target, rule=asked.split, split_seed=asked.split_seed, class_filter=False)
     table, columns, sha256, alike = choice.images, choice.columns, None, None
     readable = [True] * len(table)
     if asked.images == "yes":
-        store = Store(asked.store)
-        store.check()
         images = stored_images(store, STORED, "squash")
         with terminal.bar("reading pictures", "images") as progress:
             scan = images.scan(choice.paths(), progress)
@@ -94,6 +96,8 @@ def look(asked: Leaks) -> int:
         f"{choice.name}, {choice.target}: {counted(table)} in {table['label'].nunique()} classes, {choice.rule} "
         f"split, seed {asked.split_seed}: " + ", ".join(f"{name} {sizes.get(name, 0):,}" for name in splits.SPLIT_NAMES)
     )
+    if absent := splits.lacking(table["label"], table["split"], [name for name in splits.SPLIT_NAMES if name in sizes]):
+        print(f"{len(absent):,} of the classes do not occur in every split: {splits.not_in(absent)}")
     for name, words in WORDS.items():
         if name in report:
             in_sample = f" ({whole[name]:.2%} in sample, all images being both)" if name in IN_SAMPLE else ""

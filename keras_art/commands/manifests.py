@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,14 +19,18 @@ import tyro
 from keras_art.commands import flags
 from keras_art.data.readers.tables import IMAGE_COLUMNS, OBJECT_COLUMNS, SPLIT_COLUMNS
 from keras_art.errors import UserError
-from keras_art.writing import csv_text, write, write_bytes
+from keras_art.writing import check_file, csv_text, write, write_bytes
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from keras_art.data.sources import Collection
 
+SUFFIXES = (".csv", ".xlsx", ".parquet")
 MOST_ROWS = 1_048_575  # of a spreadsheet, below its header
+MOST_LETTERS = 32_767  # of a cell
+# What XML can not hold or does not keep, and what would be taken for its escape.
+ODD = re.compile("[\x00-\x08\x0b-\x1f\ud800-\udfff\ufffe\uffff]|_(?=x[0-9A-Fa-f]{4}_)")
 
 
 @dataclass(frozen=True)
@@ -33,21 +38,24 @@ class Manifest:
     """Writes a collection as a table."""
 
     data: tyro.conf.Positional[str]
-    """A card's name, a table of images, or a folder."""
+    """A card's name, a table of images, a folder, or a choice of --store."""
     out: Path
     """The table: .csv, .xlsx or .parquet."""
     root: str | None = None
     """Folder that holds the cards' collections. Default: $KERAS_ART_DATA."""
+    store: str = "runs"
+    """Folder of the choice that DATA names."""
 
 
 def manifest(collection: Collection, folder: Path) -> pd.DataFrame:
     """A collection as its table: id, image, split and every column that it came with, all text.
 
-    Images below `folder`, where the table is to lie, are named relative to it, so that both can be moved together.
+    Images are named relative to `folder`, where the table is to lie, so that both can be moved together, unless the
+    two have nothing in common but the root of the file system.
     A column of ours that is called like one it came with takes another name by which it is read again; the ids, which
     have no other, are left out, and are then the images' names.
     """
-    root = str(folder.resolve()) + os.sep
+    place = str(folder.resolve())
     taken = {name.lower() for name in collection.targets}
     image, split = (
         next(name for name in (*names, *(f"{names[0]}{i}" for i in range(len(taken)))) if name not in taken)
@@ -62,17 +70,25 @@ def manifest(collection: Collection, folder: Path) -> pd.DataFrame:
         collection.images["object"].equals(table[name]) for name in table
     ):
         table.insert(0, OBJECT_COLUMNS[0], collection.images["object"])
-    table.insert(0, image, [path.removeprefix(root).replace(os.sep, "/") for path in collection.paths()])
+    table.insert(0, image, [_relative(path, place) for path in collection.paths()])
     if "id" not in taken:
         table.insert(0, "id", collection.images["id"])
     return table
+
+
+def _relative(path: str, folder: str) -> str:
+    if not path or os.path.commonpath([path, folder]) == os.path.abspath(os.sep):
+        return path
+    below = os.path.relpath(path, folder).replace(os.sep, "/")
+    # Readers drop surrounding blanks, and a tilde stands for a person's home.
+    return below if below == below.strip() and not below.startswith("~") else f"./{below}"
 
 
 def write_manifest(table: pd.DataFrame, path: Path) -> None:
     """Writes a table by the suffix of its name; cells stay text, also `0007` and `=SUM`.
 
     Raises:
-        UserError: another suffix, more rows than a spreadsheet holds, or characters it can not hold.
+        UserError: another suffix, or more rows or longer texts than a spreadsheet holds.
     """
     suffix = path.suffix.lower()
     if suffix == ".csv":
@@ -84,23 +100,23 @@ def write_manifest(table: pd.DataFrame, path: Path) -> None:
     elif suffix == ".xlsx":
         write_bytes(path, _xlsx(table, path))
     else:
-        raise UserError(f"{path} is neither .csv nor .xlsx nor .parquet")
+        raise UserError(f"{path} ends in none of {', '.join(SUFFIXES)}")
 
 
 def _xlsx(table: pd.DataFrame, path: Path) -> bytes:
     from openpyxl import Workbook
     from openpyxl.cell import WriteOnlyCell
-    from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 
     if len(table) > MOST_ROWS:
         raise UserError(
             f"{path}: a spreadsheet holds {MOST_ROWS:,} rows and not {len(table):,}: write .csv or .parquet"
         )
+    table = table.rename(columns=_escaped).map(_escaped)
     for column in table:
-        if (odd := table[column].str.contains(ILLEGAL_CHARACTERS_RE)).any():
+        if (most := (letters := table[column].str.len()).max()) > MOST_LETTERS:
             raise UserError(
-                f"{path}: the column {column} of {table.iloc[:, 0][odd].iloc[0]!r} holds control characters, which a "
-                f"spreadsheet can not: write .csv or .parquet"
+                f"{path}: the column {column} of {table.iloc[letters.argmax(), 0]!r} holds {most:,} letters, and a "
+                f"spreadsheet's cell at most {MOST_LETTERS:,}: write .csv or .parquet"
             )
     book = Workbook(write_only=True)
     sheet = book.create_sheet("images")
@@ -117,11 +133,18 @@ def _xlsx(table: pd.DataFrame, path: Path) -> bytes:
     return content.getvalue()
 
 
+def _escaped(text: str) -> str:
+    """As XLSX writes what XML does not keep: `_x000D_`; readers of spreadsheets know it."""
+    return ODD.sub(lambda found: f"_x{ord(found[0]):04X}_", text)
+
+
 def run(asked: Manifest) -> int:
     """Writes the table and says how many rows it has."""
-    from keras_art.data.sources import load_collection
+    from keras_art.data.kept import open_collection
+    from keras_art.store.runs import Store
 
-    collection = load_collection(asked.data, asked.root)
+    check_file(asked.out, *SUFFIXES)
+    collection = open_collection(Store(asked.store), asked.data, asked.root)
     table = manifest(collection, asked.out.parent)
     write_manifest(table, asked.out)
     left = f"; {len(collection.quarantine):,} in quarantine are left out" if len(collection.quarantine) else ""

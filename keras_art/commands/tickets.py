@@ -23,7 +23,7 @@ from keras_art.errors import UserError
 from keras_art.store.runs import Store
 from keras_art.study.kinds.classifier import label
 from keras_art.study.kinds.tickets import origin, sparsity
-from keras_art.writing import write_model
+from keras_art.writing import check_file, write_model
 
 
 @dataclass(frozen=True)
@@ -134,12 +134,11 @@ def show(asked: Show) -> int:
 
 def export(asked: Export) -> int:
     """Writes `--out`, by rename."""
+    check_file(asked.out, ".keras")
     from keras_art.store.tickets import read_ticket
 
     found = read_ticket(asked.file)
     kept, run = found.masks(asked.stage), origin(found, asked.file)
-    if asked.out.suffix != ".keras":
-        raise UserError(f"--out {asked.out} is a Keras model: call it something.keras")
     terminal.start_backend()
     from keras_art.methods.tickets.network import load_network, put
     from keras_art.networks import heads

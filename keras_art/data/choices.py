@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from keras_art import terminal
 from keras_art.data.collection import BadCollection, Collection, located
 from keras_art.writing import one_line, slug
 
@@ -154,6 +155,13 @@ def choose_by(
     blank = unnamed(classes)
     dropped = {str(text) or "(blank)": int(n) for text, n in classes[blank].value_counts().items()}
     images = images[~blank]
+    names = images["class"].drop_duplicates()
+    for _, alike in names.groupby(names.str.casefold()):
+        if len(alike) > 1:
+            terminal.say(
+                f"{collection.name}: the classes {' and '.join(map(repr, sorted(alike)))} differ in upper and lower "
+                f"case alone, and are kept apart"
+            )
     sizes = {str(name) or "(none)": int(n) for name, n in images["split"].value_counts().items()}
     rule = how.name
     if rule == "auto":

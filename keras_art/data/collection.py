@@ -17,11 +17,34 @@ if TYPE_CHECKING:
 
 SPLITS = {
     "train": "train", "training": "train",
-    "val": "val", "valid": "val", "validation": "val", "dev": "val",
+    "val": "val", "valid": "val", "validation": "val", "dev": "val", "development": "val",
     "test": "test", "testing": "test",
 }  # fmt: skip
+ERRORS = {"#N/A", "#DIV/0!", "#REF!", "#VALUE!", "#NAME?", "#NUM!", "#NULL!"}  # of spreadsheets: nothing is known
+BESIDE = ("", "set", "sets", "data", "dataset", "split", "image", "images", "img", "imgs", "picture", "pictures")
 NO_IMAGE = "labelled, but no such image"
 NO_LABEL = "image without a label"
+
+
+def split_of(text: str) -> str:
+    """The split that a folder's name or a cell means: `Train`, `training_set`, `valImages`, `test2017`; "" for none."""
+    words, kinds = _words(text)
+    return kinds.pop() if len(kinds) == 1 and all(word in SPLITS or word in BESIDE for word in words) else ""
+
+
+def like_split(text: str) -> str:
+    """The split that a name speaks of, whatever else it says: `test_standardized`; "" for none, or several."""
+    kinds = _words(text)[1]
+    return kinds.pop() if len(kinds) == 1 else ""
+
+
+def _words(text: str) -> tuple[list[str], set[str]]:
+    """The words of a name, and the splits that are among them."""
+    words = []
+    for word in re.split(r"[\W\d_]+", text.lower()):
+        front = next((word.removesuffix(end) for end in BESIDE[1:] if word.removesuffix(end) in SPLITS), word)
+        words.append(word if word in SPLITS else front)
+    return words, {SPLITS[word] for word in words if word in SPLITS}
 
 
 class BadCollection(UserError, ValueError):
@@ -87,7 +110,7 @@ def collect(
     card: cards.DatasetCard | None = None,
     need_images: bool = True,
 ) -> Collection:
-    """Makes a collection of columns as long as each other.
+    """Makes a collection of columns as long as each other; labels lose surrounding blanks, and accents are composed.
 
     Rows without a file go to the quarantine, unless `need_images` is False: the labels alone are then the collection.
 
@@ -119,7 +142,9 @@ def collect(
     folder = os.path.abspath(root)
     images["path"] = [_relative(path, folder) for path in images["path"]]
     labels = pd.DataFrame({i: pd.Series(values, images.index, dtype=str) for i, values in enumerate(columns.values())})
-    labels = labels.reindex(images.index).set_axis(list(columns), axis=1)
+    # Two spellings of one text, which nobody can tell apart, are one class.
+    labels = labels.reindex(images.index).apply(lambda texts: texts.str.strip().str.normalize("NFC"))
+    labels = labels.mask(labels.isin(ERRORS), "").set_axis(list(columns), axis=1)
     own = {target: pd.Series(values, images.index, dtype=str) for target, values in (splits or {}).items()}
     return Collection(name, images, labels, quarantined(rows), Path(folder), own, card).take(ids.sort_values().index)
 

@@ -8,12 +8,10 @@ All text comes back exactly as it was, whatever it looks like and whatever the c
 from __future__ import annotations
 
 import contextlib
-import csv
 import hashlib
-import io
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,14 +24,15 @@ from keras_art.data.splits import Task
 from keras_art.pictures.decoded import stored_contents
 from keras_art.pictures.images import DECODER
 from keras_art.pictures.srgb import COLOUR
+from keras_art.store.reading import read_csv as read_csv
 from keras_art.store.runs import Store, StoreError
-from keras_art.writing import inert, meant, slug, write, write_bytes
+from keras_art.writing import slug, write
+from keras_art.writing import write_csv as write_csv
 
 if TYPE_CHECKING:
     import pandas as pd
 
 IMAGES = ["id", "path", "object", "split", "label", "bytes", "sha256"]
-LONGEST = 2**31 - 1  # letters of a cell; Python's own limit is 131,072
 
 
 def folder_of(store: Store, key: str) -> Path:
@@ -233,6 +232,20 @@ def held(
     return choice
 
 
+def open_collection(store: Store, data: str | Path, root: str | None, *, need_images: bool = True) -> Collection:
+    """The collection that a word on a command line means, as every command takes it: `open_choice`'s, whole.
+
+    A choice that the store holds is read as it was kept, with its split.
+
+    Raises:
+        BadCollection, StoreError: as `load_collection` and `held`.
+    """
+    if not (choice := held(store, data)):
+        return load_collection(data, root, need_images=need_images)
+    bad = read_csv(folder_of(store, choice.key) / "quarantine.csv")
+    return Collection(choice.name, choice.images.drop(columns="class"), choice.columns, bad, choice.root)
+
+
 def open_choice(
     store: Store,
     data: str | Path,
@@ -277,21 +290,3 @@ def open_all(
         return None, choice
     collection = load_collection(data, root)
     return collection, identified(store, choose_all(collection, limit, split_seed))
-
-
-def write_csv(path: Path, header: Iterable[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Writes a table of text; any cell may hold line ends, quotes and commas."""
-    text = io.StringIO(newline="")
-    csv.writer(text).writerows([map(inert, row) for row in [header, *rows]])
-    write_bytes(path, text.getvalue().encode())
-
-
-def read_csv(path: Path) -> pd.DataFrame:
-    """Reads what `write_csv` has written, all of it as text; several columns may have one name."""
-    import pandas as pd
-
-    csv.field_size_limit(LONGEST)
-    with path.open(encoding="utf-8", newline="") as file:
-        header, *rows = [[meant(cell) for cell in row] for row in csv.reader(file)]
-    columns = {i: pd.Series(cells, dtype=str) for i, cells in enumerate(zip(*rows, strict=True))}
-    return pd.DataFrame(columns, columns=range(len(header)), dtype=str).set_axis(header, axis=1)

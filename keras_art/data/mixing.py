@@ -10,6 +10,7 @@ import numpy as np
 
 from keras_art.errors import UserError
 from keras_art.store.reading import read_table
+from keras_art.writing import meant
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,7 +43,7 @@ def read_provenance(folder: Path) -> pd.DataFrame:
     Raises:
         Damaged: the file is absent, or no such table.
     """
-    return read_table(folder / "provenance.csv", dtype=str, keep_default_na=False)
+    return read_table(folder / "provenance.csv", dtype=str, keep_default_na=False).map(meant)
 
 
 def mix(

@@ -11,23 +11,25 @@ from pathlib import Path
 from keras_art.data import cards, croissant
 from keras_art.data.collection import BadCollection as BadCollection
 from keras_art.data.collection import Collection as Collection
+from keras_art.data.collection import utf8
 from keras_art.data.readers import best_artworks, kaokore, keras_arrays, rijksmuseum, wikiart
 from keras_art.data.readers.files import IMAGE_SUFFIXES as IMAGE_SUFFIXES
+from keras_art.data.readers.files import is_ours
 from keras_art.data.readers.files import list_images as list_images
-from keras_art.data.readers.folders import from_folders
+from keras_art.data.readers.folders import from_folders, wrapped
 from keras_art.data.readers.spreadsheets import TABLES
 from keras_art.data.readers.tables import from_table
 
 
 def load_collection(data: str | Path, root: str | Path | None = None, *, need_images: bool = True) -> Collection:
-    """Reads a collection from a card's name, a CSV, XLSX or Parquet file, a folder with one, or a folder of images.
+    """Reads a collection from a card's name, a CSV, XLSX, ODS or Parquet file, a folder with one, or one of images.
 
     Or from a Croissant file beside its images.
 
-    A folder whose class folders stand in `train/`, `val/` (or `dev/`) and `test/` brings its split along. A CSV may
-    be separated by `,` `;` or tabs; the column that names the images is found by looking for the files (absolute
-    paths, paths relative to the table, or file names with or without suffix anywhere below it). A column called split,
-    set, subset or partition gives the split.
+    A folder whose class folders stand in `train/`, `val/` (or `dev/`) and `test/`, or in `training_set/` and the like,
+    brings its split along. A CSV may be separated by `,` `;` `|` or tabs; the column that names the images is found by
+    looking for the files (absolute paths, paths relative to the table, or file names with or without suffix anywhere
+    below it). A column called split, set, subset or partition gives the split, or else the folders of the images.
 
     Args:
         root: folder that holds the cards' collections; without it `$KERAS_ART_DATA`.
@@ -38,10 +40,17 @@ def load_collection(data: str | Path, root: str | Path | None = None, *, need_im
         cards.DatasetNotFound: a card's collection whose files are absent.
     """
     path = Path(data).expanduser()
+    if utf8(str(path.absolute())) != str(path.absolute()):
+        raise BadCollection(f"{utf8(str(path))} is not called in UTF-8: rename it")
     if path.is_dir():
-        if table := next((path / f"labels{suffix}" for suffix in TABLES if (path / f"labels{suffix}").is_file()), None):
-            return from_table(table, path.resolve().name, need_images=need_images)
-        return from_folders(path.resolve(), path.resolve().name)
+        name, path = path.resolve().name, wrapped(path.resolve())
+        if (path / "store.json").is_file() and is_ours(str(path)):
+            raise BadCollection(
+                f"{path} is a store of runs: name the folder of images, and keep runs elsewhere with --store"
+            )
+        if table := labels_in(path):
+            return from_table(table, name, need_images=need_images)
+        return from_folders(path, name)
     if path.is_file():
         if path.suffix.lower() == ".json":
             if (said := croissant.read(path)) is not None:
@@ -56,6 +65,11 @@ def load_collection(data: str | Path, root: str | Path | None = None, *, need_im
     except cards.CardNotFound as error:
         raise BadCollection(f"{str(data)!r} is neither a folder nor a file, and {error}") from None
     return read_card(card, card.find(root), need_images=need_images)
+
+
+def labels_in(folder: Path) -> Path | None:
+    """The `labels.csv` of a folder, or its equal of another suffix."""
+    return next((folder / f"labels{suffix}" for suffix in TABLES if (folder / f"labels{suffix}").is_file()), None)
 
 
 def _from_croissant(path: Path, said: croissant.Node, need_images: bool) -> Collection:

@@ -83,10 +83,10 @@ def split(choice: Choice, readable: Sequence[bool], duplicates: np.ndarray | Non
         # A train and a test split only: a ninth of train becomes val, which leaves test untouched.
         train = images["split"] == "train"
         images.loc[train, "split"] = _stratified(labels[train], choice.split_seed, shares=(1 / 9, 0))
+    absent = lacking(images["class"], images["split"])
     if choice.class_filter:
-        present = images.groupby("class")["split"].nunique()
         counts = labels.value_counts()
-        dropped = {str(name): int(counts[name]) for name in present.index[present < 3]}
+        dropped = {str(name): int(counts[name]) for name in absent}
         images = images[~labels.isin(list(dropped))]
     if choice.rule != "whole":
         classes = sorted(images["class"].unique())
@@ -94,14 +94,32 @@ def split(choice: Choice, readable: Sequence[bool], duplicates: np.ndarray | Non
             raise BadCollection(
                 f"{choice.name}: {len(classes)} class{'es' * (len(classes) != 1)} of "
                 f"{' or '.join(map(repr, choice.targets))} left, {len(dropped)} dropped because they do not occur in "
-                f"all of train, val and test; two are needed. A class needs at least three "
-                f"{'objects with ' * (choice.rule == 'object_disjoint')}images that can be read, one for each split"
+                f"all of train, val and test; two are needed. "
+                + (
+                    f"In the split that it brings, {not_in(absent)}: add images there, or use --split stratified"
+                    if choice.rule == "given"
+                    else f"A class needs at least three {'objects with ' * (choice.rule == 'object_disjoint')}images "
+                    f"that can be read, one for each split"
+                )
             )
     index = {name: i for i, name in enumerate(classes)}
     columns = columns.loc[images.index].reset_index(drop=True)
     images = images.drop(columns="class").assign(label=[index.get(text, -1) for text in images["class"]])
     images = images.reset_index(drop=True).astype({"label": "int64"})
     return Task(choice.key, choice.targets, images, columns, choice.root, classes, dropped)
+
+
+def lacking(classes: pd.Series, split: pd.Series, wanted: Sequence[str] = SPLIT_NAMES) -> dict[str, list[str]]:
+    """The classes that do not occur in every split -> the splits that have none of their images."""
+    found = split.groupby(classes).agg(set)
+    absent = {str(name): [part for part in wanted if part not in parts] for name, parts in found.items()}
+    return {name: parts for name, parts in absent.items() if parts}
+
+
+def not_in(absent: dict[str, list[str]], most: int = 5) -> str:
+    """What `lacking` found, in words: `mosaic not in val, fresco not in train and test`."""
+    words = [f"{name} not in {' and '.join(parts)}" for name, parts in list(absent.items())[:most]]
+    return ", ".join(words) + ", ..." * (len(absent) > most)
 
 
 def _random(n: int, seed: int) -> np.ndarray:

@@ -190,7 +190,11 @@ def describe(store: Store, key: str) -> str:
         )
     if facts["dropped_classes"]:
         classes, images = len(facts["dropped_classes"]), sum(facts["dropped_classes"].values())
-        lines.append(f"  left out, not in all three splits: classes {classes:,}, images {images:,}")
+        largest = sorted(facts["dropped_classes"].items(), key=lambda item: -item[1])[:5]
+        lines.append(
+            f"  left out, not in all three splits: classes {classes:,}, images {images:,}, most of them "
+            + ", ".join(f"{name} {count:,}" for name, count in largest)
+        )
     if facts["quarantined"]:
         lines.append(f"  in quarantine: {facts['quarantined']:,}, see {folder / 'quarantine.csv'}")
     if facts["notes"]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import keras
@@ -13,8 +13,6 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from keras_art.data.collection import utf8
-from keras_art.data.sources import list_images
 from keras_art.learning import training
 from keras_art.learning.weights import load_network
 from keras_art.networks import heads
@@ -30,7 +28,7 @@ from keras_art.study.config import Artefact, RunRef
 from keras_art.study.config import read as read_value
 from keras_art.study.files import artefact_path
 from keras_art.study.kinds.classifier import ClassifierRun
-from keras_art.writing import numbered, replacing
+from keras_art.writing import distinct, numbered, own_folder, replacing, slug
 
 CHUNK = 64  # pictures that a worker decodes at a time, and that the model is asked about at once
 FEW = 2 * CHUNK  # so many are decoded here before other processes would be ready
@@ -103,64 +101,60 @@ def _on_network(file: Path, card: ModelCard, head: keras.Model) -> tuple[Any, An
 
 def predict(
     trained: Trained,
-    folder: Path,
+    pictures: Mapping[str, Path],
     progress: Callable[[int, int], None] = lambda done, all: None,
     overlays: Path | None = None,
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """What a model says of every picture below a folder.
+) -> tuple[pd.DataFrame, list[tuple[str, str]]]:
+    """What a model says of pictures.
 
     Args:
-        folder: searched in depth; nothing is written there.
+        pictures: id -> file.
         progress: called with (pictures looked at, pictures).
         overlays: where VisualBackProp's maps go, laid over each picture: `ID.png`.
 
     Returns:
-        One row per readable picture, in the order of names: `id`, its path within the folder, then for each task
-        `TASK`, `TASK_probability`, and the five likeliest, `TASK_class_1`, `TASK_probability_1`, ...; and one row per
-        unreadable one: `path`, `reason`.
+        One row per readable picture, in the order they are given: `id`, then for each task
+        `TASK`, `TASK_probability`, and the five likeliest, `TASK_class_1`, `TASK_probability_1`, ...; and of each
+        unreadable one its path and the reason.
 
     Raises:
         UserError: `overlays` is asked of a model without maps.
-        BadCollection: the folder holds no images.
     """
     look = _saliency_of(trained.model) if overlays else None
     tables = [pd.DataFrame({"id": pd.Series(dtype=str)})]
     unreadable: list[tuple[str, str]] = []
-    paths = []
-    for path in list_images(folder):
-        if utf8(str(path)) == str(path):
-            paths.append(path)
-        else:
-            unreadable.append((utf8(str(path)), "its name is not UTF-8: rename it"))
-    for done, pixels, bad in _decoded(paths, trained.card):
+    if overlays:
+        own_folder(overlays)
+        places = distinct(pictures, lambda id_: "/".join(slug(p, 200) for p in PurePosixPath(id_).parts if p != "/"))
+    for done, pixels, bad in _decoded(pictures, trained.card):
         unreadable += bad
         if pixels:
             images = np.stack(list(pixels.values()))
-            ids = [path.relative_to(folder).as_posix() for path in pixels]
-            tables.append(_table(trained, ids, images))
+            tables.append(_table(trained, list(pixels), images))
             if look and overlays:
-                _overlay(look(images), list(pixels), ids, overlays)
-        progress(done, len(paths))
-    return pd.concat(tables, ignore_index=True), pd.DataFrame(unreadable, columns=["path", "reason"])
+                _overlay(look(images), [pictures[id_] for id_ in pixels], [places[id_] for id_ in pixels], overlays)
+        progress(done, len(pictures))
+    return pd.concat(tables, ignore_index=True), unreadable
 
 
 def _decoded(
-    paths: Sequence[Path], card: ModelCard
-) -> Iterator[tuple[int, dict[Path, np.ndarray], list[tuple[str, str]]]]:
-    """Chunk by chunk: how many are done, path -> pixels, and what could not be read, with the reason."""
-    chunks = [paths[start : start + CHUNK] for start in range(0, len(paths), CHUNK)]
-    asked = [[str(path) for path in chunk] for chunk in chunks]
-    workers = 1 if len(paths) <= FEW else os.cpu_count() or 1
+    pictures: Mapping[str, Path], card: ModelCard
+) -> Iterator[tuple[int, dict[str, np.ndarray], list[tuple[str, str]]]]:
+    """Chunk by chunk: how many are done, id -> pixels, and what could not be read, with the reason."""
+    ids = list(pictures)
+    chunks = [ids[start : start + CHUNK] for start in range(0, len(ids), CHUNK)]
+    asked = [[str(pictures[id_]) for id_ in chunk] for chunk in chunks]
+    workers = 1 if len(ids) <= FEW else os.cpu_count() or 1
     done, shape = 0, (card.image_size, card.image_size, 3)
     begin = (card.image_size - card.crop) // 2 if card.crop else 0
     middle = slice(begin, begin + (card.crop or card.image_size))
     for chunk, answers in zip(chunks, decode_chunks(asked, card.image_size, card.resize, workers), strict=True):
         pixels, bad = {}, []
-        for path, (facts, content) in zip(chunk, answers, strict=True):
+        for id_, (facts, content) in zip(chunk, answers, strict=True):
             if "reason" in facts:
-                bad.append((str(path), facts["reason"]))
+                bad.append((str(pictures[id_]), facts["reason"]))
             else:
-                pixels[path] = np.frombuffer(content, np.uint8).reshape(shape)[middle, middle]
+                pixels[id_] = np.frombuffer(content, np.uint8).reshape(shape)[middle, middle]
         done += len(chunk)
         yield done, pixels, bad
 
@@ -189,7 +183,7 @@ def _saliency_of(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
     return lambda images: visual_backprop(maps, taps, keras.ops.convert_to_numpy(preprocessing(images)))
 
 
-def _overlay(maps: np.ndarray, paths: Sequence[Path], ids: Sequence[str], folder: Path) -> None:
-    for path, id_, shown in zip(paths, ids, maps, strict=True):
-        with replacing(folder / f"{id_}.png") as part:
+def _overlay(maps: np.ndarray, paths: Sequence[Path], names: Sequence[str], folder: Path) -> None:
+    for path, name, shown in zip(paths, names, maps, strict=True):
+        with replacing(folder / f"{name}.png") as part:
             Image.fromarray(overlay(load_photo(path, 512), shown)).save(part, "PNG")

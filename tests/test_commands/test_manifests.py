@@ -100,10 +100,12 @@ def test_parquet_without_a_column_of_images_says_so(tmp_path):
 
 def test_another_suffix_and_what_a_spreadsheet_can_not_hold_are_refused(tmp_path, monkeypatch):
     table = pd.DataFrame({"id": ["\x01"]})
-    with pytest.raises(UserError, match=r"neither \.csv nor \.xlsx nor \.parquet"):
+    with pytest.raises(UserError, match=r"none of \.csv, \.xlsx, \.parquet"):
         manifests.write_manifest(table, tmp_path / "x.ods")
-    with pytest.raises(UserError, match="holds control characters, which a spreadsheet can not"):
-        manifests.write_manifest(table, tmp_path / "x.xlsx")
+    with pytest.raises(
+        UserError, match=r"the column id of .* holds 32,770 letters, and a spreadsheet's cell at most 32,767"
+    ):
+        manifests.write_manifest(pd.DataFrame({"id": ["x" * 32_763 + "\r"]}), tmp_path / "x.xlsx")
     monkeypatch.setattr(manifests, "MOST_ROWS", 0)
     with pytest.raises(UserError, match="a spreadsheet holds 0 rows and not 1"):
         manifests.write_manifest(table, tmp_path / "x.xlsx")
@@ -116,16 +118,19 @@ def test_dublin_core_and_rights_are_told_from_other_columns():
 
 
 def test_what_is_known_of_an_object_stands_beside_what_is_predicted_of_its_picture(museum):
-    from keras_art.commands.predict import described
+    from keras_art.commands.predict import described, facts
 
+    collection = load_collection(museum)
+    known = facts(collection, collection.images["path"].tolist())
     found = pd.DataFrame({"id": ["images/2.png", "images/other.png"], "predicted": ["Barok", "Rokoko"]})
-    table = described(found, museum)
+    table = described(found, known)
     assert table.to_dict("list")["object"][0] == "SK-A-2"
     assert table["dc:title"][0] == "=SUM(A1)"
     assert table["rights"].isna().tolist() == [False, True]
     assert table["predicted"].tolist() == ["Barok", "Rokoko"]
-    (museum / "labels.csv").unlink()
-    assert described(found, museum) is found
+    assert described(found, None) is found
+    # A task may be called as what is known of an object is.
+    assert described(found.assign(rights="x"), known)["rights"].tolist() == ["x", "x"]
 
 
 def test_predictions_of_a_run_keep_dublin_core_and_rights(museum, tmp_path):

@@ -240,7 +240,7 @@ def test_what_is_not_there_is_one_message(tmp_path, pictures, capsys):
     assert run(tmp_path / "absent", pictures) == 1
     assert "absent does not exist" in capsys.readouterr().err
     assert run(tmp_path / "model.keras", tmp_path / "nothing") == 1
-    assert "nothing is no folder" in capsys.readouterr().err
+    assert "nothing' is neither a folder nor a file" in capsys.readouterr().err
     assert run(tmp_path / "model.keras", pictures, "--saliency", pictures / "b.png", "--out", tmp_path / "o.csv") == 1
     assert "is a file" in capsys.readouterr().err
 
@@ -258,7 +258,9 @@ def test_more_pictures_than_one_process_takes_keep_their_order(tmp_path, monkeyp
     model = save(tmp_path / "model.keras")
     told = []
     found, unreadable = prediction.predict(
-        prediction.read(tmp_path / "model.keras"), folder, lambda done, all: told.append((done, all))
+        prediction.read(tmp_path / "model.keras"),
+        {path.name: path for path in sorted(folder.iterdir())},
+        lambda done, all: told.append((done, all)),
     )
     assert found["id"].tolist() == [f"{i:02d}.png" for i in range(11)] and not len(unreadable)
     assert told == [(4, 11), (8, 11), (11, 11)]

@@ -27,6 +27,11 @@ SHEET = (
 )
 
 
+def read_table(path: Path, *, latin: bool = False) -> pd.DataFrame:
+    """The first sheet of a table."""
+    return next(iter(spreadsheets.read_sheets(path, latin=latin).values()))
+
+
 def xlsx(path: Path) -> Path:
     pd.DataFrame({"image": ["a.png", "b.png"], "style": ["cold", "warm"]}).to_excel(path, index=False)
     return path
@@ -63,7 +68,7 @@ def refused(read: Callable[[], object], words: str, error: type[Exception] = Bad
 def test_a_sheet_that_claims_a_billion_cells_is_read_by_those_it_has(tmp_path):
     rows = row(1, cell("A1", "image") + cell("B1", "style")) + row(2, cell("A2", "a.png") + cell("B2", "cold"))
     begun = time.process_time()
-    table = spreadsheets.read_table(with_sheet(tmp_path, SHEET.format(size="A1:XFD1048576", rows=rows)))
+    table = read_table(with_sheet(tmp_path, SHEET.format(size="A1:XFD1048576", rows=rows)))
     assert table.to_dict("list") == {"image": ["a.png"], "style": ["cold"]}
     assert time.process_time() - begun < 2
 
@@ -72,19 +77,19 @@ def test_rows_that_end_in_the_last_column_are_refused_when_they_are_too_many(tmp
     monkeypatch.setattr(spreadsheets, "MOST_CELLS", 100_000)
     rows = "".join(row(i, cell(f"XFD{i}", "x")) for i in range(1, 20))
     path = with_sheet(tmp_path, SHEET.format(size="A1", rows=rows), zipfile.ZIP_STORED)
-    refused(lambda: spreadsheets.read_table(path), "more than 100,000 cells")
+    refused(lambda: read_table(path), "more than 100,000 cells")
 
 
 def test_a_spreadsheet_that_unpacks_without_end_is_refused_unread(tmp_path):
     path = with_sheet(tmp_path, " " * (64 << 20))
-    refused(lambda: spreadsheets.read_table(path), "unpacks to 67,")
+    refused(lambda: read_table(path), "unpacks to 67,")
 
 
 def test_entities_of_a_spreadsheet_do_not_double(tmp_path):
     levels = "".join(f'<!ENTITY e{i} "{f"&e{i - 1};" * 10}">' for i in range(1, 12))
     text = f'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY e0 "{"x" * 100}">{levels}]>'
     sheet = text + SHEET.format(size="A1", rows=row(1, cell("A1", "&e11;"))).partition("?>")[2]
-    refused(lambda: spreadsheets.read_table(with_sheet(tmp_path, sheet)), "no XLSX spreadsheet")
+    refused(lambda: read_table(with_sheet(tmp_path, sheet)), "no XLSX spreadsheet")
 
 
 def test_an_entity_of_a_spreadsheet_reads_no_other_file(tmp_path):
@@ -92,7 +97,7 @@ def test_an_entity_of_a_spreadsheet_reads_no_other_file(tmp_path):
     text = f'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY e SYSTEM "{(tmp_path / "secret").as_uri()}">]>'
     rows = row(1, cell("A1", "image")) + row(2, cell("A2", "&e;"))
     sheet = text + SHEET.format(size="A1", rows=rows).partition("?>")[2]
-    refused(lambda: spreadsheets.read_table(with_sheet(tmp_path, sheet)), "no XLSX spreadsheet|has no rows")
+    refused(lambda: read_table(with_sheet(tmp_path, sheet)), "no XLSX spreadsheet|has no rows")
 
 
 def test_entities_of_a_record_are_a_reason_for_the_quarantine(tmp_path):
@@ -104,7 +109,7 @@ def test_entities_of_a_record_are_a_reason_for_the_quarantine(tmp_path):
 def test_a_parquet_file_of_a_billion_equal_rows_is_refused_unread(tmp_path, monkeypatch):
     monkeypatch.setattr(spreadsheets, "MOST_CELLS", 100_000)
     pd.DataFrame({"image": ["a.png"] * 100_001}).to_parquet(tmp_path / "many.parquet")
-    refused(lambda: spreadsheets.read_table(tmp_path / "many.parquet"), "more than 100,000 cells")
+    refused(lambda: read_table(tmp_path / "many.parquet"), "more than 100,000 cells")
 
 
 @pytest.mark.parametrize("about", ["[" * 100_000, "[]", '{"info": {"features": {"style": 3}}}', "{"])
@@ -181,7 +186,7 @@ def _honest(folder: Path) -> dict[str, tuple[bytes, Callable[[Path], object], tu
     mine = (UserError,)
     found = {
         "csv": (csv, spreadsheets.read_csv, mine),
-        "latin": (csv, lambda path: spreadsheets.read_table(path, latin=True), mine),
+        "latin": (csv, lambda path: read_table(path, latin=True), mine),
         "xlsx": (xlsx(folder / "table.xlsx").read_bytes(), spreadsheets.read_xlsx, mine),
         "parquet": ((folder / "shard.parquet").read_bytes(), spreadsheets.read_parquet, mine),
         "shard": ((folder / "shard.parquet").read_bytes(), lambda path: parquet._labels(path, ["style"]), mine),

@@ -162,11 +162,12 @@ def test_predict_assigns_as_the_run_did_and_quarantines_the_rest(whole, tmp_path
     folder = next((whole[1] / "store/clustering").glob("*-dcec-3-*/"))
     shutil.copytree(whole[1] / "museum/images", tmp_path / "new")
     (tmp_path / "new" / "broken.png").write_bytes(b"no picture")
-    found, unreadable = prediction.predict(prediction.read(folder), tmp_path / "new")
+    pictures = {path.name: path for path in sorted((tmp_path / "new").iterdir())}
+    found, unreadable = prediction.predict(prediction.read(folder), pictures)
     new, old = found.set_index("id"), pd.read_csv(folder / "assignments.csv", dtype={"id": str}).set_index("id")
     assert len(new) == 24 and (new["cluster"].astype(int) == old.loc[new.index, "cluster"]).all()
     np.testing.assert_allclose(new["cluster_probability"], old.loc[new.index, "probability"], atol=1e-5)
-    assert [Path(path).name for path in unreadable["path"]] == ["broken.png"]
+    assert [Path(path).name for path, _ in unreadable] == ["broken.png"]
 
 
 def test_the_weights_of_the_losses_and_their_reductions_are_printed(arguments, capsys):

@@ -2,35 +2,108 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
+import unicodedata
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
 
-from keras_art.data.collection import NO_IMAGE, BadCollection
-from keras_art.data.readers.text import skeletons
+from keras_art.data.collection import NO_IMAGE, NO_LABEL, BadCollection, utf8
+from keras_art.data.readers.text import UNZIPPED, skeletons
 from keras_art.pictures.containers import EXTENSIONS
+from keras_art.writing import OWN
 
 IMAGE_SUFFIXES = frozenset(EXTENSIONS)
+# Folders that file servers, cameras and desktops make beside a person's files; hidden ones need not stand here.
+SYSTEM = {
+    "@eadir", "#recycle", "#snapshot", "@recycle", "@recently-snapshot", "@__thumb", "$recycle.bin", "recycler",
+    "system volume information", "__macosx", "lost+found", "thmbnl", "network trash folder", "temporary items",
+}  # fmt: skip
+SYSTEM_FILES = {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "zbthumbnail.info", "picasa.ini"}
+# Formats of pictures that no reader is here for.
+UNREAD = {".psd", ".svg", ".eps", ".pdf", ".dng", ".cr2", ".nef", ".arw", ".raw"}
+ABSOLUTE = re.compile(r"/|[A-Za-z]:/")
+NOT_UTF8 = "its name is not UTF-8: rename it"
 
 
-def list_images(folder: Path) -> list[Path]:
-    """Every file below `folder` that is called like an image, sorted; hidden files are passed over.
+def list_images(folder: Path, left_out: list[tuple[str, str]] | None = None) -> list[Path]:
+    """Every file below `folder` that is called like an image, sorted, as `walk` finds them.
+
+    Args:
+        left_out: gets the path of each folder and picture that is not taken, and the reason.
 
     Raises:
-        BadCollection: when there is none.
+        BadCollection: there is nothing.
     """
-    found = sorted(Path(path) for path in walk(folder) if is_image(path))
-    if not found:
+    left_out = [] if left_out is None else left_out
+    found = []
+    for path in walk(folder, left_out):
+        if utf8(path) != path:
+            left_out.append((path, NOT_UTF8))
+        elif is_image(path):
+            found.append(Path(path))
+        elif os.path.splitext(path)[1].lower() in UNREAD:
+            left_out.append((path, why_no_image(path)))
+    if not found and [path for path, _ in left_out] in ([], [str(folder)]):
         raise BadCollection(f"{folder} holds no images ({', '.join(sorted(IMAGE_SUFFIXES))})")
-    return found
+    return sorted(found)
 
 
-def walk(folder: str | Path) -> Iterator[str]:
-    """Every file below `folder` in the order of names; hidden ones are passed over."""
-    for parent, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        yield from (os.path.join(parent, name) for name in sorted(files) if not name.startswith((".", "Thumbs.db")))
+def walk(folder: str | Path, left_out: list[tuple[str, str]] | None = None) -> Iterator[str]:
+    """Every file below `folder`, a folder's own before those of its folders, each in the order of names.
+
+    Links to folders are followed. What is hidden, and the folders that systems make (`SYSTEM`), are passed over.
+
+    Args:
+        left_out: gets the path of every other folder that is left out, and the reason: our own output, a link that
+            leads round in a circle, a folder that can not be opened.
+    """
+    left_out = [] if left_out is None else left_out
+    waiting: list[tuple[str, frozenset[tuple[int, int]]]] = [(str(folder), frozenset())]
+    while waiting:
+        place, above = waiting.pop()
+        try:
+            status = os.stat(place)
+            entries = sorted(os.scandir(place), key=lambda entry: entry.name)
+        except OSError as error:
+            left_out.append((place, f"this folder can not be opened ({error.strerror})"))
+            continue
+        here = (status.st_dev, status.st_ino)
+        if here in above:
+            left_out.append((place, "a link that leads back to a folder above it"))
+            continue
+        if above and not OURS.isdisjoint(entry.name for entry in entries) and is_ours(place):
+            left_out.append((place, "made by keras_art, and no part of a collection"))
+            continue
+        folders = []
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            if os.path.isdir(entry.path) if entry.is_symlink() else entry.is_dir():
+                folders.append(entry)
+            elif entry.name.lower() not in SYSTEM_FILES:
+                yield entry.path
+        below = above | {here}
+        waiting += [(entry.path, below) for entry in reversed(folders) if entry.name.lower() not in SYSTEM]
+
+
+OURS = {OWN, "store.json", "curation.json"}
+
+
+def is_ours(folder: str) -> bool:
+    """Whether a folder is a store, or pictures that we made; somebody else's may have a `store.json` too."""
+    if os.path.exists(os.path.join(folder, OWN)):
+        return True
+    for name, key in (("store.json", "format"), ("curation.json", "split_sha256")):
+        try:
+            with open(os.path.join(folder, name), encoding="utf-8") as file:
+                if key in json.load(file):
+                    return True
+        except (OSError, ValueError, TypeError):
+            continue
+    return False
 
 
 def is_image(path: str) -> bool:
@@ -38,48 +111,101 @@ def is_image(path: str) -> bool:
     return os.path.splitext(path)[1].lower() in IMAGE_SUFFIXES
 
 
+def why_no_image(path: str) -> str:
+    """Why a file that is not called like an image is none, for people."""
+    suffix = os.path.splitext(path)[1].lower()
+    return f"a format that is not read ({suffix[1:].upper()})" if suffix in UNREAD else "not called like an image"
+
+
 class Finder:
-    """Finds the file a cell means: a path, absolute or relative to `base`, or a name anywhere below `images`."""
+    """Finds the file a cell means: a path, absolute or relative to `base`, or a name anywhere below `images`.
+
+    A name means the file that is called so, else the only one that is called so but for how its accents are composed,
+    upper and lower case, and blanks around it. Of an absolute path that is not here the longest end counts that names
+    one file.
+    """
 
     def __init__(self, base: Path, images: Path) -> None:
         self.base, self.images = base, images
 
     def find(self, cell: str) -> str:
         """An absolute path, "" where there is no such file or several."""
-        return self.by_path(cell) or self._by_name.get(cell.replace("\\", "/"), "")
+        return self.by_path(cell) or self.by_name(cell) or self.elsewhere(cell)
 
     def by_path(self, cell: str) -> str:
         """An absolute path if the cell is one, suffix and all, else ""."""
         if not is_image(cell):
             return ""
-        path = os.path.normpath(os.path.join(self.base, os.path.expanduser(cell.replace("\\", "/"))))
-        return path if os.path.isfile(path) else ""
+        spellings = (os.path.join(self.base, text) for text in (cell, os.path.expanduser(cell.replace("\\", "/"))))
+        return next((path for path in map(os.path.normpath, spellings) if _is_file(path)), "")
+
+    def by_name(self, cell: str) -> str:
+        """The only file that is called as the cell says."""
+        cell = cell.replace("\\", "/")
+        return self._names.get(cell, "") or (self._spelt.get(spelling(cell), "") if cell not in self._names else "")
+
+    def elsewhere(self, cell: str) -> str:
+        """What an absolute path of another machine means here, as far as its end says."""
+        path = cell.replace("\\", "/")
+        if not ABSOLUTE.match(path):
+            return ""
+        parts = path.split("/")[1:]
+        return next(filter(None, (self.by_name("/".join(parts[i:])) for i in range(len(parts)))), "")
 
     @cached_property
-    def _by_name(self) -> dict[str, str]:
+    def _names(self) -> dict[str, str]:
         """Names, and paths relative to `base`, with and without suffix -> path; "" where several files share one."""
         found: dict[str, str] = {}
         for path in filter(is_image, walk(self.images)):
+            if utf8(path) != path:
+                continue
             names = os.path.basename(path), os.path.relpath(path, self.base).replace(os.sep, "/")
             for key in {*names, *(os.path.splitext(name)[0] for name in names)}:
                 found[key] = "" if key in found else path
         return found
 
+    @cached_property
+    def _spelt(self) -> dict[str, str]:
+        """The same by their `spelling`."""
+        found: dict[str, str] = {}
+        for name, path in self._names.items():
+            key = spelling(name)
+            found[key] = path if found.get(key, path) == path else ""
+        return found
+
     def why_not(self, cell: str) -> str:
         """The reason in words for a cell that `find` did not."""
-        if cell.replace("\\", "/") in self._by_name:
+        name = cell.replace("\\", "/")
+        meant = [name, name.rpartition("/")[2]] if ABSOLUTE.match(name) else [name]
+        if any(text in self._names or spelling(text) in self._spelt for text in meant):
             return "labelled, but several images are called so: write paths"
+        if name and not is_image(name) and _is_file(os.path.join(self.base, name)):
+            return f"labelled, but {why_no_image(name)}"
         return NO_IMAGE
 
-    def unlabelled(self, used: Iterable[str]) -> list[str]:
-        """Images that stand beside the ones used and are not among them."""
+    def unlabelled(self, used: Iterable[str]) -> list[tuple[str, str]]:
+        """Images that stand beside the ones used and are not among them, each with the reason."""
         known = set(used)
         return [
-            path
+            (path, NO_LABEL if utf8(path) == path else NOT_UTF8)
             for folder in sorted({os.path.dirname(path) for path in known})
-            for path in sorted(entry.path for entry in os.scandir(folder))
+            for path in sorted(entry.path for entry in os.scandir(folder) if not entry.name.startswith("."))
             if path not in known and is_image(path)
         ]
+
+
+def _is_file(path: str) -> bool:
+    try:
+        return os.path.isfile(path)
+    except ValueError:  # a null character
+        return False
+
+
+def spelling(name: str) -> str:
+    """What all ways to write the name of one file share: `Dürer .JPG`, composed or not, and `d#U00fcrer.jpg`."""
+    name = UNZIPPED.sub(lambda found: chr(int(found[0][2:], 16)), name)
+    stem, suffix = os.path.splitext(unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold()))
+    return "/".join(part.strip() for part in stem.split("/")) + suffix.rstrip()
 
 
 def join_names(names: Iterable[str], root: Path) -> tuple[dict[str, str], list[str]]:
@@ -93,7 +219,8 @@ def join_names(names: Iterable[str], root: Path) -> tuple[dict[str, str], list[s
     Returns:
         Name -> absolute path, for the names that were found; and the paths that no name means.
     """
-    files = {os.path.relpath(path, root).replace(os.sep, "/"): path for path in walk(root) if is_image(path)}
+    sound = (path for path in walk(root) if is_image(path) and utf8(path) == path)
+    files = {os.path.relpath(path, root).replace(os.sep, "/"): path for path in sound}
     bare: tuple[dict[str, str], dict[str, str]] = ({}, {})
     for name, path in files.items():
         for known, key in zip(bare, skeletons(name), strict=True):

@@ -3,34 +3,39 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
+from keras_art import terminal
 from keras_art.data import cards
-from keras_art.data.collection import SPLITS, BadCollection, Collection, collect, utf8
-from keras_art.data.readers.files import is_image, walk
+from keras_art.data.collection import BadCollection, Collection, collect, like_split, split_of, utf8
+from keras_art.data.readers.files import NOT_UTF8, SYSTEM, is_image, is_ours, walk, why_no_image
 from keras_art.data.readers.spreadsheets import TABLES
 
 
 def from_folders(root: Path, name: str, card: cards.DatasetCard | None = None) -> Collection:
-    """One class per folder, the column `label`; in `train/`, `val/` and `test/` where there are such.
+    """One class per folder, the column `label`; in `train/`, `val/` and `test/`, or the like, where there are such.
 
     A folder of images without class folders is a collection without labels.
+
+    Raises:
+        BadCollection: there are no images, or a folder speaks of a split, as `test_standardized`, and is none.
     """
-    splits = {name: SPLITS[name.lower()] for name in os.listdir(root) if name.lower() in SPLITS}
-    if "train" not in splits.values() or len(set(splits.values())) == 1:
-        splits = {}
+    splits = split_folders(root, _folders(root))
     ours: dict[str, list[str]] = {"id": [], "path": [], "split": []}
     labels: list[str] = []
     strays, outside = [], []
-    for path in walk(root):
-        id_ = os.path.relpath(path, root).replace(os.sep, "/")
-        folders = id_.split("/")[:-1]
+    deeper = ""
+    left_out: list[tuple[str, str]] = []
+    for path in walk(root, left_out):
+        name_below = os.path.relpath(path, root).replace(os.sep, "/")
+        id_, folders = name_below.strip(), name_below.split("/")[:-1]
         split = splits.get(folders.pop(0), "") if splits and folders else ""
         if not is_image(path):
             if folders:
-                strays.append((id_, path, "not called like an image"))
+                strays.append((id_, path, why_no_image(path)))
         elif utf8(path) != path:
-            strays.append((id_, path, "its name is not UTF-8: rename it"))
+            strays.append((id_, path, NOT_UTF8))
         elif not folders:
             outside.append((id_, path, "stands outside the class folders"))
         elif splits and not split:
@@ -39,6 +44,10 @@ def from_folders(root: Path, name: str, card: cards.DatasetCard | None = None) -
             for column, value in zip(ours.values(), (id_, path, split), strict=True):
                 column.append(value)
             labels.append(folders[0])
+            deeper = deeper or "/".join(folders[1:])
+    strays += [(os.path.relpath(path, root), path, reason) for path, reason in left_out]
+    if deeper and card is None:
+        terminal.say(f"{name}: a class is the folder {labels[0]!r}, and what is below it, such as {deeper!r}, no label")
     if labels:
         # A link to nothing is left to the decoder, which has more to say.
         return collect(name, ours, {"label": labels}, strays + outside, root=root, card=card, need_images=False)
@@ -51,3 +60,43 @@ def from_folders(root: Path, name: str, card: cards.DatasetCard | None = None) -
         f"or write a labels.csv with a column of file names and one column per label."
         + (f" If {tables[0]} is that table, name it instead of the folder." if tables else "")
     )
+
+
+def split_folders(root: str | Path, names: Iterable[str]) -> dict[str, str]:
+    """Which of a collection's folders are its splits -> of those, each; none where folders are classes.
+
+    Args:
+        names: of its folders.
+
+    Raises:
+        BadCollection: one speaks of a split that no other folder is, and says more: `test_standardized`.
+    """
+    spoken = {name: like_split(name) for name in names}
+    splits = {name: split for name in spoken if (split := split_of(name))}
+    if "train" not in spoken.values() or len({*spoken.values()} - {""}) == 1 or not splits:
+        return {}
+    if unclear := [name for name, split in spoken.items() if split and split not in splits.values()]:
+        raise BadCollection(
+            f"{root} comes in {', '.join(splits)}, and the folder {unclear[0]} is none of train, val, test: rename it, "
+            f"to {spoken[unclear[0]]} if that is what it is, or move it elsewhere"
+        )
+    return splits
+
+
+def wrapped(root: Path) -> Path:
+    """The folder itself, or the only one in it, where that has the collection: ZIP files wrap them so."""
+    while len(inner := _folders(root)) == 1 and not any(map(is_image, os.listdir(root))):
+        below = root / inner[0]
+        classes = _folders(below) and not any(map(is_image, os.listdir(below)))
+        back = root.resolve().is_relative_to(below.resolve())  # a link
+        if back or not (classes or any((below / f"labels{suffix}").is_file() for suffix in TABLES)):
+            break
+        terminal.say(f"{root} holds the folder {inner[0]} alone: it is taken for the collection")
+        root = below
+    return root
+
+
+def _folders(root: Path) -> list[str]:
+    """The names of its folders, in order, but for hidden ones, the system's and our own."""
+    found = sorted((entry.name, entry.path) for entry in os.scandir(root) if os.path.isdir(entry.path))
+    return [n for n, path in found if not n.startswith(".") and n.lower() not in SYSTEM and not is_ours(path)]

@@ -24,7 +24,7 @@ from keras_art.store.reading import read_json
 from keras_art.store.runs import Store
 from keras_art.study.kinds.adain import MINIMUM_SIZE, STRIDE, Stylised
 from keras_art.terminal import Tell
-from keras_art.writing import replacing, write
+from keras_art.writing import csv_text, replacing, write
 
 JPEG_QUALITY = 95
 
@@ -237,7 +237,7 @@ def stylise_classes(
             "alpha": alpha,
         }
     )
-    write(folder / "provenance.csv", provenance.to_csv(index=False))
+    write(folder / "provenance.csv", csv_text(provenance))
     return provenance
 
 

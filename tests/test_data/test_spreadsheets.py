@@ -1,0 +1,334 @@
+"""Tables as people have them, and as we write them: what comes in, and what comes back."""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import tempfile
+import unicodedata
+import zipfile
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from conftest import paint, told, write_csv
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from keras_art.commands.manifests import manifest, write_manifest
+from keras_art.data.readers.spreadsheets import read_sheets
+from keras_art.data.sources import BadCollection, load_collection
+from keras_art.errors import UserError
+from keras_art.writing import csv_text, write
+
+SUFFIXES = (".csv", ".xlsx", ".parquet")
+
+
+def museum(folder: Path, count: int = 3) -> Path:
+    """1.png, 2.png, ... in a folder."""
+    for i in range(count):
+        paint(folder / f"{i + 1}.png", "a", i)
+    return folder
+
+
+def write_xlsx(path: Path, **sheets: list[list[object]]) -> Path:
+    from openpyxl import Workbook
+
+    book = Workbook()
+    book.remove(book.active)
+    for name, rows in sheets.items():
+        sheet = book.create_sheet(name)
+        for row in rows:
+            sheet.append(row)
+    book.save(path)
+    return path
+
+
+ODS = (
+    '<office:document-content xmlns:office="urn:oasis:names:tc:opendocument:xmlns:office:1.0" '
+    'xmlns:table="urn:oasis:names:tc:opendocument:xmlns:table:1.0" '
+    'xmlns:text="urn:oasis:names:tc:opendocument:xmlns:text:1.0" '
+    'xmlns:calcext="urn:org:documentfoundation:names:experimental:calc:xmlns:1.0">'
+    "<office:body><office:spreadsheet>{}</office:spreadsheet></office:body></office:document-content>"
+)
+
+
+def write_ods(path: Path, **sheets: list[str]) -> Path:
+    """Sheets of rows, each row the XML of its cells."""
+    content = "".join(
+        f'<table:table table:name="{name}">'
+        + "".join(f"<table:table-row>{row}</table:table-row>" for row in rows)
+        + '<table:table-row table:number-rows-repeated="1048000"><table:table-cell '
+        'table:number-columns-repeated="16384"/></table:table-row></table:table>'
+        for name, rows in sheets.items()
+    )
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("content.xml", ODS.format(content))
+    return path
+
+
+def ods(*texts: str) -> str:
+    return "".join(
+        f'<table:table-cell office:value-type="string"><text:p>{text}</text:p></table:table-cell>' for text in texts
+    )
+
+
+# --- missing is missing, and text is text
+
+
+@pytest.mark.parametrize("missing", [None, float("nan")])
+def test_parquet_has_nothing_where_a_number_is_none(tmp_path, missing):
+    table = pd.DataFrame({"file": ["1.png", "2.png", "3.png"], "year": [1880.0, missing, 1881.5]})
+    table.to_parquet(museum(tmp_path) / "t.parquet")
+    assert load_collection(tmp_path / "t.parquet").columns["year"].tolist() == ["1880", "", "1881.5"]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [None, "x", None],
+        [float("nan"), 2.0, float("nan")],
+        [None, pd.Timestamp("1642-01-01"), None],
+        [None, decimal.Decimal("1.5"), None],
+        [None, True, None],
+        [None, ["a", "b"], []],
+        [None, datetime.date(1642, 1, 1), None],
+        ["", " ", ""],
+        ["#N/A", "#DIV/0!", "#REF!"],
+    ],
+    ids=str,
+)
+def test_what_parquet_has_for_nothing_is_blank(tmp_path, values):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    pq.write_table(pa.table({"file": ["1.png", "2.png", "3.png"], "label": values}), museum(tmp_path) / "t.parquet")
+    found = load_collection(tmp_path / "t.parquet").columns["label"]
+    assert (found[0], found[2]) == ("", "") and ("nan" not in found[1].lower())
+
+
+@pytest.mark.parametrize("error", ["#N/A", "#DIV/0!", "#REF!", "#VALUE!", "#NAME?"])
+def test_an_error_in_a_spreadsheet_is_blank_and_in_its_csv_too(tmp_path, error):
+    rows = [["file", "artist"], ["1.png", error], ["2.png", "x"], ["3.png", None]]
+    write_xlsx(museum(tmp_path) / "t.xlsx", s=rows)
+    write_csv(tmp_path / "t.csv", [[cell or "" for cell in row] for row in rows])
+    cell = f'<table:table-cell office:value-type="string" calcext:value-type="error"><text:p>{error}</text:p>'
+    write_ods(tmp_path / "t.ods", s=[ods("file", "artist"), ods("1.png") + cell + "</table:table-cell>",
+                                     ods("2.png", "x"), ods("3.png")])  # fmt: skip
+    for suffix in (".xlsx", ".csv", ".ods"):
+        assert load_collection(tmp_path / f"t{suffix}").columns["artist"].tolist() == ["", "x", ""]
+
+
+NAMES = [
+    "NA",
+    "nan",
+    "null",
+    "None",
+    "True",
+    "FALSE",
+    "007",
+    "1e5",
+    "N/A",
+    "-",
+    "inf",
+    "1.50",
+    "=SUM(A1)",
+    "0x1F",
+    "NaN",
+]
+
+
+@pytest.mark.parametrize("suffix", [*SUFFIXES, ".ods"])
+def test_a_name_is_a_name_whatever_it_looks_like(tmp_path, suffix):
+    rows = [["file", "artist"], *([f"{i + 1}.png", name] for i, name in enumerate(NAMES))]
+    museum(tmp_path, len(NAMES))
+    if suffix == ".ods":
+        write_ods(tmp_path / "t.ods", s=[ods(*row) for row in rows])
+    else:
+        write_manifest(pd.DataFrame(rows[1:], columns=rows[0]), tmp_path / f"t{suffix}")
+    found = told(load_collection(tmp_path / f"t{suffix}")).set_index("id")["artist"]
+    assert [found[f"{i + 1}.png"] for i in range(len(NAMES))] == NAMES
+
+
+def test_classes_that_look_like_nothing_are_studied_kept_and_read_again(tmp_path):
+    from keras_art.data import kept, splits
+    from keras_art.data.choices import choose
+    from keras_art.store.runs import Store
+
+    names = ["NA", "nan", "null", "True", "007", "1e5"]
+    for i, name in enumerate(name for name in names for _ in range(4)):
+        paint(tmp_path / "in" / name / f"{i}.png", "a", i)
+    choice = choose(load_collection(tmp_path / "in"), None)
+    task = splits.split(choice, [True] * len(choice.images))
+    assert task.classes == sorted(names)
+    store = Store(tmp_path / "store")
+    kept.keep(store, choice, task, ["0"] * task.size, {})
+    kept.write_csv(kept.folder_of(store, choice.key) / "quarantine.csv", ["id", "path", "reason"], [])
+    again = kept.open_collection(store, choice.key, None)
+    pd.testing.assert_frame_equal(again.columns, task.columns)
+    assert again.images["split"].tolist() == task.images["split"].tolist()
+
+
+# --- what people's tables look like
+
+
+TABLE = [["file", "artist", "note"], ["1.png", "Dürer, A.", "x; y"], ["2.png", "Monet", ""]]
+
+
+def text(separator: str, rows: list[list[str]] = TABLE, end: str = "\n") -> str:
+    quoted = [[f'"{cell}"' if any(mark in cell for mark in ",;|") else cell for cell in row] for row in rows]
+    return end.join(separator.join(row) for row in quoted) + end
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        text(";"),
+        text("|"),
+        text("\t"),
+        "sep=;\n" + text(";"),
+        "sep=|\r\n" + text("|", end="\r\n"),
+        "Inventory of the museum\n" + text(","),
+        "Inventory of the museum;;\n\n" + text(";"),
+        "Inventory\nas of today\n\n" + text(","),
+        "Prints, drawings, maps\n" + text("|"),
+        text(";", end="\r\n"),
+        text(",", end="\r"),
+        text(",").encode("utf-16"),
+        b"\xef\xbb\xbf" + text(";").encode(),
+        "\n\n" + text(","),
+    ],
+)
+def test_the_table_is_found_in_what_a_spreadsheet_exports(tmp_path, content):
+    content = content if isinstance(content, bytes) else content.encode()
+    (museum(tmp_path, 2) / "labels.csv").write_bytes(content)
+    found = load_collection(tmp_path)
+    assert found.targets == ["artist", "note"]
+    assert found.columns["artist"].tolist() == ["Dürer, A.", "Monet"]
+    assert found.columns["note"].tolist() == ["x; y", ""]
+
+
+@pytest.mark.parametrize(
+    ("content", "targets"),
+    [
+        ("file,artist\n1.png,a; b; c\n2.png,a; b; c\n", ["artist"]),  # as many of another mark in every row
+        ('file,"a;b;c;d"\n1.png,"c;d;e;f"\n2.png,"e;f;g;h"\n', ["a;b;c;d"]),
+        ("file,\n1.png,x\n2.png,y\n", []),  # a header with one name is none the less a header
+        (",file\n0,1.png\n1,2.png\n", []),
+        ("file\n1.png\n2.png\n", []),
+        ('file,size\n1.png,"12"" x 5"""\n2.png,"3"" x 4"""\n', ["size"]),
+    ],
+)
+def test_what_only_looks_like_another_separator_or_a_title_is_neither(tmp_path, content, targets):
+    (museum(tmp_path, 2) / "labels.csv").write_text(content)
+    found = load_collection(tmp_path)
+    assert found.targets == targets and len(found.images) == 2
+
+
+def test_a_title_that_is_passed_over_is_told(tmp_path, capsys):
+    write_xlsx(museum(tmp_path) / "labels.xlsx", s=[["Inventory", None, None], [], *TABLE])
+    assert load_collection(tmp_path).targets == ["artist", "note"]
+    assert "'Inventory' is passed over" in capsys.readouterr().err
+
+
+def test_the_sheet_with_the_images_is_read_and_the_others_are_named(tmp_path, capsys):
+    write_xlsx(museum(tmp_path) / "labels.xlsx", Readme=[["who", "when"], ["me", "now"]], Works=TABLE, Empty=[])
+    assert load_collection(tmp_path).targets == ["artist", "note"]
+    assert "the sheet 'Works' is read, not 'Readme'" in capsys.readouterr().err
+
+
+def test_an_open_document_has_text_numbers_blanks_and_repeated_cells(tmp_path):
+    number = '<table:table-cell office:value-type="float" office:value="{}"><text:p>{}</text:p></table:table-cell>'
+    rows = [
+        ods("file", "inventory", "year", "height", "said"),
+        ods("1.png") + number.format(7, "0007") + number.format("1642", "1642") + number.format("3.5", "3,50")
+        + ods('a<text:s text:c="2"/>b<text:line-break/>c'),
+        ods("2.png") + '<table:table-cell table:number-columns-repeated="2" office:value-type="string">'
+        "<text:p>twice</text:p></table:table-cell>",
+    ]  # fmt: skip
+    write_ods(museum(tmp_path) / "labels.ods", Notes=[ods("nothing", "here")], Works=rows)
+    found = told(load_collection(tmp_path)).set_index("id")
+    assert found.loc["1.png", ["inventory", "year", "height", "said"]].tolist() == ["0007", "1642", "3.5", "a  b\nc"]
+    assert found.loc["2.png", ["inventory", "year", "height"]].tolist() == ["twice", "twice", ""]
+
+
+def test_a_number_that_a_spreadsheet_shows_with_zeros_has_them(tmp_path):
+    from openpyxl import Workbook
+
+    book = Workbook()
+    for row in (["file", "inventory"], ["1.png", 7], ["2.png", 12345]):
+        book.active.append(row)
+    book.active["B2"].number_format = book.active["B3"].number_format = "0000"
+    book.save(museum(tmp_path) / "labels.xlsx")
+    assert load_collection(tmp_path).columns["inventory"].tolist() == ["0007", "12345"]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+@pytest.mark.parametrize("letters", [40_000, 200_000])
+def test_long_texts_come_back_whole_and_a_spreadsheet_refuses_them(tmp_path, suffix, letters):
+    table = pd.DataFrame({"file": ["1.png", "2.png"], "note": ["x" * letters, "y"]})
+    write_manifest(table, museum(tmp_path) / f"t{suffix}")
+    assert load_collection(tmp_path / f"t{suffix}").columns["note"].str.len().tolist() == [letters, 1]
+    with pytest.raises(UserError, match=f"the column note of '1.png' holds {letters:,} letters.* write .csv"):
+        write_manifest(table, tmp_path / "t.xlsx")
+    assert not (tmp_path / "t.xlsx").exists()
+
+
+def test_a_code_page_is_one_message_with_its_remedy(tmp_path):
+    (museum(tmp_path) / "labels.csv").write_bytes(text(";").encode("cp1252"))
+    with pytest.raises(BadCollection, match=r"is not UTF-8 .*save it as 'CSV UTF-8'"):
+        load_collection(tmp_path)
+
+
+@pytest.mark.parametrize("suffix", [".xlsx", ".ods"])
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"<html></html>"])
+def test_what_is_no_spreadsheet_is_one_message(tmp_path, suffix, content):
+    (tmp_path / f"t{suffix}").write_bytes(content)
+    with pytest.raises(BadCollection, match=f"is no {suffix[1:].upper()} spreadsheet"):
+        load_collection(tmp_path / f"t{suffix}")
+
+
+# --- what we write comes back to the letter
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+ODD = st.sampled_from(
+    ["a\rb", "a\r\nb", '"', "_x000D_", "_x005F_", "#N/A ", ";;;", "a|b", "\t", "\x01", "\ufeff", "'", "é", "=1"]
+)
+CELL = st.one_of(TEXT, ODD, st.builds("".join, st.lists(ODD, max_size=3)))
+FILE = st.one_of(TEXT, ODD).map(lambda name: f"{name.replace('/', '').replace(chr(0), '')}.jpg")
+NAME = FILE.filter(lambda name: name[0] != "." and len(name.encode()) < 200)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@given(works=st.dictionaries(NAME, st.tuples(CELL, CELL), min_size=2, max_size=4), column=CELL)
+def test_ids_labels_and_paths_come_back_as_they_were(suffix, works, column):
+    column = unicodedata.normalize("NFC", column.strip()) or "label"
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary).resolve()
+        for name in works:
+            (folder / name).touch()
+        rows = pd.DataFrame(
+            [(f"{i}{id_}".strip(), name, label) for i, (name, (id_, label)) in enumerate(works.items())],
+            columns=["id", "image", "label"],
+        )
+        rows["image"] = "./" + rows["image"]
+        write(folder / "labels.csv", csv_text(rows))
+        before = load_collection(folder)
+        assert len(before.images) == len(works) and before.quarantine.empty
+        write_manifest(manifest(before, folder), folder / f"again{suffix}")
+        after = load_collection(folder / f"again{suffix}")
+        pd.testing.assert_frame_equal(told(after), told(before))
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@given(cells=st.lists(st.tuples(CELL, CELL), min_size=1, max_size=4), column=CELL)
+def test_every_cell_of_a_table_comes_back(suffix, cells, column):
+    rows = [(str(i), *map(str.strip, row)) for i, row in enumerate(cells)]
+    table = pd.DataFrame(rows, columns=["n", f"c{column}".strip(), "d"])
+    with tempfile.TemporaryDirectory() as temporary:
+        path = Path(temporary) / f"t{suffix}"
+        write_manifest(table, path)
+        (after,) = read_sheets(path).values()
+        pd.testing.assert_frame_equal(after, table, check_names=False)
