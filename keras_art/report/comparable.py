@@ -24,6 +24,7 @@ from keras_art.store.runs import Store
 from keras_art.study.config import Artefact, Run, RunRef
 from keras_art.study.files import artefact_path
 from keras_art.study.records import run_of
+from keras_art.writing import one_line
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -231,7 +232,7 @@ def of_card(store: Store, key: str, card: str, targets: Iterable[str] = ()) -> l
     except UserError as error:
         return [str(error)]
     if targets and set(facts["targets"]) - set(targets):
-        return [f"the label {' and '.join(facts['targets'])} where the paper has {' or '.join(targets)}"]
+        return [f"the label {' and '.join(map(one_line, facts['targets']))} where the paper has {' or '.join(targets)}"]
     if not content:
         return [f"which images {card} has is published nowhere"]
     images = store.root / "collections" / key / "images.csv"
