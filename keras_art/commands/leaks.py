@@ -18,7 +18,7 @@ import tyro
 from keras_art import terminal
 from keras_art.commands import flags
 from keras_art.errors import UserError
-from keras_art.writing import check_file, csv_text, write
+from keras_art.writing import check_file, csv_text, one_line, write
 
 STORED = 64  # pixels a side of what look-alikes are found by
 
@@ -93,7 +93,8 @@ def look(asked: Leaks) -> int:
     )
     sizes = table["split"].value_counts()
     print(
-        f"{choice.name}, {choice.target}: {counted(table)} in {table['label'].nunique()} classes, {choice.rule} "
+        f"{choice.name}, {one_line(choice.target)}: "
+        f"{counted(table)} in {table['label'].nunique()} classes, {choice.rule} "
         f"split, seed {asked.split_seed}: " + ", ".join(f"{name} {sizes.get(name, 0):,}" for name in splits.SPLIT_NAMES)
     )
     if absent := splits.lacking(table["label"], table["split"], [name for name in splits.SPLIT_NAMES if name in sizes]):

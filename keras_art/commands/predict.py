@@ -28,7 +28,7 @@ class Predict:
     """A finished run's directory, or its model.keras, wherever it was copied to; a head on frozen features needs the
     store that has its network."""
     data: tyro.conf.Positional[str]
-    """A folder of pictures, searched in depth; or a table, a card's name, or a choice of --store."""
+    """A picture, or a folder of them, searched in depth; or a table, a card's name, or a choice of --store."""
     out: Path = Path("predictions.csv")
     """One row per picture: its path, and for every task the class or cluster, how likely it is, and the five likeliest.
     What could not be read goes beside it, into NAME_quarantine.csv."""
@@ -77,12 +77,14 @@ def find(asked: Predict) -> tuple[dict[str, Path], pd.DataFrame | None, list[tup
     """
     from keras_art.data.collection import NO_LABEL
     from keras_art.data.kept import open_collection
-    from keras_art.data.readers.files import list_images
+    from keras_art.data.readers.files import is_image, list_images
     from keras_art.data.sources import labels_in, load_collection
     from keras_art.store.runs import Store
 
     left_out: list[tuple[str, str]] = []
     folder = Path(asked.data).expanduser()
+    if folder.is_file() and is_image(folder.name):
+        return {folder.name: folder}, None, left_out
     if not folder.is_dir():
         collection = open_collection(Store(asked.store), asked.data, asked.root)
         ids = collection.images["id"].tolist()

@@ -267,3 +267,12 @@ def test_more_pictures_than_one_process_takes_keep_their_order(tmp_path, monkeyp
     grey = np.stack([np.full((16, 16, 3), 20 * i, np.uint8) for i in range(11)])
     expected = model.predict(grey, verbose=0)["style"].max(axis=1)
     np.testing.assert_allclose(found["style_probability"], expected, atol=1e-5)
+
+
+def test_one_picture_is_asked_about_as_its_folder_is(tmp_path, pictures):
+    save(tmp_path / "model.keras")
+    assert run(tmp_path / "model.keras", pictures, "--out", tmp_path / "all.csv") == 0
+    assert run(tmp_path / "model.keras", pictures / "b.png", "--out", tmp_path / "one.csv") == 0
+    every, one = (pd.read_csv(tmp_path / name) for name in ("all.csv", "one.csv"))
+    pd.testing.assert_frame_equal(one, every[every["id"] == "b.png"].reset_index(drop=True), atol=1e-6)
+    assert run(tmp_path / "model.keras", pictures / "broken.png", "--out", tmp_path / "none.csv") == 1
