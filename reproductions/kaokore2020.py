@@ -34,7 +34,7 @@ from keras_art.commands import flags
 from keras_art.commands.machine import Reproduction, Tables, open_collection
 from keras_art.errors import UserError
 from keras_art.report.comparable import Printed, Protocol, judge, version_of
-from keras_art.report.tables import PaperTable, compare
+from keras_art.report.tables import PaperTable, compare, rules_of
 from keras_art.store.runs import Store
 from keras_art.study.config import Optimizer
 from keras_art.study.files import artefact, starting_weights, words_of
@@ -181,7 +181,8 @@ def tables(store: Store, only: Sequence[Run] | None, study: Study) -> Tables:
                 "note": f"{run.image_size} pixels, {found['epochs']} epochs; {verdict.note}",
             }
         )
-    return Tables([(TABLE, compare(TABLE, pd.DataFrame(rows)))])
+    own = rules_of(store, {run.collection for run in every})
+    return Tables([(TABLE, compare(TABLE, pd.DataFrame(rows)))], own)
 
 
 def draw(store: Store, configs: Sequence[Run], study: Study) -> None:

@@ -175,7 +175,7 @@ def run(asked: Curation) -> int:
     from keras_art.commands.manifests import manifest
     from keras_art.data.choices import choose
     from keras_art.data.kept import open_collection
-    from keras_art.data.leaks import leak_report
+    from keras_art.data.leaks import leak_report, told
     from keras_art.data.splits import split
     from keras_art.store.runs import Store
 
@@ -204,8 +204,7 @@ def run(asked: Curation) -> int:
     if task.dropped_classes:
         print(f"left out, not in all three splits: {', '.join(task.dropped_classes)}")
     leak = leak_report(task.images, asked.target, task.columns.get("artist"))
-    if "artist_rule" in leak:
-        print(f"no pixel seen: majority {leak['majority']:.1%}, the artist's majority label {leak['artist_rule']:.1%}")
+    print(told(leak))
     print(f"split: sha256 {digest}")
     terminal.say(f"train on it with --data {asked.out} --target {asked.target}; {asked.out / 'curation.png'} shows it")
     return 0

@@ -55,7 +55,7 @@ def look(asked: Leaks) -> int:
     from keras_art.data.choices import choose
     from keras_art.data.collection import counted
     from keras_art.data.kept import open_collection
-    from keras_art.data.leaks import leak_report
+    from keras_art.data.leaks import leak_report, wilson
     from keras_art.pictures import lookalikes
     from keras_art.pictures.decoded import stored_images
     from keras_art.store.runs import Store
@@ -102,7 +102,8 @@ def look(asked: Leaks) -> int:
     for name, words in WORDS.items():
         if name in report:
             in_sample = f" ({whole[name]:.2%} in sample, all images being both)" if name in IN_SAMPLE else ""
-            print(f"{report[name]:8.2%}  {words}{in_sample}")
+            low, high = wilson(report[name] * report["n_test"], int(report["n_test"]))
+            print(f"{report[name]:8.2%}  [{100 * low:.1f}, {100 * high:.1f}]  {words}{in_sample}")
     if asked.out:
         text = csv_text(table[["id", "split", "label"]])
         write(asked.out, text)
@@ -112,6 +113,7 @@ def look(asked: Leaks) -> int:
 
 WORDS = {
     "majority": "of test images are of train's largest class",
+    "majority_test": "are of their own largest class",
     "artist_in_train": "are by an artist of train",
     "artist_rule": "are labelled rightly by their artist's majority label in train, no pixel seen",
     "same_object": "show an object that train or val has too",

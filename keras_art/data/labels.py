@@ -166,8 +166,6 @@ def describe(store: Store, key: str) -> str:
         if found["left_out"]:
             line += "; masked, not in all three splits: "
             line += ", ".join(f"{name} {n}" for name, n in found["left_out"].items())
-        line += f"\n    without looking: majority class {leak['majority']:.1%} of test"
-        if "artist_rule" in leak:
-            line += f", the artist's majority {target} {leak['artist_rule']:.1%}"
+        line += f"\n    {leaks.told(leak)}"
         lines.append(line)
     return "\n".join(lines)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+import statistics
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from keras_art.data.choices import unnamed
@@ -30,7 +32,8 @@ def leak_report(
         alike: the group of look-alikes of each image.
 
     Returns:
-        Shares of the test images, in [0, 1]. `majority`: in the train split's largest class; `same_object`, where an
+        `n_test`, how many test images there are, and shares of them, in [0, 1]. `majority`: in the train split's
+        largest class; `majority_test`: in their own largest; `same_object`, where an
         object has several images: that show one which train or val has too; `same_file`: whose very file also stands
         in train or val; `near_duplicate`: that look like an image of train or val, or are its copy;
         and where there are `artists` that are not the target, `artist_in_train`: by a named artist of
@@ -40,7 +43,11 @@ def leak_report(
     tested = (table["split"] == "test").to_numpy()
     train, test = table[table["split"] == "train"], table[tested]
     majority = train["label"].mode()[0]
-    report = {"majority": float((test["label"] == majority).mean())}
+    report = {
+        "n_test": len(test),
+        "majority": float((test["label"] == majority).mean()),
+        "majority_test": float(test["label"].value_counts(normalize=True).max()),
+    }
     views = "object" in table and table["object"].duplicated().any()
     objects = table["object"] if views else None
     for name, of_image in (("same_object", objects), ("same_file", sha256), ("near_duplicate", alike)):
@@ -56,3 +63,40 @@ def leak_report(
         report["artist_in_train"] = float(guess.notna().mean())
         report["artist_rule"] = float((guess.fillna(majority) == test["label"]).mean())
     return report
+
+
+RULES = {
+    "majority": "majority class of train", "majority_test": "majority class of test",
+    "artist_rule": "the artist's majority label",
+}  # fmt: skip
+
+
+def told(report: Mapping[str, float]) -> str:
+    """What the rules that see no pixel score, each with its 95% interval, in words."""
+    n = int(report.get("n_test", 0))  # which a store of an earlier version does not say
+    words = []
+    for rule, text in RULES.items():
+        if rule in report:
+            low, high = wilson(report[rule] * n, n) if n else (math.nan, math.nan)
+            words.append(f"{text} {report[rule]:.1%}" + (f" [{100 * low:.1f}, {100 * high:.1f}]" if n else ""))
+    return f"without looking{f', of {n:,} test images' if n else ''}: {', '.join(words)}"
+
+
+def wilson(successes: float, n: int, level: float = 0.95) -> tuple[float, float]:
+    """The Wilson score interval of a proportion, as two fractions.
+
+    Args:
+        successes: how many of `n` were right, in [0, n]; a mean over seeds need not be whole.
+        n: the number of samples, at least 1.
+        level: the confidence, in (0, 1).
+
+    Raises:
+        ValueError: `n` below 1, or `successes` outside [0, n].
+    """
+    if n < 1 or not 0 <= successes <= n:
+        raise ValueError(f"an interval needs 0 <= successes <= n and n >= 1, not {successes} of {n}")
+    z = statistics.NormalDist().inv_cdf((1 + level) / 2)
+    p = successes / n
+    centre = (p + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * math.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
+    return max(0.0, centre - half), min(1.0, centre + half)

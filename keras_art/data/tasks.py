@@ -203,12 +203,9 @@ def describe(store: Store, key: str) -> str:
         lines = [f"{key}: {whole}, to be clustered", *lines[1:]]
         return "\n".join(lines)
     leak = facts["leaks"]
-    lines.append(f"  without looking: majority class {leak['majority']:.1%} of test")
-    if "artist_rule" in leak:
-        lines[-1] += (
-            f", the artist's majority label {leak['artist_rule']:.1%} "
-            f"({leak['artist_in_train']:.1%} of test images are by an artist of train)"
-        )
+    lines.append(f"  {leaks.told(leak)}")
+    if "artist_in_train" in leak:
+        lines[-1] += f" ({leak['artist_in_train']:.1%} of test images are by an artist of train)"
     if leak.get("same_object"):
         lines.append(
             f"  leak: {leak['same_object']:.1%} of test images show an object that train or val has too; --split "

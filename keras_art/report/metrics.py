@@ -5,12 +5,12 @@ NumPy in, floats out. Of equal probabilities the class with the lower index coun
 
 from __future__ import annotations
 
-import math
-import statistics
 from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+
+from keras_art.data.leaks import wilson as wilson  # an interval is also of what rules score
 
 EPSILON = 1e-7  # probabilities are clipped to [EPSILON, 1 - EPSILON] before the logarithm, as in Keras
 
@@ -71,26 +71,6 @@ def confusion(labels: np.ndarray, predictions: np.ndarray, classes: int) -> np.n
     if labels.shape != predictions.shape:
         raise ValueError(f"{len(labels)} labels for {len(predictions)} predictions: give one of each per sample")
     return np.bincount(labels * classes + predictions, minlength=classes**2).reshape(classes, classes)
-
-
-def wilson(successes: float, n: int, level: float = 0.95) -> tuple[float, float]:
-    """The Wilson score interval of a proportion, as two fractions.
-
-    Args:
-        successes: how many of `n` were right, in [0, n]; a mean over seeds need not be whole.
-        n: the number of samples, at least 1.
-        level: the confidence, in (0, 1).
-
-    Raises:
-        ValueError: `n` below 1, or `successes` outside [0, n].
-    """
-    if n < 1 or not 0 <= successes <= n:
-        raise ValueError(f"an interval needs 0 <= successes <= n and n >= 1, not {successes} of {n}")
-    z = statistics.NormalDist().inv_cdf((1 + level) / 2)
-    p = successes / n
-    centre = (p + z**2 / (2 * n)) / (1 + z**2 / n)
-    half = z / (1 + z**2 / n) * math.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
-    return max(0.0, centre - half), min(1.0, centre + half)
 
 
 def predictions(

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
 import pandas as pd
 
+from keras_art.data.leaks import RULES
 from keras_art.report import metrics
+from keras_art.store.reading import read_json
+from keras_art.store.runs import Store
 
 NOT_RUN = "—"
 DIVERGED = "diverged"
@@ -165,3 +168,34 @@ def _summarise(table: PaperTable, ours: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*by, "ours", "std", "n", "note", "n_test", "low", "high"]).astype(
         {**dict.fromkeys(table.keys, str), "comparable": bool, "ours": float}
     )
+
+
+def without_looking(leaks: Mapping[str, Mapping[str, float]], name: str) -> pd.DataFrame:
+    """What rules score that see no pixel, in per cent, with n and the 95% interval: what an accuracy is read beside.
+
+    Args:
+        leaks: a collection or a label -> what `data.leaks.leak_report` says of it.
+        name: of the column that says which.
+
+    Returns:
+        One row per rule: `name`, `rule`, `accuracy`, `low`, `high`, `n_test`.
+    """
+    rows = []
+    for key, report in leaks.items():
+        n = int(report.get("n_test", 0))
+        for rule, words in RULES.items():
+            if rule in report:
+                bounds = metrics.wilson(report[rule] * n, n) if n else (float("nan"), float("nan"))
+                low, high = (100 * bound for bound in bounds)
+                rows.append((key, f"({words})", 100 * report[rule], low, high, n or None))
+    return pd.DataFrame(rows, columns=[name, "rule", "accuracy", "low", "high", "n_test"]).astype({"n_test": "Int64"})
+
+
+def rules_of(store: Store, collections: Iterable[str]) -> list[tuple[str, pd.DataFrame]]:
+    """`without_looking` of some choices of a store, NAME-DIGEST, under its title; none where none says so."""
+    leaks = {}
+    for key in sorted(collections):
+        facts = read_json(store.root / "collections" / key / "task.json")
+        if facts.get("leaks"):
+            leaks[f"{key.rsplit('-', 1)[0]} {' '.join(facts['targets'])}"] = facts["leaks"]
+    return [("Test accuracy without looking, %", without_looking(leaks, "collection and target"))] if leaks else []

@@ -89,13 +89,18 @@ def has_diverged(store: Store, ref: RunRef) -> bool:
 
 
 def variant(
-    run: AnyRun, others: Sequence[AnyRun], cell: Callable[[AnyRun], Hashable], told: Iterable[str] = ("seed",)
+    run: AnyRun,
+    others: Sequence[AnyRun],
+    cell: Callable[[AnyRun], Hashable],
+    told: Iterable[str] = ("seed",),
+    word: Callable[[AnyRun, str], str] = lambda run, field: f"{field}={getattr(run, field)}",
 ) -> str:
     """The fields in which a run differs from others that would stand in the same cell of a table: ` [epochs=9]`.
 
     Args:
         cell: what names a run's cell.
         told: the fields that are told apart otherwise. References to runs always are.
+        word: (run, field) -> how a person would have asked for its value; "" where it goes without saying.
     """
     rivals = [run, *(other for other in others if cell(other) == cell(run))]
     differing = []
@@ -103,5 +108,6 @@ def variant(
         values = [getattr(rival, field.name) for rival in rivals]
         plain = {value for value in values if not isinstance(value, RunRef)}
         if field.name not in told and values[0] in plain and len(plain) > 1:
-            differing.append(f"{field.name}={values[0]}")
-    return f" [{', '.join(differing)}]" if differing else ""
+            differing.append(word(run, field.name))
+    words = ", ".join(filter(None, differing))
+    return f" [{words}]" if words else ""

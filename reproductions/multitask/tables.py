@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from keras_art.commands.machine import Tables
 from keras_art.report.comparable import Printed, judge
-from keras_art.report.tables import PaperTable, compare
+from keras_art.report.metrics import wilson
+from keras_art.report.tables import PaperTable, compare, without_looking
 from keras_art.store.runs import Store
 from keras_art.study.kinds.classifier import label
 from keras_art.study.records import finished, variant
@@ -87,24 +88,11 @@ def summaries(store: Store, runs: Sequence[MultitaskRun]) -> list[tuple[str, pd.
     return found
 
 
-def without_looking(facts: dict[str, dict[str, Any]]) -> pd.DataFrame:
-    """What rules score that see no pixel, one row per task and rule: majority, and the artist's majority label."""
-    import pandas as pd
-
-    rules = {"majority": "majority class", "artist_rule": "the artist's majority label"}
-    rows = [
-        {"task": task, "model": f"({text})", "accuracy": 100 * found["leaks"][rule]}
-        for task, found in facts.items()
-        for rule, text in rules.items()
-        if rule in found["leaks"]
-    ]
-    return pd.DataFrame(rows, columns=["task", "model", "accuracy"])
-
-
 def summary(store: Store, runs: Sequence[MultitaskRun], facts: dict[str, dict[str, Any]]) -> pd.DataFrame:
     """One row per task and model: means over seeds and, for two seeds or more, standard deviations, in per cent.
 
-    The rules that see no pixel stand among them, so that every score is read beside what it could be without looking.
+    The rules that see no pixel stand among them, so that every score is read beside what it could be without looking;
+    `low` and `high` are the 95% interval of accuracy that the test set allows.
     """
     import pandas as pd
 
@@ -121,14 +109,19 @@ def summary(store: Store, runs: Sequence[MultitaskRun], facts: dict[str, dict[st
                     if f"test_{task}_{branch}_accuracy" in found:  # of a Gram classifier
                         alone = {score: 100 * found[f"test_{task}_{branch}_{score}"] for score in scores[:2]}
                         rows.append({**rows[-1], "model": f"{model}, {branch} branch alone", scores[2]: None, **alone})
+    rules = without_looking({task: found["leaks"] for task, found in facts.items()}, "task")
+    rules = rules.rename(columns={"rule": "model"})
     if not rows:
-        return without_looking(facts)
+        return rules
     groups = pd.DataFrame(rows).groupby(["task", "model"], sort=False)
     means = groups[["accuracy", "macro_f1", "weighted_f1"]].mean()
     for score in ("accuracy", "macro_f1"):
         means.insert(list(means.columns).index(score) + 1, f"{score}_std", groups[score].std())
     means["seeds"], means["n_test"] = groups.size(), groups["n_test"].first()
-    shown = pd.concat([without_looking(facts), means.reset_index()], ignore_index=True)
+    bounds = [wilson(a / 100 * n, int(n)) for a, n in zip(means["accuracy"], means["n_test"], strict=True)]
+    for place, bound in ((2, "low"), (3, "high")):
+        means.insert(place, bound, [100 * pair[place - 2] for pair in bounds])
+    shown = pd.concat([rules, means.reset_index()], ignore_index=True)
     shown = shown.reindex(columns=["task", "model", *means.columns])
     # By task as the study has them, the best model first.
     order = shown["task"].map({task: i for i, task in enumerate(facts)})

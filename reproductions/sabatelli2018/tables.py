@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from keras_art.commands.machine import Tables
 from keras_art.report import comparable
 from keras_art.report.comparable import Verdict
-from keras_art.report.tables import PaperTable, compare
+from keras_art.report.tables import PaperTable, compare, rules_of
 from keras_art.store.reading import read_json
 from keras_art.store.runs import Store
 from keras_art.study.config import RunRef
 from keras_art.study.kinds.classifier import label
 from keras_art.study.records import finished, run_of, variant
-from reproductions.sabatelli2018.study import ANTWERP, RIJKSMUSEUM, Run, Study
+from reproductions.sabatelli2018.study import ANTWERP, OPTIMIZERS, RIJKSMUSEUM, Run, Study
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -117,7 +118,9 @@ def tables_of(store: Store, only: Sequence[Run] | None, study: Study) -> Tables:
     for run, found in done:
         verdict = verdict_of(store, run, carried)
         row = {
-            "challenge": run.target if verdict.comparable else f"{run.place} {run.target}{variant(run, every, cell)}",
+            "challenge": run.target
+            if verdict.comparable
+            else f"{run.place} {run.target}{variant(run, every, cell, word=asked_for)}",
             "network": label(run.network),
             "status": found["status"],
             "protocol": verdict.protocol,
@@ -141,7 +144,8 @@ def tables_of(store: Store, only: Sequence[Run] | None, study: Study) -> Tables:
             (TABLE_2, compare(TABLE_2, pd.DataFrame(rows["table_2"]))),
             (TABLE_2_SIZES, compare(TABLE_2_SIZES, sizes)),
             (TABLE_3, compare(TABLE_3, pd.DataFrame(rows["table_3"]))),
-        ]
+        ],
+        rules_of(store, {run.collection for run in every}),
     )
 
 
@@ -152,6 +156,19 @@ def verdict_of(store: Store, run: Run, carried: Collection[str]) -> Verdict:
         carried: the collections to which something was carried over: to those of Table 3.
     """
     return comparable.judge(store, run, ANTWERP if run.collection in carried else RIJKSMUSEUM)
+
+
+def asked_for(run: Run, field: str) -> str:
+    """What a command says for a field: the modes of one command have one label, whatever it gave each of them."""
+    if field != "optimizer":
+        return f"{field}={getattr(run, field)}"
+    part = "frozen" if run.mode == "off_the_shelf" else "whole"
+    for name in ("paper", "released"):
+        own = OPTIMIZERS[name, part]
+        if dataclasses.replace(own, learning_rate=run.optimizer.learning_rate) == run.optimizer:
+            rate = "" if own == run.optimizer else f"learning_rate={run.optimizer.learning_rate:g}"
+            return ", ".join(filter(None, [f"optimizer={name}" if name != "paper" else "", rate]))
+    return f"optimizer={run.optimizer}"
 
 
 def cell(run: Run) -> tuple[object, ...]:

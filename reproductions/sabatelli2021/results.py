@@ -12,11 +12,13 @@ from keras_art.study.files import artefact_path
 from keras_art.study.kinds.classifier import label
 from keras_art.study.kinds.tickets import TicketRun, origin
 from keras_art.study.records import finished, run_of, variant
+from reproductions.sabatelli2021.study import CALLED
 
 if TYPE_CHECKING:
     import pandas as pd
 
 ACCURACIES = ("val_accuracy", "test_accuracy")
+COLUMNS = {card: name for name, card in CALLED.items()}  # a card -> as the tables call its collection
 # In these, runs of one line differ by right; where others differ, each setting is a line of its own.
 WITHIN_A_LINE = ("seed", "stage", "ticket", "mode", "collection", "fraction", "first", "before")
 
@@ -45,7 +47,8 @@ def rows(store: Store, only: Sequence[TicketRun] | None = None) -> pd.DataFrame:
         if run.mode in ("transfer", "theta_i") and run.ticket is not None:
             if run.ticket not in places:
                 places[run.ticket] = place_of(store, run.ticket)
-            line = places[run.ticket] + " theta_i" * (run.mode == "theta_i")
+            place = places[run.ticket]
+            line = COLUMNS.get(place, place) + " theta_i" * (run.mode == "theta_i")
         percent = {name: 100 * (found[name] if found[name] is not None else float("nan")) for name in ACCURACIES}
         lines.append(
             {

@@ -146,12 +146,19 @@ def is_ticket(source: str) -> bool:
     return source.endswith(".npz")
 
 
+CALLED = {"fmnist": "fashion_mnist"}  # as the tables call a collection -> its card
+
+
 def labelled(word: str) -> tuple[str, str | None]:
-    """`COLLECTION:LABEL` in two; without a label, None. Both may hold colons: what is there decides."""
+    """`COLLECTION:LABEL` in two; without a label, None. Both may hold colons: what is there decides.
+
+    A name that the paper's tables have for a collection is that of its card.
+    """
     colons = [place for place, letter in enumerate(word) if letter == ":"]
     ends = [len(word), *reversed(colons)]
     end = next((end for end in ends if Path(word[:end]).expanduser().exists()), [*colons, len(word)][0])
-    return word[:end], word[end + 1 :] or None
+    data = word[:end]
+    return data if Path(data).expanduser().exists() else CALLED.get(data, data), word[end + 1 :] or None
 
 
 def collections(study: Study, store: Store) -> Chosen:

@@ -105,4 +105,4 @@ def test_each_column_has_a_leak_report_of_its_own(tmp_path):
     found = labels.facts(store, task.key)
     assert found["style"]["leaks"]["artist_rule"] == 1.0  # an artist paints in one style here
     assert "artist_rule" not in found["artist"]["leaks"]
-    assert "the artist's majority style 100.0%" in labels.describe(store, task.key)
+    assert "the artist's majority label 100.0%" in labels.describe(store, task.key)

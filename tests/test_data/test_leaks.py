@@ -9,7 +9,7 @@ from test_splits import collection, cut
 
 from keras_art.commands import leaks
 from keras_art.data.choices import choose
-from keras_art.data.leaks import leak_report
+from keras_art.data.leaks import leak_report, told
 
 
 def test_the_leak_report_agrees_with_counting_by_hand():
@@ -35,11 +35,25 @@ def test_the_leak_report_agrees_with_counting_by_hand():
     )
     assert report == {
         "near_duplicate": 4 / 5,  # 3 and 6, and 8 and 9, which look like 1 and 2
+        "n_test": 5,
         "majority": 3 / 5,
+        "majority_test": 3 / 5,
         "same_file": 2 / 5,
         "artist_in_train": 3 / 5,
         "artist_rule": 4 / 5,
     }
+
+
+def test_the_largest_class_of_train_need_not_be_the_tests_own():
+    given = ["train"] * 3 + ["val"] * 2 + ["test"] * 3
+    task = cut(choose(collection(list("xxyxyyyx"), given), "style"))
+    report = leak_report(task.images, "style")
+    assert (report["majority"], report["majority_test"], report["n_test"]) == (1 / 3, 2 / 3, 3)
+    words = told(report)
+    assert (
+        "without looking, of 3 test images: majority class of train 33.3% [6.1, 79.2], majority class of test" in words
+    )
+    assert "[" not in told({"majority": 0.5})  # a store of an earlier version does not know n
 
 
 def test_nobody_is_no_artist_who_stands_in_train():
@@ -60,7 +74,9 @@ def test_a_tie_goes_to_the_first_class():
 
 def test_without_artists_the_report_has_no_artist_rule():
     task = cut(choose(collection(["x", "y"] * 20), "style"))
-    assert set(leak_report(task.images, "style", None, sha256=task.images["id"])) == {"majority", "same_file"}
+    assert set(leak_report(task.images, "style", None, sha256=task.images["id"])) == {
+        "n_test", "majority", "majority_test", "same_file",
+    }  # fmt: skip
 
 
 # --- the command

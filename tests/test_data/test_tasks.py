@@ -12,7 +12,7 @@ import pytest
 from conftest import colour_of, paint, told
 from PIL import Image
 
-from keras_art.data import tasks
+from keras_art.data import leaks, tasks
 from keras_art.data.choices import Choice, choose
 from keras_art.data.sources import BadCollection, load_collection
 from keras_art.store.runs import Store, StoreError
@@ -264,7 +264,10 @@ def test_describe_gives_the_counts_and_the_leaks(store, picture_csv):
     assert "N_t = 23 images in Q_t = 2 classes" in said
     assert "stratified split, seed 0" in said
     assert f"in quarantine: 1, see {folder / 'quarantine.csv'}" in said
-    assert f"majority class {facts['leaks']['majority']:.1%}" in said
+    n, majority = facts["leaks"]["n_test"], facts["leaks"]["majority"]
+    low, high = (100 * bound for bound in leaks.wilson(majority * n, n))
+    assert f"of {n} test images: majority class of train {majority:.1%} [{low:.1f}, {high:.1f}]" in said
+    assert f"majority class of test {facts['leaks']['majority_test']:.1%} [" in said
     assert f"the artist's majority label {facts['leaks']['artist_rule']:.1%}" in said
     assert ("byte for byte" in said) == (facts["leaks"]["same_file"] > 0)
 

@@ -75,8 +75,8 @@ def test_one_model_of_all_columns_is_trained_tabled_drawn_and_asked(here, capsys
     assert len(list(run.glob("predictions_*.csv"))) == len(list(run.glob("confusion_*.png"))) == len(NAMES)
     assert {path.name for path in here.iterdir()} == {"museum", "tiny.keras", "runs"}  # nothing beside them
     assert REPRODUCTION.main(["--table"]) == 0
-    lines = [line for line in capsys.readouterr().out.splitlines() if " (majority class) " in line]
-    assert [line.split(" (majority class) ")[0].strip() for line in lines] == list(map(one_line, NAMES))
+    lines = [line for line in capsys.readouterr().out.splitlines() if " (majority class of train) " in line]
+    assert [line.split(" (majority class of train) ")[0].strip() for line in lines] == list(map(one_line, NAMES))
     assert max(map(len, lines)) < 250
     assert REPRODUCTION.main(["predict", str(run), "museum"]) == 0
     with open("predictions.csv", encoding="utf-8", newline="") as file:

@@ -95,7 +95,13 @@ def test_seven_models_are_trained_compared_and_pictured(arguments, tmp_path, cap
             assert 0 <= metrics[f"test_{task}_accuracy"] <= 1
             assert 0 <= metrics[f"test_{task}_macro_f1"] <= 1
     page = next((tmp_path / "store" / "multitask" / "figures").glob("*.html")).read_text()
-    for words in ("tiny_gram_style", "ViTTi16_multitask", "(majority class)", "(the artist&#x27;s majority label)"):
+    for words in (
+        "tiny_gram_style",
+        "ViTTi16_multitask",
+        "(majority class of train)",
+        "(majority class of test)",
+        "(the artist&#x27;s majority label)",
+    ):
         assert words in page
     assert "artist's majority style" in page.replace("&#x27;", "'")
     assert page.count("<img") > 20

@@ -18,6 +18,7 @@ from keras_art.commands import flags
 from keras_art.report.tables import DIVERGED
 from keras_art.store.runs import Store
 from keras_art.study.config import digest
+from keras_art.study.records import variant
 from reproductions.sabatelli2018 import REPRODUCTION, study, tables
 
 main = REPRODUCTION.main
@@ -284,3 +285,22 @@ def test_probabilities_of_an_svm_are_margins_without_a_loss(arguments, tmp_path)
     found = metrics(tmp_path / "store")[0]
     assert found["test_loss"] is None and found["test_accuracy"] is not None
     assert np.isfinite(pd.read_csv(next((tmp_path / "store").glob("*/*/predictions.csv")))["probability"]).all()
+
+
+def test_settings_that_one_command_gave_its_modes_are_one_label(tmp_path):
+    base = study.Study(preset="study")
+    fast = study.Study(preset="study", learning_rate=0.01)
+    released = study.Study(preset="study", optimizer="released", epochs=9)
+    runs = {
+        (asked, mode): study.in_mode(
+            asked, study.Run(collection="museum-00000000", target="artist", epochs=asked.epochs), mode
+        )
+        for asked in (base, fast, released) for mode in ("off_the_shelf", "fine_tuning")
+    }  # fmt: skip
+    every = list(runs.values())
+    for asked, label in ((base, " [epochs=100]"), (fast, " [learning_rate=0.01, epochs=100]")):
+        for mode in ("off_the_shelf", "fine_tuning"):
+            assert variant(runs[asked, mode], every, tables.cell, word=tables.asked_for) == label
+    for mode in ("off_the_shelf", "fine_tuning"):
+        told = variant(runs[released, mode], every, tables.cell, word=tables.asked_for)
+        assert told == " [optimizer=released, epochs=9]"

@@ -275,6 +275,16 @@ def test_digests_of_runs_stay_what_they_are():
     assert config.digest(carried) == "10192b81"
 
 
+def test_a_name_of_the_tables_is_that_of_its_card_and_fills_its_column():
+    from keras_art.data import cards
+
+    for name in ("cifar10", "cifar100", "fmnist"):
+        card, label = page.labelled(name)
+        assert label is None and cards.load_card(card).reader == "keras"
+        assert results.COLUMNS.get(card, card) == name
+        assert name in set(tables.TABLE_5.cells()["mode"])
+
+
 def test_a_collection_and_its_label_are_told_apart():
     assert page.labelled("kaokore:status") == ("kaokore", "status")
     assert page.labelled("folder/of pictures") == ("folder/of pictures", None)
