@@ -79,8 +79,9 @@ def read(
         folder: keeps what is fetched. Members are asked for again once FOLDER/../fetched.json is newer.
 
     Returns:
-        Its pages. A row has `id` (the same whatever stands before it), `url`, `manifest`, `canvas`, `rights`, and the
-        metadata: fields called like one of Dublin Core's as `dc:NAME`, others as the manifest calls them.
+        Its pages. A row has `id` (the same whatever stands before it), `object_id` (of all pages of a manifest), `url`,
+        `manifest`, `canvas`, `rights`, and the metadata: fields called like one of Dublin Core's as `dc:NAME`, others
+        as the manifest calls them.
         And (address, reason) of members that could not be read.
 
     Raises:
@@ -228,7 +229,8 @@ def _servers(content: Thing) -> set[str]:
 def _pages(manifest: Thing, address: str) -> tuple[list[Page], int]:
     """The pages of a manifest, and how many of its canvases have no picture."""
     home = address if "://" in address else id_of(manifest) or address
-    about = {"manifest": clean(id_of(manifest) or address), "rights": rights(manifest)}
+    own = clean(id_of(manifest) or address)
+    about = {"object_id": clean(home), "manifest": own, "rights": rights(manifest)}  # its pages are views of one object
     about |= {"dc:title": text(manifest.get("label"))} | metadata(manifest)
     pages, empty = [], 0
     for canvas in _canvases(manifest):
@@ -236,8 +238,8 @@ def _pages(manifest: Thing, address: str) -> tuple[list[Page], int]:
         if picture is None:
             empty += 1
             continue
-        own = _digest("\n".join((home, id_of(canvas), picture.source, picture.region)))
-        row = {"id": f"{_telling(id_of(manifest) or address)}-{own}", "image": "", "url": clean(picture.source)}
+        digest = _digest("\n".join((home, id_of(canvas), picture.source, picture.region)))
+        row = {"id": f"{_telling(own)}-{digest}", "image": "", "url": clean(picture.source)}
         pages.append(Page(row | about | {"canvas": clean(id_of(canvas))} | metadata(canvas), picture))
     return pages, empty
 

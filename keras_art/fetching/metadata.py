@@ -14,7 +14,7 @@ DUBLIN_CORE = {
     "contributor", "coverage", "creator", "date", "description", "format", "identifier", "language", "publisher",
     "relation", "rights", "source", "subject", "title", "type",
 }  # fmt: skip
-OURS = ("id", "image", "url", "manifest", "canvas", "rights")
+OURS = ("id", "object_id", "image", "url", "manifest", "canvas", "rights")
 TAKEN = {*OURS, *IMAGE_COLUMNS, *SPLIT_COLUMNS}  # a museum's own ID is not the id of our row
 
 

@@ -200,6 +200,7 @@ def test_pictures_are_read_again_whatever_they_are_and_are_not_asked_for_twice(t
         assert status_ == 0
     assert {Path(path).suffix for path in told(load_collection(folder))["path"]} == {".webp", ".tif", ".jpg"}
     assert told(load_collection(folder))["ID_"].tolist() == ["SK-A-1"] * 3
+    assert load_collection(folder).images["object"].tolist() == [url] * 3  # three views of one object
     assert len(server.asked) == 5
     assert json.loads((folder / "fetched.json").read_text())["manifest"] == url
 

@@ -93,6 +93,7 @@ def test_version_2_gives_every_canvas_with_its_metadata(tmp_path):
         "url": "https://museum.example/image/7",
         "canvas": "https://museum.example/canvas/2",
         "manifest": "https://museum.example/iiif/110X-445/manifest.json",
+        "object_id": "https://museum.example/iiif/110X-445/manifest.json",
         "rights": "https://creativecommons.org/licenses/by/4.0/; Keio University",
         "dc:title": "Bunshō",
         "dc:date": "1500; 1600",
@@ -342,7 +343,7 @@ def test_a_pipe_is_no_manifest_and_is_not_waited_for(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "label", ["ID", "id", "Image", "URL", "Canvas", "Manifest", "Path", "filename", "Split", "Set"]
+    "label", ["ID", "id", "Object_ID", "Image", "URL", "Canvas", "Manifest", "Path", "filename", "Split", "Set"]
 )
 def test_a_field_called_like_a_column_of_ours_takes_another_name(tmp_path, label):
     manifest = version_3("m", "https://m/a", "https://m/b", metadata=[{"label": label, "value": "SK-A-1"}])
@@ -363,5 +364,5 @@ def test_text_is_one_line_that_any_table_holds(tmp_path):
 def test_labels_hold_every_column_of_every_page():
     text = iiif.labels([{"id": "1", "image": "1.jpg"}, {"id": "2", "image": "2.jpg", "dc:date": "1,600"}])
     assert text.splitlines() == [
-        "id,image,url,manifest,canvas,rights,dc:date", "1,1.jpg,,,,,", '2,2.jpg,,,,,"1,600"'
+        "id,object_id,image,url,manifest,canvas,rights,dc:date", "1,,1.jpg,,,,,", '2,,2.jpg,,,,,"1,600"'
     ]  # fmt: skip
