@@ -80,11 +80,13 @@ def look(asked: Leaks) -> int:
         alike = lookalikes.near_groups(scan["alike"].to_numpy())
     if choice.rule == "given":
         table, columns = table[readable].assign(label=table["class"]), columns[readable]
+        names = table["class"]
         if lacking := {"train", "test"} - set(table["split"]):
             raise UserError(f"no readable picture in {' nor in '.join(sorted(lacking))}: no split to report on")
     else:
         task = splits.split(choice, readable, alike)
         table, columns = task.images, task.columns
+        names = table["label"].map(dict(enumerate(task.classes)))
     artists = columns.get("artist")
     report = leak_report(table, choice.target, artists, sha256=sha256, alike=alike)
     both = pd.concat([table.assign(split=name) for name in ("train", "test")], ignore_index=True)
@@ -97,7 +99,7 @@ def look(asked: Leaks) -> int:
         f"{counted(table)} in {table['label'].nunique()} classes, {choice.rule} "
         f"split, seed {asked.split_seed}: " + ", ".join(f"{name} {sizes.get(name, 0):,}" for name in splits.SPLIT_NAMES)
     )
-    if absent := splits.lacking(table["label"], table["split"], [name for name in splits.SPLIT_NAMES if name in sizes]):
+    if absent := splits.lacking(names, table["split"], [name for name in splits.SPLIT_NAMES if name in sizes]):
         print(f"{len(absent):,} of the classes do not occur in every split: {splits.not_in(absent)}")
     for name, words in WORDS.items():
         if name in report:
@@ -105,7 +107,7 @@ def look(asked: Leaks) -> int:
             low, high = wilson(report[name] * report["n_test"], int(report["n_test"]))
             print(f"{report[name]:8.2%}  [{100 * low:.1f}, {100 * high:.1f}]  {words}{in_sample}")
     if asked.out:
-        text = csv_text(table[["id", "split", "label"]])
+        text = csv_text(table.assign(label=names)[["id", "split", "label"]])
         write(asked.out, text)
         print(f"{asked.out}: sha256 {hashlib.sha256(text.encode()).hexdigest()}")
     return 0

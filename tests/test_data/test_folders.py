@@ -220,6 +220,18 @@ def test_leaks_says_which_classes_a_split_lacks(tmp_path, capsys):
     assert "1 of the classes do not occur in every split: c not in test" in capsys.readouterr().out
 
 
+def test_leaks_calls_classes_by_their_names_whatever_the_split(tmp_path, capsys):
+    from keras_art.commands import leaks
+    from keras_art.store.reading import read_csv
+
+    for label, count in (("monet", 6), ("dürer", 6), ("rare", 1)):
+        for i in range(count):
+            paint(tmp_path / "in" / label / f"{i}.png", "a", i)
+    assert leaks.main([str(tmp_path / "in"), "--images", "no", "--out", str(tmp_path / "splits.csv")]) == 0
+    assert "1 of the classes do not occur in every split: rare not in val and test" in capsys.readouterr().out
+    assert set(read_csv(tmp_path / "splits.csv")["label"]) == {"monet", "dürer", "rare"}
+
+
 def test_what_is_lacking_is_counted_by_class():
     import pandas as pd
 
