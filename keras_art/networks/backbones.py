@@ -14,6 +14,7 @@ import keras
 import numpy as np
 
 from keras_art.errors import UserError
+from keras_art.networks import matching
 from keras_art.networks.layers import BatchNormalization2018, Preprocessing
 from keras_art.networks.loading import BadModel, load_model
 
@@ -214,7 +215,10 @@ def he_uniform(model: keras.Model, seed: int) -> None:
 
 
 def load_weights(model: keras.Model, path: Path) -> None:
-    """Gives a model the weights of a `.weights.h5` or legacy `.h5` file, or of a `.keras` file, all or none.
+    """Gives a model the weights of a file, all or none.
+
+    Of a `.weights.h5` they are the model's own; of an `.h5` of Keras 2, or of a `.keras` file, those of its layers, and
+    what stands on them, a head, is left out (`matching`).
 
     Raises:
         BadBackbone: the file is absent, unreadable or belongs to another network.
@@ -222,10 +226,16 @@ def load_weights(model: keras.Model, path: Path) -> None:
     if not path.is_file():
         raise BadBackbone(f"the weights file {path} does not exist")
     try:
-        if path.suffix == ".keras":
-            model.set_weights(load_model(path).get_weights())
-        else:
+        if path.name.endswith(".weights.h5"):
             model.load_weights(path)
+        elif path.suffix == ".h5":
+            matching.assign(model, matching.layers_of_h5(path))
+        else:
+            given = load_model(path)
+            if [weight.shape for weight in given.weights] == [weight.shape for weight in model.weights]:
+                model.set_weights(given.get_weights())
+            else:
+                matching.assign(model, matching.layers_of_model(given))
     except Exception as error:
         raise BadBackbone(f"{path} holds no weights for {model.name}: {_first_line(error)}") from error
 

@@ -50,14 +50,17 @@ class Study(flags.Study):
     """A collection to train on first and carry over from (theta^r of Table 3), off the shelf and fine-tuned."""
     source_target: str | None = None
     """The label column of --source. Default: --target."""
+    theta_r: tuple[str, ...] = ()
+    """Weights trained on another collection, to be carried over as those of --source are: NETWORK=FILE, an .h5 of Keras
+    2 as the authors published them, or a .keras classifier; heads are left out."""
     weights: tuple[str, ...] = ("imagenet",)
     """imagenet, none (He-uniform), demo (trained in the run on the atelier's source half), a file, or NETWORK=FILE."""
     preprocessing: Literal["imagenet", "unit", "caffe", "tf", "torch", "none"] = "imagenet"
     """imagenet: the network's own; unit: [0, 1]; none: [0, 255]."""
     image_size: int = 0
     """Side of the square input in pixels (0: the network's own)."""
-    resize: Literal["squash", "squash_nearest", "crop", "pad"] = "squash"
-    """How a picture becomes square."""
+    resize: flags.Resize = "squash"
+    """How a picture becomes square; trim cuts borders of one colour off, then crops."""
     frozen_bn: Literal["inference", "batch"] = "inference"
     """In training, frozen batch normalisation takes moving averages (Keras 3), or the batch's own (Keras in 2018)."""
     head: Literal["softmax", "linear_svm", "random_forest"] = "softmax"
@@ -123,13 +126,15 @@ def check(study: Study) -> None:
         raise UserError("--source and --data name the same collection")
     if study.source_target and not study.source:
         raise UserError("--source_target names a label column of --source: give that, too")
+    if wrong := [item for item in study.theta_r if item.partition("=")[0] not in study.networks or "=" not in item]:
+        raise UserError(f"--theta_r {wrong[0]} is not NETWORK=FILE with one of --networks {' '.join(study.networks)}")
     if study.source and not study.data:
         raise UserError("--source needs --data, the collection to carry over to")
 
 
 def files(study: Study) -> list[str]:
     """The files among a study's flags."""
-    return words_of(study.networks, study.weights)
+    return words_of(study.networks, (*study.weights, *study.theta_r))
 
 
 def collections(study: Study, store: Store) -> Chosen:
@@ -168,6 +173,8 @@ def runs(study: Study, chosen: Chosen, store: Store) -> list[Run]:
             for seed in study.seeds:
                 run = in_mode(study, dataclasses.replace(common, seed=seed), mode)
                 found[run] = None
+                if network in (carried := dict(item.split("=", 1) for item in study.theta_r)) and mode != "scratch":
+                    found[dataclasses.replace(run, weights=artefact(carried[network]), carried=True)] = None
                 if study.source and mode != "scratch":
                     source = chosen["source"][1]
                     there = dataclasses.replace(common, collection=source.key, target=source.target, seed=seed)

@@ -177,8 +177,8 @@ def cell(run: Run) -> tuple[object, ...]:
 
 
 def is_carried(store: Store, run: Run) -> bool:
-    """Whether a run begins with theta^r, the weights of another fine-tuned run."""
-    return isinstance(run.weights, RunRef) and run_of(store, run.weights).mode == "fine_tuning"
+    """Whether a run begins with theta^r, the weights of another fine-tuned run or of a file said to be such."""
+    return run.carried or (isinstance(run.weights, RunRef) and run_of(store, run.weights).mode == "fine_tuning")
 
 
 def _collections(store: Store, keys: set[str]) -> pd.DataFrame:

@@ -304,3 +304,17 @@ def test_settings_that_one_command_gave_its_modes_are_one_label(tmp_path):
     for mode in ("off_the_shelf", "fine_tuning"):
         told = variant(runs[released, mode], every, tables.cell, word=tables.asked_for)
         assert told == " [optimizer=released, epochs=9]"
+
+
+def test_a_classifier_of_another_collection_is_carried_over_as_a_file(arguments, backbone, tmp_path, capsys):
+    common = ["--epochs", "1", "--modes"]
+    assert main([*arguments, *common, "fine_tuning"]) == 0
+    (model,) = (tmp_path / "store/classifier").glob("*/model.keras")
+    there = tmp_path / "there.keras"
+    shutil.move(model, there)
+    command = [*arguments, *common, "off_the_shelf", "--store", str(tmp_path / "second")]
+    found = table_of(capsys, *command, "--theta_r", f"{backbone}={there}")
+    rows = found[found["n"] == "1"].groupby("table")["mode"].apply(set)
+    assert rows["table_3"] == {"theta_i_off", "theta_r_off"}
+    assert main([*command, "--theta_r", f"VGG19={there}"]) == 1
+    assert "is not NETWORK=FILE with one of --networks" in capsys.readouterr().err

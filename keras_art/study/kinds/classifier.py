@@ -42,6 +42,7 @@ class ClassifierRun(NetworkRun):
     kind: ClassVar[str] = "classifier"
 
     mode: str = "off_the_shelf"
+    carried: bool = False  # its weights, of a file, were trained on another collection
     head: str = "softmax"
     order: str = "shuffled"  # of the training images, in every epoch anew; or fixed, in `pipeline.Windows`
     patience: int = 7
