@@ -16,6 +16,7 @@ Format = Literal["text", "csv", "markdown", "latex", "html"]
 Split = Literal[
     "auto", "given", "stratified", "random", "object_disjoint", "artist_disjoint", "duplicate_disjoint"
 ]  # fmt: skip
+Resize = Literal["squash", "squash_nearest", "crop", "pad", "trim"]  # as of `images.RESIZE`
 
 
 @dataclass(frozen=True)

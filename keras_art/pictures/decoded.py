@@ -154,6 +154,11 @@ class ImageStore:
         rows = {entry.sha256: entry.row for entry in self._index().values() if entry.row >= 0}
         return np.array([rows.get(content, -1) for content in sha256], np.int64)
 
+    def sizes(self, sha256: Sequence[str]) -> np.ndarray:
+        """Width and height of pictures, upright, as their files have them, by content: (n, 2); 0 for unknown."""
+        sizes = {entry.sha256: (entry.width, entry.height) for entry in self._index().values()}
+        return np.array([sizes.get(content, (0, 0)) for content in sha256], np.int64)
+
     def wrong(self, rows: np.ndarray) -> list[int]:
         """Which of some rows are no longer what was decoded, by their checksums."""
         return self._segments.wrong(rows[rows >= 0].tolist())

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from keras_art.pictures.borders import inside
 from keras_art.pictures.containers import FORMATS, LATER, NotHere, check_size, is_deep, opened, shallow, turn_to_page
 from keras_art.pictures.srgb import NoPixels, to_srgb
 
@@ -35,6 +36,7 @@ UPRIGHT = {  # EXIF orientation tag -> what turns the stored picture upright
 # A big JPEG is decoded at the smallest of 1, 1/2, 1/4, 1/8 of its size that is still GAP times what is asked for.
 # 2 is Pillow's own choice for thumbnails: "very close to fair resampling".
 GAP = 2.0
+FOR_BORDERS = 256  # pixels of the longer side, on which borders are looked for
 
 
 class Unreadable(Exception):
@@ -72,6 +74,16 @@ def _pad(image: Image.Image, image_size: int) -> Image.Image:
     return padded
 
 
+def _trim(image: Image.Image, image_size: int) -> Image.Image:
+    small = _contain(image, min(FOR_BORDERS, max(image.size)))
+    left, top, right, bottom = inside(np.asarray(small))
+    # One line more where there is a border: the seam is of both.
+    box = [left + (left > 0), top + (top > 0), right - (right < small.width), bottom - (bottom < small.height)]
+    across, down = image.width / small.width, image.height / small.height
+    box = [round(side * (down if i % 2 else across)) for i, side in enumerate(box)]
+    return _crop(image.crop((box[0], box[1], max(box[2], box[0] + 1), max(box[3], box[1] + 1))), image_size)
+
+
 def _contain(image: Image.Image, longest_side: int) -> Image.Image:
     scale = longest_side / max(image.size)
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
@@ -83,6 +95,7 @@ RESIZE = {
     "squash_nearest": _squash_nearest,  # the same by nearest neighbour: load_img of the Keras of 2018
     "crop": _crop,  # shorter side to image_size, then the centre
     "pad": _pad,  # longer side to image_size, centred on black
+    "trim": _trim,  # borders of one colour cut off, then as crop
 }
 
 

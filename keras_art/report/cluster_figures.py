@@ -57,6 +57,30 @@ def against_k(scores: Mapping[str, pd.DataFrame], title: str) -> Figure:
     return figure
 
 
+def training_curves(updates: Mapping[str, pd.DataFrame]) -> Figure:
+    """How joint trainings went: L_r, L_c and the share of changed labels against iterations, one line per training.
+
+    Args:
+        updates: caption -> the columns `iteration`, `reconstruction_loss`, `clustering_loss` and `changed`; a loss may
+            be absent, where training stopped at once.
+    """
+    from matplotlib.figure import Figure
+
+    captions = {"reconstruction_loss": "L_r", "clustering_loss": "L_c", "changed": "labels changed"}
+    figure = Figure(figsize=(PAGE, 2.6), layout="constrained")
+    handles = {}
+    for i, (column, caption) in enumerate(captions.items(), 1):
+        axes = figure.add_subplot(1, len(captions), i)
+        for n, (name, table) in enumerate(updates.items()):
+            if column in table:
+                (handles[name],) = axes.plot(table["iteration"], table[column], color=f"C{n % 10}", linewidth=1)
+        _plain(axes, label(caption, 8, PAGE / len(captions)))
+        axes.set_xlabel("iterations", fontproperties=font(7))
+    place: dict[str, Any] = {"loc": "outside lower center", "frameon": False}
+    figure.legend(list(handles.values()), list(handles), ncols=min(9, len(handles)), prop=font(7), **place)
+    return figure
+
+
 def gap_curve(gap: pd.DataFrame, choice: int | None) -> Figure:
     """The gap statistic with one standard error, and the k of Tibshirani's rule, where there is one."""
     from matplotlib.figure import Figure
@@ -78,7 +102,8 @@ def maps(panels: Sequence[tuple[str, np.ndarray, np.ndarray, Sequence[str]]], ti
 
     Args:
         panels: caption, points (n, 2), group of each point (n,) in [0, groups), and the groups' names; the ten largest
-            groups are coloured, the others grey. Names are printed where they are not all numbers.
+            groups are coloured, the others, and a last one without a name, grey. Names are printed where they are not
+            all numbers.
         title: printed above.
     """
     from matplotlib.figure import Figure
@@ -88,7 +113,7 @@ def maps(panels: Sequence[tuple[str, np.ndarray, np.ndarray, Sequence[str]]], ti
     figure = Figure(figsize=(PAGE, 0.3 + (PAGE / columns + 0.15) * rows), layout="constrained")
     for i, (caption, points, groups, names) in enumerate(panels, 1):
         axes = figure.add_subplot(rows, columns, i)
-        sizes = np.bincount(groups, minlength=len(names))
+        sizes = np.bincount(groups, minlength=len(names))[: len(names)]
         numbers = all(str(name).isdigit() for name in names)
         shown = range(len(names)) if numbers and len(names) <= len(COLOURS) else np.argsort(-sizes)[: len(COLOURS)]
         axes.scatter(points[:, 0], points[:, 1], s=1.5, color="0.85", linewidths=0)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from keras_art import terminal
 from keras_art.store.reading import read_table
 from keras_art.store.runs import Store
+from reproductions.dcec_paint import agreement
 from reproductions.dcec_paint.study import Run, Study
 
 if TYPE_CHECKING:
@@ -37,16 +38,24 @@ def draw(store: Store, runs: Sequence[Run], study: Study) -> None:
     folder = store.root / "dcec_paint" / "figures"
     folder /= f"{runs[0].collection}-{hashlib.sha256(words.encode()).hexdigest()[:8]}"
     first = [run for run in done if run.seed == done[0].seed]
-    draw_maps(store, first, folder, study.target)
+    draw_maps(store, first, folder, study.target, study.shown)
     draw_scores(store, first, folder, study.target)
     pretraining = next(run for run in runs if run.ref == first[0].weights)
     draw_gap(store.directory(pretraining), folder)
+    draw_losses(store, first, folder)
+    for line in agreement.pages_of_baselines(store, done, study.target):
+        terminal.say(line)
     chosen = best(store, done, "silhouette_learned")
-    terminal.say(f"the page of k = {chosen.k}, the best silhouette, is {store.directory(chosen) / 'page.html'}")
+    why = "the best silhouette" if is_sound(store, chosen) else "though no clustering is sound"
+    terminal.say(f"the page of k = {chosen.k}, {why}, is {store.directory(chosen) / 'page.html'}")
 
 
-def draw_maps(store: Store, runs: Sequence[Run], folder: Path, target: str | None) -> None:
-    """Maps of every k; of the best k by label and as it was trained; and where its clusters lie in another k's."""
+def draw_maps(store: Store, runs: Sequence[Run], folder: Path, target: str | None, shown: Sequence[str] = ()) -> None:
+    """Maps of every k; of the best k by label and as it was trained; and where its clusters lie in another k's.
+
+    Args:
+        shown: values of `target` that get a panel of their own, all others being one.
+    """
     import numpy as np
     import pandas as pd
 
@@ -77,6 +86,9 @@ def draw_maps(store: Store, runs: Sequence[Run], folder: Path, target: str | Non
         codes, names = pd.factorize(labels[name], sort=True)
         # A thin space tells a label that is a number from the number of a cluster.
         labelled.append((name, place, codes[sample], [f"{text}\u2009" for text in names]))
+    if shown:
+        places = labels[target].map({name: i for i, name in enumerate(shown)}).fillna(len(shown)).astype(int)
+        labelled.append((f"some of {target}", place, places.to_numpy()[sample], list(shown)))
     if labelled:
         figure = cluster_figures.maps(labelled, f"the map of k = {chosen.k} by label, {of}")
         figures.save(figure, folder / "labels.png")
@@ -115,6 +127,14 @@ def draw_scores(store: Store, runs: Sequence[Run], folder: Path, target: str | N
     figures.save(figure, folder / "scores.png")
 
 
+def draw_losses(store: Store, runs: Sequence[Run], folder: Path) -> None:
+    """Both losses of every k against iterations, and the share of labels that changed."""
+    from keras_art.report import cluster_figures, figures
+
+    updates = {f"k = {run.k}": read_table(store.directory(run) / "updates.csv") for run in runs}
+    figures.save(cluster_figures.training_curves(updates), folder / "losses.png")
+
+
 def draw_gap(pretraining: Path, folder: Path) -> None:
     """The gap statistic of a pretraining, where it was asked for."""
     from keras_art.methods.dcec.scores import gap_choice
@@ -139,11 +159,16 @@ def best(store: Store, runs: Sequence[Run], score: str) -> Run:
 
     Its own space flatters it most: where nearly all images are in one cluster, the silhouette is high.
     """
-    sound = [run for run in runs if not (store.metrics(run) or {}).get("notes")] or list(runs)
+    sound = [run for run in runs if is_sound(store, run)] or list(runs)
     found = measured(store, sound)
     values = found.loc[found["method"] == "dcec", score]
     # One row of DCEC for every run, in their order.
     return sound[int(values.reset_index(drop=True).idxmax())] if values.notna().any() else runs[0]
+
+
+def is_sound(store: Store, run: Run) -> bool:
+    """Whether no cluster is empty, none has nearly all images, and the embedding has not collapsed."""
+    return bool((store.metrics(run) or {}).get("sound"))
 
 
 def _film(store: Store, run: Run) -> dict[str, np.ndarray]:

@@ -28,15 +28,16 @@ class Study(flags.Study):
     preset: Literal["demo", "study", "paint", "guo", "west"] = "demo"  # type: ignore[assignment]  # has its own
     """Fixes every field below; any flag overrides one. Default: demo, or study when --data is given."""
     k: tuple[int, ...] = (2, 3, 4, 5, 6, 7, 8, 9, 10)
-    """Numbers of clusters, one run each; all share one pretrained autoencoder."""
+    """Numbers of clusters, one run each; all share one pretrained autoencoder. 1 trains on L_r alone: an embedding
+    without clusters, to compare with."""
     gamma: float = 0.9
     """Weight of the clustering loss, in [0, 1]."""
     convention: Literal["convex", "guo"] = "convex"
     """convex: (1 - gamma) L_r + gamma L_c; guo: L_r + gamma L_c."""
     image_size: int = 128
     """Side of the square input in pixels, a multiple of 8."""
-    resize: Literal["squash", "squash_nearest", "crop", "pad"] = "crop"
-    """How a picture becomes square."""
+    resize: flags.Resize = "crop"
+    """How a picture becomes square; trim cuts borders of one colour off, then crops."""
     channels: Literal[1, 3] = 3
     """3, or 1 for grey."""
     embedding: int = 32
@@ -62,6 +63,8 @@ class Study(flags.Study):
     order: Literal["shuffled", "fixed"] = "shuffled"
     """Of the images in the joint training: shuffled anew in every epoch, or as they are sorted. The pretraining always
     shuffles, as Keras's fit does in all codes."""
+    shown: tuple[str, ...] = ()
+    """Values of --target, such as artists, that get a map of their own, all others grey."""
     backbone: str | None = None
     """A network whose frozen features are clustered for comparison: a name of keras.applications, or a .keras file."""
     preprocessing: Literal["imagenet", "unit", "caffe", "tf", "torch", "none"] = "imagenet"
@@ -97,9 +100,11 @@ def check(study: Study) -> None:
         UserError: naming the flags.
     """
     flags.check_values(
-        study, k=2, epochs=1, pretrain_batch_size=1, batch_size=1, update_interval=1, max_iterations=1, embedding=1,
+        study, k=1, epochs=1, pretrain_batch_size=1, batch_size=1, update_interval=1, max_iterations=1, embedding=1,
         limit=0, gap_references=0, tol=0,
     )  # fmt: skip
+    if study.shown and not study.target:
+        raise UserError("--shown names values of a label column: give --target, too")
     if not study.k:
         raise UserError("--k needs at least one number of clusters")
     if not 0 <= study.gamma <= 1:
@@ -129,6 +134,8 @@ def collections(study: Study, store: Store) -> Chosen:
         raise UserError(
             f"{choice.name} has no label column {study.target!r}; it has {', '.join(choice.columns) or 'none'}"
         )
+    if missing := [] if not study.target else sorted(set(study.shown) - set(choice.columns[study.target])):
+        raise UserError(f"--shown {missing[0]!r} is no {study.target} of {choice.name}")
     return {"pictures": (found, choice)}
 
 

@@ -12,6 +12,7 @@ from keras_art.report.tables import PaperTable, compare
 from keras_art.store.reading import read_table
 from keras_art.store.runs import Store
 from keras_art.study.records import finished, variant
+from reproductions.dcec_paint import agreement
 from reproductions.dcec_paint.study import NETWORK, PRINTED, Run, Study
 
 if TYPE_CHECKING:
@@ -71,63 +72,63 @@ TABLE_CONTINGENCY = PaperTable(
 )
 TABLE_ARTISTS = PaperTable(
     name="artists",
-    source="West, artists, typed without the errors of their years and movements",
+    source="West, artists; spelling mended, and the death of Tom Wesselmann, printed as 1945",
     metric="images; 10,505 in all",
-    index=1,
+    index=5,
     column_name="count",
     digits=0,
     text="""
-    artist                        n
-    henri_cartier-bresson         250
-    victor_vasarely               250
-    ansel_adams                   249
-    sam_francis                   249
-    hiroshi_sugimoto              249
-    maurice_de_vlaminck           246
-    wayne_thiebaud                246
-    karel_appel                   244
-    andy_warhol                   243
-    bernard_buffet                242
-    keith_haring                  242
-    gerhard_richter               241
-    jasper_johns                  239
-    alighiero_boetti              238
-    robert_motherwell             238
-    marc_chagall                  237
-    helmut_newton                 236
-    jean_dubuffet                 236
-    irving_penn                   235
-    robert_rauschenberg           234
-    jim_dine                      233
-    joan_miro                     233
-    frank_stella                  233
-    christo                       232
-    tom_wesselmann                232
-    takashi_murakami              230
-    roy_lichtenstein              229
-    sol_lewitt                    229
-    zao_wou-ki                    228
-    damien_hirst                  227
-    raoul_dufy                    226
-    qi_baishi                     222
-    david_hockney                 213
-    zhang_daqian                  210
-    laurence_stephen_lowry        209
-    pierre-auguste_renoir         203
-    alexander_calder              202
-    francis_newton_souza          199
-    max_ernst                     198
-    albrecht_dürer                191
-    pu_ru                         179
-    lucio_fontana                 174
-    salvador_dalí                 173
-    rembrandt_harmensz._van_rijn  171
-    henry_moore                   148
-    henri_de_toulouse-lautrec     120
-    pablo_picasso                 117
-    henri_matisse                 99
-    edgar_degas                   83
-    auguste_rodin                 18
+    artist                       birth death media                        movement n
+    henri_cartier-bresson        1908  2004  photography                  street_photography 250
+    victor_vasarely              1906  1997  painting,sculpture           op_art 250
+    ansel_adams                  1902  1984  photography                  Group_f/64 249
+    sam_francis                  1923  1994  painting,printmaking         - 249
+    hiroshi_sugimoto             1948  -     photography                  - 249
+    maurice_de_vlaminck          1876  1958  painting                     fauvism 246
+    wayne_thiebaud 1920 - painting pop_art,new_realism,bay_area_figurative_movement 246
+    karel_appel                  1921  2006  painting,drawing,sculpture   cobra 244
+    andy_warhol                  1928  1987  printmaking,painting         pop_art 243
+    bernard_buffet               1928  1999  painting,drawing,printmaking expressionism 242
+    keith_haring                 1958  1990  painting,drawing             pop_art,street_art 242
+    gerhard_richter              1932  -     photography,painting         capitalist_realism 241
+    jasper_johns                 1930  -     painting,printmaking         - 239
+    alighiero_boetti             1940  1994  painting                     abstract_expressionism,neo-dada,pop_art 238
+    robert_motherwell            1915  1991  painting,printmaking         abstract_expressionism 238
+    marc_chagall                 1887  1985  painting                     cubism,expressionism 237
+    helmut_newton                1920  2004  photography                  - 236
+    jean_dubuffet                1901  1985  painting                     Art_Brut 236
+    irving_penn                  1917  2009  photography                  - 235
+    robert_rauschenberg          1925  2008  painting                     neo-dada,abstract_expressionism 234
+    jim_dine                     1935  -     painting                     neo-dada,pop_art 233
+    joan_miro                    1893  -     painting                     surrealism,dada,experimental 233
+    frank_stella                 1936  -     painting,printmaking         modernism,abstract_expressionism 233
+    christo                      1935  -     painting                     nouveau_réalisme 232
+    tom_wesselmann               1931  2004  painting                     pop_art 232
+    takashi_murakami             1962  -     contemporary_art             superflat 230
+    roy_lichtenstein             1923  1997  painting                     pop_art 229
+    sol_lewitt                   1928  2007  painting,drawing             conceptual_art,minimalism 229
+    zao_wou-ki                   1920  2013  painting                     - 228
+    damien_hirst                 1965  -     painting                     young_british_artists 227
+    raoul_dufy                   1877  1953  painting                     fauvism,impressionism,modernism,cubism 226
+    qi_baishi                    1864  1957  painting                     guohuo 222
+    david_hockney                1937  -     painting,printmaking         pop_art 213
+    zhang_daqian                 1899  1983  painting                     guohuo 210
+    laurence_stephen_lowry       1887  1976  painting                     - 209
+    pierre-auguste_renoir        1841  1919  painting                     impressionism 203
+    alexander_calder             1898  1976  sculpture                    - 202
+    francis_newton_souza         1924  2002  painting,drawing             progressive_art 199
+    max_ernst                    1891  1976  painting                     dada,surrealism 198
+    albrecht_dürer               1471  1528  painting,printmaking         high_renaissance 191
+    pu_ru                        1896  1963  painting                     guohuo 179
+    lucio_fontana                1899  1968  painting                     spatialism 174
+    salvador_dalí                1904  1989  painting                     cubism,dada,surrealism 173
+    rembrandt_harmensz._van_rijn 1606  1669  painting                     dutch_golden_age,baroque 171
+    henry_moore                  1898  1986  bronze_sculpture             modernism 148
+    henri_de_toulouse-lautrec    1864  1901  painting                     post-impressionism,art_nouveau 120
+    pablo_picasso                1881  1973  painting                     cubism,surrealism 117
+    henri_matisse                1869  1954  painting                     fauvism,modernism,post-impressionism 99
+    edgar_degas                  1834  1917  painting                     impressionism 83
+    auguste_rodin                1840  1917  drawing                      - 18
     """,
 )
 
@@ -158,7 +159,7 @@ def tables_of(store: Store, only: Sequence[Run] | None, study: Study) -> Tables:
     if ours.empty:
         return Tables(beside_west(done))
     title = "\n".join([SPACES, *recovered(ours, done, study.target)])
-    return Tables(beside_west(done), [(title, ours)], digits=3)
+    return Tables(beside_west(done), [(title, ours), (agreement.TITLE, agreement.agreements(done))], digits=3)
 
 
 def clusterings(store: Store, only: Sequence[Run] | None) -> list[Clustered]:

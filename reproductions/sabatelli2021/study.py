@@ -63,8 +63,8 @@ class Study(flags.Study):
     """Side of the stored square image in pixels."""
     crop: int = 224
     """Side of the random crop that is the network's input; the middle in tests (0: the whole image)."""
-    resize: Literal["squash", "squash_nearest", "crop", "pad"] = "crop"
-    """How a picture becomes square."""
+    resize: flags.Resize = "crop"
+    """How a picture becomes square; trim cuts borders of one colour off, then crops."""
     learning_rate: float = 0.1
     """Of SGD with a Nesterov momentum of 0.9."""
     weight_decay: float = 1e-5

@@ -14,7 +14,7 @@ from keras_art.data import tasks
 from keras_art.data.choices import choose_all
 from keras_art.data.sources import BadCollection, load_collection
 from keras_art.errors import UserError
-from keras_art.methods.dcec import clustering, scores, spaces
+from keras_art.methods.dcec import clustering, joint, scores, spaces
 from keras_art.pictures import colours
 from keras_art.report import cluster_figures, figures
 from keras_art.store import runs
@@ -275,3 +275,32 @@ def test_numbers_of_clusters_are_whole_on_the_axis(ks):
     table = pd.DataFrame({"k": ks, "dcec": np.linspace(0.1, 0.3, len(ks))})
     ticks = cluster_figures.against_k({"silhouette": table}, "t").axes[0].get_xticks()
     assert len(ticks) and all(tick == int(tick) for tick in ticks)
+
+
+def test_one_cluster_trains_until_its_losses_are_steady():
+    def reason(*losses: float, k: int = 1, changed: float = 0.0) -> str:
+        rows = [{"iteration": 0, "changed": 0.0}]
+        rows += [{"iteration": 140 * i, "changed": changed, "loss": loss} for i, loss in enumerate(losses, 1)]
+        return joint._reason(rows, k, 0.001, 560)
+
+    assert reason() == reason(0.5) == reason(0.5, 0.5) == reason(0.5, 0.3, 0.2999) == ""
+    assert reason(0.5, 0.3, 0.2999, 0.2998) == "tol"
+    assert reason(0.5, 0.4, 0.3, 0.2) == "max_iterations"
+    assert reason(float("nan")) == "diverged"
+    assert reason(0.5, k=2) == "tol" and reason(0.5, k=2, changed=0.5) == ""
+    assert scores.warnings_of(np.zeros(5, int), 1) == []
+
+
+def test_a_clustering_that_follows_what_is_no_label_is_told_of():
+    shape, label = np.repeat([0, 1], 50), np.tile([0, 1], 50)
+    columns, formats = pd.DataFrame({"genre": label.astype(str)}), pd.DataFrame({"aspect": shape, "colour": label})
+    points = np.random.default_rng(0).normal(size=(100, 2))
+    clusterings = {"dcec": shape, "kmeans_pixels": label}
+    table = scores.score_table(columns, clusterings, {"learned": points}, formats).to_dict("records")
+    assert table[0]["format_aspect"] == pytest.approx(1) and table[0]["format_colour"] == pytest.approx(0, abs=1e-9)
+    assert scores.found_formats(table[0]) == [
+        "its clusters follow the pictures' aspect (NMI 1.00, genre by 0.00): --resize trim cuts borders off"
+    ]
+    assert scores.found_formats({"nmi_genre": 0.5, "format_aspect": 0.4}) == []
+    assert scores.found_formats({"format_aspect": 0.05}) == []
+    assert scores.found_formats({"format_colour": 0.3}) == ["its clusters follow the pictures' colour (NMI 0.30)"]

@@ -82,6 +82,8 @@ def in_a_fresh_process(*arguments, folder):
 def test_wests_tables_are_typed_as_printed():
     artists = tables.TABLE_ARTISTS.cells()
     assert len(artists) == 50 and artists["paper"].sum() == 10_505
+    of = artists.set_index("artist").loc["rembrandt_harmensz._van_rijn"]
+    assert (of["birth"], of["death"], of["media"]) == ("1606", "1669", "painting")
     contingency = tables.TABLE_CONTINGENCY.cells().pivot(index="of_3", columns="of_8", values="paper")
     assert contingency.sum(axis=1).tolist() == [3399, 3862, 3244]
     assert contingency.sum().tolist() == [921, 841, 1779, 1923, 771, 930, 1810, 1530]
@@ -230,7 +232,7 @@ def test_a_killed_study_goes_on_and_ends_with_the_same_numbers(arguments, tmp_pa
 @pytest.mark.parametrize(
     ("extra", "words"),
     [
-        (["--k", "1"], "--k"),
+        (["--k", "0"], "--k"),
         (["--k", "25"], "--k 25"),
         (["--k", "3", "3"], "--k"),
         (["--gamma", "1.5"], "--gamma"),

@@ -18,6 +18,7 @@ from keras_art.errors import UserError
 from keras_art.learning import training
 from keras_art.methods.dcec import joint, scores, spaces
 from keras_art.methods.dcec.baselines import cluster_baselines
+from keras_art.methods.dcec.formats import formats
 from keras_art.methods.dcec.network import autoencoder
 from keras_art.networks.loading import load_model
 from keras_art.networks.trained import ModelCard, provenance, save
@@ -196,13 +197,16 @@ def _clustered(
     write_arrays(folder / "embeddings.npz", {**_film(folder / "checkpoint", ended), "q": ended.q})
     labels = scores.telling(ready.task.columns)
     fixed = {"embedding": embedding, "pca": pca}
-    table = scores.score_table(labels, {"dcec": clusters, **baselines}, {"learned": ended.z, **fixed})
+    looks = formats(store, run, ready)
+    table = scores.score_table(labels, {"dcec": clusters, **baselines}, {"learned": ended.z, **fixed}, looks)
+    wrong = scores.warnings_of(clusters, run.k, ended.z)
     write(folder / "scores.csv", table.to_csv(index=False))
     return {
         **facts,
         "classes": {name: int(labels[name].nunique()) for name in labels},
         "sizes": np.bincount(clusters, minlength=run.k).tolist(),
-        "notes": notes + scores.warnings_of(clusters, run.k, ended.z),
+        "sound": not wrong,
+        "notes": notes + wrong + scores.found_formats(table.iloc[0].dropna().to_dict()),
         "scores": json.loads(table.set_index("method").to_json(orient="index")),
     }
 

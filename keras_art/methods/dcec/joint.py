@@ -24,13 +24,13 @@ from keras_art.methods.dcec.network import ClusteringLayer
 from keras_art.pictures.pipeline import Batches
 
 EPSILON = 1e-7  # p and q are clipped to [EPSILON, 1] before the logarithm, as in Keras
+STEADY = 5e-4  # how far apart the losses of one cluster may be at the end
 
 
 def loss_weights(gamma: float, convention: str = "convex") -> tuple[float, float]:
-    """lambda_r and lambda_c.
+    """lambda_r and lambda_c of a gamma in [0, 1].
 
     Args:
-        gamma: in [0, 1].
         convention: "convex" is (1 - gamma, gamma), as the code of DCEC-Paint has it, whose texts state gamma in five
             ways; "guo" is (1, gamma), L_r + gamma L_c.
 
@@ -88,10 +88,8 @@ class DCEC(keras.Model):
     """Images -> q and reconstructions, trained on lambda_r L_r + lambda_c L_c.
 
     Args:
-        encoder, decoder: as those of `Autoencoder`; their weights are shared, not copied.
-        clusters: k.
-        lambda_r: weight of L_r.
-        lambda_c: weight of L_c.
+        encoder, decoder: as those of `Autoencoder`; their weights are shared, not copied. `clusters`: k.
+        lambda_r, lambda_c: weights of L_r and L_c.
         alpha: degrees of freedom of Student's t.
     """
 
@@ -182,7 +180,7 @@ class DCEC(keras.Model):
             changed = float(np.mean(labels != last))
             history.append({"iteration": iteration, "changed": changed, **losses})
             on_update(Update(iteration, changed, losses, z, q))
-            if stop := _reason(iteration, changed, tol, max_iterations, losses):
+            if stop := _reason(history, self.clustering.clusters, tol, max_iterations):
                 return Clustering(stop, iteration, z, q, history)
             target = replace(images, labels=target_distribution(q))
             ahead = min(iteration + update_interval, max_iterations)
@@ -229,12 +227,14 @@ class Clustering:
     history: list[dict[str, float]] = field(repr=False)
 
 
-def _reason(iteration: int, changed: float, tol: float, most: int, losses: dict[str, float]) -> str:
-    if not np.isfinite(losses.get("loss", 0.0)):
+def _reason(history: list[dict[str, float]], clusters: int, tol: float, most: int) -> str:
+    last, recent = history[-1], [row["loss"] for row in history[-3:] if "loss" in row]
+    if not np.isfinite(last.get("loss", 0.0)):
         return "diverged"
-    if iteration > 0 and changed < tol:  # at first there is nothing to compare with
-        return "tol"
-    return "max_iterations" if iteration >= most else ""
+    steady = last["iteration"] > 0 and last["changed"] < tol  # at first there is nothing to compare with
+    if clusters == 1:  # no label can change: West's code waits for three losses close to their mean
+        steady = len(recent) == 3 and float(np.ptp(recent)) < STEADY
+    return "tol" if steady else "max_iterations" if last["iteration"] >= most else ""
 
 
 def reconstruction_loss(encoder: keras.Model, x: Any, reconstruction: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The page of one clustering: a card for every cluster, its colours, and what the decoder makes of its pictures."""
+"""The page of one clustering, or of a baseline beside it: a card for every cluster, and its colours."""
 
 from __future__ import annotations
 
@@ -25,33 +25,45 @@ ACROSS = 12  # pictures in a row of a gallery
 LABELS = 4  # values of a label column that a card names
 
 
-def draw_page(store: Store, run: ClusteringRun) -> Path:
-    """Writes `page.html` into a finished clustering's directory, and its `colours.png` and `reconstructions.png`."""
-    folder = store.directory(run)
-    ready = tasks.load(store, run.collection, run.image_size, run.resize)
-    assigned = read_table(folder / "assignments.csv", usecols=["cluster", "probability"])
-    clusters, certain = assigned["cluster"].to_numpy() - 1, assigned["probability"].to_numpy()
-    looks = colours.statistics(ready.pixels, ready.rows)
-    measured = read_json(folder / "metrics.json")
-    histograms = cluster_figures.colour_histograms(looks, clusters, run.k)
-    figures.save(histograms, folder / "colours.png")
-    decoded = _reconstructions(folder, ready)
-    figures.save(decoded, folder / "reconstructions.png")
+def draw_page(store: Store, run: ClusteringRun, method: str = "dcec") -> Path:
+    """Writes `page.html` into a finished clustering's directory, and its `colours.png` and `reconstructions.png`.
 
-    page = Page(f"{run.collection}: {run.k} clusters, seed {run.seed}")
-    page.text(f"{len(clusters):,} images, {measured['steps']} iterations, stopped by {measured['stop']}")
-    page.text(f"loss = {measured['lambda_r']:g} L_r + {measured['lambda_c']:g} L_c")
-    for note in measured["notes"]:
+    Args:
+        method: or one of its baselines, which gets `page-METHOD.html` alone.
+    """
+    folder, own = store.directory(run), method == "dcec"
+    ready = tasks.load(store, run.collection, run.image_size, run.resize)
+    if own:
+        assigned = read_table(folder / "assignments.csv", usecols=["cluster", "probability"])
+        clusters, certain = assigned["cluster"].to_numpy() - 1, assigned["probability"].to_numpy()
+    else:
+        clusters, certain = read_table(folder / "baselines.csv", usecols=[method])[method].to_numpy(), None
+    looks = colours.statistics(ready.pixels, ready.rows)
+    measured, scored = read_json(folder / "metrics.json"), read_table(folder / "scores.csv")
+    histograms = cluster_figures.colour_histograms(looks, clusters, run.k)
+
+    page = Page(f"{run.collection}: {run.k} clusters{'' if own else f' of {method}'}, seed {run.seed}")
+    if own:
+        page.text(f"{len(clusters):,} images, {measured['steps']} iterations, stopped by {measured['stop']}")
+        page.text(f"loss = {measured['lambda_r']:g} L_r + {measured['lambda_c']:g} L_c")
+    (row,) = scored[scored["method"] == method].to_dict("records")
+    said = measured["notes"] if own else scores.warnings_of(clusters, run.k) + scores.found_formats(row)
+    for note in said:
         page.text(note)
-    page.table(_scores(read_table(folder / "scores.csv")), digits=3)
+    page.table(_scores(scored), digits=3)
     for cluster in range(run.k):
         _card(page, cluster, np.flatnonzero(clusters == cluster), ready, certain, looks)
     page.heading("Colours and lightness")
     page.figure(histograms, "mean colour and lightness of the images of each cluster")
-    page.heading("Images and their reconstructions")
-    page.figure(decoded, "images, and what the decoder makes of their embedding")
-    page.save(folder / "page.html")
-    return folder / "page.html"
+    if own:
+        decoded = _reconstructions(folder, ready)
+        figures.save(histograms, folder / "colours.png")
+        figures.save(decoded, folder / "reconstructions.png")
+        page.heading("Images and their reconstructions")
+        page.figure(decoded, "images, and what the decoder makes of their embedding")
+    path = folder / ("page.html" if own else f"page-{method}.html")
+    page.save(path)
+    return path
 
 
 def _scores(table: pd.DataFrame) -> pd.DataFrame:
@@ -65,18 +77,19 @@ def _card(
     cluster: int,
     members: np.ndarray,
     ready: tasks.Ready,
-    certain: np.ndarray,
+    certain: np.ndarray | None,
     looks: pd.DataFrame,
 ) -> None:
-    """One cluster: how many, how certain, how light, which labels, and three rows of its pictures."""
+    """One cluster: how many, how certain, how light, which labels, and rows of its pictures."""
     if not len(members):
         page.heading(f"Cluster {cluster + 1}")
         page.text("empty")
         return
     mean = looks.iloc[members].mean()
     page.heading(f"Cluster {cluster + 1}", f"rgb({mean['red']:.0f}, {mean['green']:.0f}, {mean['blue']:.0f})")
+    sure = "" if certain is None else f", mean q {certain[members].mean():.2f}"
     page.text(
-        f"{len(members):,} images, mean q {certain[members].mean():.2f}; lightness {mean['lightness']:.0f} of 100 "
+        f"{len(members):,} images{sure}; lightness {mean['lightness']:.0f} of 100 "
         f"(all images {looks['lightness'].mean():.0f}), a {mean['a']:+.0f}, b {mean['b']:+.0f}"
     )
     labels = scores.telling(ready.task.columns)
@@ -87,11 +100,12 @@ def _card(
             for value, n in mine.items()
         )
         page.text(f"{name}: {', '.join(shares)}")
-    order = members[np.argsort(-certain[members], kind="stable")]
-    drawn = np.random.default_rng(cluster).permutation(members)[:ACROSS]
-    rows = [("most", order[:ACROSS]), ("least", order[::-1][:ACROSS]), ("random", drawn)]
+    rows = [("random", np.random.default_rng(cluster).permutation(members)[:ACROSS])]
+    if certain is not None:
+        order = members[np.argsort(-certain[members], kind="stable")]
+        rows = [("most", order[:ACROSS]), ("least", order[::-1][:ACROSS]), *rows]
     gallery = mosaics.strips([(words, [ready.pixels[ready.rows[i]] for i in chosen]) for words, chosen in rows])
-    page.figure(gallery, "most certain, least certain, random")
+    page.figure(gallery, "random" if certain is None else "most certain, least certain, random")
 
 
 def _reconstructions(folder: Path, ready: tasks.Ready) -> Figure:

@@ -70,7 +70,10 @@ def telling(columns: pd.DataFrame) -> pd.DataFrame:
 
 
 def score_table(
-    columns: pd.DataFrame, clusterings: Mapping[str, np.ndarray], spaces: Mapping[str, np.ndarray]
+    columns: pd.DataFrame,
+    clusterings: Mapping[str, np.ndarray],
+    spaces: Mapping[str, np.ndarray],
+    formats: pd.DataFrame,
 ) -> pd.DataFrame:
     """One row per clustering, None where a score is not defined.
 
@@ -78,10 +81,11 @@ def score_table(
         columns: label columns, one row per image.
         clusterings: method -> cluster of each image (images,).
         spaces: name -> points (images, dimensions); in "learned", which was trained to cluster, only "dcec" is scored.
+        formats: what is no label, in groups: one column of integers per property, one row per image.
 
     Returns:
         Columns method; silhouette_SPACE and calinski_harabasz_SPACE for every space; accuracy_LABEL, nmi_LABEL and
-        ari_LABEL for every label column.
+        ari_LABEL for every label column; format_PROPERTY, the mutual information (NMI) with every property.
     """
     rows = []
     codes = {name: pd.factorize(columns[name], sort=True)[0] for name in columns}
@@ -92,6 +96,8 @@ def score_table(
                 row |= {f"{name}_{space}": value for name, value in separation(points, clusters).items()}
         for name, labels in codes.items():
             row |= {f"{score}_{name}": value for score, value in agreement(labels, clusters).items()}
+        for name in formats:
+            row[f"format_{name}"] = agreement(formats[name].to_numpy(), clusters)["nmi"]
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -150,6 +156,25 @@ def stability(clusterings: Sequence[np.ndarray]) -> float | None:
     return float(np.mean(pairs)) if pairs else None
 
 
+def found_formats(row: Mapping[str, Any], least: float = 0.1) -> list[str]:
+    """Says that a clustering follows what is no label, by `least` or more, and no label better.
+
+    Args:
+        row: of a `score_table`.
+    """
+
+    def largest(beginning: str) -> tuple[float, str]:
+        found = [(value, name.removeprefix(beginning)) for name, value in row.items() if name.startswith(beginning)]
+        return max(found, default=(0.0, ""))
+
+    (shape, form), (best, label) = largest("format_"), largest("nmi_")
+    if shape < max(least, best):
+        return []
+    than = f", {label} by {best:.2f}" if label else ""
+    remedy = ": --resize trim cuts borders off" if form in ("aspect", "border") else ""
+    return [f"its clusters follow the pictures' {form} (NMI {shape:.2f}{than}){remedy}"]
+
+
 def warnings_of(clusters: np.ndarray, k: int, z: np.ndarray | None = None) -> list[str]:
     """What a person must know before looking at a clustering: empty clusters, one that has nearly all, a collapse.
 
@@ -161,7 +186,7 @@ def warnings_of(clusters: np.ndarray, k: int, z: np.ndarray | None = None) -> li
     found = []
     if empty := [str(i + 1) for i in np.flatnonzero(sizes == 0)]:
         found.append(f"{len(empty)} of {k} clusters are empty: {', '.join(empty)}")
-    if sizes.max() > 0.9 * len(clusters):
+    if k > 1 and sizes.max() > 0.9 * len(clusters):
         found.append(f"cluster {sizes.argmax() + 1} holds {sizes.max() / len(clusters):.0%} of all images")
     if z is not None and z.std(axis=0).max() < 1e-3 * max(1.0, float(np.abs(z).max())):
         found.append("the embedding has collapsed: all images lie in one point")

@@ -1,0 +1,57 @@
+"""Margins of one colour round a picture: what a scanner, a mount or padding to a square has left."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ALIKE = 16  # of 255: what a channel of a border may differ from its median colour, which JPEG makes it do
+WHOLE = 0.99  # of a line's pixels that must be alike
+LEAST = 0.02  # of a side: a single line is no border
+
+
+def inside(picture: np.ndarray) -> tuple[int, int, int, int]:
+    """The box that is left without the borders: left, top, right and bottom, as Pillow has them.
+
+    A border is lines at an edge that have one colour throughout, the median of the outermost; each edge has its own.
+    Where nothing would be left, or a border is narrower than `LEAST`, there is none.
+
+    Args:
+        picture: (height, width, 3) uint8.
+    """
+    height, width = picture.shape[:2]
+    left, right = (_lines(np.swapaxes(picture, 0, 1)[::step]) for step in (1, -1))
+    top, bottom = (_lines(picture[::step]) for step in (1, -1))
+    if left + right >= width or top + bottom >= height:
+        return 0, 0, width, height
+    return left, top, width - right, height - bottom
+
+
+def _lines(picture: np.ndarray) -> int:
+    """How many lines from the first on are of its colour."""
+    colour = np.median(picture[0], axis=0)
+    same = (np.abs(picture.astype(np.int16) - colour).max(axis=2) <= ALIKE).mean(axis=1) >= WHOLE
+    count = len(same) if same.all() else int(same.argmin())
+    return count if count >= max(2, LEAST * len(picture)) else 0
+
+
+def measured(pixels: np.ndarray, rows: np.ndarray) -> pd.DataFrame:
+    """One row per picture: `border`, the share of its area, and `aspect`, width over height of what is inside.
+
+    Args:
+        pixels: (stored rows, size, size, 3) uint8.
+        rows: (n,), the pictures that are meant.
+    """
+    import pandas as pd
+
+    found = []
+    for row in rows:
+        picture = np.asarray(pixels[row])
+        left, top, right, bottom = inside(picture)
+        width, height = right - left, bottom - top
+        found.append((1 - width * height / (picture.shape[0] * picture.shape[1]), width / height))
+    return pd.DataFrame(found, columns=["border", "aspect"])

@@ -1,0 +1,57 @@
+"""Margins of one colour, found and cut off."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from keras_art.pictures import borders, images
+
+RNG = np.random.default_rng(0)
+
+
+def painted(width: int, height: int) -> np.ndarray:
+    return RNG.integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+def framed(inner: np.ndarray, left: int, top: int, size: int = 64, colour=(250, 248, 240)) -> np.ndarray:
+    picture = np.full((size, size, 3), colour, np.uint8)
+    picture[top : top + inner.shape[0], left : left + inner.shape[1]] = inner
+    return picture
+
+
+@pytest.mark.parametrize("colour", [(0, 0, 0), (255, 255, 255), (120, 90, 60)])
+def test_padding_to_a_square_is_a_border_and_leaves_the_picture(colour):
+    picture = framed(painted(64, 40), 0, 12, colour=colour)
+    noisy = np.clip(picture.astype(int) + RNG.integers(-6, 7, picture.shape), 0, 255).astype(np.uint8)  # as JPEG has it
+    for shown in (picture, noisy):
+        assert borders.inside(shown) == (0, 12, 64, 52)
+    found = borders.measured(picture[None], np.array([0]))
+    assert found["border"][0] == pytest.approx(24 / 64) and found["aspect"][0] == pytest.approx(64 / 40)
+
+
+def test_a_picture_to_its_edges_one_of_one_colour_and_a_single_line_have_no_border():
+    line = painted(64, 64)
+    line[0] = 9
+    for picture in (painted(64, 64), np.full((64, 64, 3), 7, np.uint8), line):
+        assert borders.inside(picture) == (0, 0, 64, 64)
+
+
+def test_each_edge_has_its_own_colour():
+    picture = framed(painted(50, 64), 0, 0, colour=(0, 0, 0))
+    picture[:, 50:] = 255
+    assert borders.inside(picture) == (0, 0, 50, 64)
+
+
+def test_trim_cuts_the_border_off_and_takes_the_middle(tmp_path):
+    inner = np.zeros((300, 600, 3), np.uint8)
+    inner[:, :, 0] = np.linspace(0, 255, 600)
+    inner[::2, :, 1] = 200
+    Image.fromarray(framed(inner, 100, 250, 800)).save(tmp_path / "padded.png")
+    Image.fromarray(inner).save(tmp_path / "whole.png")
+    trimmed, _ = images.decode(tmp_path / "padded.png", 32, "trim")
+    whole, _ = images.decode(tmp_path / "whole.png", 32, "crop")
+    assert np.abs(trimmed.astype(int) - whole).mean() < 6
+    cropped, _ = images.decode(tmp_path / "padded.png", 32, "crop")
+    assert np.abs(cropped.astype(int) - whole).mean() > 30
