@@ -23,9 +23,7 @@ def visual_backprop(model: keras.Model, taps: Sequence[str], images: np.ndarray,
     it then misses of the size (37 to 75) is shared by both edges: cropped, or filled with the edge's own value. The
     paper's kernel is the forward layer's; where that exceeds the stride, its overlaps print a grid on the map.
 
-    The Keras version of the 2018 study read every layer with "Conv2D" in its class name, before batch normalisation and
-    on shortcuts too, normalised each map before the product, and upsampled by a kernel of 3 and a stride of 2 only.
-    Here the caller names the taps, the product is normalised, and any ratio of sizes is reached.
+    The Keras version of the 2018 study is `visual_backprop_2018`.
 
     Args:
         model: A functional model from images to feature maps.
@@ -69,6 +67,47 @@ def visual_backprop(model: keras.Model, taps: Sequence[str], images: np.ndarray,
         visual = _stretch(_upsample(visual, shallow.shape[1:3]) * shallow)
     visual = _stretch(_upsample(visual, inputs.shape[2:4] if first else inputs.shape[1:3]))
     return keras.Model(inputs, visual[..., 0]).predict(images, batch_size=batch_size, verbose=0)
+
+
+def visual_backprop_2018(model: keras.Model, images: np.ndarray, batch_size: int = 32) -> np.ndarray:
+    """VisualBackProp as the released code of the 2018 study has it, for networks whose maps halve from size to size.
+
+    What differs from `visual_backprop`: every layer with "Conv2D" in its class name is read, whatever stands behind it
+    (in a ResNet, before batch normalisation and on shortcuts too); each map is min-max normalised before the product,
+    and not the product; where two sizes differ the deeper is upsampled once, by a kernel of ones of 3 and a stride of
+    2, whose overlaps print a grid; and the map ends at the size of the first convolution's.
+
+    Args:
+        model: a functional model from images to feature maps.
+        images: what it takes: (n, height, width, channels), channels last.
+
+    Returns:
+        (n, h, w) float32, each map stretched to [0, 1] at the end, for figures.
+
+    Raises:
+        ValueError: no convolution, or two sizes of which one is not twice the other.
+    """
+    import keras
+    from keras import ops
+
+    convolutions = [layer for layer in model.layers if "Conv2D" in type(layer).__name__]
+    if not convolutions:
+        raise ValueError(f"{model.name} has no layer whose class is called Conv2D")
+    visual = None
+    for layer in reversed(convolutions):
+        x = ops.mean(ops.cast(layer.output, "float32"), axis=3, keepdims=True)
+        low, high = (end(x, axis=(1, 2, 3), keepdims=True) for end in (ops.min, ops.max))
+        x = (x - low) / (high - low + 1e-6)
+        if visual is not None and visual.shape[1:3] != x.shape[1:3]:
+            ones: dict[str, object] = {"kernel_initializer": "ones", "use_bias": False, "dtype": "float32"}
+            visual = keras.layers.Conv2DTranspose(1, 3, 2, padding="same", **ones)(visual)
+            if visual.shape[1:3] != x.shape[1:3]:
+                raise ValueError(
+                    f"the map of {layer.name} in {model.name}, {x.shape[1]} x {x.shape[2]}, is not twice the next: the "
+                    f"released variant is for networks whose sizes halve, such as VGG19; take the paper's"
+                )
+        visual = x if visual is None else visual * x
+    return keras.Model(model.inputs, _stretch(visual)[..., 0]).predict(images, batch_size=batch_size, verbose=0)
 
 
 def _upsample(maps: Any, size: Sequence[int]) -> Any:

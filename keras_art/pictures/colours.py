@@ -1,11 +1,15 @@
-"""What a picture's colours are on the whole: the mean of each channel, and of CIELAB."""
+"""What a picture's colours are on the whole, and a picture in the colours of another."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
+from PIL import Image
 
 CHUNK = 256  # pictures at a time
+BLANK = 4.0  # what an untrained decoder's grey squares stay below, and paintings far above
 # sRGB (IEC 61966-2-1) to CIE XYZ over its white, D65.
 TO_XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
 WHITE = TO_XYZ.sum(axis=1)
@@ -36,3 +40,34 @@ def statistics(pixels: np.ndarray, rows: np.ndarray) -> pd.DataFrame:
         small = part[:, ::step, ::step]
         means.append(np.concatenate([small.mean(axis=(1, 2)), lab(small).mean(axis=(1, 2))], axis=1))
     return pd.DataFrame(np.concatenate(means), columns=["red", "green", "blue", "lightness", "a", "b"])
+
+
+def recolour(picture: np.ndarray, like: np.ndarray) -> np.ndarray:
+    """A picture in the colours of another, by CORAL (Sun et al. 2016) as AdaIN's code has it; both (h, w, 3) uint8.
+
+    Each channel is standardised; the sums of the channels' products, with 1 added to those of a channel by itself, are
+    brought from ours to theirs by their matrix roots; the channels get the other's means and deviations.
+    """
+    (ours, _, _), (theirs, mean, deviation) = (_standardised(image) for image in (picture, like))
+    transform = _root(theirs.T @ theirs + np.eye(3), 0.5) @ _root(ours.T @ ours + np.eye(3), -0.5)
+    matched = ours @ transform.T * deviation + mean
+    return np.rint(np.clip(matched, 0, 255)).astype(np.uint8).reshape(picture.shape)
+
+
+def _standardised(picture: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Pixels (n, 3) of mean 0 and deviation 1 in each channel, and what these were."""
+    pixels = picture.reshape(-1, 3).astype(float)
+    mean, deviation = pixels.mean(0), pixels.std(0, ddof=1)
+    return (pixels - mean) / np.maximum(deviation, 1e-5), mean, deviation  # a picture of one colour has no spread
+
+
+def _root(products: np.ndarray, power: float) -> np.ndarray:
+    values, vectors = np.linalg.eigh(products)
+    return (vectors * values**power) @ vectors.T
+
+
+def is_blank(path: Path) -> bool:
+    """Whether a picture's lightness hardly varies over a grid of 32 by 32: a deviation below `BLANK` of 255."""
+    with Image.open(path) as picture:
+        small = picture.convert("L").resize((32, 32), Image.Resampling.BOX)
+    return bool(np.asarray(small).std() < BLANK)

@@ -137,18 +137,32 @@ def _compare(page: pages.Page, store: Store, models: dict[str, dict[int, Multita
 
 def _curves(page: pages.Page, store: Store, models: dict[str, dict[int, MultitaskRun]]) -> None:
     page.heading("Learning curves")
-    page.text("Mean over seeds, in a band from the smallest to the largest; the dot is the last epoch.")
-    for task in dict.fromkeys(task for runs in models.values() for run in runs.values() for task in run.targets):
+    page.text(
+        "Mean over seeds, in a band from the smallest to the largest; the dot is the last epoch, the grey line where "
+        "the backbone thaws. Losses of training are with dropout and augmentation; of several columns they are the sum."
+    )
+    every = [run for runs in models.values() for run in runs.values()]
+    of_task = {task: f"{task}_accuracy" for run in every for task in run.targets}
+    for title, column in {**of_task, "loss": "loss"}.items():
         curves: dict[str, dict[str, pd.DataFrame]] = {}
         for name, runs in models.items():
-            lines = [
-                read_table(store.directory(run) / "history.csv").assign(seed=seed)
-                for seed, run in runs.items()
-                if task in run.targets
-            ]
-            if lines:
-                curves[name] = {"fine_tuning": pd.concat(lines)}
-        page.figure(figures.learning_curves(curves, title=task, metric=f"val_{task}_accuracy"))
+            told = {seed: run for seed, run in runs.items() if title == "loss" or title in run.targets}
+            tables = [read_table(store.directory(run) / "history.csv").assign(seed=seed) for seed, run in told.items()]
+            for part, shown in (("training", column), ("validation", f"val_{column}")):
+                lines = [table[["epoch", "seed", shown]].rename(columns={shown: "curve"}) for table in tables]
+                if lines:
+                    curves.setdefault(name, {})[part] = pd.concat(lines)
+        words = "loss" if title == "loss" else "accuracy"
+        figure = figures.learning_curves(curves, title=title, metric="curve")
+        figure.axes[0].set_ylabel(words)
+        for thaw in {run.frozen_epochs for run in every} - {0}:
+            figure.axes[0].axvline(thaw + 0.5, color="0.6", linewidth=1)
+        page.figure(figure)
+    for name, runs in models.items():
+        for seed, run in runs.items():
+            if weights := (store.metrics(run) or {}).get("task_weights"):
+                said = ", ".join(f"{task} {weight:.3f}" for task, weight in weights.items())
+                page.text(f"{name}, seed {seed}: learned weights of the losses {said}")
 
 
 def _one_model(page: pages.Page, store: Store, name: str, run: MultitaskRun) -> None:

@@ -61,8 +61,8 @@ class Study(flags.Study):
     """imagenet: the network's own; unit: [0, 1]; none: [0, 255]."""
     image_size: int = 224
     """Side of the square input in pixels."""
-    resize: Literal["squash", "squash_nearest", "crop", "pad"] = "squash"
-    """How a picture becomes square."""
+    resize: flags.Resize = "squash"
+    """How a picture becomes square; trim cuts borders of one colour off, then crops."""
     augmentation: Literal["tf_data", "keras", "keras_cv", "none"] = "tf_data"
     """Where crop, flip, rotation and colour jitter happen."""
     batch_size: int = 64

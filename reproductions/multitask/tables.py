@@ -52,6 +52,7 @@ def tables_of(store: Store, only: Sequence[MultitaskRun] | None, study: Study) -
         verdict = judge(store, run, PRINTED)
         for task in run.targets:
             accuracy = found[f"test_{task}_accuracy"]
+            learned = found.get("task_weights")
             row = {
                 "challenge": f"{run.place} {task}{variant(run, every, cell)}",
                 "network": label(run.network),
@@ -59,7 +60,7 @@ def tables_of(store: Store, only: Sequence[MultitaskRun] | None, study: Study) -
                 "status": found["status"],
                 "protocol": verdict.protocol,
                 "comparable": verdict.comparable,
-                "note": f"{found['n_classes'][task]} classes",
+                "note": f"{found['n_classes'][task]} classes" + (f", weight {learned[task]:.2f}" if learned else ""),
                 "n_test": found.get(f"test_{task}_n"),
                 "value": None if accuracy is None else 100 * accuracy,
             }

@@ -138,6 +138,9 @@ def _carry_out(store: Store, run: MultitaskRun, folder: Path, tell: Tell) -> dic
             "best_epoch": int(best["epoch"]),
             **{f"val_{task}_accuracy": float(best[f"val_{task}_accuracy"]) for task in known.classes},
         }
+        if model.log_variances is not None:  # exp(-s), Kendall et al. 2018
+            weights = np.exp(-keras.ops.convert_to_numpy(model.log_variances))
+            facts["task_weights"] = dict(zip(known.classes, weights.tolist(), strict=True))
         source = provenance(run.as_json())
         card = ModelCard(known.classes, backbone.preprocessing, run.resize, run.image_size, facts, source)
         outputs = {task: model.output[task] for task in known.classes}

@@ -55,7 +55,7 @@ def draw(store: Store, configs: Sequence[Run], study: Study) -> None:
             figure = figures.learning_curves(curves, title=title, paper=paper)
             figures.save(figure, folder / f"{key}-curves.png")
         ours = [run for run in configs if run.collection == key]
-        _draw_saliency(store, ours, shown.head(4), folder / f"{key}-saliency.png")
+        _draw_saliency(store, ours, shown.head(4), folder / f"{key}-saliency.png", study.saliency == "released")
 
 
 ANTWERP = {"RijksNet": "from the Rijksmuseum", "ImageNet": "from ImageNet"}
@@ -131,7 +131,7 @@ def published_curves(path: Path) -> pd.DataFrame:
     return pd.concat(curves, ignore_index=True)
 
 
-def _draw_saliency(store: Store, configs: Sequence[Run], shown: pd.DataFrame, path: Path) -> None:
+def _draw_saliency(store: Store, configs: Sequence[Run], shown: pd.DataFrame, path: Path, released: bool) -> None:
     """Figure 4 for one network, VGG19 where it was fine-tuned, because the paper shows VGG19."""
     from keras_art.data import tasks
     from keras_art.networks.saliency import overlay
@@ -143,7 +143,8 @@ def _draw_saliency(store: Store, configs: Sequence[Run], shown: pd.DataFrame, pa
     run = min(tuned, key=lambda run: run.network != "VGG19")
     ready = tasks.load(store, run.collection, run.image_size, run.resize)
     photos = [ready.picture(place, 512) for place in shown.index]
-    frozen, fine = saliency(store, run, ready.pixels[ready.rows[shown.index]])
+    released &= label(run.network).startswith("VGG")  # nothing sensible comes out of others, whose sizes do not halve
+    frozen, fine = saliency(store, run, ready.pixels[ready.rows[shown.index]], released)
     rows = [
         (text, [photo, overlay(photo, before), overlay(photo, after)])
         for text, photo, before, after in zip(shown["id"], photos, frozen, fine, strict=False)
@@ -151,25 +152,29 @@ def _draw_saliency(store: Store, configs: Sequence[Run], shown: pd.DataFrame, pa
     figures.save(mosaics.saliency_sheet(rows, ["painting", "before", "fine-tuned"]), path)
 
 
-def saliency(store: Store, run: Run, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def saliency(store: Store, run: Run, pixels: np.ndarray, released: bool = False) -> tuple[np.ndarray, np.ndarray]:
     """VisualBackProp of a fine-tuned run's network before and after its training.
 
     Args:
         pixels: (n, size, size, 3) uint8.
+        released: as in the released code, `saliency.visual_backprop_2018`.
 
     Returns:
-        Two arrays (n, size, size) in [0, 1].
+        Two arrays (n, size, size) in [0, 1]; `released`, of the size of the first convolution's map.
     """
     from keras_art.learning.weights import load_network
     from keras_art.networks import backbones
     from keras_art.networks.layers import Preprocessing
     from keras_art.networks.loading import load_model
-    from keras_art.networks.saliency import visual_backprop
+    from keras_art.networks.saliency import visual_backprop, visual_backprop_2018
 
     before = load_network(store, run)
     tuned = load_model(store.directory(run))
     inputs = Preprocessing(before.preprocessing)(pixels)
     # Each by its own names: Keras counts its automatic ones up within a process.
     models = before.model, tuned.get_layer(before.model.name)
-    frozen, fine = (visual_backprop(model, backbones.stage_taps(model), inputs) for model in models)
+    if released:
+        frozen, fine = (visual_backprop_2018(model, inputs) for model in models)
+    else:
+        frozen, fine = (visual_backprop(model, backbones.stage_taps(model), inputs) for model in models)
     return frozen, fine

@@ -85,6 +85,8 @@ class Study(flags.Study):
     """Of batch normalisation's moving averages (0: the network's own); short trainings need 0.9."""
     class_filter: Literal["in_all_splits", "none"] = "in_all_splits"
     """Which classes stay."""
+    saliency: Literal["paper", "released"] = "paper"
+    """VisualBackProp of figure 4: by Bojarski et al., or as in the released code, which fits VGG19 and VGG16."""
     precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
     """Of the arithmetic; mixed is for GPUs."""
 
@@ -101,7 +103,7 @@ PRESETS = {
     ),
     "released": Study(
         preset="released", data="rijksmuseum", resize="squash_nearest", frozen_bn="batch", optimizer="released",
-        order="fixed", keep="last", class_filter="none", split="random", split_seed=42,
+        order="fixed", saliency="released", keep="last", class_filter="none", split="random", split_seed=42,
     ),
 }  # fmt: skip
 

@@ -65,7 +65,7 @@ def begin(study: Study, store: Store, chosen: Chosen, missing: Sequence[Run]) ->
     """Reads the second collection, and says which classes are rare, before anything trains.
 
     Raises:
-        UserError: a class that is named as rare is none.
+        UserError: a class that is named as rare is none, or the decoder that is given was trained on test images.
     """
     from keras_art.data import mixing, tasks
 
@@ -79,6 +79,33 @@ def begin(study: Study, store: Store, chosen: Chosen, missing: Sequence[Run]) ->
         counts = counts.reindex(range(len(ready.task.classes)), fill_value=0)
         rare = mixing.rare_classes(counts.to_numpy(), ready.task.classes, study.rare)
         terminal.say(f"  rare: {', '.join(rare) or 'none'}")
+        if study.decoder:
+            check_decoder(store, Path(study.decoder), [ready.sha256[i] for i in ready.part("test")])
+
+
+def check_decoder(store: Store, folder: Path, tested: Sequence[str]) -> None:
+    """Refuses a decoder whose own train split holds images that are to be tested, by their content.
+
+    Its split is looked for in this store and in the one that the decoder lies in; where neither has it, that is said.
+
+    Raises:
+        UserError: it holds some.
+    """
+    from keras_art.data.kept import read_csv
+
+    decoder = given_run(folder, Decoder)
+    stores = (store.root, folder.resolve().parents[1])
+    lists = [root / "collections" / decoder.collection / "images.csv" for root in stores]
+    if not (found := next((path for path in lists if path.is_file()), None)):
+        terminal.say(f"  what {folder} was trained on is not known here: it may hold test images of this choice")
+        return
+    images = read_csv(found)
+    learnt = set(images["sha256"][images["split"] == "train"])
+    if seen := sum(content in learnt for content in tested):
+        raise UserError(
+            f"{folder} was trained on {seen:,} of the {len(tested):,} test images of this choice: leave --decoder out, "
+            f"and one is trained on its train split alone"
+        )
 
 
 def expand(study: Study, collection: str, target: str, pretraining: str = "") -> list[Run]:

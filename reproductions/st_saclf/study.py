@@ -57,8 +57,8 @@ class Study(flags.Study):
     """imagenet: the network's own; unit: [0, 1] (the released code)."""
     image_size: int = 256
     """Side of the square input in pixels."""
-    resize: Literal["squash", "squash_nearest", "crop", "pad"] = "squash"
-    """How a picture becomes square."""
+    resize: flags.Resize = "squash"
+    """How a picture becomes square; trim cuts borders of one colour off, then crops."""
     augmentation: Literal["none", "flip"] = "none"
     """flip: half of the training images mirrored left to right."""
     frozen_bn: Literal["inference", "batch"] = "inference"

@@ -51,6 +51,7 @@ SCORES = {
     "accuracy": "test_accuracy", "precision": "test_macro_precision", "recall": "test_macro_recall",
     "f1": "test_macro_f1",
 }  # fmt: skip
+COSTS = ("params, M", "minutes")  # parameters of network and head; of a run, on the machine that it ran on
 SETTINGS = ("mode", "attention", "loss", "p1", "p2")
 
 
@@ -130,6 +131,8 @@ def comparison(store: Store, only: Sequence[Run] | None = None) -> pd.DataFrame:
                 **{name: getattr(run, name) for name in names},
                 **{name: _words(getattr(run, name)) for name in others},
                 **{score: 100 * metrics[key] for score, key in scores.items() if metrics[key] is not None},
+                "params, M": metrics["parameters"] / 1e6,
+                "minutes": metrics["seconds"] / 60,
             }
             for run, metrics in found
         ]
@@ -137,7 +140,7 @@ def comparison(store: Store, only: Sequence[Run] | None = None) -> pd.DataFrame:
     if frame.empty:
         return frame
     groups = frame.groupby([*names, *others], sort=False)
-    means = groups[[score for score in scores if score in frame]].mean()
+    means = groups[[score for score in (*scores, *COSTS) if score in frame]].mean()
     means.insert(1, "std", groups["accuracy"].std())
     means.insert(0, "n", groups.size())
     means = means.reset_index()

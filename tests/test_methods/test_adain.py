@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from keras_art.errors import UserError
 from keras_art.methods.adain import networks, stylising, training
@@ -15,11 +16,12 @@ from keras_art.methods.adain.stylising import (
     Labelled,
     draw_pairs,
     lonely,
-    recolour,
     stylise,
     stylise_classes,
     stylise_pairs,
 )
+from keras_art.pictures import colours
+from keras_art.pictures.colours import recolour
 from keras_art.pictures.images import decode
 
 
@@ -225,6 +227,32 @@ def test_recoloured_pictures_have_the_others_mean_and_covariance():
     found = recolour(a, b).reshape(-1, 3).astype(float)
     np.testing.assert_allclose(found.mean(0), b.reshape(-1, 3).mean(0), atol=1)
     np.testing.assert_allclose(np.cov(found.T), np.cov(b.reshape(-1, 3).T.astype(float)), atol=15)
+
+
+def test_recolouring_is_coral_of_the_code_of_adain():
+    from scipy.linalg import inv, sqrtm
+
+    a, b = pictures(1)[0], (pictures(1, seed=1)[0] // 3 + 40).astype(np.uint8)
+    sums, standard = [], []
+    for picture in (a, b):
+        x = picture.reshape(-1, 3).T / 255.0
+        x = (x - x.mean(1, keepdims=True)) / x.std(1, ddof=1, keepdims=True)
+        standard.append(x)
+        sums.append(x @ x.T + np.eye(3))
+    moved = sqrtm(sums[1]) @ inv(sqrtm(sums[0])) @ standard[0]
+    like = b.reshape(-1, 3).T / 255.0
+    expected = moved * like.std(1, ddof=1, keepdims=True) + like.mean(1, keepdims=True)
+    expected = np.clip(255 * expected.T.reshape(a.shape), 0, 255)
+    assert np.abs(recolour(a, b) - expected).max() <= 0.51
+    assert np.isfinite(recolour(np.full_like(a, 7), b).astype(float)).all()
+
+
+def test_grey_squares_are_no_pictures(tmp_path):
+    rng = np.random.default_rng(0)
+    Image.fromarray(rng.integers(125, 131, (64, 64, 3), dtype=np.uint8)).save(tmp_path / "grey.png")
+    dark = np.linspace(0, 40, 64)[:, None, None].astype(np.uint8) * np.ones((1, 64, 3), np.uint8)
+    Image.fromarray(dark).save(tmp_path / "dark.png")
+    assert colours.is_blank(tmp_path / "grey.png") and not colours.is_blank(tmp_path / "dark.png")
 
 
 def test_pairs_are_drawn_within_the_class_one_output_per_image_and_seeded():

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_art.networks.saliency import overlay, visual_backprop
+from keras_art.networks.saliency import overlay, visual_backprop, visual_backprop_2018
 
 
 def ones_network(size: int | tuple[int, int], padding: str = "valid") -> keras.Model:
@@ -184,3 +184,32 @@ def test_an_overlay_is_bilinear_and_of_the_size_of_the_photo():
 def test_an_overlay_refuses_what_it_cannot_mix(photo, saliency, strength, message):
     with pytest.raises(ValueError, match=message):
         overlay(photo, saliency, strength)
+
+
+def test_the_released_variant_is_its_loop_written_out():
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((16, 16, 3))
+    x = keras.layers.Conv2D(4, 3, padding="same", activation="relu", name="a")(inputs)
+    x = keras.layers.MaxPooling2D()(x)
+    x = keras.layers.Conv2D(5, 3, padding="same", activation="relu", name="b")(x)
+    model = keras.Model(inputs, keras.layers.Conv2D(6, 3, padding="same", activation="relu", name="c")(x), name="tiny")
+    images = np.random.default_rng(0).uniform(0, 255, (1, 16, 16, 3)).astype("float32")
+    outputs = keras.Model(inputs, [model.get_layer(name).output for name in "abc"]).predict(images, verbose=0)
+    a, b, c = (x.mean(axis=3)[0] for x in outputs)
+    a, b, c = ((x - x.min()) / (x.max() - x.min() + 1e-6) for x in (a, b, c))
+    deep = c * b
+    spread = np.zeros((18, 18))  # a kernel of ones of 3, a stride of 2; "same" keeps the first 16
+    for y in range(8):
+        for x in range(8):
+            spread[2 * y : 2 * y + 3, 2 * x : 2 * x + 3] += deep[y, x]
+    expected = spread[:16, :16] * a
+    expected = (expected - expected.min()) / (expected.max() - expected.min())
+    np.testing.assert_allclose(visual_backprop_2018(model, images)[0], expected, atol=1e-5)
+
+
+def test_the_released_variant_refuses_sizes_that_do_not_halve():
+    inputs = keras.Input((15, 15, 3))
+    x = keras.layers.Conv2D(2, 3, name="a")(inputs)
+    model = keras.Model(inputs, keras.layers.Conv2D(2, 3, 3, name="b")(x), name="odd")
+    with pytest.raises(ValueError, match="is not twice the next"):
+        visual_backprop_2018(model, np.zeros((1, 15, 15, 3), "float32"))

@@ -183,7 +183,11 @@ def test_learned_weights_and_every_augmentation_run(arguments, tmp_path):
     for augmentation in ("keras", "keras_cv"):
         more = ["--tasks", "multitask", "--task_weights", "learned", "--augmentation", augmentation]
         assert multitask.REPRODUCTION.main([*arguments, *more]) == 0
-    assert all(found["status"] == "ok" for found in found_in(tmp_path / "store").values())
+    for found in found_in(tmp_path / "store").values():
+        assert found["status"] == "ok" and set(found["task_weights"]) == {"style", "artist"}
+        assert all(weight != 1 for weight in found["task_weights"].values())
+    page = next((tmp_path / "store" / "multitask" / "figures").glob("*.html")).read_text()
+    assert "learned weights of the losses style" in page
 
 
 def test_predict_takes_a_finished_run(arguments, museum, tmp_path):

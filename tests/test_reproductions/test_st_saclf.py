@@ -531,7 +531,43 @@ def test_runs_that_differ_in_their_stylised_images_are_never_averaged(tmp_path: 
     for p2, made in ((0.0, None), (1.0, "0" * 8), (1.0, "1" * 8)):
         run = a_run(p2=p2, stylised=made and RunRef("stylised", made))
         store.begin(run)
-        store.finish(run, {**scores_, "status": "ok"})
+        store.finish(run, {**scores_, "status": "ok", "parameters": 1_000_000, "seconds": 60.0})
     found = tables.comparison(store)
     assert list(found["n"]) == [1, 1, 1]
     assert sorted(found["stylised"]) == ["", "0" * 8, "1" * 8]
+
+
+def test_a_decoder_that_has_seen_test_images_is_refused_and_an_unknown_one_told_of(tmp_path: Path, capsys):
+    store, folder = Store(tmp_path / "store"), tmp_path / "other" / "decoder" / "one"
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text(json.dumps(Decoder(collection="museum-00000000").as_json()))
+    (folder / "metrics.json").write_text("{}")
+    grid.check_decoder(store, folder, ["a"])
+    assert "not known here" in capsys.readouterr().err
+    kept = tmp_path / "other" / "collections" / "museum-00000000"
+    kept.mkdir(parents=True)
+    (kept / "images.csv").write_text("id,split,sha256\n1,train,a\n2,test,b\n")
+    grid.check_decoder(store, folder, ["b", "c"])
+    with pytest.raises(UserError, match="trained on 1 of the 2 test images"):
+        grid.check_decoder(store, folder, ["a", "b"])
+
+
+def test_a_second_collection_is_tested_without_what_was_trained_on():
+    from types import SimpleNamespace
+
+    from reproductions.st_saclf.second import SEEN, score_second
+
+    def ready(splits: list[str], sha256: list[str]) -> SimpleNamespace:
+        images = pd.DataFrame({"label": np.arange(len(splits)) % 2, "split": splits})
+        task = SimpleNamespace(classes=["a", "b"], images=images, key="museum")
+        part = lambda split: np.flatnonzero((images["split"] == split).to_numpy())  # noqa: E731
+        pixels = np.zeros((len(splits), 4, 4, 3), np.uint8)
+        return SimpleNamespace(task=task, sha256=sha256, part=part, pixels=pixels, rows=np.arange(len(splits)))
+
+    inputs = keras.Input((4, 4, 3))
+    model = keras.Model(inputs, keras.layers.Dense(2, "softmax")(keras.layers.Flatten()(inputs)))
+    first = ready(["train", "val", "test", "test"], ["0", "1", "2", "3"])
+    found = score_second(model, first, ready(["test"] * 4, ["0", "9", "2", "3"]), 2)
+    assert (found["images"], found[SEEN]) == (3, 1)
+    with pytest.raises(UserError, match="2 of its 2 stand in the train or val split of museum"):
+        score_second(model, first, ready(["test"] * 2, ["0", "1"]), 2)

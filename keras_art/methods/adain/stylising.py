@@ -20,6 +20,7 @@ from keras_art.errors import UserError
 from keras_art.learning import training
 from keras_art.methods.adain import networks
 from keras_art.networks.loading import load_model
+from keras_art.pictures.colours import is_blank, recolour
 from keras_art.store.reading import read_json
 from keras_art.store.runs import Store
 from keras_art.study.kinds.adain import MINIMUM_SIZE, STRIDE, Stylised
@@ -68,22 +69,6 @@ def stylise(
     maps = encoder.predict_on_batch(np.pad(content, [*padding, (0, 0)], mode="reflect")[None])[-1]
     target = networks.adain(maps, networks.statistics(encoder.predict_on_batch(style[None])[-1]), alpha)
     return _pixels(decoder.predict_on_batch(ops.convert_to_numpy(target)))[0, :height, :width]
-
-
-def recolour(picture: np.ndarray, like: np.ndarray) -> np.ndarray:
-    """A picture whose colours have the mean and covariance of another's; both (height, width, 3) uint8.
-
-    The linear map of Gatys et al. 2017, "Controlling Perceptual Factors in Neural Style Transfer", section 5.1.
-    """
-    ours, theirs = (image.reshape(-1, 3) / 255.0 for image in (picture, like))
-    transform = _root(np.cov(theirs.T), 0.5) @ _root(np.cov(ours.T), -0.5)
-    matched = (ours - ours.mean(0)) @ transform.T + theirs.mean(0)
-    return _pixels(255.0 * matched.reshape(picture.shape))
-
-
-def _root(covariance: np.ndarray, power: float) -> np.ndarray:
-    values, vectors = np.linalg.eigh(covariance)
-    return (vectors * np.maximum(values, 1e-5) ** power) @ vectors.T  # a picture of one colour has no spread
 
 
 def _pixels(outputs: np.ndarray) -> np.ndarray:
@@ -282,9 +267,16 @@ def stylise_split(store: Store, run: Stylised, folder: Path, tell: Tell) -> dict
         "n_images": ready.task.size,
         "seconds": round(time.monotonic() - started, 2),
     }
+    facts["n_blank"] = sum(is_blank(folder / output) for output in provenance["output"])
+    notes = []
+    if facts["n_blank"]:
+        notes.append(
+            f"{facts['n_blank']:,} of {len(provenance):,} stylised images show next to nothing, one grey or colour: "
+            f"look at {folder}, and at the decoder's samples; a decoder trained for longer paints"
+        )
     if alone := lonely(labels, ready.task.classes):
-        facts["notes"] = [f"one train image each, which can only style itself: {', '.join(alone)}"]
-    return facts
+        notes.append(f"one train image each, which can only style itself: {', '.join(alone)}")
+    return {**facts, "notes": notes} if notes else facts
 
 
 def lonely(labels: np.ndarray, classes: Sequence[str]) -> list[str]:
