@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 SCORES = (
     "test_accuracy", "test_loss", "test_macro_precision", "test_macro_recall", "test_macro_f1", "test_rare_recall",
-    "test_representative_recall", "test_recall_gap",
+    "test_representative_recall", "test_recall_gap", "test_rare_confidence", "test_representative_confidence",
 )  # fmt: skip
 COMPARED = 64  # stylised images on which attention's agreement is measured
 
@@ -60,12 +60,14 @@ def scores(
 
     Means over classes are over those present in `labels`; the precision of a class never predicted counts as 0.
     `rare_recall` and `representative_recall` are means over the classes of either kind, `recall_gap` is the best
-    class's recall minus the worst's.
+    class's recall minus the worst's; `rare_confidence` and `representative_confidence` are the mean probability of
+    what is predicted, over the images of the classes of either kind.
     """
     found = metrics.classification(labels, probabilities)
     rows = metrics.per_class(labels, probabilities, classes)
     rows = rows[rows["support"] > 0]
     is_rare = rows["class"].isin(list(rare))
+    of_rare = np.isin(np.array(list(classes), object)[labels], list(rare))
     return {
         "test_accuracy": found["accuracy"],
         "test_loss": found["loss"],
@@ -75,7 +77,13 @@ def scores(
         "test_rare_recall": float(rows["recall"][is_rare].mean()) if is_rare.any() else float("nan"),
         "test_representative_recall": float(rows["recall"][~is_rare].mean()) if (~is_rare).any() else float("nan"),
         "test_recall_gap": float(rows["recall"].max() - rows["recall"].min()),
+        "test_rare_confidence": _mean(probabilities.max(axis=1)[of_rare]),
+        "test_representative_confidence": _mean(probabilities.max(axis=1)[~of_rare]),
     }
+
+
+def _mean(values: np.ndarray) -> float:
+    return float(values.mean()) if len(values) else float("nan")
 
 
 def agreement(model: keras.Model, pixels: np.ndarray, pairs: np.ndarray) -> dict[str, list[float]]:

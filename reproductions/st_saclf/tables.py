@@ -111,7 +111,8 @@ def comparison(store: Store, only: Sequence[Run] | None = None) -> pd.DataFrame:
     """Ours, side by side: one row per setting with the means over its seeds; what all rows share is left out.
 
     Fractions of the test split in per cent; `std` is of the accuracy over seeds; `rare` and `gap` are the recall of
-    rare classes and the gap between the best and the worst class's.
+    rare classes and the gap between the best and the worst class's; `sure` is how sure the models are of images of
+    either kind.
     """
     import pandas as pd
 
@@ -125,12 +126,13 @@ def comparison(store: Store, only: Sequence[Run] | None = None) -> pd.DataFrame:
         and len({value for run, _ in found if (value := getattr(run, field.name)) is not None}) > 1
     ]
     scores = {**SCORES, "rare": "test_rare_recall", "gap": "test_recall_gap"}
+    scores |= {"sure rare": "test_rare_confidence", "sure others": "test_representative_confidence"}
     frame = pd.DataFrame(
         [
             {
                 **{name: getattr(run, name) for name in names},
                 **{name: _words(getattr(run, name)) for name in others},
-                **{score: 100 * metrics[key] for score, key in scores.items() if metrics[key] is not None},
+                **{score: 100 * metrics[key] for score, key in scores.items() if metrics.get(key) is not None},
                 "params, M": metrics["parameters"] / 1e6,
                 "minutes": metrics["seconds"] / 60,
             }

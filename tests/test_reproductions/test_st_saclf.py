@@ -142,6 +142,8 @@ def test_scores_are_macro_means_over_the_whole_split_with_rare_classes_apart():
     assert found["test_rare_recall"] == pytest.approx(recalls[2])
     assert found["test_representative_recall"] == pytest.approx(np.mean(recalls[:2]))
     assert found["test_recall_gap"] == pytest.approx(max(recalls) - min(recalls))
+    assert found["test_rare_confidence"] == pytest.approx(probabilities.max(1)[labels == 2].mean())
+    assert found["test_representative_confidence"] == pytest.approx(probabilities.max(1)[labels != 2].mean())
 
 
 def test_attention_agrees_with_itself_and_less_with_other_pictures():
