@@ -122,7 +122,11 @@ def test_a_study_leaves_what_a_person_wants_to_see(whole):
     assert text.count("data:image/png") >= 3 and "most certain, least certain, random" in text
     assert "artist: Artist" in text and "silhouette_learned" in text
     drawn = {path.name for path in (store / "dcec_paint/figures").glob("*/*")}
-    assert drawn == {"scores.png", "maps.png", "labels.png", "evolution.png", "contingency.png", "gap.png"}
+    assert drawn == {
+        "scores.png", "maps.png", "labels.png", "evolution.png", "contingency.png", "gap.png", "losses.png",
+    }  # fmt: skip
+    pages = {path.name for path in (whole[1] / "store/clustering").glob("*/page-*.html")}
+    assert pages == {"page-kmeans_embedding.html", "page-kmeans_pca.html", "page-kmeans_pixels.html"}
 
 
 def test_a_clustering_with_empty_clusters_is_not_the_best_where_another_is_sound(tmp_path):
