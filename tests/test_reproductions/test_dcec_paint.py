@@ -136,7 +136,7 @@ def test_a_clustering_with_empty_clusters_is_not_the_best_where_another_is_sound
         store.begin(run)
         table = pd.DataFrame({"method": ["dcec", "kmeans_pca"], "silhouette_learned": [silhouette, 0.9]})
         table.to_csv(store.directory(run) / "scores.csv", index=False)
-        store.finish(run, {"status": "ok", "notes": notes})
+        store.finish(run, {"status": "ok", "sound": not notes, "notes": notes})
         found.append(run)
     assert figures.best(store, found, "silhouette_learned").k == 2
     assert figures.best(store, found[2:], "silhouette_learned").k == 6
