@@ -14,21 +14,37 @@ from keras_art.writing import write
 
 ROOT = Path(__file__).resolve().parent.parent
 ROWS, PAGE = ROOT / "docs" / "fidelity", ROOT / "docs" / "fidelity.md"
+ERRATA = ROOT / "reproductions" / "errata"
+TELLS = "tests/test_reproductions/test_printed.py::test_a_papers_tables_and_errors_are_printed_without_a_store"
 COLUMNS = ("what", "kind", "document", "where", "test", "status")
 SORTS = ("claim", "constant", "figure", "table", "option", "error in print")
 STATUS = ("held", "departs", "missing")  # the latter two with a reason behind a colon
 
 
 def read() -> dict[str, list[dict[str, str]]]:
-    """The rows of every file, by its stem, in the order of the files.
+    """The rows of every file, by its stem, in the order of the files; then the errors found in print, by paper.
 
     `where` is FILE or FILE:WORD, several apart by a space; `test` FILE::NAME, the same; relative to the repository.
     """
-    tables = {}
-    for path in sorted(ROWS.glob("*.csv")):
-        with path.open(encoding="utf-8", newline="") as file:
-            tables[path.stem] = list(csv.DictReader(file, restkey="too many", restval=""))
+    tables = {path.stem: _rows(path) for path in sorted(ROWS.glob("*.csv"))}
+    for path in sorted(ERRATA.glob("*.csv")):
+        place = path.relative_to(ROOT).as_posix()
+        tables[f"9-errors in print, {path.stem}"] = [
+            dict(
+                zip(
+                    COLUMNS,
+                    (f"{row['printed']}: {row['meant']}", "error in print", row["where"], place, TELLS, "held"),
+                    strict=True,
+                )
+            )
+            for row in _rows(path)
+        ]
     return tables
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file, restkey="too many", restval=""))
 
 
 def problems(tables: dict[str, list[dict[str, str]]]) -> list[str]:
