@@ -6,7 +6,6 @@ a file is looked for again only where the store has no pixels of it at the size 
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Callable, Container
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from keras_art.data import kept, leaks, splits
 from keras_art.data.choices import Choice
 from keras_art.data.collection import BadCollection, Collection, counted, located
 from keras_art.pictures import lookalikes
+from keras_art.pictures.contents import sha256_of
 from keras_art.pictures.decoded import ImageStore, stored_images
 from keras_art.pictures.images import Unreadable, enlarged, load_photo
 from keras_art.store.runs import Store, StoreError
@@ -56,16 +56,11 @@ class Ready:
         """
         (path,) = located(self.task.root, [self.task.images["path"].iloc[position]])
         try:
-            if _sha256(path) == self.sha256[position]:
+            if sha256_of(path) == self.sha256[position]:
                 return load_photo(path, longest)
-        except (OSError, Unreadable):
+        except Unreadable:
             pass
         return enlarged(self.pixels[self.rows[position]], longest)
-
-
-def _sha256(path: str) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def prepare(

@@ -134,7 +134,7 @@ def _is_reduced(image: ImageFile.ImageFile) -> bool:
 
 def is_deep(image: ImageFile.ImageFile) -> bool:
     """Whether a picture that is not yet decoded has samples of 16 bits."""
-    return image.format == "PPM" if image.mode == "I" else ";16" in str(image.tile[:1])
+    return image.format == "PPM" if image.mode == "I" else bool(image.tile) and ";16" in _raw_mode(image.tile[0].args)
 
 
 def shallow(image: ImageFile.ImageFile, page: int, content: bytes, notes: list[str]) -> Image.Image:
@@ -166,9 +166,15 @@ def _declared(image: ImageFile.ImageFile) -> int:
     return int(most).bit_length() if most else int(bits) % 16
 
 
+def _raw_mode(args: Any) -> str:
+    """How samples lie in a file, by the arguments of its decoder."""
+    mode = args[0] if isinstance(args, tuple) and args else args
+    return mode if isinstance(mode, str) else ""
+
+
 def _swapped(args: Any) -> Any:
     """The arguments of a decoder that takes samples the other way round."""
-    mode, *others = [args] if isinstance(args, str) else args
+    mode = _raw_mode(args)
     order = mode[-1].replace("N", "L" if sys.byteorder == "little" else "B")
     mode = mode[:-1] + {"L": "B", "B": "L"}[order]
-    return mode if isinstance(args, str) else (mode, *others)
+    return mode if isinstance(args, str) else (mode, *args[1:])

@@ -65,7 +65,7 @@ class Contents:
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             for start in range(0, len(new), CHUNK):
                 chunk = new[start : start + CHUNK]
-                for (path, _), sha256 in zip(chunk, pool.map(_sha256, [path for path, _ in chunk]), strict=True):
+                for (path, _), sha256 in zip(chunk, pool.map(sha256_of, [path for path, _ in chunk]), strict=True):
                     found[path] = sha256
                     done += 1
                     progress(done, len(new))
@@ -75,7 +75,10 @@ class Contents:
         return [found[path] for path in asked]
 
 
-def _sha256(path: str) -> str:
+def sha256_of(path: str) -> str:
+    """64 hex digits, "" where there is no file that can be read."""
+    if stamp(path)[1]:
+        return ""
     try:
         with open(path, "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

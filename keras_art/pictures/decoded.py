@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from keras_art.pictures.contents import Contents, stamp
+from keras_art.pictures.contents import Contents, sha256_of, stamp
 from keras_art.pictures.images import DECODER, RESIZE
 from keras_art.pictures.srgb import COLOUR
 from keras_art.pictures.workers import decode_chunks
@@ -120,16 +120,24 @@ class ImageStore:
             index = self._index()
             absolute = [os.path.abspath(path) for path in paths]
             entries: dict[str, _Entry] = {}
-            new = []
+            new, touched = [], []
             for path in dict.fromkeys(absolute):
                 now, reason = stamp(path)
                 known = index.get(path)
-                if known and (known.size, known.mtime_ns, known.ctime_ns) == now and known.row not in wrong:
-                    entries[path] = known
-                    continue
+                if known and (known.size, known.mtime_ns) == now[:2] and known.row not in wrong:
+                    # A hard link or other rights move the third time, too: hashing tells, for less than decoding.
+                    if known.ctime_ns != now[2] and sha256_of(path) == known.sha256:
+                        known.ctime_ns = now[2]
+                        touched.append(known)
+                    if known.ctime_ns == now[2]:
+                        entries[path] = known
+                        continue
                 entries[path] = entry = _Entry(path, *now, resize=self.resize, reason=reason)
                 if not reason:
                     new.append(entry)
+            if touched:
+                with self._segments.writing(self._bytes) as writer:
+                    writer.append([], map(_line, touched))
             if new:
                 seconds = sum(PICTURE_SECONDS + BYTE_SECONDS * entry.size for entry in new)
                 if workers is None:

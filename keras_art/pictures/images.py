@@ -141,9 +141,9 @@ def _decode(
 ) -> tuple[np.ndarray, dict[str, Any]]:
     facts: dict[str, Any] = {}
     try:
-        if reason := no_file(os.stat(path)):  # reading a pipe would wait for whoever writes into it, a device for ever
-            raise Unreadable(reason)
-        with open(path, "rb") as file:
+        with open(path, "rb", opener=_at_once) as file:
+            if reason := no_file(os.fstat(file.fileno())):  # a device may be read for ever
+                raise Unreadable(reason)
             content = file.read()
         facts["sha256"] = hashlib.sha256(content).hexdigest()
         if not content:
@@ -181,6 +181,11 @@ def _decode(
         raise Unreadable("not enough memory to decode it", {"format": facts.get("format", "")}) from None
     except Exception as error:  # Pillow's readers raise nearly every type there is on damaged files
         raise Unreadable(in_words(error), facts) from error
+
+
+def _at_once(path: str, flags: int) -> int:
+    """Opens a file, and a pipe without waiting for whoever is to write into it."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def _orientation(image: Image.Image) -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from keras_art.pictures import contents
-from keras_art.pictures.contents import Contents, stamp
+from keras_art.pictures.contents import Contents, sha256_of, stamp
 
 
 def sha256(path: Path) -> str:
@@ -26,7 +26,7 @@ def files(tmp_path: Path) -> list[str]:
 def test_files_are_read_once(tmp_path, files, monkeypatch):
     hashes = Contents(tmp_path / "kept").hashes([*files, files[0]])
     assert hashes == [sha256(Path(path)) for path in [*files, files[0]]]
-    monkeypatch.setattr(contents, "_sha256", lambda path: pytest.fail("read again"))
+    monkeypatch.setattr(contents, "sha256_of", lambda path: pytest.fail("read again"))
     assert Contents(tmp_path / "kept").hashes(files) == hashes[:3]
 
 
@@ -54,6 +54,7 @@ def test_what_is_no_file_has_no_hash_and_is_not_waited_for(tmp_path, files):
     (tmp_path / "link.png").symlink_to("nowhere")
     odd = [str(tmp_path / "pipe.png"), str(tmp_path / "link.png"), str(tmp_path), "/dev/zero", "a\0b", "/absent.png"]
     assert Contents(tmp_path / "kept").hashes(odd) == [""] * 6
+    assert sha256_of(odd[0]) == sha256_of("/dev/zero") == ""
     reasons = [stamp(path)[1] for path in odd[:4]]
     assert reasons == ["a pipe, not a file", "missing file", "a folder, not a file", "a device, not a file"]
 

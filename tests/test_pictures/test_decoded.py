@@ -125,6 +125,16 @@ def test_another_picture_of_the_same_size_and_time_is_decoded(tmp_path):
     np.testing.assert_array_equal(store.pixels()[2], decode(paths[0], 8)[0])
 
 
+def test_a_file_that_is_touched_alone_is_hashed_once_and_not_decoded(tmp_path, monkeypatch):
+    paths = [picture(tmp_path / f"{i}.png", seed=i) for i in range(2)]
+    first = ImageStore(tmp_path / "store", 8).scan(paths)
+    monkeypatch.setattr(workers, "decode", lambda *_: pytest.fail("decoded"))
+    os.link(paths[0], tmp_path / "link.png")  # as a backup does
+    assert ImageStore(tmp_path / "store", 8).scan(paths).equals(first)
+    monkeypatch.setattr(decoded, "sha256_of", lambda path: pytest.fail("hashed again"))
+    assert ImageStore(tmp_path / "store", 8).scan(paths).equals(first)
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_pipe_and_a_device_are_not_waited_for(tmp_path, workers):
     os.mkfifo(tmp_path / "a.png")
