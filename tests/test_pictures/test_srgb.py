@@ -105,6 +105,33 @@ def test_grey_of_another_gamma_is_converted_and_one_of_sixteen_bits_too(tmp_path
     assert decode(tmp_path / "b.png", 2)[1]["note"] == "Linear grey converted to sRGB"
 
 
+def inks() -> bytes:
+    """A printer's profile, version 2: paper is white, cyan alone a grey of L* 50, whatever has another ink black."""
+    ramp = bytes(range(256))
+    grid = b"".join(bytes([{0: 255, 8: 128}.get(corner, 0), 128, 128]) for corner in range(16))  # 8: cyan, the first
+    unit = struct.pack(">9i", *(65536 * (i % 4 == 0) for i in range(9)))
+    table = b"mft1\0\0\0\0\x04\x03\x02\0" + unit + ramp * 4 + grid + ramp * 3
+    white = b"XYZ \0\0\0\0" + struct.pack(">3i", *(round(65536 * value) for value in (0.9642, 1, 0.8249)))
+    name = b"desc\0\0\0\0" + struct.pack(">I", 5) + b"Inks\0" + bytes(78)
+    tags, at, entries = {b"desc": name, b"wtpt": white, b"A2B0": table, b"A2B1": table}, 128 + 4 + 12 * 4, b""
+    data = b""
+    for tag, content in tags.items():
+        entries += tag + struct.pack(">II", at + len(data), len(content))
+        data += content + bytes(-len(content) % 4)
+    head = bytes(4) + b"lcms\x02\x40\0\0prtrCMYKLab " + bytes(12) + b"acsp" + bytes(28) + white[8:]
+    body = head + bytes(128 - len(head)) + struct.pack(">I", 4) + entries + data
+    return struct.pack(">I", len(body)) + body[4:]
+
+
+@pytest.mark.parametrize("name", ["a.tif", "a.jpg"])
+def test_inks_are_followed_by_their_profile(tmp_path, name):
+    for ink, grey in (((0, 0, 0, 0), 255), ((255, 0, 0, 0), 119), ((0, 0, 0, 255), 0)):
+        Image.new("CMYK", (16, 16), ink).save(tmp_path / name, quality=100, icc_profile=inks())
+        pixels, facts = decode(tmp_path / name, 4)
+        np.testing.assert_allclose(pixels, np.full((4, 4, 3), grey), atol=4)
+        assert facts["note"] == "Inks converted to sRGB"
+
+
 def test_inks_with_a_profile_that_is_not_of_inks_are_taken_as_without(tmp_path):
     Image.new("CMYK", (8, 8), (0, 255, 255, 0)).save(tmp_path / "a.tif")
     Image.new("CMYK", (8, 8), (0, 255, 255, 0)).save(tmp_path / "b.tif", icc_profile=profile())
