@@ -49,7 +49,7 @@ class Fetch:
     name: tyro.conf.Positional[str]
     """A card's name, NAME-VERSION, or an IIIF manifest: a file or an address."""
     root: Path
-    """Folder for collections; this one goes to ROOT/NAME."""
+    """Folder for collections; a card's goes to ROOT/NAME, a manifest's to ROOT/NAME-DIGEST."""
     pause: float = 1.0
     """Seconds between two files from one server."""
     limit: int = 0
@@ -197,7 +197,7 @@ def _images(
 
 
 def _manifest(asked: Fetch) -> int:
-    """Images to ROOT/NAME/images, and a labels.csv with ids, metadata and rights, that `--data` takes."""
+    """Images to ROOT/NAME-DIGEST/images, and a labels.csv with ids, metadata and rights, that `--data` takes."""
     folder = asked.root.expanduser() / iiif.folder_name(asked.name)
     polite = Downloader(asked.pause, limits=asked.limits, servers=None if asked.follow_hosts else {server(asked.name)})
     extent = iiif.Extent(asked.limit, asked.max_depth, asked.max_manifests)

@@ -115,6 +115,14 @@ def test_without_a_sound_info_json_one_address_after_the_other_is_tried(server, 
     assert [path for path, _ in server.asked][1:] == ["/s/full/!1024,1024/0/default.jpg", "/full.jpg"]
 
 
+@pytest.mark.parametrize("refusal", [status(403), status(429, Retry_After="9999")])
+def test_a_service_that_refuses_to_speak_of_a_picture_is_not_asked_for_it(server, tmp_path, refusal):  # noqa: F811
+    painted = service(server, encoded(tmp_path, "JPEG"))
+    server.on("/s/info.json", refusal)
+    assert list(get(of_manifest(tmp_path, painted))) == ["one"]
+    assert [path for path, _ in server.asked] == ["/s/info.json"]
+
+
 def test_a_manifest_that_tells_the_size_saves_asking_for_it(server, tmp_path):  # noqa: F811
     known = {"id": f"{server.url}/s", "type": "ImageService3", "profile": "level1", "width": 300, "height": 200}
     server.on("/s/full/max/0/default.jpg", whole(encoded(tmp_path, "JPEG")))
