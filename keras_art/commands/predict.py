@@ -122,8 +122,9 @@ def hand_over(found: pd.DataFrame, unreadable: pd.DataFrame, out: Path) -> int:
     """Writes what was found, and beside it what could not be read; returns the exit status."""
     write(out, csv_text(found))
     terminal.say(f"{len(found)} pictures in {out}")
+    quarantine = out.with_name(f"{out.stem}_quarantine.csv")
+    quarantine.unlink(missing_ok=True)  # an earlier one's, which says nothing of these pictures
     if len(unreadable):
-        quarantine = out.with_name(f"{out.stem}_quarantine.csv")
         write(quarantine, csv_text(unreadable))
         terminal.say(f"{len(unreadable)} could not be read, see {quarantine}")
     return 0 if len(found) else 1

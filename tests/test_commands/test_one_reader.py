@@ -136,7 +136,7 @@ def test_predict_takes_a_table_and_a_choice_of_a_store(chosen, picture_csv, mode
         "SK/1.png", "_./SK_2.png",
     ]  # fmt: skip
     assert run(predict.main, model, key, "--store", store, *out) == 0
-    assert len(read_csv(tmp_path / "out.csv")) == 24
+    assert len(read_csv(tmp_path / "out.csv")) == 24 and not (tmp_path / "out_quarantine.csv").exists()
 
 
 def test_pictures_laid_over_are_not_predicted_the_next_time(picture_folder, model, tmp_path):
