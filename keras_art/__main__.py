@@ -10,6 +10,7 @@
     predict      what a finished run says of new pictures
     adain        style transfer: train a decoder, stylise pictures
     tickets      lottery tickets as files: list, show, export
+    store        the upkeep of a folder of runs: check, size, prune, move
 
 `python -m keras_art VERB --help` explains each.
 """
@@ -25,6 +26,7 @@ from collections.abc import Sequence
 VERBS = {
     "cards": "cards", "fetch": "fetch", "doctor": "doctor", "leaks": "leaks", "curate": "curation",
     "manifests": "manifests", "predict": "predict", "work": "work", "adain": "adain", "tickets": "tickets",
+    "store": "store",
 }  # fmt: skip
 
 

@@ -72,6 +72,8 @@ def guarded(command: Callable[[], int], prog: str) -> int:
             )
         elif isinstance(error, UserError):
             say(f"{prog}: {error}")
+        elif isinstance(error, OSError) and error.filename is not None:
+            say(f"{prog}: {os.fsdecode(error.filename2 or error.filename)}: {error.strerror}")
         else:
             raise
         return 1

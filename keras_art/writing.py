@@ -1,4 +1,8 @@
-"""Files that nobody ever reads half of: written beside their place, then renamed into it."""
+"""Files that nobody ever reads half of: written beside their place, on the disk, then renamed into it.
+
+What a process writes beside its place carries its host and its number: `NAME.HOST-PID.part`. A killed one leaves that
+behind, and `store.leftovers` knows by the name that nobody writes there any more.
+"""
 
 from __future__ import annotations
 
@@ -77,21 +81,64 @@ def finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
+PART = re.compile(r"-\d+\.part(\.\w+)?$")
+
+
+def beside(path: Path, suffix: str = "") -> Path:
+    """Where this process writes what becomes `path`; another one, or another host on one disk, may write it too."""
+    return path.with_name(f"{path.name}.{slug(socket.gethostname())}-{os.getpid()}.part{suffix}")
+
+
 @contextmanager
-def replacing(path: Path, suffix: str = "") -> Iterator[Path]:
+def replacing(path: Path, suffix: str = "", *, durable: bool = True) -> Iterator[Path]:
     """Where a block writes what becomes `path` when it ends well, and goes when it does not; the folder is made.
 
     Args:
         suffix: how the name of that place must end, for writers that go by it.
+        durable: wait for the disk, so that a power cut leaves the old file or the new one; some milliseconds. Not for
+            thousands of files, which wait together, in `store.sums.seal`.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # Two processes, and two hosts on one file system, may write the same file.
-    part = path.with_name(f"{path.name}.{slug(socket.gethostname())}-{os.getpid()}.part{suffix}")
+    folder_made(path.parent)
+    part = beside(path, suffix)
     try:
         yield part
+        if durable:
+            wait_for_disk(part)
         os.replace(part, path)
+        if durable:
+            wait_for_disk(path.parent)
     finally:
         part.unlink(missing_ok=True)
+
+
+def folder_made(folder: Path) -> None:
+    """Makes a folder and those above it; each stands on the disk before something is put into it."""
+    made = []
+    while not folder.is_dir():
+        made.append(folder)
+        folder = folder.parent
+    for one in reversed(made):
+        one.mkdir(exist_ok=True)
+        wait_for_disk(one.parent)
+
+
+def wait_for_disk(path: Path) -> None:
+    """Returns when a file's content, or a folder's list of names, is on the disk.
+
+    Raises:
+        OSError: the disk is full or failing.
+    """
+    is_folder = path.is_dir()
+    if is_folder and os.name != "posix":
+        return  # other systems open no folders
+    handle = os.open(path, os.O_RDONLY if is_folder or os.name == "posix" else os.O_RDWR)
+    try:
+        os.fsync(handle)
+    except OSError:
+        if not is_folder:  # some network disks know no fsync of folders
+            raise
+    finally:
+        os.close(handle)
 
 
 def write(path: Path, text: str) -> None:
@@ -128,6 +175,13 @@ def meant(cell: str) -> str:
     return cell[1:] if cell.startswith("'") and FORMULA.match(cell) else cell
 
 
+def in_csv(header: Iterable[str], rows: Iterable[Sequence[Any]]) -> bytes:
+    """A table of text; any cell may hold line ends, quotes and commas, and none is a formula."""
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows([map(inert, row) for row in [header, *rows]])
+    return text.getvalue().encode()
+
+
 def write_bytes(path: Path, content: bytes) -> None:
     """Writes any other file."""
     with replacing(path) as part:
@@ -135,10 +189,8 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 def write_csv(path: Path, header: Iterable[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Writes a table of text; any cell may hold line ends, quotes and commas."""
-    text = io.StringIO(newline="")
-    csv.writer(text).writerows([map(inert, row) for row in [header, *rows]])
-    write_bytes(path, text.getvalue().encode())
+    """Writes a table of text, as `in_csv` has it."""
+    write_bytes(path, in_csv(header, rows))
 
 
 def own_folder(folder: Path) -> None:

@@ -35,6 +35,7 @@ from keras_art.commands.machine import Reproduction, Tables, open_collection
 from keras_art.errors import UserError
 from keras_art.report.comparable import Printed, Protocol, judge, version_of
 from keras_art.report.tables import PaperTable, compare, rules_of
+from keras_art.store.reading import read_table
 from keras_art.store.runs import Store
 from keras_art.study.config import Optimizer
 from keras_art.study.files import artefact, starting_weights, words_of
@@ -195,7 +196,7 @@ def draw(store: Store, configs: Sequence[Run], study: Study) -> None:
         curves: dict[str, dict[str, pd.DataFrame]] = {}
         for run in configs:
             if (run.collection, run.target) == (key, target):
-                line = pd.read_csv(store.directory(run) / "history.csv").assign(seed=run.seed)
+                line = read_table(store.directory(run) / "history.csv").assign(seed=run.seed)
                 lines = curves.setdefault(label(run.network), {})
                 lines["fine_tuning"] = pd.concat([*lines.values(), line])
         path = store.root / "kaokore2020" / "figures" / f"{key}-curves.png"

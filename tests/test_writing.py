@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -12,15 +14,8 @@ import pandas as pd
 import pytest
 
 from keras_art import writing
-from keras_art.writing import (
-    distinct,
-    one_line,
-    replacing,
-    slug,
-    write,
-    write_arrays,
-    write_bytes,
-)
+from keras_art.store.leftovers import sweep
+from keras_art.writing import distinct, one_line, replacing, slug, write, write_arrays, write_bytes
 
 
 def compiled() -> keras.Model:
@@ -33,7 +28,7 @@ def compiled() -> keras.Model:
 
 def test_many_writers_of_one_file_leave_one_of_their_texts(tmp_path):
     program = "import sys; from pathlib import Path; from keras_art.writing import write\n"
-    program += "for _ in range(300): write(Path(sys.argv[1]), sys.argv[2] * 5000)"
+    program += "for _ in range(50): write(Path(sys.argv[1]), sys.argv[2] * 5000)"
     writers = [
         subprocess.Popen([sys.executable, "-c", program, str(tmp_path / "file"), letter], cwd=Path(__file__).parents[1])
         for letter in "ab"
@@ -41,6 +36,32 @@ def test_many_writers_of_one_file_leave_one_of_their_texts(tmp_path):
     assert [writer.wait(timeout=60) for writer in writers] == [0, 0]
     assert (tmp_path / "file").read_text() in ("a" * 5000, "b" * 5000)
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_what_dead_processes_left_is_swept_and_what_living_ones_write_is_not(tmp_path):
+    dead = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True)
+    here = slug(socket.gethostname())
+    gone = [f"a.json.{here}-{int(dead.stdout)}.part", f"m.keras.{here}-{int(dead.stdout)}.part.keras"]
+    kept = [f"b.json.{here}-{os.getppid()}.part", "c.json.elsewhere-7.part", "d.part", "e.json"]
+    for name in [*gone, *kept, old := "f.json.elsewhere-7.part"]:
+        (tmp_path / name).touch()
+    os.utime(tmp_path / old, (0, 0))
+    assert sorted(path.name for path in sweep(tmp_path)) == sorted([*gone, old])
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(kept)
+    sweep(tmp_path, held=True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["d.part", "e.json"]
+
+
+def test_a_file_and_its_name_are_on_the_disk_before_the_writer_goes_on(tmp_path, monkeypatch):
+    waited = []
+    monkeypatch.setattr(os, "fsync", lambda handle: waited.append(os.readlink(f"/proc/self/fd/{handle}")))
+    write(tmp_path / "new" / "file", "text")
+    assert waited[0] == str(tmp_path)  # which has a new folder
+    assert waited[1].startswith(f"{tmp_path}/new/file.") and waited[2:] == [f"{tmp_path}/new"]
+    waited.clear()
+    with replacing(tmp_path / "new" / "file", durable=False) as part:
+        part.touch()
+    assert not waited
 
 
 @pytest.mark.parametrize("error", [OSError, KeyboardInterrupt])

@@ -14,6 +14,9 @@ from keras_art.atelier.paintings import MATERIALS, painting
 from keras_art.atelier.photographs import OBJECTS, photograph
 from keras_art.atelier.pixels import Rng, eight_bit
 from keras_art.atelier.scenes import TYPES
+from keras_art.store.leftovers import sweep
+from keras_art.store.reading import check, is_there
+from keras_art.store.sums import SUMS, Damaged, seal
 from keras_art.writing import replacing
 
 HALVES = {"target": ("artist", "style", "type", "material"), "source": ("object",)}
@@ -64,7 +67,7 @@ def make_atelier(
     """Writes `folder/images/00000.png ...` and, last, `folder/labels.csv`; a thousand take about ten seconds.
 
     The column `image` is the path relative to `folder`; the others are the labels of `paint`. A folder with
-    `labels.csv` is complete and returned as it is; one without is painted, whatever it holds.
+    `labels.csv` is complete and returned as it is; one without, or with a damaged one, is painted, whatever it holds.
 
     Raises:
         ValueError: `half` is neither "target" nor "source", or `images` is below 1.
@@ -72,9 +75,14 @@ def make_atelier(
     if images < 1:
         raise ValueError(f"images must be at least 1, not {images}")
     columns, table = ["image", *HALVES[_checked(half)]], folder / "labels.csv"
-    if table.exists():
-        return folder
+    try:
+        if is_there(table):
+            check(table)
+            return folder
+    except Damaged:
+        (folder / SUMS).unlink(missing_ok=True)
     (folder / "images").mkdir(parents=True, exist_ok=True)
+    sweep(folder)
     with replacing(table) as part, part.open("w", newline="") as file:
         writer = csv.DictWriter(file, columns, lineterminator="\n")
         writer.writeheader()
@@ -83,6 +91,7 @@ def make_atelier(
             name = f"images/{index:05d}.png"
             Image.fromarray(picture).save(folder / name, compress_level=1)
             writer.writerow({"image": name, **labels})
+    seal(folder)
     return folder
 
 

@@ -183,7 +183,7 @@ def collection(asked: Whole) -> int:
 
 def choose(store: Store, asked: Source) -> tuple[Collection | None, Choice]:
     """The images that are asked for, not yet opened."""
-    from keras_art.data.kept import open_choice
+    from keras_art.data.opening import open_choice
 
     return open_choice(store, asked.data, asked.root, asked.target, split_seed=asked.split_seed, limit=asked.limit)
 

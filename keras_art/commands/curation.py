@@ -174,8 +174,8 @@ def run(asked: Curation) -> int:
 
     from keras_art.commands.manifests import manifest
     from keras_art.data.choices import choose
-    from keras_art.data.kept import open_collection
     from keras_art.data.leaks import leak_report, told
+    from keras_art.data.opening import open_collection
     from keras_art.data.splits import split
     from keras_art.store.runs import Store
 

@@ -55,7 +55,7 @@ def check(asked: Check) -> int:
     """Writes the report and prints its sentences; 1 if no image can be used."""
     import pandas as pd
 
-    from keras_art.data.kept import open_collection
+    from keras_art.data.opening import open_collection
     from keras_art.pictures import lookalikes
     from keras_art.pictures.decoded import stored_images
     from keras_art.store.runs import Store

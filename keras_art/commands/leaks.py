@@ -54,8 +54,8 @@ def look(asked: Leaks) -> int:
     from keras_art.data import splits
     from keras_art.data.choices import choose
     from keras_art.data.collection import counted
-    from keras_art.data.kept import open_collection
     from keras_art.data.leaks import leak_report, wilson
+    from keras_art.data.opening import open_collection
     from keras_art.pictures import lookalikes
     from keras_art.pictures.decoded import stored_images
     from keras_art.store.runs import Store

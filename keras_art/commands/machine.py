@@ -17,14 +17,16 @@ from keras_art.commands import flags, printed
 from keras_art.commands.printed import Tables as Tables
 from keras_art.commands.printed import print_tables
 from keras_art.errors import UserError
+from keras_art.store.leftovers import sweep
 from keras_art.store.runs import Store
 from keras_art.study import clusters, workers
-from keras_art.study.config import Run, digest, function, kinds
+from keras_art.study.config import Run, digest, function, kinds, needs
 from keras_art.study.costs import Estimate
 from keras_art.study.files import keep_files
 from keras_art.study.plan import ordered, plan
+from keras_art.study.records import states
 from keras_art.version import __version__
-from keras_art.writing import write
+from keras_art.writing import write_bytes
 
 if TYPE_CHECKING:
     from keras_art.data.choices import Choice
@@ -94,7 +96,13 @@ class Reproduction:
         )
 
     def carry_out(self, study: Any) -> int:
-        """Computes what is missing of a study, prints its tables, draws its figures; returns the exit status."""
+        """Computes what is missing of a study, prints its tables, draws its figures.
+
+        What can not be read, or not be computed, is named and left out of all that.
+
+        Returns:
+            The exit status: 1 where something was left out.
+        """
         store = Store(study.store)
         if study.table:
             store.check()
@@ -114,12 +122,17 @@ class Reproduction:
             if study.executor == "slurm":
                 print(clusters.script(store, runs, study.jobs, study.cluster))
             return 0
-        if missing := [run for run in runs if store.metrics(run) is None]:
-            terminal.say(plan(store, runs, estimate, study.jobs))
-            prepare(store, chosen, missing)
-            self.begin(study, store, chosen, missing)
-            for run in missing:
-                store.ask(run)
+        found = states(store, runs)
+        missing = [run for run, metrics in found.items() if metrics is None]
+        if missing:
+            terminal.say(plan(store, list(found), estimate, study.jobs))
+        lost = lost_choices(store, chosen)
+        if concerned := [run for run in found if run in missing or getattr(run, "collection", "") in lost]:
+            prepare(store, chosen, concerned)
+            self.begin(study, store, chosen, concerned)
+        for run in missing:
+            store.ask(run)
+        if missing:
             match study.executor:
                 case "here":
                     workers.compute(store, missing, {run: estimate.seconds(run) for run in missing}, devices)
@@ -129,11 +142,15 @@ class Reproduction:
                     return 0
                 case "ray":
                     clusters.ray(store, missing, study.jobs, study.cluster)
-        else:
+            found = states(store, found)
+        elif len(found) == len(runs):
             terminal.say(f"{len(runs)} run{'s' * (len(runs) > 1)}, all done: nothing is trained")
         print_tables(self.tables(store, runs, study), study.format)
-        self.draw(store, runs, study)
-        return 0
+        done = {run.ref: run for run, metrics in found.items() if metrics is not None}
+        whole = [run for run in done.values() if set(needs(run)) <= set(done)]
+        if whole:
+            self.draw(store, whole, study)
+        return 0 if len(whole) == len(runs) else 1
 
     def draw(self, store: Store, runs: Sequence[Run], study: Any) -> None:
         """Draws the figures of finished runs, unless the last ones drawn are of the same runs.
@@ -143,16 +160,31 @@ class Reproduction:
         """
         drawn = store.root / self.name / "figures" / ".drawn"
         what = "\n".join([__version__, *sorted(map(digest, runs))])
-        if drawn.exists() and drawn.read_text(encoding="utf-8") == what:
+        if _says(drawn, what):
             return
+        sweep(drawn.parent)
         terminal.start_backend()
         try:
             self.figures(store, runs, study)
         except Exception as error:
             terminal.say(f"figures could not be drawn ({type(error).__name__}: {error}); the same command tries again")
             return
-        write(drawn, what)
+        write_bytes(drawn, what.encode())
         terminal.say(f"figures are in {drawn.parent}")
+
+
+def _says(path: Path, text: str) -> bool:
+    try:
+        return path.read_bytes() == text.encode()
+    except OSError:
+        return False
+
+
+def lost_choices(store: Store, chosen: Chosen) -> set[str]:
+    """The keys of collections at hand whose choice the store has no longer, or not as it was written."""
+    from keras_art.data import kept
+
+    return {choice.key for collection, choice in chosen.values() if collection and not kept.is_whole(store, choice.key)}
 
 
 def prepare(store: Store, chosen: Chosen, missing: Sequence[Any]) -> None:
@@ -178,13 +210,13 @@ def open_collection(study: flags.Study, store: Store, data: str | None, target: 
     Args:
         data: as of `--data`, or "atelier:source" for the rendered objects that the demo's networks are trained on.
         target: the label column.
-        how: further arguments of `kept.open_choice`, over those of the study.
+        how: further arguments of `opening.open_choice`, over those of the study.
 
     Raises:
         BadCollection: nothing usable is there.
         StoreError: the store's own choice of that name was made otherwise.
     """
-    from keras_art.data.kept import open_choice
+    from keras_art.data.opening import open_choice
 
     settings = {"rule": study.split, "split_seed": study.split_seed, "limit": study.limit} | how
     return open_choice(store, located(store, data), study.root, target, **settings)

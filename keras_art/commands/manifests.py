@@ -140,7 +140,7 @@ def _escaped(text: str) -> str:
 
 def run(asked: Manifest) -> int:
     """Writes the table and says how many rows it has."""
-    from keras_art.data.kept import open_collection
+    from keras_art.data.opening import open_collection
     from keras_art.store.runs import Store
 
     check_file(asked.out, *SUFFIXES)

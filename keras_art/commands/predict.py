@@ -76,7 +76,7 @@ def find(asked: Predict) -> tuple[dict[str, Path], pd.DataFrame | None, list[tup
         BadCollection: there are no pictures.
     """
     from keras_art.data.collection import NO_LABEL
-    from keras_art.data.kept import open_collection
+    from keras_art.data.opening import open_collection
     from keras_art.data.readers.files import is_image, list_images
     from keras_art.data.sources import labels_in, load_collection
     from keras_art.store.runs import Store

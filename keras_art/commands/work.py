@@ -19,7 +19,7 @@ from keras_art.study import workers
 from keras_art.study.config import Run, digest
 from keras_art.study.costs import Estimate
 from keras_art.study.plan import ordered
-from keras_art.study.records import asked
+from keras_art.study.records import asked, states
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def command(asked_for: Work) -> int:
     keys = [path.parent.name for path in store.root.glob("collections/*/task.json")]
     estimate = Estimate(store, {key: facts_of(store, key)["n_images"] for key in keys})
     workers.compute(store, runs, {run: estimate.seconds(run) for run in runs}, devices)
-    return 0
+    return 0 if all(states(store, runs).get(run) is not None for run in runs) else 1
 
 
 def chosen(store: Store, digests: Sequence[str]) -> list[Run]:

@@ -31,7 +31,7 @@ class Choice:
         name: of the collection.
         targets: the label columns that are to be learnt; none where the images are to be clustered.
         images: the collection's `id`, `path`, `object`, `split` and `bytes`; `class`, the text by which they are
-            split, "" where there are no targets; and `sha256` once `kept.identified` has looked; one row per image,
+            split, "" where there are no targets; and `sha256` once `opening.identified` has looked; one row per image,
             sorted by id.
         columns: its own columns, of the same rows.
         root: what `path` is relative to.

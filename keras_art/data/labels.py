@@ -17,7 +17,7 @@ from keras_art.data.splits import Task
 from keras_art.data.tasks import Ready
 from keras_art.store.reading import read_json
 from keras_art.store.runs import Store
-from keras_art.writing import write
+from keras_art.store.sums import write_sealed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -141,8 +141,8 @@ def prepare(store: Store, ready: Ready, targets: Sequence[str]) -> Labels:
             "labelled": {part: int((table["split"] == part).sum()) for part in ("train", "val", "test")},
             "leaks": leaks.leak_report(table, target, ready.task.columns.get("artist"), sha256=hashes),
         }
-    path = store.root / "collections" / ready.task.key / "labels.json"
-    write(path, json.dumps(facts, indent=1, ensure_ascii=False))
+    text = json.dumps(facts, indent=1, ensure_ascii=False)
+    write_sealed(store.root / "collections" / ready.task.key, {"labels.json": text.encode()})
     return labels
 
 

@@ -21,7 +21,7 @@ from keras_art.pictures.contents import sha256_of
 from keras_art.pictures.decoded import ImageStore, stored_images
 from keras_art.pictures.images import Unreadable, enlarged, load_photo
 from keras_art.store.runs import Store, StoreError
-from keras_art.writing import one_line
+from keras_art.writing import one_line, write_csv
 
 Progress = Callable[[int, int], None]
 CHANGED = "another picture stands there now"
@@ -91,7 +91,7 @@ def prepare(
         *zip(choice.images["id"][~readable], scan["path"][~readable], scan["reason"][~readable], strict=True),
     ]
     folder = kept.folder_of(store, choice.key)
-    kept.write_csv(folder / "quarantine.csv", ["id", "path", "reason"], quarantine)
+    write_csv(folder / "quarantine.csv", ["id", "path", "reason"], quarantine)
     if not readable.any():
         raise BadCollection(
             f"none of the {len(scan)} images of {collection.name} can be read; {folder / 'quarantine.csv'} says why"
@@ -171,7 +171,7 @@ def _decoded_again(
 def describe(store: Store, key: str) -> str:
     """What a person should know of a task before anything is trained on it, in a few lines."""
     facts, folder = kept.facts_of(store, key), kept.folder_of(store, key)
-    images = kept.read_csv(folder / "images.csv")
+    images = kept.table(store, key, "images.csv")
     sizes, whole = images["split"].value_counts(), counted(images)
     lines = [
         f"{key}: {' and '.join(map(one_line, facts['targets']))}, "

@@ -17,15 +17,16 @@ import pandas as pd
 from keras_art.data import tasks
 from keras_art.data.collection import described_by
 from keras_art.learning import features, probes, training
-from keras_art.learning.weights import load_network
+from keras_art.learning.weights import begins_diverged, load_network
 from keras_art.networks import backbones, heads
 from keras_art.networks.trained import ModelCard, provenance, save
 from keras_art.pictures.pipeline import Batches, Windows
 from keras_art.report import figures, metrics
+from keras_art.store.reading import read_json
 from keras_art.store.runs import Store
-from keras_art.study.config import RunRef, written
+from keras_art.store.sums import Damaged, write_sealed
+from keras_art.study.config import written
 from keras_art.study.kinds.classifier import ClassifierRun, label
-from keras_art.study.records import has_diverged
 from keras_art.terminal import Tell
 from keras_art.writing import csv_text, slug, write
 
@@ -64,7 +65,7 @@ def _trained(store: Store, run: ClassifierRun, folder: Path, tell: Tell, frozen:
     ready = tasks.load(store, run.collection, run.image_size, run.resize)
     classes = ready.task.classes
     write(folder / "classes.json", json.dumps(classes, ensure_ascii=False))
-    if _begins_diverged(store, run):
+    if begins_diverged(store, run):
         history, probabilities, model = pd.DataFrame(), None, None
         network = _describe(load_network(store, run, built_only=True))
     else:
@@ -101,11 +102,6 @@ def card_of(run: ClassifierRun, classes: list[str], facts: dict[str, Any], head:
         {run.target: classes}, given["preprocessing"], run.resize, run.image_size, facts, provenance(run.as_json()),
         margins=run.head == "linear_svm", network=given if head else None,
     )  # fmt: skip
-
-
-def _begins_diverged(store: Store, run: ClassifierRun) -> bool:
-    """Whether the run whose weights this one begins with diverged: so then did this one, before its first step."""
-    return isinstance(run.weights, RunRef) and has_diverged(store, run.weights)
 
 
 def _train(
@@ -154,21 +150,22 @@ def network_features(
         what.append(run.seed)
     folder = store.root / "cache" / "features"
     folder /= f"{slug(label(run.network))}-{hashlib.sha256(json.dumps(what).encode()).hexdigest()[:8]}"
-
-    def build() -> backbones.Backbone:
-        write(folder / "network.json", json.dumps({**_describe(load()), "of": what}))
-        return load()
-
     inputs, places = features.cached_features(
         folder,
-        build,
+        load,
         pixels,
         rows,
         sha256,
         batch_size=run.batch_size,
         progress=lambda done, all: tell(f"features of {done:,} of {all:,} images", 0.8 * done / all),
     )
-    return inputs, places, json.loads((folder / "network.json").read_text())
+    fields = {"width": int, "parameters": int}
+    try:
+        network = read_json(folder / "network.json", fields=fields)
+    except Damaged:  # or not there yet
+        network = {**_describe(load()), "of": what}
+        write_sealed(folder, {"network.json": json.dumps(network).encode()})
+    return inputs, places, network
 
 
 def _describe(backbone: backbones.Backbone) -> dict[str, int]:

@@ -99,7 +99,7 @@ def _cached(
     chunk: int,
     progress: Progress,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The values of images in a folder of `Segments`, once those that it lacks are computed.
+    """The values of images in a folder of `Segments`, once those are computed that it lacks or that are damaged.
 
     Args:
         begin: gives what computes (n, width) values of rows (n,); called only if an image is missing.
@@ -107,6 +107,8 @@ def _cached(
     kept = Segments(folder, COLUMNS)
     with kept.lock():
         known = kept.lines()
+        wrong = set(kept.wrong(known[name][1] for name in sha256 if name in known))
+        known = {name: line for name, line in known.items() if line[1] not in wrong}
         missing = {name: row for name, row in zip(sha256, rows, strict=True) if name not in known}
         if missing:
             compute = begin()

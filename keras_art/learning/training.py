@@ -14,9 +14,14 @@ import keras
 import numpy as np
 import pandas as pd
 
+from keras_art import terminal
 from keras_art.pictures.pipeline import Batches
+from keras_art.store.reading import DAMAGE, read_arrays
+from keras_art.store.sums import Damaged
 from keras_art.study.config import BadRun, Optimizer
 from keras_art.writing import write, write_arrays
+
+BEGINS_ANEW = "this training begins anew"
 
 
 def make_optimizer(described: Optimizer, steps: int = 1) -> keras.optimizers.Optimizer:
@@ -137,23 +142,38 @@ class Keeper(keras.callbacks.Callback):
 
     def epochs_done(self) -> int:
         """Whole epochs that an earlier process has left behind."""
-        path = self.checkpoint / "epoch.npz"
-        if not path.exists():
-            return 0
-        with np.load(path) as stored:
-            return len(json.loads(str(stored["keeper"]))["history"])
+        return 0 if (stored := self._stored()) is None else len(stored[1]["history"])
 
-    def resume(self) -> int:
-        """Takes up the last whole epoch, if there is one; returns how many epochs are done."""
+    def _stored(self) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
+        """The arrays of the last whole epoch and what is known of it; None where there is none, or not all of it.
+
+        What is damaged is told of and goes: a training that begins anew ends with the same numbers.
+        """
         path = self.checkpoint / "epoch.npz"
         if not path.exists():
             shutil.rmtree(self.checkpoint, ignore_errors=True)
+            return None
+        try:
+            arrays = read_arrays(path, BEGINS_ANEW)
+            kept = json.loads(str(arrays["keeper"]))
+            if kept["best_epoch"]:
+                read_arrays(self.checkpoint / f"best-{kept['best_epoch']}.npz", BEGINS_ANEW)
+        except (Damaged, *DAMAGE) as error:
+            terminal.say(str(error))
+            shutil.rmtree(self.checkpoint)
+            return None
+        return arrays, kept
+
+    def resume(self) -> int:
+        """Takes up the last whole epoch, if there is one; returns how many epochs are done."""
+        if (stored := self._stored()) is None:
             return 0
-        with np.load(path) as stored:
-            for i, variable in enumerate(self._state):
-                variable.assign(stored[f"{i}"])
-            self.torch_state = stored.get("torch")
-            kept = json.loads(str(stored["keeper"]))
+        arrays, kept = stored
+        if [tuple(v.shape) for v in self._state] != [arrays[n].shape for n in arrays if n.isdigit()]:
+            raise Damaged(f"{self.checkpoint} is of another network: delete it, and training begins anew")
+        for i, variable in enumerate(self._state):
+            variable.assign(arrays[f"{i}"])
+        self.torch_state = arrays.get("torch")
         self.history, self.best_epoch = kept["history"], kept["best_epoch"]
         self.stopped, self.diverged = kept["stopped"], kept["diverged"]
         return len(self.history)
@@ -195,8 +215,8 @@ class Keeper(keras.callbacks.Callback):
     def restore(self) -> None:
         """Gives the model the weights of its best epoch, where that is wanted."""
         if self.restore_best and self.best_epoch and not self.diverged:
-            with np.load(self._best_file) as stored:
-                self.model.set_weights([stored[f"{i}"] for i in range(len(stored.files))])
+            stored = read_arrays(self._best_file, f"delete {self.checkpoint}, and training begins anew")
+            self.model.set_weights([stored[f"{i}"] for i in range(len(stored))])
 
     @property
     def _best_file(self) -> Path:

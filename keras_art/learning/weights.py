@@ -11,6 +11,7 @@ from keras_art.store.runs import Store
 from keras_art.study.config import RunRef
 from keras_art.study.files import network_file, weights_file
 from keras_art.study.kinds.classifier import ClassifierRun, NetworkRun
+from keras_art.study.records import has_diverged
 
 
 def load_network(store: Store, run: NetworkRun, *, built_only: bool = False) -> backbones.Backbone:
@@ -35,6 +36,11 @@ def load_network(store: Store, run: NetworkRun, *, built_only: bool = False) -> 
         source = load_model(store.find(run.weights))
         backbone.model.set_weights(source.get_layer(backbone.model.name).get_weights())
     return backbone
+
+
+def begins_diverged(store: Store, run: NetworkRun) -> bool:
+    """Whether the run whose weights this one begins with diverged: so then did this one, before its first step."""
+    return isinstance(run.weights, RunRef) and has_diverged(store, run.weights)
 
 
 def check(store: Store, runs: Sequence[ClassifierRun]) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 import keras
 
 from keras_art.errors import UserError
+from keras_art.store.reading import check
 
 # Importing a wing registers its classes with Keras. By their names, because the second stands below this one in the
 # order of wings: a saved model may have a layer of either, and whoever opens it can not know which.
@@ -48,6 +49,7 @@ def load_model(path: str | Path) -> keras.Model:
     Raises:
         BadModel: the file is absent or damaged, has a class that nobody here knows, or a program in it (a Lambda),
             which is never executed.
+        Damaged: it is of a finished run, and not as that wrote it.
     """
     file = model_file(Path(path))
     if file.name == "head.keras" and file != Path(path):
@@ -57,6 +59,7 @@ def load_model(path: str | Path) -> keras.Model:
         )
     for wing in WINGS:
         importlib.import_module(wing)
+    check(file)
     try:
         check_archive(file)
         return keras.saving.load_model(file, compile=False, safe_mode=True)

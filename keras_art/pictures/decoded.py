@@ -87,7 +87,7 @@ class ImageStore:
         self.directory, self.image_size, self.resize = Path(directory), image_size, resize
         self._shape = (image_size, image_size, 3)
         self._bytes = image_size * image_size * 3  # of one picture
-        self._segments = Segments(self.directory, COLUMNS)
+        self._segments = Segments(self.directory, COLUMNS, self._bytes)
         if self._segments.row_bytes not in (0, self._bytes):
             raise StoreError(f"{self.directory} holds pictures of another size: delete it, or name another folder")
 

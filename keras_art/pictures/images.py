@@ -219,3 +219,12 @@ def in_words(error: Exception) -> str:
     if "truncated" in str(error).lower():
         return f"truncated, the file ends before the picture does ({error})"
     return f"damaged ({type(error).__name__}: {' '.join(str(error).split())})"
+
+
+def is_whole_jpeg(path: Path) -> bool:
+    """Whether a JPEG begins and ends as one: after a power cut a name may stand for nothing, or for zeros."""
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return False
+    return content.startswith(b"\xff\xd8") and content.endswith(b"\xff\xd9")

@@ -3,60 +3,159 @@
 from __future__ import annotations
 
 import csv
+import hashlib
+import io
 import json
+import zipfile
+import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from keras_art.errors import UserError
+from keras_art.store.sums import REMEDY, SUMS, Damaged, hash_of, in_words, sums
 from keras_art.writing import meant
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
-LONGEST = 2**31 - 1  # letters of a cell; the csv module's own limit is 131,072
-REMEDY = "move its directory away, and the same command makes it anew"
+LONGEST = 2**31 - 1  # letters of a cell; Python's own limit is 131,072
+# What a damaged archive shows itself as.
+DAMAGE = (
+    ValueError, KeyError, TypeError, AttributeError, EOFError, MemoryError, NotImplementedError, zipfile.BadZipFile,
+    zlib.error,
+)  # fmt: skip
 
 
-class Damaged(UserError):
-    """A file of a store is not as it was written; the message names it and the remedy."""
-
-
-def read_json(path: Path, remedy: str = REMEDY) -> Any:
-    """A JSON file.
+def is_there(path: Path) -> bool:
+    """Whether a file or folder exists.
 
     Raises:
-        Damaged: it is absent, cut off, or something else.
+        Damaged: nobody may look.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise Damaged(f"{path} is absent: {remedy}") from error
-    except (ValueError, RecursionError, OSError) as error:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise Damaged(f"{path} can not be read ({in_words(error)}): make it readable, or {REMEDY}") from error
+    return True
+
+
+def read_bytes(path: Path, remedy: str = REMEDY) -> bytes:
+    """A file as it was written.
+
+    Raises:
+        Damaged: it is absent, can not be read, or is not what the list of its sealed folder says.
+    """
+    for last in (False, True):  # another process may be renewing file and list in this very moment
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise _unreadable(path, error, remedy) from error
+        wanted = sums(path.parent, remedy).get(path.name)
+        if wanted in (None, hashlib.sha256(content).hexdigest()):
+            break
+        if last:
+            raise _other(path, remedy)
+    return content
+
+
+def check(path: Path, remedy: str = REMEDY) -> None:
+    """The same of a file that somebody else reads.
+
+    Raises:
+        Damaged: as `read_bytes`.
+    """
+    try:
+        if (wanted := sums(path.parent, remedy).get(path.name)) and hash_of(path) != wanted:
+            raise _other(path, remedy)
+    except OSError as error:
+        raise _unreadable(path, error, remedy) from error
+
+
+def _unreadable(path: Path, error: OSError, remedy: str) -> Damaged:
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        return Damaged(f"{path} is absent: {remedy}")
+    return Damaged(f"{path} can not be read ({in_words(error)}): {remedy}")
+
+
+def _other(path: Path, remedy: str) -> Damaged:
+    return Damaged(f"{path} is damaged, it is not as it was written ({SUMS} has another hash of it): {remedy}")
+
+
+def read_json(path: Path, remedy: str = REMEDY, fields: Mapping[str, Any] | None = None) -> Any:
+    """A JSON file.
+
+    Args:
+        fields: of an object that must be there: name -> the type, or types, of its value. An int is a float, too.
+
+    Raises:
+        Damaged: as `read_bytes`, or it is no JSON, or not of that shape.
+    """
+    content = read_bytes(path, remedy)
+    try:
+        found = json.loads(content)
+    except (ValueError, RecursionError) as error:
         raise Damaged(f"{path} is damaged ({error}): {remedy}") from error
+    if fields is None:
+        return found
+    if not isinstance(found, dict):
+        raise Damaged(f"{path} is damaged, it holds no object: {remedy}")
+    for name, kind in fields.items():
+        if name not in found:
+            raise Damaged(f"{path} is damaged, it does not say {name}: {remedy}")
+        if not isinstance(found[name], kind):
+            raise Damaged(f"{path} is damaged, its {name} is {str(found[name])[:40]!r}: {remedy}")
+    return found
 
 
 def read_table(path: Path, remedy: str = REMEDY, **options: Any) -> pd.DataFrame:
     """A CSV file; options as of `pandas.read_csv`.
 
     Raises:
-        Damaged: it is absent, cut off, or something else.
+        Damaged: as `read_bytes`, or it is no such table.
     """
     import pandas as pd
 
+    content = read_bytes(path, remedy)
     try:
-        return pd.read_csv(path, **options)
-    except FileNotFoundError as error:
-        raise Damaged(f"{path} is absent: {remedy}") from error
-    except (ValueError, OSError) as error:  # pandas' own errors are ValueErrors
+        return pd.read_csv(io.BytesIO(content), **options)
+    except ValueError as error:  # pandas' own errors are ValueErrors
         raise Damaged(f"{path} is damaged ({error}): {remedy}") from error
 
 
-def read_csv(path: Path) -> pd.DataFrame:
-    """Reads what `write_csv` has written, all of it as text; several columns may have one name."""
+def read_csv(path: Path, remedy: str = REMEDY) -> pd.DataFrame:
+    """A table that `writing.write_csv` wrote, all of it text, exactly; several columns may have one name.
+
+    Raises:
+        Damaged: as `read_bytes`, or it is no such table.
+    """
     import pandas as pd
 
     csv.field_size_limit(LONGEST)
-    with path.open(encoding="utf-8", newline="") as file:
-        header, *rows = [[meant(cell) for cell in row] for row in csv.reader(file)]
-    columns = {i: pd.Series(cells, dtype=str) for i, cells in enumerate(zip(*rows, strict=True))}
-    return pd.DataFrame(columns, columns=range(len(header)), dtype=str).set_axis(header, axis=1)
+    try:
+        text = io.StringIO(read_bytes(path, remedy).decode(), newline="")
+        header, *rows = [[meant(cell) for cell in row] for row in csv.reader(text)]
+        columns = {i: pd.Series(cells, dtype=str) for i, cells in enumerate(zip(*rows, strict=True))}
+        return pd.DataFrame(columns, columns=range(len(header)), dtype=str).set_axis(header, axis=1)
+    except (ValueError, csv.Error) as error:
+        raise Damaged(f"{path} is damaged ({error}): {remedy}") from error
+
+
+def read_arrays(path: Path, remedy: str = REMEDY) -> dict[str, np.ndarray]:
+    """All of an `.npz` file, whose members have checksums of their own.
+
+    Raises:
+        Damaged: as `read_bytes`, or it is no whole archive of plain arrays.
+    """
+    import numpy as np
+
+    check(path, remedy)
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+            return {name: stored[name] for name in stored.files}
+    except OSError as error:
+        raise _unreadable(path, error, remedy) from error
+    except DAMAGE as error:
+        raise Damaged(f"{path} is damaged ({error}): {remedy}") from error

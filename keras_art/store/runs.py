@@ -8,13 +8,16 @@ import platform
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 from keras_art.errors import UserError
-from keras_art.store.reading import REMEDY, Damaged, read_json
+from keras_art.store.leftovers import sweep
+from keras_art.store.reading import is_there, read_json
+from keras_art.store.sums import SUMS, in_words, seal
 from keras_art.version import __version__
-from keras_art.writing import finite, write
+from keras_art.writing import beside, finite, write, write_bytes
 
 FORMAT = 2
 NOT_INSTALLED = "not installed as a package"
@@ -28,6 +31,10 @@ class Run(Protocol):
     """What a store knows of a run: `study.config.Run` has it all."""
 
     kind: ClassVar[str]
+
+    @property
+    def measures(self) -> Mapping[str, Any]:
+        """What its `metrics.json` says when it is finished: name -> the type, or types, of the value."""
 
     @property
     def folder_name(self) -> str:
@@ -52,48 +59,58 @@ class Ref(Protocol):
 class Store:
     """A folder of runs: `<store>/<kind>/<words>-<digest>/` with `config.json`, `history.csv`, `metrics.json`.
 
-    `metrics.json` is written last, by rename: without it there is no run.
+    `metrics.json` is written last, by rename: without it there is no run. With it the directory is sealed: `SHA256SUMS`
+    has the hashes of its files.
     """
 
     def __init__(self, root: str | Path) -> None:
         self.root = Path(root).expanduser()
 
     def create(self, threads: int = 0) -> None:
-        """Makes the folder, or checks the one that is there.
+        """Makes the folder, or checks the one that is there; sweeps what killed processes left half-written in it.
 
         Args:
             threads: of each run, whoever computes it; written down when the folder is made (0: as many as cores here).
 
         Raises:
-            StoreError: the folder can not be written, or another version of keras_art wrote it.
+            StoreError: the folder can not be written, locks do not work there, or another version wrote it.
         """
         stamp = self.root / "store.json"
         try:
             self.root.mkdir(parents=True, exist_ok=True)
             if not stamp.exists():
                 write(stamp, json.dumps({"format": FORMAT, "threads": threads or os.cpu_count() or 1}))
-            probe = self.root / f".probe-{os.getpid()}"
-            probe.touch()
-            probe.unlink()
+            locked = _locks_work(beside(self.root / "probe"))
         except OSError as error:
             raise StoreError(
                 f"the store {self.root} can not be written ({error.strerror}): choose another with --store"
             ) from error
+        if not locked:
+            raise StoreError(
+                f"locks do not work in the store {self.root}, so that two processes would compute one run at once and "
+                f"write into one file: choose a folder on another disk with --store"
+            )
+        for folder in (self.root, self.root / "tickets", self.root / "cache" / "weights"):
+            sweep(folder)
         self.check()
 
     def check(self) -> None:
         """Refuses a store of another version; one that does not exist yet is fine.
 
         Raises:
-            StoreError: `store.json` is of another format.
+            StoreError: `store.json` is of another format, or can not be read.
         """
         stamp = self.root / "store.json"
         if not stamp.exists():
             return
         try:
-            found = json.loads(stamp.read_text())["format"]
-        except (ValueError, KeyError, TypeError):
-            found = "unreadable"
+            found = json.loads(stamp.read_bytes())["format"]
+        except (ValueError, KeyError, TypeError, OSError) as error:
+            raise StoreError(
+                f"{stamp} can not be read ({in_words(error)}). It says which version wrote the store: use that, or "
+                f"another folder with --store; if it was this one, python -m keras_art store check {self.root} "
+                f"--repair writes it anew"
+            ) from error
         if found != FORMAT:
             raise StoreError(
                 f"the store {self.root} has format {found}, this keras_art reads {FORMAT}: "
@@ -110,6 +127,19 @@ class Store:
     def directory(self, run: Run) -> Path:
         """Where a run lives."""
         return self.root / run.kind / run.folder_name
+
+    def directories(self, kind: str) -> list[Path]:
+        """The directories of a kind's runs by name, finished or not.
+
+        Raises:
+            StoreError: nobody may look.
+        """
+        try:
+            return sorted(path for path in (self.root / kind).iterdir() if not path.name.endswith(".lock"))
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        except OSError as error:
+            raise StoreError(f"{self.root / kind} can not be read ({in_words(error)}): make it readable") from error
 
     def find(self, ref: Ref) -> Path:
         """The directory of a run that another one names.
@@ -134,21 +164,18 @@ class Store:
 
         Raises:
             StoreError: the stored configuration differs although the digest agrees: a default has changed.
-            Damaged: a file of its directory can not be read.
+            Damaged: a file of its directory can not be read, or does not say what such a run measures.
         """
         folder = self.directory(run)
-        if not ((folder / "metrics.json").exists() and (folder / "config.json").exists()):
+        if not (is_there(folder / "metrics.json") and is_there(folder / "config.json")):
             return None
-        stored, now = read_json(folder / "config.json"), run.as_json()
+        stored, now = read_json(folder / "config.json", fields={}), run.as_json()
         if different := [name for name in stored if now.get(name) != stored[name]]:
             raise StoreError(
                 f"{folder} was made with another default of {', '.join(different)}: "
                 f"move it away, or use another folder with --store"
             )
-        found = read_json(folder / "metrics.json")
-        if not isinstance(found, dict):
-            raise Damaged(f"{folder / 'metrics.json'} does not say how the run ended: {REMEDY}")
-        return found
+        return read_json(folder / "metrics.json", fields=run.measures)
 
     def ask(self, run: Run) -> None:
         """Makes a run's directory and writes what it is: any process that works on this store may compute it then."""
@@ -158,16 +185,24 @@ class Store:
             write(folder / "environment.json", json.dumps({"versions": {"keras_art": __version__}}))
 
     def begin(self, run: Run) -> Path:
-        """The same, for who computes it at once: writes what it runs on as well."""
-        self.ask(run)
+        """The same, for who holds its lock and computes it at once: writes what it runs on as well."""
         folder = self.directory(run)
+        for half in (folder, *(path for path in folder.glob("**/") if path != folder)):
+            sweep(half, held=True)
+        (folder / SUMS).unlink(missing_ok=True)
+        self.ask(run)
         write(folder / "environment.json", json.dumps(environment(), indent=1))
         return folder
 
     def finish(self, run: Run, metrics: dict[str, Any]) -> None:
-        """Says that a run is done. NaN and infinities become null, which is what JSON has; the checkpoint goes."""
-        write(self.directory(run) / "metrics.json", json.dumps(finite(metrics), indent=1, allow_nan=False))
-        shutil.rmtree(self.directory(run) / "checkpoint", ignore_errors=True)
+        """Says that a run is done: its files are on the disk and sealed, then come the metrics; the checkpoint goes.
+
+        NaN and infinities become null, which is what JSON has.
+        """
+        folder, text = self.directory(run), json.dumps(finite(metrics), indent=1, allow_nan=False)
+        seal(folder, {"metrics.json": text.encode()}, besides=["checkpoint"])
+        write_bytes(folder / "metrics.json", text.encode())  # to the byte, on every system
+        shutil.rmtree(folder / "checkpoint", ignore_errors=True)
 
     def lock(self, path: Path, *, wait: bool = True) -> Any:
         """A lock on `path` that the operating system releases when the process dies.
@@ -178,6 +213,27 @@ class Store:
 
         path.parent.mkdir(parents=True, exist_ok=True)
         return FileLock(f"{path}.lock", timeout=-1 if wait else 0)
+
+
+def _locks_work(path: Path) -> bool:
+    """Whether a file that is locked can not be locked again; `path` is made for that and goes."""
+    try:
+        import fcntl
+    except ImportError:  # on other systems whoever opens a file holds it
+        path.touch()
+        path.unlink()
+        return True
+    with path.open("w") as first, path.open("w") as second:
+        try:
+            fcntl.flock(first, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(second, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError:
+            pass
+        finally:
+            path.unlink()
+    return False
 
 
 def environment() -> dict[str, Any]:

@@ -5,10 +5,11 @@
     000003-HOST-PID.index     lines of the index, appended by one process
     lock                      held by the process that writes
 
-A line is a JSON array, written after the row it speaks of: a process that is killed loses at most the chunk it was at.
-Later lines of a key overrule earlier ones, those of later segments too. Who begins to write merges the segments there
-are into one, by rename, where they are many. A line that was not written to its end, or whose row is not there because
-the file was cut short, is passed over, and what it spoke of is made again.
+A line is a JSON array and, behind it, the array's CRC-32, written after the row it speaks of: a process that is killed
+loses at most the chunk it was at. Later lines of a key overrule earlier ones, those of later segments too. Who begins
+to write merges the segments there are into one, by rename, where they are many. A line that is not as it was written,
+or whose row is not there because the file was cut short, is passed over, and what it spoke of is made again; so is all
+of it where `rows.json` is damaged and nobody knows how many bytes a row has.
 """
 
 from __future__ import annotations
@@ -19,20 +20,23 @@ import os
 import platform
 import time
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 
+from keras_art.store.reading import is_there, read_json
 from keras_art.store.runs import StoreError
-from keras_art.writing import slug, write, write_bytes
+from keras_art.store.sums import Damaged
+from keras_art.writing import slug, wait_for_disk, write, write_bytes
 
-FORMAT = 1
+FORMAT = 2
 MANY = 16  # segments
 FLUSH_SECONDS = 5.0  # a machine that fails loses this much work
 Line = list[Any]
+ABOUT = {"format": int, "columns": list, "row_bytes": int}
 
 
 class Segments:
@@ -41,45 +45,58 @@ class Segments:
     Args:
         folder: made when something is written.
         columns: of the index: the key of a line first, `row` (-1 where there is none) and `crc32` among the others.
+        row_bytes: of a row, where that is known beforehand.
     """
 
-    def __init__(self, folder: Path, columns: Sequence[str]) -> None:
-        self.folder, self.columns = Path(folder), list(columns)
+    def __init__(self, folder: Path, columns: Sequence[str], row_bytes: int = 0) -> None:
+        self.folder, self.columns, self._given = Path(folder), list(columns), row_bytes
         self.data = self.folder / "rows.bin"
         self._about = self.folder / "rows.json"
-        self._row, self._crc32 = self.columns.index("row"), self.columns.index("crc32")
+        self.row, self._crc32 = self.columns.index("row"), self.columns.index("crc32")
+        self.damaged = 0  # lines that are not as they were written, as far as they have been read
         self._known: tuple[list[tuple[str, int]], int, dict[Any, Line]] = ([], 0, {})
-        self._lost = False  # whether lines were passed over because their rows are not there
+        self.lost = 0  # lines whose rows are not there
 
     @property
     def row_bytes(self) -> int:
-        """How many bytes a row has; 0 where nothing is written yet.
+        """How many bytes a row has; 0 where nothing is written yet, or nobody knows.
 
         Raises:
             StoreError: another version wrote the folder.
         """
-        if not self._about.exists():
-            return 0
-        about = json.loads(self._about.read_text())
-        if (about.get("format"), about.get("columns")) != (FORMAT, self.columns):
+        try:
+            about = read_json(self._about, fields=ABOUT)
+        except Damaged:  # or not there yet
+            return self._given if is_there(self.data) else 0
+        if (about["format"], about["columns"]) != (FORMAT, self.columns):
             raise StoreError(f"{self.folder} was written by another version: delete it, and it is made again")
-        return int(about["row_bytes"])
+        return about["row_bytes"]
 
     def __len__(self) -> int:
         """The whole rows of the file, whether the index speaks of them or not."""
         size = self.row_bytes
-        return self.data.stat().st_size // size if size and self.data.exists() else 0
+        if not size or not is_there(self.data):
+            return 0
+        if not self.data.is_file():
+            raise Damaged(f"{self.data} is no file: delete {self.folder}, and it is made again")
+        return self.data.stat().st_size // size
 
     def lines(self) -> dict[Any, Line]:
-        """Key -> its line; what has been read is read again only where something was written since."""
+        """Key -> its line; what has been read is read again only where something was written since.
+
+        Raises:
+            Damaged: a segment can not be read; what would be written then would go over its rows.
+        """
         while True:
             try:
                 paths, count = self._paths(), len(self)
                 stamp = [(path.name, path.stat().st_size) for path in paths]
                 if (stamp, count) != self._known[:2]:
-                    every = {line[0]: line for path in paths for line in _read(path, len(self.columns))}
-                    there = {key: line for key, line in every.items() if line[self._row] < count}
-                    self._known, self._lost = (stamp, count, there), len(there) < len(every)
+                    read = [_read(path) for path in paths]
+                    self.damaged = sum(damaged for _, damaged in read)
+                    every = {line[0]: line for lines, _ in read for line in lines}
+                    there = {key: line for key, line in every.items() if line[self.row] < count}
+                    self._known, self.lost = (stamp, count, there), len(every) - len(there)
                 return self._known[2]
             except FileNotFoundError:  # another process has merged them in between
                 continue
@@ -92,21 +109,31 @@ class Segments:
 
     def wrong(self, rows: Iterable[int]) -> list[int]:
         """Which of some rows are not as they were written, by their checksums; ascending."""
-        known = {line[self._row]: line[self._crc32] for line in self.lines().values()}
+        known = {line[self.row]: line[self._crc32] for line in self.lines().values()}
         size, found = self.row_bytes, []
-        with self.data.open("rb") if size else io.BytesIO() as file:
+        with self.data.open("rb") if len(self) else io.BytesIO() as file:
             for row in sorted(set(rows)):
                 file.seek(row * size)
                 if zlib.crc32(file.read(size)) != known.get(row):
                     found.append(row)
         return found
 
-    def lock(self) -> Any:
-        """A context manager; the operating system releases it when its process dies."""
+    def forget_damaged(self) -> None:
+        """Lines that are damaged, or whose rows are, go; whoever calls holds the lock."""
+        self._describe(self.row_bytes)
+        lines = self.lines()
+        wrong = set(self.wrong(line[self.row] for line in lines.values() if line[self.row] >= 0))
+        self._merge({key: line for key, line in lines.items() if line[self.row] not in wrong})
+
+    def lock(self, *, wait: bool = True) -> Any:
+        """A context manager; the operating system releases it when its process dies.
+
+        With `wait=False` it raises `filelock.Timeout` when another process holds it.
+        """
         from filelock import FileLock
 
         self.folder.mkdir(parents=True, exist_ok=True)
-        return FileLock(self.folder / "lock")
+        return FileLock(self.folder / "lock", timeout=-1 if wait else 0)
 
     @contextmanager
     def writing(self, row_bytes: int) -> Iterator[Writer]:
@@ -115,28 +142,40 @@ class Segments:
         Raises:
             StoreError: rows of another size stand there.
         """
-        if not self.row_bytes:
-            about = {"format": FORMAT, "row_bytes": row_bytes, "columns": self.columns}
-            write(self._about, json.dumps(about))
+        self._describe(row_bytes)
         if self.row_bytes != row_bytes:
             raise StoreError(
                 f"{self.folder} holds rows of {self.row_bytes} bytes, not {row_bytes}: delete it, and it is made again"
             )
-        lines, paths = self.lines(), self._paths()
-        number = 1 + max((int(path.name[:6]) for path in paths), default=0)
-        if self._lost or len(paths) >= MANY:  # a lost row's number will be another's
-            write_bytes(self._segment(number), _text(lines.values()))
-            for path in paths:
-                path.unlink()
-            number += 1
-        rows = 1 + max((line[self._row] for line in lines.values()), default=-1)
-        writer = Writer(self.data, self._segment(number), rows, row_bytes)
+        lines = self.lines()
+        if self.lost or len(self._paths()) >= MANY:  # a lost row's number will be another's
+            self._merge(lines)
+        rows = 1 + max((line[self.row] for line in lines.values()), default=-1)
+        writer = Writer(self.data, self._next(), rows, row_bytes)
         try:
             yield writer
         finally:
             writer.close()
 
-    def _segment(self, number: int) -> Path:
+    def _describe(self, row_bytes: int) -> None:
+        """Writes `rows.json` where it is not there, or damaged."""
+        try:
+            read_json(self._about, fields=ABOUT)
+        except Damaged:
+            if self._about.is_dir():
+                self._about.rmdir()
+            write(self._about, json.dumps({"format": FORMAT, "row_bytes": row_bytes, "columns": self.columns}))
+
+    def _merge(self, lines: Mapping[Any, Line]) -> None:
+        """One segment in the place of all."""
+        before = self._paths()
+        write_bytes(self._next(), _text(lines.values()))
+        for path in before:
+            path.unlink()
+
+    def _next(self) -> Path:
+        """A new segment of this process, behind the others."""
+        number = 1 + max((int(path.name[:6]) for path in self._paths()), default=0)
         return self.folder / f"{number:06d}-{slug(platform.node())}-{os.getpid()}.index"
 
     def _paths(self) -> list[Path]:
@@ -175,6 +214,7 @@ class Writer:
         self._data.close()
         if self._index is not None:
             self._index.close()
+            wait_for_disk(self._segment.parent)
 
     def _flush(self) -> None:
         os.fsync(self._data.fileno())
@@ -191,22 +231,20 @@ def append(file: IO[bytes], content: bytes | memoryview) -> None:
 
 
 def _text(lines: Iterable[Sequence[Any]]) -> bytes:
-    return "".join(f"{json.dumps(list(line))}\n" for line in lines).encode("ascii")
+    texts = (json.dumps(list(line)).encode("ascii") for line in lines)
+    return b"".join(b"%s\t%08x\n" % (text, zlib.crc32(text)) for text in texts)
 
 
-def _read(path: Path, width: int) -> list[Line]:
-    """The lines of a segment that were written to their end."""
-    whole = path.read_bytes().split(b"\n")[:-1]
+def _read(path: Path) -> tuple[list[Line], int]:
+    """The lines of a segment that are as they were written, and how many are not."""
     try:
-        return json.loads(b"[%s]" % b",".join(whole))
-    except ValueError:
-        lines = [_line(text) for text in whole]
-        return [line for line in lines if len(line) == width]
-
-
-def _line(text: bytes) -> Line:
-    try:
-        line = json.loads(text)
-    except ValueError:
-        return []
-    return line if isinstance(line, list) else []
+        whole = path.read_bytes().splitlines()
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise Damaged(
+            f"{path} can not be read ({error.strerror}): make it readable, or delete {path.parent}, which is made again"
+        ) from error
+    parts = [line.rpartition(b"\t") for line in whole]
+    sound = [text for text, _, crc32 in parts if crc32 == b"%08x" % zlib.crc32(text)]
+    return json.loads(b"[%s]" % b",".join(sound)), len(whole) - len(sound)

@@ -96,6 +96,11 @@ class Run:
     mode: str = ""
 
     @property
+    def measures(self) -> Mapping[str, Any]:
+        """What tables, estimates and summaries rely on in its `metrics.json`: name -> type, or types, of the value."""
+        return {}
+
+    @property
     def title(self) -> str:
         """What a person is told of a run while it is computed."""
         return ", ".join(str(getattr(self, name)) for name in self.words)
@@ -123,6 +128,7 @@ class Run:
 
 
 CONFIG_FORMAT = 2
+SCORE = (int, float, type(None))  # of a run that diverged, null
 AnyRun = TypeVar("AnyRun", bound=Run)
 
 

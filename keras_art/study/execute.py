@@ -7,7 +7,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from keras_art.errors import UserError
 from keras_art.store.runs import Store, StoreError
+from keras_art.store.sums import Damaged
 from keras_art.study.config import Run, RunRef, function, mode_of, needs
 from keras_art.terminal import Tell
 
@@ -24,6 +26,7 @@ def execute(
     runs: Sequence[Run],
     carry_out: Callable[[Run, Path], dict[str, Any]],
     waiting: Callable[[Run], None] = lambda run: None,
+    failed: Callable[[Run, UserError], None] | None = None,
 ) -> int:
     """Computes what is missing and ends when nothing is left; returns how many runs this process computed.
 
@@ -34,6 +37,8 @@ def execute(
         runs: each after what it needs, as of `plan.ordered`.
         carry_out: takes a run and its directory, returns the metrics.
         waiting: called once with each run that is waited for.
+        failed: called with a run that a damaged file stops, and with those that need it; the others go on. None: it
+            is raised, and nothing more is computed.
     """
     from filelock import Timeout
 
@@ -41,6 +46,7 @@ def execute(
     computed, pause = 0, SHORTEST_PAUSE
     told: set[Run] = set()
     done: set[RunRef] = set()  # asked of the store once: a study has thousands of runs, and many need the same one
+    bad = False
     while left:
         held = []
         for run in left:
@@ -55,12 +61,22 @@ def execute(
             except Timeout:
                 held.append(run)
                 continue
+            except Damaged as error:
+                if failed is None:
+                    raise
+                failed(run, error)
+                bad = True
             left.remove(run)
             pause = SHORTEST_PAUSE
             break
         else:
             if not held:
-                raise StoreError(f"{left[0].title} needs {needs(left[0])[0]}, which nobody has computed")
+                lacking = StoreError(f"{left[0].title} needs {needs(left[0])[0]}, which nobody has computed")
+                if failed is None or not bad:
+                    raise lacking
+                failed(left[0], lacking)
+                del left[0]
+                continue
             for run in held:
                 if run not in told:
                     waiting(run)

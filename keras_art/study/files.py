@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import shutil
 from collections.abc import Iterable, Sequence
@@ -9,9 +10,10 @@ from pathlib import Path
 
 from keras_art.errors import UserError
 from keras_art.store.runs import Store
+from keras_art.store.sums import Damaged
 from keras_art.study.config import AnyRun, Artefact, Run, RunRef
 from keras_art.study.records import read_run
-from keras_art.writing import replacing, slug
+from keras_art.writing import beside, replacing, slug, wait_for_disk
 
 
 def artefact(word: str) -> str | Artefact:
@@ -58,18 +60,51 @@ def artefact_path(store: Store, kept: Artefact) -> Path:
     return store.root / "cache" / "weights" / kept.name
 
 
+def sound_artefact(store: Store, kept: Artefact) -> Path:
+    """The same, once its content is seen to be what its name says.
+
+    Raises:
+        Damaged: it is not, or it is not there.
+    """
+    path = artefact_path(store, kept)
+    remedy = "delete it, and give the study that file again"
+    try:
+        parts = [path, *(path.iterdir() if path.is_dir() else ())]
+        content = _content(path, max(part.stat().st_mtime_ns for part in parts))
+    except OSError as error:
+        raise Damaged(f"{path} can not be read ({error.strerror}): {remedy}") from error
+    if f"-{content}" not in path.name:
+        raise Damaged(f"{path} is damaged, it is not as it was written: {remedy}")
+    return path
+
+
+@functools.lru_cache(64)
+def _content(path: Path, time: int) -> str:
+    """Eight hex digits of a file, or a preset's folder; `time` tells whether it has been looked at before."""
+    if path.is_dir():
+        return hashlib.sha256(b"".join(map(digest_of, preset_files(path)))).hexdigest()[:8]
+    return digest_of(path).hex()[:8]
+
+
 def network_file(store: Store, network: str | Artefact) -> str:
-    """What a loader takes as a run's network: the path of a file that a store keeps, a name as it is."""
-    return str(artefact_path(store, network)) if isinstance(network, Artefact) else network
+    """What a loader takes as a run's network: the path of a file that a store keeps, a name as it is.
+
+    Raises:
+        Damaged: as `sound_artefact`.
+    """
+    return str(sound_artefact(store, network)) if isinstance(network, Artefact) else network
 
 
 def weights_file(store: Store, weights: str | Artefact | RunRef) -> str | Path | None:
     """What a loader takes as the weights that a run begins with: a name such as "imagenet", or the path of a kept file.
 
     None where it has nothing to load: for "none", and for an earlier run's, which are put in afterwards.
+
+    Raises:
+        Damaged: as `sound_artefact`.
     """
     if isinstance(weights, Artefact):
-        return artefact_path(store, weights)
+        return sound_artefact(store, weights)
     return None if isinstance(weights, RunRef) or weights == "none" else weights
 
 
@@ -96,12 +131,14 @@ def _keep_preset(store: Store, folder: Path, place: Path) -> None:
     with store.lock(place):
         if place.exists():  # another process was here first
             return
-        part = place.with_name(f"{place.name}.part")
+        part = beside(place)
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir()
         for path in preset_files(folder):
             shutil.copyfile(path, part / path.name)
+            wait_for_disk(part / path.name)
         part.rename(place)
+        wait_for_disk(place.parent)
 
 
 def _keep_run(store: Store, folder: Path, run: Run) -> None:

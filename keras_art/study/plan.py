@@ -9,7 +9,7 @@ from keras_art import terminal
 from keras_art.store.runs import Store
 from keras_art.study.config import Run, RunRef, needs
 from keras_art.study.costs import Estimate
-from keras_art.study.records import run_of
+from keras_art.study.records import run_of, states
 
 
 def ordered(store: Store, runs: Sequence[Run]) -> list[Run]:
@@ -40,10 +40,10 @@ def ordered(store: Store, runs: Sequence[Run]) -> list[Run]:
 
 
 def plan(store: Store, runs: Sequence[Any], estimate: Estimate, jobs: int = 1) -> str:
-    """The list of runs, done or to do, with the time and the disk they take."""
+    """The list of runs, done or to do, with the time and the disk they take; one that can not be read is left out."""
     lines, seconds, longest, size = [], 0.0, 0.0, 0.0
-    for run in runs:
-        if store.metrics(run) is not None:
+    for run, found in states(store, runs).items():
+        if found is not None:
             lines.append(f"{'done':6} {'':18} {store.directory(run)}")
             continue
         begun = any((store.directory(run) / "checkpoint").glob("*"))

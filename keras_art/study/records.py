@@ -6,14 +6,17 @@ import dataclasses
 import functools
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from keras_art import terminal
 from keras_art.errors import UserError
-from keras_art.store.reading import read_json
+from keras_art.store.reading import is_there, read_json
 from keras_art.store.runs import NOT_INSTALLED, Store, StoreError
-from keras_art.study.config import AnyRun, BadRun, Run, RunRef, kinds, run_from
+from keras_art.study.config import AnyRun, BadRun, Run, RunRef, kinds, needs, run_from
 from keras_art.version import __version__
+
+Item = TypeVar("Item")
+Row = TypeVar("Row")
 
 
 def finished(store: Store, kind: type[AnyRun]) -> list[tuple[AnyRun, dict[str, Any]]]:
@@ -22,20 +25,60 @@ def finished(store: Store, kind: type[AnyRun]) -> list[tuple[AnyRun, dict[str, A
     The message is given once in a process, however many tables ask.
     """
     found = []
-    for path in sorted((store.root / kind.kind).glob("*/metrics.json")):
+    for folder in store.directories(kind.kind):
         try:
-            run = read_run(path.parent)
-            if path.parent.name != run.folder_name:
-                raise BadRun(f"{path.parent} is not called as its run, {run.folder_name}: a copy counts for none")
-            if isinstance(run, kind) and (metrics := store.metrics(run)) is not None:
-                found.append((run, metrics))
+            if not is_there(folder / "metrics.json"):
+                continue
+            run = read_run(folder)
+            if folder.name != run.folder_name:
+                raise BadRun(f"{folder} is not called as its run, {run.folder_name}: a copy counts for none")
+            if isinstance(run, kind):
+                found.append((run, read_json(folder / "metrics.json", fields=run.measures)))
         except UserError as error:
-            _left_out(str(error))
+            leave_out(error)
     return found
 
 
+def states(store: Store, runs: Iterable[AnyRun]) -> dict[AnyRun, dict[str, Any] | None]:
+    """Run -> what it measured, None where it is to be computed.
+
+    One whose directory can not be read is named and left out, and so is what has still to be computed of it.
+
+    Args:
+        runs: each after what it needs, as of `plan.ordered`.
+    """
+    found: dict[AnyRun, dict[str, Any] | None] = {}
+    bad: set[RunRef] = set()
+    for run in runs:
+        try:
+            metrics = store.metrics(run)
+            if metrics is None and (first := next((ref for ref in needs(run) if ref in bad), None)):
+                raise UserError(f"{run.title}, which needs the {first.kind} {first}")
+            found[run] = metrics
+        except UserError as error:
+            leave_out(error)
+            bad.add(run.ref)
+    return found
+
+
+def readable(items: Iterable[Item], row: Callable[[Item], Row]) -> list[Row]:
+    """What `row` makes of each item; one for which it finds a file that can not be read is named and left out."""
+    rows = []
+    for item in items:
+        try:
+            rows.append(row(item))
+        except UserError as error:
+            leave_out(error)
+    return rows
+
+
+def leave_out(error: UserError) -> None:
+    """Tells of something that is left out, once in a process."""
+    _told(str(error))
+
+
 @functools.cache
-def _left_out(reason: str) -> None:
+def _told(reason: str) -> None:
     terminal.say(f"left out: {reason}")
 
 
@@ -85,7 +128,7 @@ def has_diverged(store: Store, ref: RunRef) -> bool:
         StoreError: nobody has begun it in this store.
         Damaged: its metrics can not be read.
     """
-    return read_json(store.find(ref) / "metrics.json")["status"] == "diverged"
+    return read_json(store.find(ref) / "metrics.json", fields={"status": str})["status"] == "diverged"
 
 
 def variant(

@@ -24,9 +24,10 @@ from keras_art.errors import UserError
 from keras_art.store.runs import Store
 from keras_art.study.config import Run, kinds
 from keras_art.study.execute import execute, train
+from keras_art.study.records import leave_out
 
 # What happened to a run, the run, words for people, and the share of it that is done, in [0, 1].
-Told = Callable[[Literal["at", "done", "note", "waiting"], Run, str, float], None]
+Told = Callable[[Literal["at", "done", "note", "waiting", "left out"], Run, str, float], None]
 
 
 def settle(store: Store, device: str | None = None) -> None:
@@ -56,13 +57,19 @@ def carry_out(store: Store, runs: Sequence[Run], told: Told) -> int:
             told("note", run, note, 1.0)
         return metrics
 
-    return execute(store, runs, one, lambda run: told("waiting", run, "another process computes it", 0.0))
+    return execute(
+        store,
+        runs,
+        one,
+        lambda run: told("waiting", run, "another process computes it", 0.0),
+        lambda run, error: told("left out", run, str(error), 1.0),
+    )
 
 
 def compute(
     store: Store, runs: Sequence[Run], costs: Mapping[Run, float], devices: Sequence[str | None] = (None,)
 ) -> None:
-    """Computes what is missing, telling how far it is.
+    """Computes what is missing, telling how far it is, and what a damaged file stops; the others go on.
 
     Args:
         runs: each after what it needs, as of `plan.ordered`.
@@ -79,6 +86,8 @@ def compute(
                 clock.done(run, f"{run.title}: {words}")
             case "note":
                 terminal.say(f"  {run.title}: {words}")
+            case "left out":
+                leave_out(UserError(words))
             case "waiting" if len(devices) == 1:  # several wait for one another all the time
                 terminal.say(f"another process computes {run.title}: waiting")
 
@@ -126,7 +135,7 @@ def together(store: Store, runs: Sequence[Run], devices: Sequence[str | None], t
                 if what == "failed":
                     worker.failure = words
                     continue
-                worker.at = None if what == "done" else run
+                worker.at = None if what in ("done", "left out") else run
                 told(what, run, words, share)
     finally:
         for worker in workers.values():

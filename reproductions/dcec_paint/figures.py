@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from keras_art import terminal
-from keras_art.store.reading import read_table
+from keras_art.store.reading import read_arrays, read_table
 from keras_art.store.runs import Store
 from reproductions.dcec_paint import agreement
 from reproductions.dcec_paint.study import Run, Study
@@ -173,10 +173,7 @@ def is_sound(store: Store, run: Run) -> bool:
 
 def _film(store: Store, run: Run) -> dict[str, np.ndarray]:
     """A clustering as it was trained: `iterations` (moments,), `z` (moments, images, dimensions), `clusters`."""
-    import numpy as np
-
-    with np.load(store.directory(run) / "embeddings.npz") as stored:
-        return {name: stored[name] for name in ("iterations", "z", "clusters")}
+    return read_arrays(store.directory(run) / "embeddings.npz")
 
 
 def _numbers(k: int) -> list[str]:

@@ -122,7 +122,7 @@ def files(study: Study) -> list[str]:
 
 def collections(study: Study, store: Store) -> Chosen:
     """The pictures of a study, read but not yet opened: "pictures", all of them."""
-    from keras_art.data.kept import open_all
+    from keras_art.data.opening import open_all
     from reproductions.dcec_paint.digits import make_digits
 
     if study.data is None and study.preset in ("paint", "west"):

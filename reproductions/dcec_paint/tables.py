@@ -11,7 +11,7 @@ from keras_art.report.comparable import Verdict, judge
 from keras_art.report.tables import PaperTable, compare
 from keras_art.store.reading import read_table
 from keras_art.store.runs import Store
-from keras_art.study.records import finished, variant
+from keras_art.study.records import finished, readable, variant
 from reproductions.dcec_paint import agreement
 from reproductions.dcec_paint.study import NETWORK, PRINTED, Run, Study
 
@@ -260,7 +260,10 @@ def _stability(store: Store, runs: Sequence[Run], method: str) -> float | None:
     from keras_art.methods.dcec.scores import stability
 
     file, column = ("assignments", "cluster") if method == "dcec" else ("baselines", method)
-    found = [read_table(store.directory(run) / f"{file}.csv", usecols=[column]) for run in runs]
+    paths = [store.directory(run) / f"{file}.csv" for run in runs]
+    found = readable(paths, lambda path: read_table(path, usecols=[column]))
+    if len(found) < len(runs):
+        return None
     return stability([table[column].to_numpy() for table in found])
 
 

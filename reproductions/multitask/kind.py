@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from keras_art.study.config import Artefact, Kind, Mode, Optimizer, Run
+from keras_art.study.config import SCORE, Artefact, Kind, Mode, Optimizer, Run
 from keras_art.study.costs import Cost, Networks
-from keras_art.study.kinds.classifier import label, tested
+from keras_art.study.kinds.classifier import TESTED, label, tested
 from keras_art.writing import one_line
 
 BRANCHES = ("main", "gram")  # of a Gram classifier
@@ -68,6 +68,12 @@ class MultitaskRun(Run):
         if self.mode == "multitask":
             return f"{network}_multitask"
         return f"{network}_{'' if self.mode == 'single' else f'{self.mode}_'}{self.targets[0]}"
+
+    @property
+    def measures(self) -> dict[str, Any]:
+        """What tables, estimates and summaries rely on."""
+        scores = {f"test_{task}_{score}": SCORE for task in self.targets for score in ("accuracy", "macro_f1")}
+        return TESTED | scores | {"n_classes": dict}
 
     @property
     def title(self) -> str:

@@ -13,7 +13,7 @@ import pandas as pd
 from keras_art.data import labels, tasks
 from keras_art.report import evaluation, figures, metrics, pages
 from keras_art.report.rendering import render
-from keras_art.store.reading import read_table
+from keras_art.store.reading import read_arrays, read_table
 from keras_art.store.runs import Store
 from keras_art.study.records import variant
 from keras_art.writing import distinct, meant, write
@@ -177,8 +177,8 @@ def _one_model(page: pages.Page, store: Store, name: str, run: MultitaskRun) -> 
         true, predicted = (found[column].map(meant).map(places).to_numpy() for column in ("label", "predicted"))
         counts = metrics.confusion(true, predicted, len(places))
         page.figure(figures.confusion_matrix(counts, list(places), title=f"{name}: {task}"))
-    with np.load(store.directory(run) / "shared.npz") as stored:
-        features, rows = stored["features"], stored["rows"]
+    stored = read_arrays(store.directory(run) / "shared.npz")
+    features, rows = stored["features"], stored["rows"]
     if len(features) < 5:
         return
     points = evaluation.projection(features)

@@ -181,8 +181,8 @@ def collections(study: Study, store: Store) -> Chosen:
     Raises:
         BadCollection: it can not be read, or a column can not be used.
     """
-    from keras_art.data.kept import held, identified
     from keras_art.data.labels import choose_columns
+    from keras_art.data.opening import held, identified
     from keras_art.data.sources import load_collection
 
     data = located(store, study.data)

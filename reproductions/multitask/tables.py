@@ -11,7 +11,7 @@ from keras_art.report.metrics import wilson
 from keras_art.report.tables import PaperTable, compare, without_looking
 from keras_art.store.runs import Store
 from keras_art.study.kinds.classifier import label
-from keras_art.study.records import finished, variant
+from keras_art.study.records import finished, readable, variant
 from reproductions.multitask.kind import BRANCHES, MultitaskRun
 
 if TYPE_CHECKING:
@@ -81,12 +81,11 @@ def summaries(store: Store, runs: Sequence[MultitaskRun]) -> list[tuple[str, pd.
     """A title and a `summary` for each collection."""
     from keras_art.data import labels
 
-    found = []
-    for key in dict.fromkeys(run.collection for run in runs):
+    def of_one(key: str) -> tuple[str, pd.DataFrame]:
         mine = [run for run in runs if run.collection == key]
-        title = f"{key}: test scores in per cent, means over seeds"
-        found.append((title, summary(store, mine, labels.facts(store, key))))
-    return found
+        return f"{key}: test scores in per cent, means over seeds", summary(store, mine, labels.facts(store, key))
+
+    return readable(dict.fromkeys(run.collection for run in runs), of_one)
 
 
 def summary(store: Store, runs: Sequence[MultitaskRun], facts: dict[str, dict[str, Any]]) -> pd.DataFrame:

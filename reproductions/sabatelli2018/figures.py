@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from keras_art.store.reading import read_table
 from keras_art.store.runs import Store
 from keras_art.study.kinds.classifier import label
 from reproductions.sabatelli2018.study import Run, Study
@@ -44,7 +45,7 @@ def draw(store: Store, configs: Sequence[Run], study: Study) -> None:
         for run in configs:
             history = store.directory(run) / "history.csv"
             if run.collection == key and run.mode != "pretraining" and history.exists():
-                line = pd.read_csv(history).assign(seed=run.seed)
+                line = read_table(history).assign(seed=run.seed)
                 modes = curves.setdefault(label(run.network), {})
                 name = f"{run.mode}, carried over" if is_carried(store, run) else run.mode
                 modes[name] = pd.concat([modes[name], line]) if name in modes else line

@@ -10,11 +10,10 @@ from keras_art.commands.machine import Tables
 from keras_art.report import comparable
 from keras_art.report.comparable import Verdict
 from keras_art.report.tables import PaperTable, compare, rules_of
-from keras_art.store.reading import read_json
 from keras_art.store.runs import Store
 from keras_art.study.config import RunRef
 from keras_art.study.kinds.classifier import label
-from keras_art.study.records import finished, run_of, variant
+from keras_art.study.records import finished, readable, run_of, variant
 from reproductions.sabatelli2018.study import ANTWERP, OPTIMIZERS, RIJKSMUSEUM, Run, Study
 
 if TYPE_CHECKING:
@@ -110,10 +109,16 @@ def tables_of(store: Store, only: Sequence[Run] | None, study: Study) -> Tables:
     """
     import pandas as pd
 
+    from keras_art.data import kept
+
     done = [(run, found) for run, found in finished(store, Run) if only is None or run in only]
     done = [(run, found) for run, found in done if run.mode != "pretraining"]
+    told = dict(readable([run for run, _ in done], lambda run: (run, is_carried(store, run))))
+    keys = sorted({run.collection for run in told})
+    facts = dict(readable(keys, lambda key: (key, kept.facts_of(store, key))))
+    done = [(run, found) for run, found in done if run in told and run.collection in facts]
     every = [run for run, _ in done]
-    carried = {run.collection for run in every if is_carried(store, run)}
+    carried = {run.collection for run in every if told[run]}
     rows: dict[str, list[dict[str, Any]]] = {"table_2": [], "table_2_sizes": [], "table_3": []}
     for run, found in done:
         verdict = verdict_of(store, run, carried)
@@ -130,7 +135,7 @@ def tables_of(store: Store, only: Sequence[Run] | None, study: Study) -> Tables:
         accuracy = None if found["test_accuracy"] is None else 100 * found["test_accuracy"]
         tested = {**row, "value": accuracy, "n_test": found["n_test"]}
         if run.collection in carried:
-            theta = "theta_r" if is_carried(store, run) else "theta_i"
+            theta = "theta_r" if told[run] else "theta_i"
             mode = {"off_the_shelf": f"{theta}_off", "fine_tuning": f"{theta}_ft"}.get(run.mode, run.mode)
             rows["table_3"].append({**tested, "mode": mode})
         else:
@@ -140,7 +145,7 @@ def tables_of(store: Store, only: Sequence[Run] | None, study: Study) -> Tables:
     sizes = pd.DataFrame(rows["table_2_sizes"]).drop_duplicates() if rows["table_2_sizes"] else pd.DataFrame()
     return Tables(
         [
-            (TABLE_1, compare(TABLE_1, _collections(store, {run.collection for run in every}))),
+            (TABLE_1, compare(TABLE_1, _collections(store, facts))),
             (TABLE_2, compare(TABLE_2, pd.DataFrame(rows["table_2"]))),
             (TABLE_2_SIZES, compare(TABLE_2_SIZES, sizes)),
             (TABLE_3, compare(TABLE_3, pd.DataFrame(rows["table_3"]))),
@@ -181,16 +186,16 @@ def is_carried(store: Store, run: Run) -> bool:
     return run.carried or (isinstance(run.weights, RunRef) and run_of(store, run.weights).mode == "fine_tuning")
 
 
-def _collections(store: Store, keys: set[str]) -> pd.DataFrame:
-    """N_t and Q_t of the collections of some runs, and the labels two collections of one target share, in per cent."""
+def _collections(store: Store, facts: dict[str, dict[str, Any]]) -> pd.DataFrame:
+    """N_t and Q_t of some collections, and the labels two collections of one target share, in per cent.
+
+    Args:
+        facts: a collection's key -> its `task.json`.
+    """
     import pandas as pd
 
     from keras_art.data.splits import label_overlap
 
-    facts = {}
-    for key in sorted(keys):
-        folder = store.root / "collections" / key
-        facts[key] = read_json(folder / "task.json")
     rows = []
     names = [key.rsplit("-", 1)[0] for key in facts]
     for key, ours in facts.items():

@@ -11,7 +11,7 @@ from keras_art.study.config import Artefact, RunRef
 from keras_art.study.files import artefact_path
 from keras_art.study.kinds.classifier import label
 from keras_art.study.kinds.tickets import TicketRun, origin
-from keras_art.study.records import finished, run_of, variant
+from keras_art.study.records import finished, readable, run_of, variant
 from reproductions.sabatelli2021.study import CALLED
 
 if TYPE_CHECKING:
@@ -41,12 +41,15 @@ def rows(store: Store, only: Sequence[TicketRun] | None = None) -> pd.DataFrame:
     rivals: dict[tuple[str, ...], list[TicketRun]] = {}
     for run, _ in shown:
         rivals.setdefault(cell(run), []).append(run)
+    asked = dict.fromkeys(run.ticket for run, _ in shown if run.mode in ("transfer", "theta_i"))
+    brought = [ticket for ticket in asked if ticket is not None and ticket not in places]
+    places |= dict(readable(brought, lambda ticket: (ticket, place_of(store, ticket))))
     lines = []
     for run, found in shown:
         line = {"find": "target_ticket"}.get(run.mode, run.mode)
         if run.mode in ("transfer", "theta_i") and run.ticket is not None:
             if run.ticket not in places:
-                places[run.ticket] = place_of(store, run.ticket)
+                continue  # told above
             place = places[run.ticket]
             line = COLUMNS.get(place, place) + " theta_i" * (run.mode == "theta_i")
         percent = {name: 100 * (found[name] if found[name] is not None else float("nan")) for name in ACCURACIES}

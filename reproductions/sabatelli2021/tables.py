@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from keras_art.commands.machine import Tables
 from keras_art.report.comparable import judge
 from keras_art.report.tables import PaperTable, compare
-from keras_art.store.reading import read_json, read_table
 from keras_art.store.runs import Store
+from keras_art.study.records import readable
 from reproductions.sabatelli2021 import results
 from reproductions.sabatelli2021.study import PRINTED, Run, Study
 
@@ -115,11 +115,13 @@ def _collections(store: Store, every: pd.DataFrame) -> pd.DataFrame:
     """Images of each split and classes, of every collection that was trained on."""
     import pandas as pd
 
+    from keras_art.data import kept
+
     lines: list[dict[str, Any]] = []
-    for key, run in every.drop_duplicates("key").set_index("key")["run"].items():
-        folder = store.root / "collections" / str(key)
-        facts = read_json(folder / "task.json")
-        counts = read_table(folder / "images.csv", usecols=["split"])["split"].value_counts()
+    runs = every.drop_duplicates("key")["run"]
+    tasks = readable(runs, lambda run: (run, kept.facts_of(store, run.collection), kept.task_of(store, run.collection)))
+    for run, facts, (task, _) in tasks:
+        counts = task.images["split"].value_counts()
         verdict = judge(store, run, PRINTED)
         counts = {**{name: int(counts[name]) for name in ("train", "val", "test")}, "N_t": facts["n_images"]}
         for name, value in {**counts, "Q_t": len(facts["classes"])}.items():

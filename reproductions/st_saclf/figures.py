@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from keras_art.store.reading import read_table
 from keras_art.store.runs import Store
 from keras_art.study.config import Run
 from keras_art.study.kinds.adain import Stylised
@@ -34,7 +35,7 @@ def draw(store: Store, runs: Sequence[Run], study: Study) -> None:
     curves: dict[str, dict[str, pd.DataFrame]] = {}
     for run in classifiers:
         history = store.directory(run) / "history.csv"
-        if history.exists() and len(line := pd.read_csv(history)):
+        if history.exists() and len(line := read_table(history)):
             name = f"{run.mode}, {run.attention}, {run.loss}, p1={run.p1}, p2={run.p2}"
             modes = curves.setdefault(label(run.network), {})
             line = line.assign(seed=run.seed)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from keras_art.study.config import Kind, Mode, RunRef
+from keras_art.study.config import SCORE, Kind, Mode, RunRef
 from keras_art.study.costs import Cost, Networks
-from keras_art.study.kinds.classifier import NetworkRun, label, tested, training_cost
+from keras_art.study.kinds.classifier import TESTED, NetworkRun, label, tested, training_cost
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,12 @@ class SaclfRun(NetworkRun):
     p2: float = 0.0
     rare: tuple[str, ...] = ()
     stylised: RunRef | None = None  # where p1 or p2 is above 0
+
+    @property
+    def measures(self) -> dict[str, Any]:
+        """What tables, estimates and summaries rely on."""
+        scores = ("macro_precision", "macro_recall", "macro_f1", "rare_recall", "recall_gap")
+        return TESTED | {f"test_{score}": SCORE for score in scores} | {"n_test": int, "n_stylised": int}
 
     @property
     def title(self) -> str:

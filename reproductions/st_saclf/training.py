@@ -17,7 +17,7 @@ import pandas as pd
 
 from keras_art.data import mixing, tasks
 from keras_art.learning import features, staged, training
-from keras_art.learning.weights import load_network
+from keras_art.learning.weights import begins_diverged, load_network
 from keras_art.networks import attention
 from keras_art.networks.backbones import Backbone
 from keras_art.networks.losses import FocalLoss
@@ -25,6 +25,7 @@ from keras_art.networks.trained import ModelCard, provenance, save
 from keras_art.pictures.decoded import stored_images
 from keras_art.pictures.pipeline import Batches
 from keras_art.store.runs import Store
+from keras_art.store.sums import REMEDY, Damaged, sums
 from keras_art.study.kinds.classifier import label
 from keras_art.terminal import Tell
 from keras_art.writing import csv_text, slug, write
@@ -79,6 +80,10 @@ def load_data(store: Store, run: SaclfRun) -> Data:
         taken = provenance.iloc[mixing.mix(provenance, own, rare, run.p1, run.p2, run.seed)]
         images = stored_images(store, run.image_size, run.resize)
         scan = images.scan([str(folder / output) for output in taken["output"]])
+        wanted = sums(folder)
+        for output, row, sha256 in zip(taken["output"], scan["row"], scan["sha256"], strict=True):
+            if row < 0 or wanted.get(output, sha256) != sha256:
+                raise Damaged(f"{folder / output} is absent or damaged: {REMEDY}")
         of_class = np.array([classes.index(name) for name in taken["class"]], np.int64)
         of_id = dict(zip(ready.task.images["id"], ready.rows, strict=True))
         stylised = scan["row"].to_numpy(np.int64)
@@ -204,7 +209,11 @@ def _carry_out(store: Store, run: SaclfRun, folder: Path, tell: Tell) -> dict[st
         line = f"epoch {epoch} of {run.epochs}, stage {logs['stage']:.0f}, val. accuracy {logs['val_accuracy']:.3f}"
         tell(line, epoch / run.epochs)
 
-    model, history, finite = fit(store, run, folder, data, on_epoch)
+    if begins_diverged(store, run):
+        model = build(run, load_network(store, run, built_only=True), len(data.ready.task.classes))
+        history, finite = pd.DataFrame(), False
+    else:
+        model, history, finite = fit(store, run, folder, data, on_epoch)
     facts: dict[str, Any] = {
         "status": "ok" if finite else "diverged",
         **dict.fromkeys(evaluation.SCORES),

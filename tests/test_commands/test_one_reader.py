@@ -15,6 +15,7 @@ from PIL import Image
 
 from keras_art.commands import adain, curation, doctor, leaks, manifests, predict, tickets
 from keras_art.data import kept
+from keras_art.data.opening import open_choice
 from keras_art.data.sources import load_collection
 from keras_art.data.tasks import prepare
 from keras_art.store.reading import read_csv
@@ -48,7 +49,7 @@ def run(main: Callable[[list[str]], int], *words: object) -> int:
 def test_a_place_for_results_that_is_none_is_told_before_any_work(
     picture_csv, tmp_path, monkeypatch, capsys, main, words, suffix, place
 ):
-    monkeypatch.setattr("keras_art.data.kept.open_collection", lambda *_: pytest.fail("work had begun"))
+    monkeypatch.setattr("keras_art.data.opening.open_collection", lambda *_: pytest.fail("work had begun"))
     monkeypatch.setattr("keras_art.terminal.start_backend", lambda: pytest.fail("work had begun"))
     (tmp_path / "taken").write_text("a file")
     if place == "taken" and suffix:
@@ -66,7 +67,7 @@ def test_a_place_for_results_that_is_none_is_told_before_any_work(
 
 @pytest.mark.parametrize("name", ["out.ods", "out.txt", "out", "out.csv.gz"])
 def test_a_manifest_of_another_kind_is_refused_before_any_work(picture_csv, tmp_path, monkeypatch, capsys, name):
-    monkeypatch.setattr("keras_art.data.kept.open_collection", lambda *_: pytest.fail("work had begun"))
+    monkeypatch.setattr("keras_art.data.opening.open_collection", lambda *_: pytest.fail("work had begun"))
     assert run(manifests.main, picture_csv, "--out", tmp_path / name) == 1
     assert "is no .csv or .xlsx or .parquet file" in capsys.readouterr().err
 
@@ -79,7 +80,7 @@ def chosen(picture_csv, tmp_path):
     """A store with a choice of the museum's artists, and the choice's name."""
     store = Store(tmp_path / "store")
     store.create()
-    collection, choice = kept.open_choice(store, picture_csv, None, "artist")
+    collection, choice = open_choice(store, picture_csv, None, "artist")
     prepare(store, collection, choice, 16, "squash", lambda done, total: None)
     return store.root, choice.key
 
@@ -285,7 +286,7 @@ def test_of_a_salted_folder_every_bad_file_is_named_and_no_good_one_lost(tmp_pat
         assert spelt <= names(after.images["path"])
         assert set(after.images["id"]) <= set(before.images["id"])
     store = Store(tmp_path / "store")
-    collection, choice = kept.open_choice(store, folder, None, "label")
+    collection, choice = open_choice(store, folder, None, "label")
     task = prepare(store, collection, choice, 16, "squash", lambda done, total: None).task
     assert names(task.images["path"]) == spelt
     assert task.classes == sorted(unicodedata.normalize("NFC", name) for name in CLASSES)

@@ -12,10 +12,11 @@ import pandas as pd
 import pytest
 from conftest import paint, write_csv
 
-from keras_art.data import kept, labels, tasks
+from keras_art.data import kept, labels, opening, tasks
 from keras_art.data.choices import choose, choose_all
 from keras_art.data.sources import load_collection
 from keras_art.store.runs import Store, StoreError
+from keras_art.writing import in_csv, write_bytes
 
 ODD = ["label", "target", "split", "id", "path", "a/b", "../x", "gender+status", "self", "two\nlines", "a\rb", "כותרת"]
 ODD += ["class", "bytes", "sha256", "object", "n" * 300]
@@ -88,8 +89,9 @@ def test_texts_come_back_exactly(store, odd):
 
 
 def test_a_cell_may_be_long(tmp_path):
-    kept.write_csv(tmp_path / "long.csv", ["text"], [["x" * 200_000]])
-    assert kept.read_csv(tmp_path / "long.csv")["text"].tolist() == ["x" * 200_000]
+    store = Store(tmp_path)
+    write_bytes(kept.folder_of(store, "long") / "images.csv", in_csv(["text"], [["x" * 200_000]]))
+    assert kept.table(store, "long", "images.csv")["text"].tolist() == ["x" * 200_000]
 
 
 def test_a_collections_name_may_be_long_or_hidden(store, tmp_path):
@@ -105,9 +107,9 @@ def test_a_collections_name_may_be_long_or_hidden(store, tmp_path):
 
 
 def test_a_store_that_has_moved_stands_alone(store, picture_csv, tmp_path, monkeypatch):
-    collection, choice = kept.open_choice(store, picture_csv, None, "artist")
+    collection, choice = opening.open_choice(store, picture_csv, None, "artist")
     ready = tasks.prepare(store, collection, choice, 8, "squash", quiet)
-    whole, every = kept.open_all(store, picture_csv, None)
+    whole, every = opening.open_all(store, picture_csv, None)
     tasks.prepare(store, whole, every, 8, "squash", quiet)
     said = tasks.describe(store, choice.key)
     pixels = np.array(ready.pixels[ready.rows])
@@ -115,49 +117,49 @@ def test_a_store_that_has_moved_stands_alone(store, picture_csv, tmp_path, monke
     moved = Store(shutil.move(store.root, tmp_path / "elsewhere"))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("keras_art.pictures.decoded.stamp", lambda *_: pytest.fail("looked for a file"))
-    again, same = kept.open_choice(moved, choice.key, None, None)
+    again, same = opening.open_choice(moved, choice.key, None, None)
     assert again is None and (same.key, same.target, same.rule) == (choice.key, "artist", choice.rule)
     for found in (tasks.prepare(moved, None, same, 8, "squash", quiet), tasks.load(moved, same.key, 8, "squash")):
         np.testing.assert_array_equal(found.pixels[found.rows], pixels)
         pd.testing.assert_frame_equal(found.task.images, ready.task.images)
     assert tasks.describe(moved, same.key) == said
-    assert kept.open_all(moved, every.key, None)[1].key == every.key
+    assert opening.open_all(moved, every.key, None)[1].key == every.key
 
 
 def test_flags_that_contradict_a_stored_choice_are_one_error(store, picture_csv):
-    collection, choice = kept.open_choice(store, picture_csv, None, "artist", split_seed=2)
+    collection, choice = opening.open_choice(store, picture_csv, None, "artist", split_seed=2)
     tasks.prepare(store, collection, choice, 8, "squash", quiet)
-    assert kept.open_choice(store, choice.key, None, "artist", rule="stratified", split_seed=2)[1].key == choice.key
+    assert opening.open_choice(store, choice.key, None, "artist", rule="stratified", split_seed=2)[1].key == choice.key
     with pytest.raises(StoreError, match=r"artist, stratified split, seed 2, 24 .*out --target and --split,"):
-        kept.open_choice(store, choice.key, None, "style", rule="random")
+        opening.open_choice(store, choice.key, None, "style", rule="random")
     for flags in ({"split_seed": 3}, {"limit": 5}, {"class_filter": False}):
         with pytest.raises(StoreError, match=f"Leave out --{next(iter(flags))}, or name the collection itself"):
-            kept.open_choice(store, choice.key, None, None, **flags)
+            opening.open_choice(store, choice.key, None, None, **flags)
 
 
 def test_a_choice_that_no_store_has_is_named_with_those_it_has(store, picture_csv):
-    collection, choice = kept.open_choice(store, picture_csv, None, "artist")
+    collection, choice = opening.open_choice(store, picture_csv, None, "artist")
     tasks.prepare(store, collection, choice, 8, "squash", quiet)
     with pytest.raises(StoreError, match=f"has no choice museum-00000000; it has {choice.key}"):
-        kept.open_choice(store, "museum-00000000", None, None)
+        opening.open_choice(store, "museum-00000000", None, None)
 
 
 def test_what_was_chosen_to_be_clustered_has_no_target(store, picture_csv):
-    collection, choice = kept.open_all(store, picture_csv, None, limit=10, split_seed=1)
+    collection, choice = opening.open_all(store, picture_csv, None, limit=10, split_seed=1)
     ready = tasks.prepare(store, collection, choice, 8, "squash", quiet)
     assert ready.task.size == 10 and set(ready.task.images["label"]) == {-1} and ready.task.classes == []
     assert f"{choice.key}: 10 images, to be clustered" in tasks.describe(store, choice.key)
     with pytest.raises(StoreError, match="was chosen to be clustered: name the collection itself"):
-        kept.open_choice(store, choice.key, None, None)
+        opening.open_choice(store, choice.key, None, None)
 
 
 def test_a_folder_of_that_name_is_taken_before_the_stores_choice(store, picture_csv, tmp_path, monkeypatch):
-    collection, choice = kept.open_choice(store, picture_csv, None, "artist")
+    collection, choice = opening.open_choice(store, picture_csv, None, "artist")
     tasks.prepare(store, collection, choice, 8, "squash", quiet)
     monkeypatch.chdir(tmp_path)
     for n in range(12):
         paint(tmp_path / choice.key / "xy"[n % 2] / f"{n}.png", "ab"[n % 2], n)
-    assert kept.open_choice(store, choice.key, None, None)[0].targets == ["label"]
+    assert opening.open_choice(store, choice.key, None, None)[0].targets == ["label"]
 
 
 def test_a_table_with_a_split_of_each_task_says_so(tmp_path):
@@ -171,45 +173,45 @@ def test_a_table_with_a_split_of_each_task_says_so(tmp_path):
 
 
 def test_a_picture_that_another_replaced_makes_another_choice_and_is_told(store, picture_csv, capsys):
-    collection, choice = kept.open_choice(store, picture_csv, None, "artist")
+    collection, choice = opening.open_choice(store, picture_csv, None, "artist")
     tasks.prepare(store, collection, choice, 8, "squash", quiet)
-    assert kept.open_choice(store, picture_csv, None, "artist")[1].key == choice.key
+    assert opening.open_choice(store, picture_csv, None, "artist")[1].key == choice.key
     assert "changed" not in capsys.readouterr().err
     path = picture_csv / "images" / "004.png"
     content, status = path.read_bytes(), path.stat()
     path.write_bytes(content[:-12] + bytes(12))  # of the same size and time
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
-    other = kept.open_choice(store, picture_csv, None, "artist")[1]
+    other = opening.open_choice(store, picture_csv, None, "artist")[1]
     assert other.key != choice.key
     said = " ".join(capsys.readouterr().err.split())
     assert f"museum has changed since {choice.key}, which had 24 images: 1 replaced by another picture (first 0" in said
     assert "first 004.png)" in said and other.key in said
     path.write_bytes(content)
-    assert kept.open_choice(store, picture_csv, None, "artist")[1].key == choice.key
+    assert opening.open_choice(store, picture_csv, None, "artist")[1].key == choice.key
 
 
 def test_what_came_went_and_was_relabelled_is_told(store, picture_csv, capsys):
-    collection, choice = kept.open_choice(store, picture_csv, None, "artist")
+    collection, choice = opening.open_choice(store, picture_csv, None, "artist")
     tasks.prepare(store, collection, choice, 8, "squash", quiet)
     text = (picture_csv / "labels.csv").read_text()
     paint(picture_csv / "images" / "new.png", "a", 99)
     text = text.replace("003.png,Artist A", "003.png,Artist B").replace("017.png,Artist C,cold\n", "")
     (picture_csv / "labels.csv").write_text(text + "new.png,Artist A,warm\n")
-    kept.open_choice(store, picture_csv, None, "artist", split_seed=1)  # asked for in another way: no comparison
+    opening.open_choice(store, picture_csv, None, "artist", split_seed=1)  # asked for in another way: no comparison
     assert "changed" not in capsys.readouterr().err
-    kept.open_choice(store, picture_csv, None, "artist")
+    opening.open_choice(store, picture_csv, None, "artist")
     said = " ".join(capsys.readouterr().err.split())
     assert "1 labelled otherwise (first 003.png), 1 gone (first 017.png), 1 new (first new.png). It" in said
 
 
 def test_pixels_by_other_rules_make_another_choice(store, picture_csv, monkeypatch):
-    key = kept.open_all(store, picture_csv, None)[1].key
-    monkeypatch.setattr(kept, "COLOUR", "another")
-    assert kept.open_all(store, picture_csv, None)[1].key != key
+    key = opening.open_all(store, picture_csv, None)[1].key
+    monkeypatch.setattr(opening, "COLOUR", "another")
+    assert opening.open_all(store, picture_csv, None)[1].key != key
 
 
 def test_a_file_that_changes_between_its_hash_and_its_pixels_is_one_error(store, picture_csv):
-    collection, choice = kept.open_choice(store, picture_csv, None, "artist")
+    collection, choice = opening.open_choice(store, picture_csv, None, "artist")
     paint(picture_csv / "images" / "004.png", "b", 7)
     with pytest.raises(StoreError, match=r"004\.png changed while it was read: give the same command again"):
         tasks.prepare(store, collection, choice, 8, "squash", quiet)

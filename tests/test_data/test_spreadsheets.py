@@ -151,7 +151,7 @@ def test_a_name_is_a_name_whatever_it_looks_like(tmp_path, suffix):
 
 
 def test_classes_that_look_like_nothing_are_studied_kept_and_read_again(tmp_path):
-    from keras_art.data import kept, splits
+    from keras_art.data import kept, opening, splits
     from keras_art.data.choices import choose
     from keras_art.store.runs import Store
 
@@ -164,7 +164,7 @@ def test_classes_that_look_like_nothing_are_studied_kept_and_read_again(tmp_path
     store = Store(tmp_path / "store")
     kept.keep(store, choice, task, ["0"] * task.size, {})
     kept.write_csv(kept.folder_of(store, choice.key) / "quarantine.csv", ["id", "path", "reason"], [])
-    again = kept.open_collection(store, choice.key, None)
+    again = opening.open_collection(store, choice.key, None)
     pd.testing.assert_frame_equal(again.columns, task.columns)
     assert again.images["split"].tolist() == task.images["split"].tolist()
 

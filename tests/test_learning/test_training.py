@@ -233,6 +233,20 @@ def test_early_stopping_and_best_weights_survive_a_stop(tmp_path):
     assert_same(resumed.get_weights(), straight.get_weights())
 
 
+@pytest.mark.parametrize("name", ["epoch.npz", "best-*.npz"])
+def test_a_damaged_checkpoint_is_told_and_training_begins_anew(tmp_path, name, capsys):
+    straight = network()
+    fit(straight, tmp_path / "straight")
+    with pytest.raises(KeyboardInterrupt):
+        fit(network(), tmp_path / "stopped", on_epoch=stop_after(2))
+    (path,) = (tmp_path / "stopped" / "checkpoint").glob(name)
+    path.write_bytes(bytes(path.stat().st_size))
+    resumed = network()
+    fit(resumed, tmp_path / "stopped")
+    assert f"{path} is damaged" in capsys.readouterr().err
+    assert_same(resumed.get_weights(), straight.get_weights())
+
+
 def test_finished_training_is_not_trained_again(tmp_path):
     first = network()
     history, _ = fit(first, tmp_path, epochs=60, patience=2)

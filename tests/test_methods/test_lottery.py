@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from test_ticket_network import prepared
 
-from keras_art.methods.tickets import chains, lottery, masks
+from keras_art.methods.tickets import lottery, masks
 from keras_art.methods.tickets.network import values
 from keras_art.store.runs import StoreError
 from keras_art.store.tickets import read_ticket
 from keras_art.study import config
 from keras_art.study.execute import execute, train
-from keras_art.study.kinds.tickets import chain, sparsity
+from keras_art.study.kinds.tickets import chain, chain_file, sparsity
 from keras_art.study.plan import ordered
 from keras_art.study.records import run_of
 
@@ -226,14 +226,14 @@ def test_a_run_waits_for_its_own_stage_and_not_for_the_whole_chain(found):
 
 def test_all_stages_of_a_chain_are_in_the_file_of_its_first_run(found):
     store, stages, _ = found
-    files = {chains.chain_file(store, run) for run in stages}
+    files = {chain_file(store, run) for run in stages}
     assert [path.name for path in files] == [f"museum-artist-tiny.keras-{config.digest(stages[0])}.npz"]
     assert files == set((store.root / "tickets").glob("*.npz"))
 
 
 def test_a_label_with_a_slash_names_a_file_of_the_folder(found):
     store, stages, _ = found
-    path = chains.chain_file(store, dataclasses.replace(stages[0], target="artist/school"))
+    path = chain_file(store, dataclasses.replace(stages[0], target="artist/school"))
     assert path.parent == store.root / "tickets" and path.name.startswith("museum-artist_school-")
 
 

@@ -194,7 +194,7 @@ def test_another_size_or_version_in_the_folder_is_an_error(tmp_path):
     with pytest.raises(StoreError, match="delete it"):
         ImageStore(tmp_path / "store", 9).scan([path])
     about = tmp_path / "store" / "rows.json"
-    about.write_text(about.read_text().replace('"format": 1', '"format": 0'))
+    about.write_text(about.read_text().replace('"format": 2', '"format": 0'))
     with pytest.raises(StoreError, match="another version: delete it"):
         ImageStore(tmp_path / "store", 8).scan([path])
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from keras_art.commands import flags, machine
@@ -17,12 +19,13 @@ def store(tmp_path):
     kept.create()
     run = study.Run(collection="atelier-target-0000abcd", target="artist")
     kept.begin(run)
-    found = {"status": "ok", "test_accuracy": 0.5, "n_test": 100, "n_images": 1000, "n_classes": 12}
-    kept.finish(run, {**found, "width": 512, "parameters": 20_030_540})
+    found = {"status": "ok", "test_accuracy": 0.5, "n_test": 100, "n_images": 1000, "n_classes": 12, "epochs": 3}
+    kept.finish(run, {**found, "width": 512, "parameters": 20_030_540, "seconds": 9.0})
     folder = kept.root / "collections" / run.collection
     folder.mkdir(parents=True)
-    facts = '{"targets": ["artist"], "rule": "stratified", "split_seed": 0, "class_filter": true, "n_images": 1000, '
-    (folder / "task.json").write_text(facts + '"classes": ["a", "b"]}')
+    facts = {"name": "atelier", "targets": ["artist"], "root": "", "rule": "stratified", "split_seed": 0}
+    facts |= {"class_filter": True, "digest": "0000abcd", "n_images": 1000, "classes": ["a", "b"], "quarantined": 0}
+    (folder / "task.json").write_text(json.dumps(facts | {"dropped_labels": {}, "dropped_classes": {}}))
     return kept
 
 

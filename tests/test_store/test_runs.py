@@ -11,8 +11,8 @@ from test_config import Tiny
 
 from keras_art.errors import UserError
 from keras_art.store import runs
-from keras_art.store.reading import Damaged
 from keras_art.store.runs import Store, StoreError
+from keras_art.store.sums import Damaged
 
 
 @pytest.fixture
@@ -49,11 +49,12 @@ def test_metrics_appear_by_rename_and_whole(store, monkeypatch):
     moved = []
 
     def replace(source: Path, target: Path) -> None:
-        moved.append((json.loads(Path(source).read_text()), Path(target).name, Path(target).exists()))
+        moved.append((Path(target).name, Path(target).exists()))
+        assert Path(source).read_text()[-1] in "}\n"
 
     monkeypatch.setattr(os, "replace", replace)
     store.finish(Tiny(), {"accuracy": 0.5})
-    assert moved == [({"accuracy": 0.5}, "metrics.json", False)]
+    assert moved == [("SHA256SUMS", False), ("metrics.json", False)]
     assert store.metrics(Tiny()) is None
 
 
@@ -90,11 +91,20 @@ def test_a_field_added_later_finds_the_runs_made_before(store):
 # --- the store
 
 
-@pytest.mark.parametrize("stamp", ['{"format": 99}', "{}", "half a fi", "[]"])
-def test_a_store_of_another_format_is_refused(tmp_path, stamp):
+@pytest.mark.parametrize(
+    ("stamp", "told"),
+    [
+        ('{"format": 99}', "has format 99, this keras_art reads 2: use the version that wrote it, or another folder"),
+        ("{}", "store.json can not be read .* store check .* --repair"),
+        ("half a fi", "store.json can not be read"),
+        ("[]", "store.json can not be read"),
+        ("\0" * 20, "store.json can not be read"),
+    ],
+)
+def test_a_store_of_another_format_is_refused(tmp_path, stamp, told):
     (tmp_path / "store.json").write_text(stamp)
     for use in (Store(tmp_path).check, Store(tmp_path).create):
-        with pytest.raises(StoreError, match="use the version that wrote it, or another folder with --store"):
+        with pytest.raises(StoreError, match=told):
             use()
     assert (tmp_path / "store.json").read_text() == stamp
 

@@ -14,6 +14,7 @@ from test_config import TINY, Tiny
 
 from keras_art.store import runs
 from keras_art.store.runs import Store, StoreError
+from keras_art.store.sums import Damaged
 from keras_art.study import config
 from keras_art.study.execute import execute, train
 
@@ -50,6 +51,23 @@ def test_a_run_that_fails_is_not_done_and_is_run_again(store):
         execute(store, [Tiny()], fail)
     assert store.metrics(Tiny()) is None
     assert execute(store, [Tiny()], lambda config, folder: {}) == 1
+
+
+def test_a_damaged_file_stops_its_run_and_those_that_need_it_and_no_other(store):
+    told = []
+
+    def run(config: Tiny, folder: Path) -> dict[str, int]:
+        if config.seed == 0:
+            raise Damaged("weights of another are damaged")
+        return {}
+
+    first = Tiny(seed=0)
+    configs = [first, Tiny(seed=1, after=first.ref), Tiny(seed=2)]
+    assert execute(store, configs, run, failed=lambda run, error: told.append((run.seed, str(error)))) == 1
+    assert [seed for seed, _ in told] == [0, 1] and "damaged" in told[0][1]
+    assert store.metrics(Tiny(seed=2)) == {}
+    with pytest.raises(Damaged):
+        execute(store, configs, run)
 
 
 PROGRAM = """

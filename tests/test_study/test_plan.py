@@ -44,7 +44,8 @@ def test_an_estimate_goes_by_what_the_store_has_seen(store):
     seen = Run(collection="a-1", mode="fine_tuning", network="ResNet50", epochs=5)
     assert "guess" in costs.Estimate(store, {"a-1": 100}).basis([seen])
     store.begin(seen)
-    store.finish(seen, {"status": "ok", "n_images": 100, "epochs": 5, "seconds": 1000.0})
+    counts = {name: 100 for name, kind in seen.measures.items() if kind is int}
+    store.finish(seen, {**counts, "status": "ok", "test_accuracy": 0.5, "epochs": 5, "seconds": 1000.0})
     known = costs.Estimate(store, {"a-1": 100})
     assert "1 finished run" in known.basis([seen])
     assert known.speed("classifier") == pytest.approx(known.cost(seen).work / 1000)

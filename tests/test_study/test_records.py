@@ -17,7 +17,7 @@ from keras_art.study.records import finished, variant
 def store(tmp_path, monkeypatch):
     monkeypatch.setattr(runs, "environment", dict)
     monkeypatch.setattr(config, "kinds", lambda: TINY)
-    records._left_out.cache_clear()
+    records._told.cache_clear()
     made = Store(tmp_path / "store")
     made.create()
     return made

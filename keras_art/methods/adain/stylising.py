@@ -21,7 +21,8 @@ from keras_art.learning import training
 from keras_art.methods.adain import networks
 from keras_art.networks.loading import load_model
 from keras_art.pictures.colours import is_blank, recolour
-from keras_art.store.reading import read_json
+from keras_art.pictures.images import is_whole_jpeg
+from keras_art.store.reading import is_there, read_json
 from keras_art.store.runs import Store
 from keras_art.study.kinds.adain import MINIMUM_SIZE, STRIDE, Stylised
 from keras_art.terminal import Tell
@@ -118,7 +119,7 @@ def stylise_pairs(
     done = 0
     for _, group in pairs.groupby("label", sort=False):
         batches = [group.iloc[start : start + batch_size] for start in range(0, len(group), batch_size)]
-        todo = [batch for batch in batches if not all(Path(path).exists() for path in batch["path"])]
+        todo = [batch for batch in batches if not all(is_whole_jpeg(Path(path)) for path in batch["path"])]
         done += len(group) - sum(map(len, todo))
         if not todo:
             continue
@@ -161,7 +162,7 @@ def _statistics(maps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def save(picture: np.ndarray, path: Path) -> None:
     """Writes a picture as a JPEG, by rename."""
-    with replacing(path) as part:
+    with replacing(path, durable=False) as part:
         Image.fromarray(picture).save(part, "JPEG", quality=JPEG_QUALITY)
 
 
@@ -237,7 +238,8 @@ def load_networks(folder: Path) -> tuple[keras.Model, keras.Model]:
         raise UserError(
             f"{folder} holds no encoder.keras and decoder.keras: train one with python -m keras_art adain train"
         )
-    if (folder / "metrics.json").exists() and read_json(folder / "metrics.json")["status"] == "diverged":
+    metrics = folder / "metrics.json"
+    if is_there(metrics) and read_json(metrics, fields={"status": str})["status"] == "diverged":
         raise UserError(f"the decoder of {folder} diverged: train one at a lower learning rate")
     encoder, decoder = (load_model(path) for path in found)
     return encoder, decoder

@@ -10,6 +10,9 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_art import terminal
+from keras_art.store.reading import DAMAGE, read_arrays
+from keras_art.store.sums import Damaged
 from keras_art.writing import write_arrays
 
 
@@ -30,11 +33,19 @@ class Checkpoint:
         write_arrays(self.path, {"facts": np.array(json.dumps(facts)), **values, **arrays})
 
     def load(self) -> tuple[dict[str, Any], dict[str, np.ndarray]] | None:
-        """Gives the variables their stored values; returns the facts and the arrays, None where there is no file."""
+        """Gives the variables their stored values; returns the facts and the arrays, None where there is no file.
+
+        One that is damaged is told of and goes.
+        """
         if not self.path.exists():
             return None
-        with np.load(self.path) as stored:
-            for i, variable in enumerate(self.variables):
-                variable.assign(stored[f"{i}"])
-            arrays = {name: stored[name] for name in stored.files if not name.isdigit() and name != "facts"}
-            return json.loads(str(stored["facts"])), arrays
+        try:
+            stored = read_arrays(self.path, "this training begins anew")
+            facts = json.loads(str(stored.pop("facts")))
+        except (Damaged, *DAMAGE) as error:
+            terminal.say(str(error))
+            self.path.unlink()
+            return None
+        for i, variable in enumerate(self.variables):
+            variable.assign(stored.pop(f"{i}"))
+        return facts, stored

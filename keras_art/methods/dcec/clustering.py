@@ -23,9 +23,11 @@ from keras_art.methods.dcec.network import autoencoder
 from keras_art.networks.loading import load_model
 from keras_art.networks.trained import ModelCard, provenance, save
 from keras_art.pictures.pipeline import Batches
+from keras_art.store.reading import read_arrays
 from keras_art.store.runs import Store
 from keras_art.study.config import BadRun
 from keras_art.study.kinds.clustering import ClusteringRun
+from keras_art.study.records import has_diverged, readable
 from keras_art.terminal import Tell
 from keras_art.writing import csv_text, write, write_arrays, write_model
 
@@ -144,10 +146,10 @@ def _clustered(
     if run.weights is None:
         raise BadRun(f"{folder} names no pretraining: a clustering begins with the weights of one")
     source = store.find(run.weights)
-    if not (source / "autoencoder.keras").exists():
+    if has_diverged(store, run.weights):
         return {"status": "diverged", "stop": "its pretraining diverged", "steps": 0, "training_seconds": 0.0}
-    with np.load(source / "spaces.npz") as stored:
-        embedding, pca = stored["embedding"], stored["pca"]
+    stored = read_arrays(source / "spaces.npz")
+    embedding, pca = stored["embedding"], stored["pca"]
     notes: list[str] = []
     baselines, centroids = cluster_baselines(store, run, ready, embedding, pca, notes)
     lambda_r, lambda_c = joint.loss_weights(run.gamma, run.convention)
@@ -213,14 +215,13 @@ def _clustered(
 
 def _film(folder: Path, ended: joint.Clustering) -> dict[str, np.ndarray]:
     """The embedding and the clusters as they were at some iterations, and at the last."""
-    kept = {int(path.stem.split("-")[1]): path for path in folder.glob("update-*.npz")}
-    earlier = sorted(iteration for iteration in kept if iteration < ended.iterations)
+    paths = {int(path.stem.split("-")[1]): path for path in folder.glob("update-*.npz")}
+    earlier = sorted(iteration for iteration in paths if iteration < ended.iterations)
+    frames = readable(earlier, lambda iteration: (iteration, read_arrays(paths[iteration], "the film goes on without")))
     return {
-        "iterations": np.array([*earlier, ended.iterations]),
-        "z": np.stack([*(np.load(kept[iteration])["z"] for iteration in earlier), ended.z]),
-        "clusters": np.stack(
-            [*(np.load(kept[iteration])["clusters"] for iteration in earlier), ended.q.argmax(axis=1)]
-        ),
+        "iterations": np.array([*(iteration for iteration, _ in frames), ended.iterations]),
+        "z": np.stack([*(frame["z"] for _, frame in frames), ended.z]),
+        "clusters": np.stack([*(frame["clusters"] for _, frame in frames), ended.q.argmax(axis=1)]),
     }
 
 

@@ -19,16 +19,9 @@ from keras_art.store.tickets import BadTicket, Masks, Ticket, read_ticket, write
 from keras_art.study.config import Artefact, Run, RunRef
 from keras_art.study.files import artefact_path
 from keras_art.study.kinds.classifier import label
-from keras_art.study.kinds.tickets import TicketRun, sparsity
+from keras_art.study.kinds.tickets import TicketRun, chain_file, sparsity
 from keras_art.study.records import has_diverged, run_of
 from keras_art.terminal import Tell
-from keras_art.writing import slug
-
-
-def chain_file(store: Store, run: TicketRun) -> Path:
-    """Where the tickets of a chain are, of which `run` finds one."""
-    words = slug(f"{run.place}-{run.target}-{label(run.network)}", 160)
-    return store.root / "tickets" / f"{words}-{run.chain_digest}.npz"
 
 
 def found_ticket(

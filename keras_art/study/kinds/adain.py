@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from keras_art.errors import UserError
-from keras_art.study.config import Artefact, Kind, Mode, Run, RunRef
+from keras_art.study.config import SCORE, Artefact, Kind, Mode, Run, RunRef
 from keras_art.study.costs import Cost, Networks
 from keras_art.writing import one_line
 
@@ -15,6 +15,7 @@ STRIDE = 8  # pixels of the image to one position of relu4_1
 MINIMUM_SIZE = 2 * STRIDE
 GIGAMACS = 12.1  # of the encoder on one image of 224 pixels, and of the decoder, which mirrors it
 VALIDATION_PAIRS = 64
+MADE = {"status": str, "n_images": int, "seconds": (int, float)}
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,11 @@ class Decoder(Run):
     seed: int = 0
 
     @property
+    def measures(self) -> dict[str, Any]:
+        """What tables, estimates and summaries rely on."""
+        return MADE | {"val_loss": SCORE}
+
+    @property
     def title(self) -> str:
         """What a person is told of it while it trains."""
         return f"decoder of {self.place} at {self.image_size} pixels"
@@ -60,6 +66,11 @@ class Stylised(Run):
     alpha: float = 1.0
     preserve_colour: bool = False
     seed: int = 0
+
+    @property
+    def measures(self) -> dict[str, Any]:
+        """What tables, estimates and summaries rely on."""
+        return MADE | {"n": int}
 
     @property
     def title(self) -> str:

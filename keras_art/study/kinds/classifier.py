@@ -6,11 +6,15 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from keras_art.study.config import Artefact, Kind, Mode, Optimizer, Run, RunRef
+from keras_art.study.config import SCORE, Artefact, Kind, Mode, Optimizer, Run, RunRef
 from keras_art.study.costs import Cost, Networks
 from keras_art.writing import one_line
 
 ADAM = Optimizer("Adam", 1e-3)
+# What is measured of any classifier.
+TESTED = {
+    "status": str, "test_accuracy": SCORE, "n_images": int, "parameters": int, "epochs": int, "seconds": (int, float),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,11 @@ class ClassifierRun(NetworkRun):
     order: str = "shuffled"  # of the training images, in every epoch anew; or fixed, in `pipeline.Windows`
     patience: int = 7
     keep: str = "best"
+
+    @property
+    def measures(self) -> dict[str, Any]:
+        """What tables, estimates and summaries rely on."""
+        return TESTED | {"n_test": int, "n_classes": int, "width": int}
 
     @property
     def title(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from keras_art.study.config import Artefact, Kind, Mode, Run, RunRef
+from keras_art.study.config import SCORE, Artefact, Kind, Mode, Run, RunRef
 from keras_art.study.costs import Cost, Networks
 
 
@@ -45,6 +45,12 @@ class ClusteringRun(Run):
     order: str = "shuffled"  # or fixed; the pretraining always shuffles
     backbone: str | Artefact = ""  # whose frozen features are clustered for comparison
     preprocessing: str = "imagenet"
+
+    @property
+    def measures(self) -> dict[str, Any]:
+        """What tables, estimates and summaries rely on."""
+        found = {"status": str, "n_images": int, "steps": int, "training_seconds": (int, float)}
+        return found | ({"reconstruction_loss": SCORE, "gap_k": SCORE} if self.mode == "pretraining" else {"stop": str})
 
     @property
     def title(self) -> str:

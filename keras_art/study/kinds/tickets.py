@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from keras_art.study.config import Artefact, BadRun, Kind, Mode, Run, RunRef, run_from
-from keras_art.study.kinds.classifier import label, tested, training_cost
-from keras_art.writing import one_line
+from keras_art.study.config import SCORE, Artefact, BadRun, Kind, Mode, Run, RunRef, run_from
+from keras_art.study.kinds.classifier import TESTED, label, tested, training_cost
+from keras_art.writing import one_line, slug
 
 if TYPE_CHECKING:
+    from keras_art.store.runs import Store
     from keras_art.store.tickets import Ticket
 
 
@@ -59,6 +60,11 @@ class TicketRun(Run):
         return self.crop or self.image_size
 
     @property
+    def measures(self) -> dict[str, Any]:
+        """What tables, estimates and summaries rely on."""
+        return TESTED | {"n_test": int, "val_accuracy": SCORE}
+
+    @property
     def chain_digest(self) -> str:
         """The digest by which the chain of a run that finds a ticket is known."""
         return (self.first or self.ref).digest
@@ -81,6 +87,12 @@ def chain(first: TicketRun, stages: int) -> list[TicketRun]:
 def sparsity(stage: int, rate: float) -> float:
     """The share of the prunable weights that is gone at a stage, in [0, 1)."""
     return 1.0 - (1.0 - rate) ** stage
+
+
+def chain_file(store: Store, run: TicketRun) -> Path:
+    """Where the tickets of a chain are, of which `run` finds one."""
+    words = slug(f"{run.place}-{run.target}-{label(run.network)}", 160)
+    return store.root / "tickets" / f"{words}-{run.chain_digest}.npz"
 
 
 def origin(ticket: Ticket, path: Path) -> TicketRun:

@@ -1,0 +1,229 @@
+"""The upkeep of a store, the folder of runs.
+
+python -m keras_art store check STORE --repair       # reads every file; damaged runs are set aside, caches made again
+python -m keras_art store size STORE                 # what takes how much
+python -m keras_art store prune STORE                # gives back caches, and what killed processes have left behind
+python -m keras_art store move STORE PLACE           # to another folder or disk, compared before it goes here
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tyro
+
+from keras_art import terminal
+from keras_art.commands import flags
+from keras_art.errors import UserError
+from keras_art.store.leftovers import abandoned
+from keras_art.store.runs import Store
+from keras_art.store.sums import hash_of
+from keras_art.writing import PART, beside
+
+PROG = "python -m keras_art store"
+MADE_AGAIN = ("features", "taps")  # of cache/, from what the store has
+
+
+@dataclass(frozen=True)
+class Check:
+    """Reads every file of a store, and says what is damaged and what to do. Exit status 1 where something is left."""
+
+    store: tyro.conf.Positional[Path] = Path("runs")
+    """Folder of the runs."""
+    repair: bool = False
+    """Set damaged runs and files aside, into STORE/set_aside, so that the command that made them makes them anew; let
+    caches forget what is damaged. Nothing that can not be made again is deleted."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """What takes how much of the disk."""
+
+    store: tyro.conf.Positional[Path] = Path("runs")
+    """Folder of the runs."""
+
+
+@dataclass(frozen=True)
+class Prune:
+    """Gives back what is made again when it is needed, and what killed processes have left behind.
+
+    Cached features, checkpoints of finished runs, half-written files.
+    """
+
+    store: tyro.conf.Positional[Path] = Path("runs")
+    """Folder of the runs."""
+    images: bool = False
+    """Decoded pictures, too. They are decoded again from the collections, which must then be where they were."""
+    dry_run: bool = False
+    """Only say what would go."""
+
+
+@dataclass(frozen=True)
+class Move:
+    """Moves a store; on another disk every file is compared before it goes here."""
+
+    store: tyro.conf.Positional[Path]
+    """Folder of the runs."""
+    place: tyro.conf.Positional[Path]
+    """The folder that it becomes."""
+
+
+def check(asked: Check) -> int:
+    """Reads everything; the exit status is 1 where damage is left."""
+    store = present(asked.store)
+    from keras_art.study import upkeep
+
+    found = left = 0
+    for fault in upkeep.faults(store):
+        found += 1
+        print(fault.what)
+        if asked.repair and fault.mend:
+            if told := fault.mend():
+                print(f"  {told}")
+        else:
+            left += 1
+    if not found:
+        terminal.say(f"{asked.store}: every file is as it was written")
+        return 0
+    rest = "nothing is left" if not left else f"{left} left" + ("" if asked.repair else ", which --repair mends")
+    terminal.say(f"{asked.store}: {found} faults, {rest}")
+    return 1 if left else 0
+
+
+def size(asked: Size) -> int:
+    """Prints a line for every kind of thing, the largest first."""
+    root = present(asked.store).root
+    sizes: dict[str, tuple[int, int]] = {}
+    for path in files(root):
+        parts = path.relative_to(root).parts
+        name = "/".join(parts[:-1][: 2 if parts[0] == "cache" else 1]) or "the store itself"
+        if any(map(PART.search, parts)):
+            name = "half-written"
+        count, taken = sizes.get(name, (0, 0))
+        sizes[name] = count + 1, taken + disk(path)
+    for name, (count, taken) in sorted(sizes.items(), key=lambda item: -item[1][1]):
+        print(f"{taken / 1e6:12,.1f} MB  {count:9,} files  {name}")
+    print(f"{sum(taken for _, taken in sizes.values()) / 1e6:12,.1f} MB  together")
+    return 0
+
+
+def prune(asked: Prune) -> int:
+    """Deletes what can be made again, and says how much that gives back."""
+    from filelock import FileLock, Timeout
+
+    store = present(asked.store)
+    freed = 0
+    for path, lock in prunable(store, asked.images):
+        taken = disk(path) if path.is_file() else sum(map(disk, files(path)))
+        try:
+            with FileLock(lock, timeout=0) if lock else nullcontext():
+                if not asked.dry_run:
+                    path.unlink() if path.is_file() else shutil.rmtree(path)
+        except Timeout:
+            terminal.say(f"left: another process is at {path}")
+            continue
+        freed += taken
+        print(f"{taken / 1e6:12,.1f} MB  {path}")
+    terminal.say(f"{freed / 1e6:,.1f} MB {'would be' if asked.dry_run else 'are'} given back")
+    return 0
+
+
+def prunable(store: Store, images: bool) -> Iterator[tuple[Path, Path | None]]:
+    """What can be made again, and the lock that whoever is at it holds."""
+    for name in (*MADE_AGAIN, *(["images"] if images else [])):
+        for folder in sorted((store.root / "cache" / name).glob("*/")):
+            yield folder, folder / "lock"
+    for folder in sorted(store.root.glob("*/*/checkpoint/")):
+        if (folder.parent / "metrics.json").is_file():
+            yield folder, folder.parent.with_name(f"{folder.parent.name}.lock")
+    for place, _, _ in os.walk(store.root):
+        yield from ((path, None) for path in abandoned(Path(place)))
+
+
+def move(asked: Move) -> int:
+    """Moves the whole folder, while nobody computes there."""
+    from filelock import FileLock, Timeout
+
+    root, place = present(asked.store).root.absolute(), asked.place.expanduser().absolute()
+    if place.exists() or place.is_relative_to(root):
+        raise UserError(f"{place} is there already, or lies within the store: name a new folder")
+    with ExitStack() as held:
+        for path in [*root.rglob("*.lock"), *root.rglob("lock")]:
+            try:
+                held.enter_context(FileLock(path, timeout=0))
+            except Timeout:
+                raise UserError(f"another process holds {path}: move the store when it has ended") from None
+        place.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            root.rename(place)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            _copy(root, place)
+            shutil.rmtree(root)
+    print(place)
+    return 0
+
+
+def _copy(root: Path, place: Path) -> None:
+    """Copies a store to another disk, and reads it back there."""
+    part = beside(place)
+    try:
+        shutil.copytree(root, part, symlinks=True)
+        os.sync()
+        for path in files(root):
+            if hash_of(part / path.relative_to(root)) != hash_of(path):
+                raise UserError(f"the copy of {path} is another: nothing was moved; try another disk")
+        part.rename(place)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def present(folder: Path) -> Store:
+    """The store of a folder.
+
+    Raises:
+        UserError: there is none.
+    """
+    store = Store(folder)
+    if not (store.root / "store.json").exists() and not (store.root / "collections").is_dir():
+        raise UserError(f"{folder} is no store: name the folder that --store names, runs where none was named")
+    return store
+
+
+def files(folder: Path) -> Iterator[Path]:
+    """Every file of a folder and of those below it."""
+    for place, _, names in os.walk(folder):
+        yield from (Path(place) / name for name in names)
+
+
+def disk(path: Path) -> int:
+    """What a file takes of the disk, in bytes."""
+    return path.lstat().st_blocks * 512
+
+
+VERBS: dict[str, tuple[type[Any], Callable[[Any], int]]] = {
+    "check": (Check, check),
+    "size": (Size, size),
+    "prune": (Prune, prune),
+    "move": (Move, move),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command line; returns the exit status."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if not words or words[0] not in VERBS:
+        print(__doc__)
+        return 0 if words[:1] in (["--help"], ["-h"]) else 2
+    kind, command = VERBS[words[0]]
+    asked = flags.read(kind, words[1:], prog=f"{PROG} {words[0]}", description=kind.__doc__ or "")
+    return terminal.guarded(lambda: command(asked), f"{PROG} {words[0]}")

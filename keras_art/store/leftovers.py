@@ -1,0 +1,66 @@
+"""What processes have begun to write and not ended, by the names that `writing.beside` gives."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import socket
+import time
+from pathlib import Path
+
+from keras_art.writing import PART, slug
+
+ABANDONED_SECONDS = 7 * 24 * 3600.0  # after which nobody on another machine still writes a file
+
+
+def sweep(folder: Path, *, held: bool = False) -> list[Path]:
+    """Removes what killed processes have left half-written in a folder; those below it are not looked at.
+
+    Args:
+        held: nobody but this process writes there: everything half-written goes.
+
+    Returns:
+        What was removed.
+    """
+    gone = half_written(folder) if held else abandoned(folder)
+    for path in gone:
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+    return gone
+
+
+def half_written(folder: Path) -> list[Path]:
+    """The files and folders that some process has begun and not ended, or is at."""
+    try:
+        return [folder / name for name in sorted(os.listdir(folder)) if PART.search(name)]
+    except OSError:
+        return []
+
+
+def abandoned(folder: Path) -> list[Path]:
+    """Those at which no living process of this machine is, and which one of another has not touched for a week."""
+    return [path for path in half_written(folder) if _abandoned(path)]
+
+
+def _abandoned(path: Path) -> bool:
+    if here := re.search(rf"\.{re.escape(slug(socket.gethostname()))}-(\d+)\.part", path.name):
+        return not _alive(int(here[1]))
+    try:
+        return time.time() - path.stat().st_mtime > ABANDONED_SECONDS
+    except OSError:
+        return False
+
+
+def _alive(pid: int) -> bool:
+    if os.name != "posix":  # elsewhere this signal ends the process
+        return True
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (OverflowError, PermissionError):
+        pass
+    return True

@@ -1,0 +1,143 @@
+"""Which files of a folder will not change any more, and their hashes: `SHA256SUMS`, as `sha256sum -c` reads it.
+
+A folder that has one is sealed: what `store.reading` reads of it is compared. A folder without one, of an earlier
+version or made by hand, is read as it is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from keras_art.errors import UserError
+from keras_art.writing import PART, wait_for_disk, write_bytes
+
+SUMS = "SHA256SUMS"
+LINE = re.compile(r"([0-9a-f]{64})  ([^\n]+)")
+MANY = 64  # files
+REMEDY = "move its directory away, and the same command makes it anew"
+
+
+class Damaged(UserError):
+    """A file of a store is not as it was written; the message names it and the remedy."""
+
+
+def sums(folder: Path, remedy: str = REMEDY) -> dict[str, str]:
+    """A file's path within a sealed folder -> its SHA-256 in hex; nothing of a folder that is not sealed.
+
+    Raises:
+        Damaged: the list itself can not be read.
+    """
+    try:
+        text = (folder / SUMS).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise Damaged(f"{folder / SUMS} can not be read ({in_words(error)}): {remedy}") from error
+    lines = [LINE.fullmatch(line) for line in text.split("\n")[:-1]]
+    if not lines or not text.endswith("\n") or not all(lines):
+        raise Damaged(f"{folder / SUMS} is damaged, it is no list of hashes: {remedy}")
+    return {line[2]: line[1] for line in lines if line}
+
+
+def in_words(error: Exception) -> str:
+    """An error without the path that the message names already."""
+    return getattr(error, "strerror", None) or str(error)
+
+
+def hash_of(path: Path) -> str:
+    """A file's SHA-256 in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def faults(folder: Path) -> dict[str, str]:
+    """File -> what is wrong with it, in words, of those that the list of a sealed folder names.
+
+    Raises:
+        Damaged: the list itself can not be read.
+    """
+    found = {}
+    for name, wanted in sums(folder).items():
+        try:
+            if hash_of(folder / name) != wanted:
+                found[name] = f"{folder / name} is damaged, it is not as it was written"
+        except FileNotFoundError:
+            found[name] = f"{folder / name} is absent"
+        except OSError as error:
+            found[name] = f"{folder / name} can not be read ({in_words(error)})"
+    return found
+
+
+def files_of(folder: Path, besides: Iterable[str] = ()) -> list[Path]:
+    """The files that a list of hashes names: all in a folder and below it that are whole.
+
+    Args:
+        besides: names of folders in it that are left out.
+    """
+    left_out = set(besides)
+    return [
+        path
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+        and not PART.search(path.name)
+        and path.name not in (SUMS, f"{SUMS}.lock")
+        and path.relative_to(folder).parts[0] not in left_out
+    ]
+
+
+def seal(folder: Path, more: Mapping[str, bytes] | None = None, besides: Iterable[str] = ()) -> None:
+    """Writes the hashes of every file of a folder, and of those below it, once all of them are on the disk.
+
+    Args:
+        more: name -> content of files that are written afterwards.
+        besides: as of `files_of`.
+    """
+    paths = files_of(folder, besides)
+    if len(paths) > MANY:  # the disk takes them faster together
+        os.sync()
+    else:
+        for path in [*paths, *{path.parent for path in paths}]:
+            wait_for_disk(path)
+    found = {path.relative_to(folder).as_posix(): hash_of(path) for path in paths}
+    _write(folder, found | {name: hashlib.sha256(content).hexdigest() for name, content in (more or {}).items()})
+
+
+def write_sealed(folder: Path, contents: Mapping[str, bytes]) -> None:
+    """Writes some files of a folder, the last one last, and their hashes; what is there already stays untouched.
+
+    A kill in between leaves files that are whole, and not sealed.
+
+    Raises:
+        Damaged: the list of hashes can not be read.
+    """
+    from filelock import FileLock
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / f"{SUMS}.lock"):
+        known = sums(folder)
+        new = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
+        if all(known.get(name) == found and _holds(folder / name, found) for name, found in new.items()):
+            return
+        others = {name: found for name, found in known.items() if name not in new}
+        if others:
+            _write(folder, others)
+        else:
+            (folder / SUMS).unlink(missing_ok=True)
+        for name, content in contents.items():
+            write_bytes(folder / name, content)
+        _write(folder, others | new)
+
+
+def _holds(path: Path, wanted: str) -> bool:
+    try:
+        return hash_of(path) == wanted
+    except OSError:
+        return False
+
+
+def _write(folder: Path, found: Mapping[str, str]) -> None:
+    write_bytes(folder / SUMS, "".join(f"{hash_}  {name}\n" for name, hash_ in sorted(found.items())).encode())

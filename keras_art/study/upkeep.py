@@ -1,0 +1,299 @@
+"""What is wrong with the files of a store, all of which are read, and what mends it.
+
+Nothing that was computed is deleted: what is damaged is set aside, into `STORE/set_aside/`, and the command that made
+it makes it anew. Caches lose what is damaged, and it is made again when it is asked for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import sqlite3
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from keras_art.data import kept
+from keras_art.errors import UserError
+from keras_art.pictures import decoded
+from keras_art.store import sums
+from keras_art.store.leftovers import abandoned, sweep
+from keras_art.store.reading import DAMAGE, is_there, read_arrays, read_json, read_table
+from keras_art.store.runs import FORMAT, Store, StoreError
+from keras_art.store.segments import ABOUT, Segments
+from keras_art.store.tickets import read_ticket
+from keras_art.study.config import Artefact, Run, kinds
+from keras_art.study.files import sound_artefact
+from keras_art.study.kinds.tickets import TicketRun, chain_file
+from keras_art.study.records import read_run
+from keras_art.writing import PART, write
+
+SET_ASIDE = "set_aside"
+CACHES = ("features", "taps", "images")  # of rows, `cache/NAME/*/`
+LEFT_OUT = ("checkpoint", "quarantine.csv")  # of lists of hashes: they change
+PICTURES = (".png", ".html")  # that are for people: nothing reads them
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Something that is not as it should be.
+
+    Attributes:
+        what: the file and what is wrong with it, for a person.
+        mend: mends it and says how; None where only a person can.
+    """
+
+    what: str
+    mend: Callable[[], str] | None = None
+
+
+def faults(store: Store) -> Iterator[Fault]:
+    """Reads every file of a store: what is wrong, one by one.
+
+    What other processes are writing in this moment is passed over.
+    """
+    yield from _stamp(store)
+    runs: dict[Path, Run] = {}
+    for kind in kinds():
+        try:
+            folders = store.directories(kind)
+        except StoreError as error:
+            yield Fault(str(error))
+            continue
+        for folder in folders:
+            yield from _of_run(store, folder, runs)
+    yield from _tickets(store, runs)
+    for folder in _folders(store.root / "collections"):
+        yield from _of_collection(store, folder)
+    caches = [folder for name in CACHES for folder in _folders(store.root / "cache" / name)]
+    for folder in [*caches, *(store.root / "cache").glob("contents/")]:
+        yield from _of_cache(store, folder)
+    for path in sorted((store.root / "cache" / "weights").glob("*-*")):
+        if not PART.search(path.name) and path.suffix != ".lock":
+            yield from _asked(partial(sound_artefact, store, Artefact(path.name)), _aside(store, path))
+    for folder in sorted((store.root / "cache").glob("*/atelier-*")):
+        yield from _sealed(folder, partial(_deleted, folder))
+    for path in sorted(store.root.glob("*/search/*.db")):
+        yield from _database(path, _aside(store, path))
+    for folder in _everywhere(store.root):
+        if gone := abandoned(folder):
+            words = f"half-written, and given up: {', '.join(map(str, gone))}"
+            yield Fault(words, partial(_swept, folder))
+
+
+def _everywhere(root: Path) -> Iterator[Path]:
+    for folder, _, _ in os.walk(root):
+        yield Path(folder)
+
+
+def _folders(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.glob("*") if path.is_dir() and not PART.search(path.name))
+
+
+def _asked(read: Callable[[], object], mend: Callable[[], str] | None) -> Iterator[Fault]:
+    """What `read` finds wrong."""
+    try:
+        read()
+    except UserError as error:
+        yield Fault(str(error), mend)
+
+
+def _stamp(store: Store) -> Iterator[Fault]:
+    stamp = store.root / "store.json"
+
+    def renew() -> str:
+        if stamp.is_dir():
+            stamp.rename(stamp.with_name("store.json.not_ours"))
+        write(stamp, json.dumps({"format": FORMAT}))
+        return f"written anew: {stamp}"
+
+    if not is_there(stamp):
+        yield Fault(f"{stamp} is absent", renew)
+        return
+    try:
+        found = json.loads(stamp.read_bytes())["format"]
+    except (ValueError, KeyError, TypeError, OSError):
+        yield Fault(f"{stamp} can not be read", renew)
+        return
+    if found != FORMAT:
+        store.check()
+
+
+def _of_run(store: Store, folder: Path, runs: dict[Path, Run]) -> Iterator[Fault]:
+    """What is wrong with a run's directory; one that is sound, and finished, goes into `runs`."""
+    aside = _aside(store, folder, lock=folder)
+    try:
+        if not folder.is_dir():
+            yield Fault(f"{folder} is no directory of a run", aside)
+            return
+        if not is_there(folder / "metrics.json"):
+            for path in sorted(folder.glob("checkpoint/*.npz")):
+                yield from _asked(partial(read_arrays, path), partial(_deleted, path.parent))
+            return
+        run = read_run(folder)
+        read_json(folder / "metrics.json", fields=run.measures)
+    except UserError as error:
+        yield Fault(str(error), aside)
+        return
+    if folder.name != run.folder_name:
+        yield Fault(f"{folder} is not called as its run, {run.folder_name}: a copy counts for none, delete it")
+        return
+    try:
+        wrong = sums.faults(folder)
+    except UserError as error:
+        yield Fault(str(error), aside)
+        return
+    pictures = [name for name in wrong if name.endswith(PICTURES)]
+    for name, words in wrong.items():
+        only = name in pictures
+        yield Fault(words, _picture_aside(store, folder, folder / name) if only else aside)
+    if len(pictures) == len(wrong):
+        runs[folder] = run
+    if not (folder / sums.SUMS).exists():
+        yield from _unsealed(folder, aside)
+
+
+def _unsealed(folder: Path, aside: Callable[[], str]) -> Iterator[Fault]:
+    """The directory of an earlier version: what can be read of it is sealed as it is."""
+    readers: dict[str, Callable[[Path], object]]
+    readers = {".npz": read_arrays, ".csv": read_table, ".json": read_json, ".keras": _read_archive}
+    wrong = [
+        fault
+        for path in sums.files_of(folder, LEFT_OUT)
+        if (read := readers.get(path.suffix)) and path.stat().st_size > 1  # a table may be without any column
+        for fault in _asked(partial(read, path), aside)
+    ]
+
+    def seal() -> str:
+        sums.seal(folder, besides=LEFT_OUT)
+        return f"sealed: {folder}"
+
+    yield from wrong or [Fault(f"{folder / sums.SUMS} is absent, by which later damage would be seen", seal)]
+
+
+def _read_archive(path: Path) -> None:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            bad = archive.testzip()
+    except DAMAGE as error:
+        bad = str(error)
+    if bad:
+        raise sums.Damaged(f"{path} is damaged ({bad}): {sums.REMEDY}")
+
+
+def _of_collection(store: Store, folder: Path) -> Iterator[Fault]:
+    if not kept.is_kept(store, folder.name):
+        return
+    aside = _aside(store, folder)
+    yield from _asked(partial(kept.facts_of, store, folder.name), aside)
+    yield from _sealed(folder, aside) if (folder / sums.SUMS).exists() else _unsealed(folder, aside)
+
+
+def _sealed(folder: Path, mend: Callable[[], str]) -> Iterator[Fault]:
+    try:
+        for words in sums.faults(folder).values():
+            yield Fault(words, mend)
+    except UserError as error:
+        yield Fault(str(error), mend)
+
+
+def _of_cache(store: Store, folder: Path) -> Iterator[Fault]:
+    """Of a cache, what is damaged is forgotten; all of it where nobody knows what it holds."""
+    from filelock import Timeout
+
+    mend: Callable[[], str] = partial(_deleted, folder)
+    try:
+        if folder.parent.name == "images":
+            mend = _aside(store, folder)  # the pictures it was made of may be gone
+            rows = Segments(folder, decoded.COLUMNS, 3 * int(folder.name.partition("-")[0]) ** 2)
+        else:
+            rows = Segments(folder, read_json(folder / "rows.json", fields={"columns": list})["columns"])
+
+        def forget() -> str:
+            with rows.lock():
+                rows.forget_damaged()
+            return f"forgotten, and made again when it is asked for: what is damaged in {folder}"
+
+        with rows.lock(wait=False):
+            wrong = rows.wrong(line[rows.row] for line in rows.lines().values() if line[rows.row] >= 0)
+        if wrong or rows.damaged or rows.lost:
+            words = f"{len(wrong) + rows.lost} rows, {rows.damaged} lines of its index"
+            yield Fault(f"{folder} is damaged: {words}; they are made again when they are asked for", forget)
+        yield from _asked(partial(read_json, folder / "rows.json", fields=ABOUT), forget)
+        yield from _sealed(folder, mend)
+    except Timeout:
+        return
+    except UserError as error:
+        yield Fault(str(error), mend)
+
+
+def _tickets(store: Store, runs: dict[Path, Run]) -> Iterator[Fault]:
+    """A ticket that is lost, or damaged, is found again by the runs that found it: they are set aside with it."""
+    finders: dict[Path, list[Path]] = {path: [] for path in sorted((store.root / "tickets").glob("*.npz"))}
+    for folder, run in runs.items():
+        if isinstance(run, TicketRun) and run.mode == "find":
+            finders.setdefault(chain_file(store, run), []).append(folder)
+    for path, folders in finders.items():
+
+        def aside(path: Path = path, folders: Sequence[Path] = folders) -> str:
+            return "\n  ".join(_aside(store, one)() for one in (path, *folders))
+
+        yield from _asked(partial(read_ticket, path), aside)
+
+
+def _database(path: Path, mend: Callable[[], str]) -> Iterator[Fault]:
+    try:
+        with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as base:
+            (found,) = base.execute("PRAGMA quick_check").fetchone()
+    except sqlite3.Error as error:
+        found = str(error)
+    if not path.stat().st_size:
+        found = "it is empty"
+    if found != "ok":
+        yield Fault(f"{path} is damaged ({found}): move it away, and the search begins anew", mend)
+
+
+def _aside(store: Store, path: Path, lock: Path | None = None) -> Callable[[], str]:
+    """What sets a file or a folder aside; with `lock`, unless another process is at it."""
+
+    def move() -> str:
+        from filelock import Timeout
+
+        if not path.exists():  # for something else that was wrong with it
+            return ""
+        place = store.root / SET_ASIDE / path.relative_to(store.root)
+        number = 1
+        while place.exists():
+            number += 1
+            place = place.with_name(f"{path.name}.{number}")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with store.lock(lock, wait=False) if lock else contextlib.nullcontext():
+                path.rename(place)
+        except Timeout:
+            return f"left: another process is at {path}"
+        return f"set aside: {place}"
+
+    return move
+
+
+def _picture_aside(store: Store, folder: Path, path: Path) -> Callable[[], str]:
+    def move() -> str:
+        told = _aside(store, path)() if path.exists() else f"forgotten: {path}"
+        sums.seal(folder, besides=LEFT_OUT)
+        return told
+
+    return move
+
+
+def _swept(folder: Path) -> str:
+    return f"deleted: {', '.join(path.name for path in sweep(folder))}"
+
+
+def _deleted(path: Path) -> str:
+    shutil.rmtree(path, ignore_errors=True)
+    return f"deleted, and made again when it is asked for: {path}"

@@ -1,0 +1,172 @@
+"""Every kind of file of a store, damaged in every way: noticed, named and mended, without a backend."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import COLOURS, paint
+
+from keras_art.commands import store as command
+from keras_art.data import tasks
+from keras_art.data.choices import choose
+from keras_art.data.sources import load_collection
+from keras_art.store import runs
+from keras_art.store.runs import Store
+from keras_art.store.segments import Segments
+from keras_art.store.tickets import Ticket, write_ticket
+from keras_art.study import records, upkeep
+from keras_art.study.files import keep_files
+from keras_art.study.kinds.classifier import ClassifierRun
+from keras_art.study.kinds.tickets import TicketRun, chain_file
+from keras_art.study.records import finished
+from keras_art.writing import write, write_arrays, write_bytes
+
+FLIPPED = 0x10
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory) -> Path:
+    """A store with a file of every kind, by hand: two classifiers, a ticket and its run, a choice, caches, a search."""
+    here = tmp_path_factory.mktemp("whole")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runs, "environment", dict)
+        store = Store(here / "store")
+        store.create()
+        for colour in COLOURS:
+            for i in range(4):
+                paint(here / "pictures" / colour / f"{i}.png", colour, i, 8)
+        collection = load_collection(here / "pictures")
+        choice = choose(collection, None, rule="stratified")
+        tasks.prepare(store, collection, choice, 8, "squash", lambda done, total: None)
+        write(here / "network.keras", "as good as any")
+        keep_files(store, [str(here / "network.keras")])
+        for seed in range(2):
+            _finish(store, ClassifierRun(collection=choice.key, target="class", seed=seed))
+        found = TicketRun(collection=choice.key, target="class")
+        _finish(store, found)
+        kernel = {"dense/kernel": np.ones((2, 2), np.float32)}
+        ticket = Ticket(kernel, {"dense/kernel": np.zeros((2, 2), np.uint8)}, 1, {"run": found.as_json()})
+        write_ticket(chain_file(store, found), ticket)
+        rows = Segments(store.root / "cache" / "features" / "net-00000000", ("sha256", "row", "crc32"))
+        with rows.lock(), rows.writing(64) as writer:
+            content = [bytes([n]) * 64 for n in range(3)]
+            writer.append(content, [(f"{n}", n, zlib.crc32(row)) for n, row in enumerate(content)])
+        (store.root / "st_saclf" / "search").mkdir(parents=True)
+        with sqlite3.connect(store.root / "st_saclf" / "search" / "x-00000000.db") as base:
+            base.execute("CREATE TABLE trials (number INTEGER)")
+        begun = store.begin(ClassifierRun(seed=9))
+        write_arrays(begun / "checkpoint" / "epoch.npz", {"0": np.ones(9)})
+    return store.root
+
+
+def _finish(store: Store, run: ClassifierRun | TicketRun) -> None:
+    folder = store.begin(run)
+    write(folder / "history.csv", "epoch,loss\n1,0.5\n2,0.25\n")
+    write_arrays(folder / "shared.npz", {"features": np.ones((3, 4))})
+    write_bytes(folder / "confusion.png", b"\x89PNG" + bytes(range(64)))
+    with zipfile.ZipFile(folder / "model.keras", "w") as archive:
+        archive.writestr("config.json", "{}" * 40)
+    made = {name: 0.5 if type(kind) is tuple else kind(1) for name, kind in run.measures.items()}
+    store.finish(run, made | {"status": "ok"})
+
+
+FILES = [
+    "store.json",
+    "classifier/*-0-*/config.json",
+    "classifier/*-0-*/environment.json",
+    "classifier/*-0-*/metrics.json",
+    "classifier/*-0-*/history.csv",
+    "classifier/*-0-*/shared.npz",
+    "classifier/*-0-*/model.keras",
+    "classifier/*-0-*/confusion.png",
+    "classifier/*-0-*/SHA256SUMS",
+    "classifier/*-9-*/checkpoint/epoch.npz",
+    "collections/*/task.json",
+    "collections/*/images.csv",
+    "collections/*/columns.csv",
+    "collections/*/SHA256SUMS",
+    "cache/images/*/rows.bin",
+    "cache/images/*/rows.json",
+    "cache/images/*/*.index",
+    "cache/features/*/rows.bin",
+    "cache/features/*/rows.json",
+    "cache/features/*/*.index",
+    "cache/weights/network-*.keras",
+    "tickets/*.npz",
+    "st_saclf/search/*.db",
+]
+
+
+def truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def zeros(path: Path) -> None:
+    path.write_bytes(bytes(path.stat().st_size))
+
+
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= FLIPPED
+    path.write_bytes(content)
+
+
+def other(path: Path) -> None:
+    path.write_text('{"kind": "none"}\n')
+
+
+def folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def absent(path: Path) -> None:
+    path.unlink()
+
+
+DAMAGES = [truncate, empty, zeros, flip, other, folder, absent]
+# What nobody can miss: without it a directory is not finished, or the folder is made anew.
+NOTHING_LACKS = {
+    ("classifier/*-0-*/metrics.json", absent), ("classifier/*-9-*/checkpoint/epoch.npz", absent),
+    ("collections/*/task.json", absent), ("cache/images/*/*.index", absent), ("cache/features/*/*.index", absent),
+    ("cache/images/*/*.index", empty), ("cache/features/*/*.index", empty),
+    ("cache/weights/network-*.keras", absent), ("st_saclf/search/*.db", absent), ("store.json", flip),
+}  # fmt: skip
+
+
+@pytest.fixture
+def store(whole, tmp_path) -> Store:
+    shutil.copytree(whole, tmp_path / "store")
+    records._told.cache_clear()
+    return Store(tmp_path / "store")
+
+
+def test_a_whole_store_has_no_fault_and_one_of_every_kind_of_file(store):
+    assert [fault.what for fault in upkeep.faults(store)] == []
+    for pattern in FILES:
+        assert len(list(store.root.glob(pattern))) == 1, pattern
+
+
+@pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)
+@pytest.mark.parametrize("pattern", FILES)
+def test_damage_is_named_and_mended_and_stops_nothing_else(store, pattern, damage, capsys):
+    (path,) = store.root.glob(pattern)
+    damage(path)
+    before = [fault.what for fault in upkeep.faults(store)]
+    named = path.parent if "cache" in pattern or path.name == "epoch.npz" else path
+    if (pattern, damage) not in NOTHING_LACKS:
+        assert any(str(named) in what for what in before), before
+    # Whatever became of one, the other run stands in tables.
+    assert 1 in {run.seed for run, _ in finished(store, ClassifierRun)}
+    assert command.main(["check", str(store.root), "--repair"]) == 0, capsys.readouterr()
+    assert [fault.what for fault in upkeep.faults(store)] == []
