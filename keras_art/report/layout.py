@@ -91,7 +91,7 @@ def _cell(line: dict[str, Any], table: PaperTable, format: str, alone: bool) -> 
 
 
 def ranks(frame: pd.DataFrame, table: PaperTable, name: str) -> pd.Series:
-    """1 for the best and 2 for the second-best of the rivals of a column or a row, 0 elsewhere, and without rivals.
+    """1 for the best, 2 for the second-best of the rivals of a column or a row, 0 elsewhere, and where all are equal.
 
     Args:
         name: of the numbers, `paper` or `ours`; these are compared as they are printed.
@@ -104,7 +104,7 @@ def ranks(frame: pd.DataFrame, table: PaperTable, name: str) -> pd.Series:
     group = {"column": [*index[:-1], "columns"], "row": index}[table.best] + (["protocol"] if name == "ours" else [])
     values = pd.to_numeric(frame[name], errors="coerce").round(table.digits).dropna()
     for _, rivals in values.groupby([frame.loc[values.index, key] for key in group]):
-        if len(rivals) > 1:
+        if rivals.nunique() > 1:
             places = rivals.rank(method="dense", ascending=False)
             found.loc[rivals.index] = places.where(places <= 2, 0).astype(int)
     return found
