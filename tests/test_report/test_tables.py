@@ -268,9 +268,10 @@ def test_the_best_and_the_second_best_are_marked_among_their_rivals(format):
 
 
 def test_in_a_row_its_columns_are_rivals_and_equal_values_are_marked_together():
-    table = tables.PaperTable("t", "s", "m", "challenge a b c d\nx 3 9 9 1\ny 5 4 2 1", index=1, best="row")
+    table = tables.PaperTable("t", "s", "m", "challenge a b c d\nx 3 9 9 1\ny 5 4 2 1\nz 4 4 4 4", index=1, best="row")
     lines = layout.laid_out(table, tables.compare(table, pd.DataFrame()), "text", alone=True).splitlines()
     assert lines[2].split() == ["x", "_3_", "*9*", "*9*", "1"] and lines[3].split() == ["y", "*5*", "_4_", "2", "1"]
+    assert lines[4].split() == ["z", "4", "4", "4", "4"]  # equal numbers have no best
 
 
 def test_ours_are_ranked_among_ours_of_one_protocol():

@@ -285,9 +285,13 @@ def test_a_name_of_the_tables_is_that_of_its_card_and_fills_its_column():
         assert name in set(tables.TABLE_5.cells()["mode"])
 
 
-def test_a_collection_and_its_label_are_told_apart():
+def test_a_collection_and_its_label_are_told_apart(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     assert page.labelled("kaokore:status") == ("kaokore", "status")
     assert page.labelled("folder/of pictures") == ("folder/of pictures", None)
+    assert page.labelled("a:b/labels.csv") == ("a", "b/labels.csv")
+    (tmp_path / "a:b").mkdir()
+    (tmp_path / "a:b" / "labels.csv").touch()
     assert page.labelled("a:b/labels.csv") == ("a:b/labels.csv", None)
 
 
