@@ -9,11 +9,30 @@ class UserError(Exception):
     """What a person can mend; the message names the remedy."""
 
 
-def disk_full(error: BaseException) -> bool:
-    """Whether an error, or what caused it, says that the disk is full (libraries wrap it in errors of their own)."""
+FAULTS = {
+    errno.ENOSPC: "the disk is full. What is finished is kept; make room, or move it with --store, and run again",
+    errno.EROFS: "can not be written: the disk is read-only. Mount it for writing, or write elsewhere",
+    errno.EACCES: "may not be read or written by this user: change its permissions, or write elsewhere",
+    errno.EMFILE: "too many files are open for this process: raise the limit (ulimit -n)",
+    errno.ENOMEM: "there is not enough memory: end other programs, or take smaller batches or images",
+    errno.EIO: "the disk has failed to read or write it: check the disk",
+    errno.ESTALE: "the network disk has gone: mount it again",
+}
+FAULTS |= {errno.EDQUOT: FAULTS[errno.ENOSPC], errno.EPERM: FAULTS[errno.EACCES], errno.ENFILE: FAULTS[errno.EMFILE]}
+IN_WORDS = {"No space left": errno.ENOSPC, "Read-only file system": errno.EROFS, "Too many open files": errno.EMFILE}
+
+
+def machine_fault(error: BaseException) -> str:
+    """What a disk, a limit or the memory has refused, and the remedy; "" where an error has none of that at its root.
+
+    Libraries wrap such errors in errors of their own.
+    """
     seen: BaseException | None = error
     while seen is not None:
-        if getattr(seen, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(seen):
-            return True
+        number = errno.ENOMEM if isinstance(seen, MemoryError) else getattr(seen, "errno", None)
+        number = number if number in FAULTS else next((n for words, n in IN_WORDS.items() if words in str(seen)), None)
+        if number in FAULTS:
+            named = getattr(seen, "filename", None) if FAULTS[number] != FAULTS[errno.ENOSPC] else None
+            return f"{named}: {FAULTS[number]}" if named else FAULTS[number]
         seen = seen.__cause__ or seen.__context__
-    return False
+    return ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import signal
@@ -12,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from keras_art.errors import UserError, disk_full
+from keras_art.errors import FAULTS, UserError, machine_fault
 
 # Told what a run is at, in words, and the share of it that is done, in [0, 1].
 Tell = Callable[[str, float], None]
@@ -66,16 +67,15 @@ def guarded(command: Callable[[], int], prog: str) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is still to be flushed at the end goes nowhere
         return 141
     except Exception as error:
-        if disk_full(error):
-            say(
-                f"{prog}: the disk is full. What is finished is kept; make room, or move it with --store, and run again"
-            )
-        elif isinstance(error, UserError):
-            say(f"{prog}: {error}")
-        elif isinstance(error, OSError) and error.filename is not None:
-            say(f"{prog}: {os.fsdecode(error.filename2 or error.filename)}: {error.strerror}")
-        else:
+        told = machine_fault(error)
+        if isinstance(error, UserError) and told != FAULTS[errno.ENOSPC]:
+            told = str(error)
+        elif not told and isinstance(error, OSError) and error.filename is not None:
+            told = f"{os.fsdecode(error.filename2 or error.filename)}: {error.strerror}"
+        if not told:
             raise
+        with suppress(OSError):
+            say(f"{prog}: {told}")
         return 1
 
 

@@ -11,7 +11,7 @@ import keras
 import pandas as pd
 
 from keras_art.errors import UserError
-from keras_art.learning.training import Keeper
+from keras_art.learning.training import Keeper, epochs_kept
 from keras_art.pictures.pipeline import Batches
 
 
@@ -113,7 +113,7 @@ def fit(
         The history, with the columns `stage` (from 1) and `learning_rate`, and whether training stayed finite.
     """
     keeper = _StagedKeeper(model, folder, schedule, on_epoch)
-    done, end = keeper.epochs_done(), 0
+    done, end = len(epochs_kept(folder)), 0
     for number, stage in enumerate(schedule.stages, start=1):
         begin, end = end, end + stage.epochs
         if done > end:

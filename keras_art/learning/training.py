@@ -114,6 +114,32 @@ def fit(
     return pd.DataFrame(keeper.history), not keeper.diverged
 
 
+def epochs_kept(folder: Path) -> list[dict[str, float]]:
+    """The history of the whole epochs that an earlier process has left in a run's directory."""
+    return [] if (stored := _stored(folder / "checkpoint")) is None else stored[1]["history"]
+
+
+def _stored(checkpoint: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
+    """The arrays of the last whole epoch and what is known of it; None where there is none, or not all of it.
+
+    What is damaged is told of and goes: a training that begins anew ends with the same numbers.
+    """
+    path = checkpoint / "epoch.npz"
+    if not path.exists():
+        shutil.rmtree(checkpoint, ignore_errors=True)
+        return None
+    try:
+        arrays = read_arrays(path, BEGINS_ANEW)
+        kept = json.loads(str(arrays["keeper"]))
+        if kept["best_epoch"]:
+            read_arrays(checkpoint / f"best-{kept['best_epoch']}.npz", BEGINS_ANEW)
+    except (Damaged, *DAMAGE) as error:
+        terminal.say(str(error))
+        shutil.rmtree(checkpoint)
+        return None
+    return arrays, kept
+
+
 class Keeper(keras.callbacks.Callback):
     """Keras's EarlyStopping and BackupAndRestore in one, because each forgets what the other needs after a kill."""
 
@@ -140,33 +166,9 @@ class Keeper(keras.callbacks.Callback):
         # `variables`, not `weights`: the state of Dropout's and augmentation's seed generators is in it.
         return [*self.model.variables, *self.model.optimizer.variables]
 
-    def epochs_done(self) -> int:
-        """Whole epochs that an earlier process has left behind."""
-        return 0 if (stored := self._stored()) is None else len(stored[1]["history"])
-
-    def _stored(self) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
-        """The arrays of the last whole epoch and what is known of it; None where there is none, or not all of it.
-
-        What is damaged is told of and goes: a training that begins anew ends with the same numbers.
-        """
-        path = self.checkpoint / "epoch.npz"
-        if not path.exists():
-            shutil.rmtree(self.checkpoint, ignore_errors=True)
-            return None
-        try:
-            arrays = read_arrays(path, BEGINS_ANEW)
-            kept = json.loads(str(arrays["keeper"]))
-            if kept["best_epoch"]:
-                read_arrays(self.checkpoint / f"best-{kept['best_epoch']}.npz", BEGINS_ANEW)
-        except (Damaged, *DAMAGE) as error:
-            terminal.say(str(error))
-            shutil.rmtree(self.checkpoint)
-            return None
-        return arrays, kept
-
     def resume(self) -> int:
         """Takes up the last whole epoch, if there is one; returns how many epochs are done."""
-        if (stored := self._stored()) is None:
+        if (stored := _stored(self.checkpoint)) is None:
             return 0
         arrays, kept = stored
         if [tuple(v.shape) for v in self._state] != [arrays[n].shape for n in arrays if n.isdigit()]:
@@ -202,6 +204,7 @@ class Keeper(keras.callbacks.Callback):
         waited = epoch + 1 - self.best_epoch
         self.stopped = self.diverged or (not improved and waited >= self.patience)
         write(self.folder / "history.csv", pd.DataFrame(self.history).to_csv(index=False))
+        self.on_epoch(epoch + 1, last)  # before the epoch is kept: what a kill takes of it is done again
         keeper = {name: getattr(self, name) for name in ("history", "best_epoch", "stopped", "diverged")}
         arrays = {f"{i}": keras.ops.convert_to_numpy(variable) for i, variable in enumerate(self._state)}
         if torch_random := _torch_random():
@@ -210,7 +213,6 @@ class Keeper(keras.callbacks.Callback):
         for stale in set(self.checkpoint.glob("best-*.npz")) - {self._best_file}:
             stale.unlink()
         self.model.stop_training = self.stopped
-        self.on_epoch(epoch + 1, last)
 
     def restore(self) -> None:
         """Gives the model the weights of its best epoch, where that is wanted."""

@@ -1,18 +1,20 @@
 """The two-stage search: a grid over p1 and p2, then a Bayesian search over what trains; the test split is not touched.
 
-Both stages are studies of one Optuna file, `<store>/st_saclf/search/NAME-DIGEST.db`, and go on where they were
-stopped. Trials are judged by the best validation accuracy; those of the second stage are given up when they fall behind
-the median of the others. Fields in the plural give the first value of a trial; --epochs is a trial's. Where --stages
-names the learning rates, none is searched.
+Both stages are studies of one Optuna file, `<store>/st_saclf/search/NAME-DIGEST.db`, which holds finished trials alone.
+A trial's settings follow from those before it and its number, and its training goes on from its last whole epoch: a
+search that was stopped ends with the trials of one that was not. Trials are judged by the best validation accuracy;
+those of the second stage are given up when they fall behind the median of the others. Fields in the plural give the
+first value of a trial; --epochs is a trial's. Where --stages names the learning rates, none is searched.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
+import itertools
 import json
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +25,7 @@ from keras_art.commands.machine import prepare
 from keras_art.errors import UserError
 from keras_art.store.runs import Store
 from keras_art.study import workers
-from keras_art.study.config import Optimizer
+from keras_art.study.config import Optimizer, digest
 from keras_art.study.costs import Estimate
 from keras_art.study.files import keep_files
 from keras_art.study.kinds.adain import Stylised
@@ -123,14 +125,9 @@ def search(store: Store, run: SaclfRun, file: Path, asked: Search) -> tuple[optu
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     storage = f"sqlite:///{file}"
     space = {"p1": list(asked.p1), "p2": list(asked.p2)}
-    samplers = optuna.samplers.GridSampler(space, seed=0), optuna.samplers.TPESampler(seed=0)
-    median = optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=max(1, run.epochs // 4))
-    pruners = optuna.pruners.NopPruner(), median  # a heat map needs cells that were trained alike
     grid, bayes = (
-        optuna.create_study(
-            storage=storage, study_name=name, sampler=sampler, pruner=pruner, direction="maximize", load_if_exists=True
-        )
-        for name, sampler, pruner in zip(STAGES, samplers, pruners, strict=True)
+        optuna.create_study(storage=storage, study_name=name, direction="maximize", load_if_exists=True)
+        for name in STAGES
     )
     if grid.user_attrs.setdefault("space", space) != space:
         raise UserError(f"{file} holds a search over {grid.user_attrs['space']}: ask for the same --p1 and --p2 again")
@@ -157,13 +154,48 @@ def search(store: Store, run: SaclfRun, file: Path, asked: Search) -> tuple[optu
         )
 
     for stage, wanted, proposed in ((grid, len(asked.p1) * len(asked.p2), cell), (bayes, asked.trials, settings)):
-        _forget_killed(stage)
-        left = wanted - sum(trial.state.is_finished() and trial.state.name != "FAIL" for trial in stage.trials)
-        if left > 0:
-            stage.optimize(_objective(store, proposed, file.with_suffix(""), f"{stage.study_name}, of {wanted}"), left)
+        place = file.with_suffix("") / stage.study_name
+        while len(past := finished(stage)) < wanted:
+            trial = following(past, run.epochs, space if stage is grid else None)
+            _train(store, proposed, trial, place, f"{stage.study_name}, of {wanted}")
+            stage.add_trial(trial.study.trials[-1])
+        shutil.rmtree(place, ignore_errors=True)
         if stage is grid and not completed(grid):
             raise UserError("all cells of the grid diverged: give a lower --learning_rate, or lower --stages")
     return grid, bayes
+
+
+def finished(stage: optuna.Study) -> list[optuna.trial.FrozenTrial]:
+    """The trials that count, those that were given up among them."""
+    import optuna
+
+    return stage.get_trials(states=(optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.PRUNED))
+
+
+def following(
+    past: Sequence[optuna.trial.FrozenTrial], epochs: int, space: Mapping[str, Sequence[float]] | None
+) -> optuna.Trial:
+    """The trial after those that are finished, in memory: what a killed process had drawn is drawn again.
+
+    Args:
+        epochs: of a trial.
+        space: of a grid, whose first cell that is not among `past` comes next, and is not given up: a heat map needs
+            cells that were trained alike. None: a sampler proposes, and the median prunes.
+    """
+    import optuna
+
+    median = optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=max(1, epochs // 4))
+    study = optuna.create_study(
+        sampler=optuna.samplers.TPESampler(seed=len(past)),
+        pruner=optuna.pruners.NopPruner() if space else median,
+        direction="maximize",
+    )
+    study.add_trials(past)
+    if space:
+        tried = [trial.params for trial in past]
+        cells = (dict(zip(space, cell, strict=True)) for cell in itertools.product(*space.values()))
+        study.enqueue_trial(next(cell for cell in cells if cell not in tried))
+    return study.ask()
 
 
 def completed(stage: optuna.Study) -> list[optuna.trial.FrozenTrial]:
@@ -180,58 +212,42 @@ def best_of(grid: optuna.Study, bayes: optuna.Study) -> tuple[float, dict[str, A
     return grid.best_value, grid.best_params
 
 
-def _forget_killed(stage: optuna.Study) -> None:
-    """A trial whose process was killed runs on in the file: it is told as failed, and its settings are tried again."""
-    import optuna
-
-    for trial in stage.get_trials(states=(optuna.trial.TrialState.RUNNING,)):
-        stage.tell(trial.number, state=optuna.trial.TrialState.FAIL)
-        if trial.params:
-            stage.enqueue_trial(trial.params)
-
-
-def _objective(
-    store: Store, proposed: Callable[[optuna.Trial], SaclfRun], folder: Path, words: str
-) -> Callable[[optuna.Trial], float]:
-    """Trains a trial's run and returns its best validation accuracy."""
+def _train(
+    store: Store, proposed: Callable[[optuna.Trial], SaclfRun], trial: optuna.Trial, place: Path, words: str
+) -> None:
+    """Trains a trial's run, from its last whole epoch on, and tells its study the best validation accuracy."""
     import optuna
 
     from keras_art.learning import training as training_
     from reproductions.st_saclf import training
 
-    def objective(trial: optuna.Trial) -> float:
-        run = proposed(trial)
-        best, ended = 0.0, ", stopped"
+    run = proposed(trial)
+    best, state, ended = 0.0, optuna.trial.TrialState.COMPLETE, ""
 
-        def on_epoch(epoch: int, logs: dict[str, float]) -> None:
-            nonlocal best
-            best = max(best, logs["val_accuracy"])
-            trial.report(best, epoch)
-            if trial.should_prune():
-                raise optuna.TrialPruned
-
-        training_.make_deterministic(run.seed)
-        place = folder / f"{trial.study.study_name}-{trial.number}"
-        shutil.rmtree(place, ignore_errors=True)
-        place.mkdir(parents=True)
-        try:
-            with training_.precision(run.precision):
-                _, _, finite = training.fit(store, run, place, training.load_data(store, run), on_epoch)
-            ended = "" if finite else ", diverged"
-        except optuna.TrialPruned:
-            ended = ", given up"
-            raise
-        finally:
-            shutil.rmtree(place / "checkpoint", ignore_errors=True)
-            told = ", ".join(
-                f"{name} {value:.3g}" if isinstance(value, float) else value for name, value in trial.params.items()
-            )
-            terminal.say(f"{words}: trial {trial.number + 1}: {told}: {best:.1%}{ended}")
-        if not finite:
+    def on_epoch(epoch: int, logs: dict[str, float]) -> None:
+        nonlocal best
+        best = max(best, logs["val_accuracy"])
+        trial.report(best, epoch)
+        if trial.should_prune():
             raise optuna.TrialPruned
-        return best
 
-    return objective
+    folder = place / f"{trial.number}-{digest(run)}"
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        for epoch, row in enumerate(training_.epochs_kept(folder), start=1):
+            on_epoch(epoch, row)
+        training_.make_deterministic(run.seed)
+        with training_.precision(run.precision):
+            _, _, finite = training.fit(store, run, folder, training.load_data(store, run), on_epoch)
+        if not finite:
+            state, ended = optuna.trial.TrialState.PRUNED, ", diverged"
+    except optuna.TrialPruned:
+        state, ended = optuna.trial.TrialState.PRUNED, ", given up"
+    trial.study.tell(trial, best if state == optuna.trial.TrialState.COMPLETE else None, state)
+    told = ", ".join(
+        f"{name} {value:.3g}" if isinstance(value, float) else value for name, value in trial.params.items()
+    )
+    terminal.say(f"{words}: trial {trial.number + 1}: {told}: {best:.1%}{ended}")
 
 
 def draw(grid: optuna.Study, bayes: optuna.Study, folder: Path) -> None:

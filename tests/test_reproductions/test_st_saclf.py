@@ -373,17 +373,66 @@ def test_the_best_settings_are_those_that_had_the_best_accuracy():
     assert [face[3] for face in dots.get_facecolors()] == [1, 1, 0]
 
 
-def test_a_killed_trial_is_tried_again(tmp_path: Path):
+def test_the_next_trial_follows_from_those_that_are_finished():
     import optuna
 
-    from reproductions.st_saclf.search import _forget_killed
+    from reproductions.st_saclf.search import following
 
-    stage = optuna.create_study(storage=f"sqlite:///{tmp_path / 'x.db'}")
-    trial = stage.ask({"x": optuna.distributions.FloatDistribution(0, 1)})
-    _forget_killed(stage)
-    assert [t.state.name for t in stage.trials] == ["FAIL", "WAITING"]
-    again = stage.ask()
-    assert again.suggest_float("x", 0, 1) == trial.params["x"]
+    space = {"p1": [0.0, 0.5], "p2": [0.0, 1.0]}
+    grid, bayes = optuna.create_study(), optuna.create_study()
+    for number in range(4):
+        trial, killed = following(grid.trials, 4, space), following(grid.trials, 4, space)
+        for one in (killed, trial):
+            found = {name: one.suggest_categorical(name, values) for name, values in space.items()}
+            assert found == {"p1": space["p1"][number // 2], "p2": space["p2"][number % 2]}
+        trial.study.tell(trial, 0.5)
+        grid.add_trial(trial.study.trials[-1])
+    for number in range(14):  # more than are drawn at random
+        trial, killed = following(bayes.trials, 4, None), following(bayes.trials, 4, None)
+        x = trial.suggest_float("x", 0, 1)
+        assert killed.suggest_float("x", 0, 1) == x
+        trial.study.tell(trial, x)
+        bayes.add_trial(trial.study.trials[-1])
+        assert bayes.trials[-1].number == number
+    assert len({trial.params["x"] for trial in bayes.trials}) == 14
+
+
+@pytest.mark.slow
+def test_a_search_that_was_stopped_ends_with_the_trials_of_one_that_was_not(
+    picture_folder: Path, backbone_file: Path, tmp_path: Path, monkeypatch, capsys
+):
+    import optuna
+
+    from keras_art.learning.training import Keeper
+
+    def trials(store: Path) -> list[tuple]:
+        (file,) = (store / "st_saclf" / "search").glob("*.db")
+        studies = [optuna.load_study(study_name=name, storage=f"sqlite:///{file}") for name in ("grid", "bayes")]
+        return [(t.number, t.state.name, t.values, t.params, t.intermediate_values) for s in studies for t in s.trials]
+
+    asked = arguments(picture_folder, backbone_file, tmp_path / "whole", "--stages", "2@1e-3")
+    asked = ["search", *asked, "--p1", "0", "1", "--p2", "0"]
+    assert main([*asked, "--trials", "3"]) == 0
+    stopped = [str(tmp_path / "stopped") if word == str(tmp_path / "whole") else word for word in asked]
+    ended, count = Keeper.on_epoch_end, 0
+
+    def interrupted(self, epoch, logs=None):
+        nonlocal count
+        count += 1
+        if count in (2, 5, 9):  # before an epoch is kept
+            raise KeyboardInterrupt
+        ended(self, epoch, logs)
+        if count in (4, 7, 12):  # after it
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Keeper, "on_epoch_end", interrupted)
+    statuses = [main([*stopped, "--trials", "3"])]
+    while statuses[-1] == 130:
+        statuses.append(main([*stopped, "--trials", "3"]))
+    assert statuses == [130] * 6 + [0]
+    assert trials(tmp_path / "stopped") == trials(tmp_path / "whole")
+    assert [number for number, *_ in trials(tmp_path / "whole")] == [0, 1, 0, 1, 2]
+    assert not list((tmp_path / "stopped").rglob("checkpoint"))
 
 
 def test_a_dry_run_lists_all_runs_and_trains_nothing(picture_folder: Path, tmp_path: Path, capsys):
