@@ -69,7 +69,17 @@ CASES = {
 }  # fmt: skip
 STORED = {name for name, words in CASES.items() if name not in ("fetch", "doctor")}  # those that take --store
 OF_A_PROCESS = {"lock", "environment.json", "SHA256SUMS"}  # files; the last sums others with seconds in them
-OF_A_MOMENT = {"shared_object_id", "seconds", "date", "started", "environment", "time", "fetched", "seconds_per_epoch"}
+OF_A_MOMENT = {
+    "shared_object_id",
+    "seconds",
+    "training_seconds",
+    "date",
+    "started",
+    "environment",
+    "time",
+    "fetched",
+    "seconds_per_epoch",
+}
 
 
 def command(case: str, store: Path) -> list[str]:
