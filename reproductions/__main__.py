@@ -22,6 +22,7 @@ from keras_art.commands.printed import print_tables
 from keras_art.errors import UserError
 from keras_art.report.rendering import render, word
 from keras_art.store.runs import Store
+from keras_art.study.records import LEFT_OUT
 from keras_art.writing import write
 from reproductions import fidelity
 
@@ -84,7 +85,7 @@ def section(measured: pd.DataFrame) -> str:
 
 def run(asked: Tables) -> int:
     """Prints, writes or checks."""
-    store = Store(asked.store)
+    store, before = Store(asked.store), len(LEFT_OUT)
     if asked.fidelity:
         fidelity.write_page()
         return 0
@@ -92,6 +93,8 @@ def run(asked: Tables) -> int:
         rows = measured_rows(store)
         if rows.empty:
             raise UserError(f"the store {asked.store} holds no finished runs")
+        if len(LEFT_OUT) > before:
+            raise UserError("nothing is written, for some runs were left out")
         write(MEASURED, rows.to_csv(index=False))
     if asked.write or asked.check:
         text = README.read_text(encoding="utf-8")
@@ -110,7 +113,7 @@ def run(asked: Tables) -> int:
     store.check()
     for paper in machine.reproductions():
         print_tables(paper.tables(store, None, paper.presets["study"]), asked.format)
-    return 0
+    return int(len(LEFT_OUT) > before)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -24,7 +24,7 @@ from keras_art.study.config import Run, digest, function, kinds, needs
 from keras_art.study.costs import Estimate
 from keras_art.study.files import keep_files
 from keras_art.study.plan import ordered, plan
-from keras_art.study.records import states
+from keras_art.study.records import LEFT_OUT, states
 from keras_art.version import __version__
 from keras_art.writing import write_bytes
 
@@ -107,8 +107,9 @@ class Reproduction:
         if study.table:
             store.check()
             runs = self.runs(study, self.collections(study, store), store) if study.data else None
+            before = len(LEFT_OUT)
             print_tables(self.tables(store, runs, study), study.format)
-            return 0
+            return int(len(LEFT_OUT) > before)
         self.check(study)
         devices = workers.devices_of(study.devices, study.jobs)
         store.create(study.threads or max(1, (os.cpu_count() or 1) // study.jobs))

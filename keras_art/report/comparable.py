@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 DEMO = "demo"
 STUDY = "study"
 MISSING = 0.01  # the share of a collection that may be missing
-TOLD = 5  # of the reasons in a note
+TOLD = 3  # of the reasons in a note
 
 
 @dataclass(frozen=True)
@@ -109,9 +109,9 @@ def judge(store: Store, run: Any, printed: Printed) -> Verdict:
     followed = {name: _protocol(store, run, name, printed) for name in printed.protocols}
     name, reasons = min(followed.items(), key=lambda item: len(item[1]), default=(STUDY, []))
     protocol = STUDY if reasons else name
-    other = [printed.never] if printed.never else []
-    if printed.card and not printed.never:
-        other += of_card(store, run.collection, printed.card, printed.targets)
+    never, other = _pictures(store, run.collection, printed)
+    if never:  # of other pictures no setting would help
+        return Verdict(protocol, (never,))
     if printed.networks and str(run.network) not in printed.networks:
         other.append(f"the network {run.network} is none of the paper's")
     if printed.modes and run.mode not in printed.modes:
@@ -125,13 +125,19 @@ def judge_collection(store: Store, key: str, printed: Printed) -> Verdict:
         return Verdict(DEMO, ("the pictures are the demo's own",))
     followed = {name: _split(store, key, protocol) for name, protocol in printed.protocols.items()}
     name, reasons = min(followed.items(), key=lambda item: len(item[1]))
-    pictures = [printed.never] if printed.never else of_card(store, key, printed.card, printed.targets)
-    return Verdict(STUDY if reasons else name, (*pictures, *reasons))
+    never, other = _pictures(store, key, printed)
+    return Verdict(STUDY if reasons else name, (never,) if never else (*other, *reasons))
 
 
 def is_demo(collection: str) -> bool:
     """Whether a collection, NAME-DIGEST, is painted by the toolkit itself."""
     return collection.startswith("atelier-")
+
+
+def _pictures(store: Store, key: str, printed: Printed) -> tuple[str, list[str]]:
+    """Why a choice is of other pictures, "" where it is not, and what else of it is not as its card says."""
+    known = printed.card and not printed.never
+    return _of_card(store, key, printed.card, printed.targets) if known else (printed.never, [])
 
 
 def _protocol(store: Store, run: Any, followed: str, printed: Printed) -> list[str]:
@@ -226,18 +232,25 @@ def of_card(store: Store, key: str, card: str, targets: Iterable[str] = ()) -> l
         card: NAME or NAME-VERSION.
         targets: the label columns it has to be about; none: any.
     """
+    other, reasons = _of_card(store, key, card, targets)
+    return [other] if other else reasons
+
+
+def _of_card(store: Store, key: str, card: str, targets: Iterable[str]) -> tuple[str, list[str]]:
+    """As `of_card`; why they are other pictures, and the rest."""
     try:
         facts = read_json(store.root / "collections" / key / "task.json")
         content = cards.load_card(card).content
     except UserError as error:
-        return [str(error)]
+        return str(error), []
     if targets and set(facts["targets"]) - set(targets):
-        return [f"the label {' and '.join(map(one_line, facts['targets']))} where the paper has {' or '.join(targets)}"]
+        return f"the label {' and '.join(map(one_line, facts['targets']))}, the paper's {' or '.join(targets)}", []
     if not content:
-        return [f"which images {card} has is published nowhere"]
+        return "", [f"which images {card} has is published nowhere"]
     images = store.root / "collections" / key / "images.csv"
     stamp = images.stat().st_mtime_ns if images.exists() else 0
-    return list(_differences(store.root, key, card, stamp))
+    other, reasons = _differences(store.root, key, card, stamp)
+    return other, list(reasons)
 
 
 def version_of(store: Store, key: str, family: str) -> str:
@@ -247,27 +260,27 @@ def version_of(store: Store, key: str, family: str) -> str:
 
 
 @functools.lru_cache(maxsize=64)
-def _differences(root: Path, key: str, name: str, stamp: int) -> tuple[str, ...]:
-    """As `of_card`; a choice is read once, however many runs are on it (`stamp`: when it was written)."""
+def _differences(root: Path, key: str, name: str, stamp: int) -> tuple[str, tuple[str, ...]]:
+    """As `_of_card`; a choice is read once, however many runs are on it (`stamp`: when it was written)."""
     card, store = cards.load_card(name), Store(root)
     try:
         task, _ = kept.task_of(store, key)
         facts = kept.facts_of(store, key)
     except (UserError, OSError, ValueError, KeyError) as error:
-        return (f"the collection {key} can not be read: {error}",)
+        return f"the collection {key} can not be read: {error}", ()
     title = f"{card.title} {card.version}".strip()
     other = f"other pictures than {title}"
     there = task.size + sum(facts["dropped_classes"].values()) + sum(facts["dropped_labels"].values())
     objects = card.content["objects"]
     if not (1 - MISSING) * objects <= there <= objects:
-        return (f"{there:,} of the {objects:,} objects of {title}" if there < objects else other,)
+        return f"{there:,} objects, not the {objects:,} of {title}" if there < objects else other, ()
     labels = task.columns.assign(id=task.images["id"]).set_index("id")
     for column, known in card.content.get("known", {}).items():
         found = labels[column].reindex(list(known)).dropna() if column in labels else {}
         # Some classes may have been left out; a few labels depend on which of several is read.
         right = sum(label == known[str(id_)] for id_, label in dict(found).items())
         if len(found) < len(known) / 3 or right < 0.8 * len(found):
-            return (other,)
+            return other, ()
     reasons = []
     for target in task.targets:
         if (expected := card.content.get("test", {}).get(target)) and fingerprint(
@@ -278,7 +291,7 @@ def _differences(root: Path, key: str, name: str, stamp: int) -> tuple[str, ...]
             least, most = card.bounds.get(target, {}).get(what, (0, found))
             if not least <= found <= most:
                 reasons.append(f"{found:,} {what} of {target}, and the paper's filter leaves {least:,} to {most:,}")
-    return tuple(reasons)
+    return "", tuple(reasons)
 
 
 def fingerprint(labels: pd.Series) -> str:

@@ -72,8 +72,12 @@ def readable(items: Iterable[Item], row: Callable[[Item], Row]) -> list[Row]:
     return rows
 
 
+LEFT_OUT: list[str] = []  # the reasons, as often as something was; what made it longer ends with exit status 1
+
+
 def leave_out(error: UserError) -> None:
     """Tells of something that is left out, once in a process."""
+    LEFT_OUT.append(str(error))
     _told(str(error))
 
 

@@ -12,6 +12,8 @@ from keras_art.commands import flags, machine
 from keras_art.commands.machine import Reproduction, Tables
 from keras_art.errors import UserError
 from keras_art.store.runs import Store
+from keras_art.study.records import leave_out
+from reproductions import __main__ as all_tables
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,23 @@ def test_a_table_asks_for_no_collection_and_makes_no_store(tmp_path):
     calls = []
     assert reproduction(calls).main(["--store", str(tmp_path / "s"), "--table"]) == 0
     assert calls == ["tables"] and not (tmp_path / "s").exists()
+
+
+def test_a_table_without_a_damaged_run_is_told_by_the_exit_status(tmp_path, monkeypatch):
+    made, whole = reproduction([]), Tables([], [])
+
+    def damaged(*_):
+        leave_out(UserError("metrics.json is damaged"))
+        return whole
+
+    object.__setattr__(made, "tables", damaged)
+    monkeypatch.setattr(machine, "reproductions", lambda: [made])
+    words = ["--store", str(tmp_path / "s")]
+    for _ in range(2):  # the reason is told once in a process
+        assert made.main([*words, "--table"]) == 1
+        assert all_tables.main(words) == 1
+    object.__setattr__(made, "tables", lambda *_: whole)
+    assert made.main([*words, "--table"]) == all_tables.main(words) == 0
 
 
 @pytest.mark.parametrize("error", [UserError("the remedy"), OSError(28, "No space left on device")])

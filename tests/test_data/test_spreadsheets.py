@@ -15,6 +15,7 @@ from conftest import paint, told, write_csv
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from keras_art import writing
 from keras_art.commands.manifests import manifest, write_manifest
 from keras_art.data.readers.spreadsheets import read_sheets
 from keras_art.data.sources import BadCollection, load_collection
@@ -162,8 +163,8 @@ def test_classes_that_look_like_nothing_are_studied_kept_and_read_again(tmp_path
     task = splits.split(choice, [True] * len(choice.images))
     assert task.classes == sorted(names)
     store = Store(tmp_path / "store")
-    kept.keep(store, choice, task, ["0"] * task.size, {})
-    kept.write_csv(kept.folder_of(store, choice.key) / "quarantine.csv", ["id", "path", "reason"], [])
+    kept.keep(store, choice, task, ["0"] * task.size, {"quarantined": 0})
+    writing.write_csv(kept.folder_of(store, choice.key) / "quarantine.csv", ["id", "path", "reason"], [])
     again = opening.open_collection(store, choice.key, None)
     pd.testing.assert_frame_equal(again.columns, task.columns)
     assert again.images["split"].tolist() == task.images["split"].tolist()
