@@ -85,7 +85,7 @@ def section(measured: pd.DataFrame) -> str:
 
 def run(asked: Tables) -> int:
     """Prints, writes or checks."""
-    store, before = Store(asked.store), len(LEFT_OUT)
+    store, told = Store(asked.store), len(LEFT_OUT)
     if asked.fidelity:
         fidelity.write_page()
         return 0
@@ -93,7 +93,7 @@ def run(asked: Tables) -> int:
         rows = measured_rows(store)
         if rows.empty:
             raise UserError(f"the store {asked.store} holds no finished runs")
-        if len(LEFT_OUT) > before:
+        if len(LEFT_OUT) > told:
             raise UserError("nothing is written, for some runs were left out")
         write(MEASURED, rows.to_csv(index=False))
     if asked.write or asked.check:
@@ -113,7 +113,7 @@ def run(asked: Tables) -> int:
     store.check()
     for paper in machine.reproductions():
         print_tables(paper.tables(store, None, paper.presets["study"]), asked.format)
-    return int(len(LEFT_OUT) > before)
+    return int(len(LEFT_OUT) > told)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
