@@ -171,7 +171,12 @@ def attention_classifier(
     return keras.Model(pixels, standing([*maps, whole])[0], name="classifier")
 
 
+def what_the_head_reads(model: keras.Model) -> keras.Model:
+    """The pixels of an `attention_classifier` -> what its head takes: a map at each depth, global features."""
+    *maps, last = backbone_of(model)(model.get_layer("preprocessing")(model.input))
+    return keras.Model(model.input, [*maps, model.get_layer("global")(last)], name="reads")
+
+
 def attention_maps(model: keras.Model) -> keras.Model:
     """The same pixels -> where an `attention_classifier` looks at each depth, a list of (batch, h, w)."""
-    *maps, last = backbone_of(model)(model.get_layer("preprocessing")(model.input))
-    return keras.Model(model.input, model.get_layer("head")([*maps, model.get_layer("global")(last)])[1:], name="maps")
+    return keras.Model(model.input, model.get_layer("head")(what_the_head_reads(model).outputs)[1:], name="maps")

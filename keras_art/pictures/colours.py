@@ -26,7 +26,9 @@ def lab(pixels: np.ndarray) -> np.ndarray:
 
 
 def statistics(pixels: np.ndarray, rows: np.ndarray) -> pd.DataFrame:
-    """One row per picture: red, green, blue (means, 0 to 255), lightness (mean L, 0 to 100), a, b.
+    """One row per picture: red, green, blue (means, 0 to 255), lightness (mean L, 0 to 100), a, b, and entropy.
+
+    The last is the mean `local_entropy`, in bits, of 8 by 8 places.
 
     Args:
         pixels: (stored rows, size, size, 3) uint8.
@@ -38,8 +40,29 @@ def statistics(pixels: np.ndarray, rows: np.ndarray) -> pd.DataFrame:
         # Every fourth pixel of a large picture says as much of its mean.
         step = max(1, part.shape[1] // 32)
         small = part[:, ::step, ::step]
-        means.append(np.concatenate([small.mean(axis=(1, 2)), lab(small).mean(axis=(1, 2))], axis=1))
-    return pd.DataFrame(np.concatenate(means), columns=["red", "green", "blue", "lightness", "a", "b"])
+        entropy = [[local_entropy(picture, step=max(1, len(picture) // 8)).mean()] for picture in part]
+        means.append(np.concatenate([small.mean(axis=(1, 2)), lab(small).mean(axis=(1, 2)), entropy], axis=1))
+    return pd.DataFrame(np.concatenate(means), columns=["red", "green", "blue", "lightness", "a", "b", "entropy"])
+
+
+def local_entropy(picture: np.ndarray, radius: int = 10, step: int = 1) -> np.ndarray:
+    """How varied the greys are around a picture's pixels, of which every `step`th is asked: (h, w, 3) uint8 -> bits.
+
+    The entropy of the histogram of the 256 grey levels within a disc, as much of it as lies in the picture:
+    scikit-image's rank filter on `rgb2gray`, of which West's histograms are.
+
+    Returns:
+        (ceil(h / step), ceil(w / step)) float, in [0, 8].
+    """
+    grey = np.rint(picture @ np.array([0.2125, 0.7154, 0.0721])).astype(np.int32)
+    reach = np.arange(-radius, radius + 1) ** 2
+    disc = reach[:, None] + reach <= radius**2
+    windows = np.lib.stride_tricks.sliding_window_view(np.pad(grey, radius, constant_values=256), disc.shape)
+    levels = windows[::step, ::step][..., disc]  # 256: outside of the picture
+    places = np.arange(levels[..., 0].size).reshape(*levels.shape[:2], 1)
+    counts = np.bincount((levels + 257 * places).ravel(), minlength=257 * places.size).reshape(-1, 257)[:, :256]
+    shares = counts / counts.sum(axis=1, keepdims=True)
+    return -(shares * np.log2(np.where(counts, shares, 1))).sum(axis=1).reshape(levels.shape[:2])
 
 
 def recolour(picture: np.ndarray, like: np.ndarray) -> np.ndarray:

@@ -163,7 +163,7 @@ def contingency_plot(counts: np.ndarray, rows: str, columns: str) -> Figure:
 
 
 def colour_histograms(statistics: pd.DataFrame, clusters: np.ndarray, k: int) -> Figure:
-    """West's histograms: mean red, green and blue, and mean lightness, of the images of each cluster.
+    """West's histograms of each cluster's images: mean red, green and blue, mean lightness, mean local entropy.
 
     Args:
         statistics: as of `colours.statistics`.
@@ -172,20 +172,22 @@ def colour_histograms(statistics: pd.DataFrame, clusters: np.ndarray, k: int) ->
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(COLUMN, 0.4 + 0.62 * k), layout="constrained")
-    grid = figure.subplots(k, 2, sharex="col", squeeze=False)
+    grid = figure.subplots(k, 3, sharex="col", squeeze=False)
     for cluster in range(k):
         mine = statistics[clusters == cluster]
-        channels, lightness = grid[cluster]
+        channels, lightness, entropy = grid[cluster]
         for name in ("red", "green", "blue"):
             channels.hist(mine[name], 32, (0, 255), histtype="step", color=name, linewidth=0.8)
         lightness.hist(mine["lightness"], 20, (0, 100), color="0.5")
         channels.set_ylabel(f"{cluster + 1}", fontproperties=font(8), rotation=0, labelpad=8, va="center")
-        for axes in (channels, lightness):
+        entropy.hist(mine["entropy"], 20, (0, 8), color="0.5")
+        for axes in grid[cluster]:
             axes.set_yticks([])
             axes.tick_params(labelsize=6)
             axes.spines[["top", "right", "left"]].set_visible(False)
     grid[0, 0].set_title("mean red, green, blue", fontproperties=font(8))
     grid[0, 1].set_title("mean lightness (CIELAB L)", fontproperties=font(8))
+    grid[0, 2].set_title("mean local entropy (bits)", fontproperties=font(8))
     return figure
 
 

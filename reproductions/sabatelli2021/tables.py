@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from keras_art.commands.machine import Tables
 from keras_art.report.comparable import judge
-from keras_art.report.tables import PaperTable, compare
+from keras_art.report.tables import PaperTable, compare, rules_of
 from keras_art.store.runs import Store
 from keras_art.study.records import readable
 from reproductions.sabatelli2021 import results
@@ -107,7 +107,8 @@ def tables_of(store: Store, only: Sequence[Run] | None, study: Study) -> Tables:
             (TABLE_4, compare(TABLE_4, sizes)),
             (TABLE_5, compare(TABLE_5, accuracies)),
             (TABLE_6, compare(TABLE_6, fractions)),
-        ]
+        ],
+        rules_of(store, {run.collection for run in every["run"]} if len(every) else ()),
     )
 
 

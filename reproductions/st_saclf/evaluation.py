@@ -6,31 +6,32 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import keras
 import numpy as np
 
 from keras_art.networks import attention
+from keras_art.networks.gradients import grad_cam
 from keras_art.networks.saliency import overlay
 from keras_art.report import figures, metrics, mosaics
 from keras_art.writing import csv_text, write
 from reproductions.st_saclf.kinds import SaclfRun
 
 if TYPE_CHECKING:
-    import keras
-
     from reproductions.st_saclf.training import Data
 
 SCORES = (
     "test_accuracy", "test_loss", "test_macro_precision", "test_macro_recall", "test_macro_f1", "test_rare_recall",
     "test_representative_recall", "test_recall_gap", "test_rare_confidence", "test_representative_confidence",
 )  # fmt: skip
-COMPARED = 64  # stylised images on which attention's agreement is measured
+COMPARED = 64  # images on which attention's agreement is measured, with their stylised twins and with Grad-CAM
 
 
 def report(run: SaclfRun, folder: Path, data: Data, model: keras.Model) -> dict[str, Any]:
     """Writes what a run says of each test image and class; returns its scores.
 
     The files are `predictions.csv`, `per_class.csv`, `confusion.png`, `confidence.png` (the test images it is surest
-    of, and those it is least sure of) and `attention.png` (one test image of each class, and where each depth looks).
+    of, and those it is least sure of) and `attention.png` (one test image of each class, where each depth looks, and
+    Grad-CAM of the deepest).
     """
     ready, classes = data.ready, data.ready.task.classes
     test = ready.task.images.iloc[ready.part("test")]
@@ -46,6 +47,8 @@ def report(run: SaclfRun, folder: Path, data: Data, model: keras.Model) -> dict[
     facts: dict[str, Any] = scores(labels, probabilities, classes, data.rare)
     if run.attention == "spatial":
         _draw_attention(model, data, labels, folder / "attention.png")
+        tested = ready.rows[ready.part("test")]
+        facts |= overlap(model, data.pixels[tested[np.linspace(0, len(tested) - 1, COMPARED).astype(int)]])
         if len(data.pairs):
             facts |= agreement(
                 model, data.pixels, data.pairs[np.linspace(0, len(data.pairs) - 1, COMPARED).astype(int)]
@@ -106,6 +109,38 @@ def agreement(model: keras.Model, pixels: np.ndarray, pairs: np.ndarray) -> dict
     return found
 
 
+def looks(model: keras.Model, pixels: np.ndarray, batch_size: int = 8) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Where each depth looks, and Grad-CAM of the class that is said on the same maps; from shallow to deep, (n, h, w).
+
+    Args:
+        pixels: (n, size, size, 3) uint8.
+    """
+    reader, head = attention.what_the_head_reads(model), model.get_layer("head")
+    says = keras.Model(head.inputs, head.outputs[0])
+    seen, explained = [], []
+    for start in range(0, len(pixels), batch_size):
+        read = [values.astype(np.float32) for values in reader.predict_on_batch(pixels[start : start + batch_size])]
+        probabilities, *maps = head.predict_on_batch(read)
+        seen.append(maps)
+        explained.append(grad_cam(says, read, probabilities.argmax(axis=1)))
+    first, second = ([np.concatenate(depth) for depth in zip(*parts, strict=True)] for parts in (seen, explained))
+    return first, second
+
+
+def overlap(model: keras.Model, pixels: np.ndarray) -> dict[str, list[float]]:
+    """Whether attention looks where Grad-CAM says that the class comes from, on (n, size, size, 3) uint8.
+
+    Returns:
+        `grad_cam_agreement`, for each depth the mean Pearson correlation of the two maps of an image; and
+        `grad_cam_chance`, the same with Grad-CAM of other images.
+    """
+    seen, explained = looks(model, pixels)
+    return {
+        name: [_correlation(ours, np.roll(theirs, shift, axis=0)) for ours, theirs in zip(seen, explained, strict=True)]
+        for name, shift in (("grad_cam_agreement", 0), ("grad_cam_chance", 1))
+    }
+
+
 def _correlation(a: np.ndarray, b: np.ndarray) -> float:
     """The mean over images of the correlation of two maps (n, h, w); a constant map correlates with nothing."""
     a, b = (x.reshape(len(x), -1) - x.reshape(len(x), -1).mean(1, keepdims=True) for x in (a, b))
@@ -114,17 +149,18 @@ def _correlation(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def _draw_attention(model: keras.Model, data: Data, labels: np.ndarray, path: Path) -> None:
-    """One test image of each class, and the softmax map of each depth over it, stretched to [0, 1] each."""
+    """One test image of each class; over it the softmax map of each depth and Grad-CAM, stretched to [0, 1] each."""
     shown = np.unique(labels, return_index=True)[1][:8]
     places = data.ready.part("test")[shown]
     rows = data.ready.rows[places]
-    maps = attention.attention_maps(model).predict(data.pixels[rows], verbose=0)
+    seen, explained = looks(model, data.pixels[rows])
+    maps = [*seen, explained[-1]]
     lines: list[tuple[str, Sequence[np.ndarray]]] = []
     for i, place in enumerate(places):
         photo = data.ready.picture(place, 256)
         overlays = [overlay(photo, (m[i] - m[i].min()) / max(np.ptp(m[i]), 1e-12)) for m in maps]
         lines.append((data.ready.task.classes[labels[shown[i]]], [photo, *overlays]))
-    columns = ["image", *(f"depth {i}" for i in range(1, len(maps) + 1))]
+    columns = ["image", *(f"depth {i}" for i in range(1, len(seen) + 1)), "Grad-CAM"]
     figures.save(mosaics.saliency_sheet(lines, columns), path)
 
 

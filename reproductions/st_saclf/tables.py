@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from keras_art.commands.machine import Tables
 from keras_art.report.comparable import judge, version_of
-from keras_art.report.tables import PaperTable, compare
+from keras_art.report.tables import PaperTable, compare, rules_of
 from keras_art.store.runs import Store
 from keras_art.study.config import Run
 from keras_art.study.kinds.classifier import label
@@ -71,6 +71,7 @@ def tables_of(store: Store, only: Sequence[Run] | None, study: Study) -> Tables:
     own = []
     if len(ours := comparison(store, only)):
         own.append(("Ours: per cent of the test split, means over n seeds", ours))
+        own += rules_of(store, set(ours["collection"]))
     if study.second and only is not None:
         from reproductions.st_saclf.second import second_table
 

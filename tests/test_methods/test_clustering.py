@@ -162,6 +162,23 @@ def test_statistics_are_the_means_of_each_picture():
     assert found["red"].tolist() == [255, 0] and found["lightness"].tolist() == pytest.approx([53.24, 0], abs=0.1)
 
 
+def test_local_entropy_is_that_of_the_greys_in_a_disc():
+    halves = np.zeros((40, 40, 3), np.uint8)
+    halves[:, 20:] = 255
+    found = colours.local_entropy(halves, radius=2)
+    assert not found[:, :18].any() and not found[:, 22:].any()
+    inside, of = 4, 13  # a disc of radius 2 has 13 pixels; of the column 19, 4 stand across the border
+    shares = np.array([inside, of - inside]) / of
+    assert found[20, 19] == pytest.approx(-(shares * np.log2(shares)).sum())
+    # Of scikit-image 0.26: entropy(img_as_ubyte(rgb2gray(picture)), disk(10)).
+    picture = (np.arange(30 * 30 * 3).reshape(30, 30, 3) ** 2 % 251).astype(np.uint8)
+    found = colours.local_entropy(picture)
+    np.testing.assert_allclose(
+        [found.mean(), found[0, 0], found[15, 15]], [6.741803071620, 6.030633374059, 6.871955206925], rtol=1e-6
+    )
+    assert found[::4, ::4].tolist() == colours.local_entropy(picture, step=4).tolist()
+
+
 def ready(folder, store, size=16):
     kept = runs.Store(store)
     kept.create()
@@ -267,7 +284,7 @@ def test_figures_draw_what_they_are_given(tmp_path):
     texts = [text.get_text() for text in drawn["contingency"].axes[0].texts]
     assert texts == [str(n) for n in scores.contingency(labels, labels).ravel()]
     assert "k = 2" in drawn["gap"].axes[0].get_title()
-    assert len(drawn["maps"].axes) == 2 and len(drawn["colours"].axes) == 8
+    assert len(drawn["maps"].axes) == 2 and len(drawn["colours"].axes) == 12
 
 
 @pytest.mark.parametrize("ks", [[3], [3, 5], [2, 3, 4, 5, 6, 7, 8, 9, 10]])

@@ -27,7 +27,7 @@ from keras_art.study.kinds.adain import Decoder, Stylised
 from keras_art.study.plan import ordered
 from keras_art.study.records import finished
 from reproductions.st_saclf import REPRODUCTION, grid, stages, study, tables
-from reproductions.st_saclf.evaluation import agreement, scores
+from reproductions.st_saclf.evaluation import agreement, looks, overlap, scores
 from reproductions.st_saclf.kinds import SaclfRun
 from reproductions.st_saclf.study import PRESETS, Study
 
@@ -147,7 +147,7 @@ def test_scores_are_macro_means_over_the_whole_split_with_rare_classes_apart():
 
 
 def test_attention_agrees_with_itself_and_less_with_other_pictures():
-    from keras_art.networks.attention import attention_classifier, find_taps
+    from keras_art.networks.attention import attention_classifier, attention_maps, find_taps
 
     keras.utils.set_random_seed(0)
     backbone = load_backbone("VGG16", image_size=32, weights=None)
@@ -156,6 +156,12 @@ def test_attention_agrees_with_itself_and_less_with_other_pictures():
     found = agreement(model, pixels, np.array([[0, 0], [1, 1], [2, 2], [3, 3]]))
     np.testing.assert_allclose(found["attention_agreement"], 1, atol=1e-4)
     assert len(found["attention_chance"]) == 4 and found["attention_chance"][0] < 0.9
+    seen, explained = looks(model, pixels, batch_size=3)
+    for ours, known in zip(seen, attention_maps(model).predict(pixels, verbose=0), strict=True):
+        np.testing.assert_allclose(ours, known, atol=1e-6)
+    assert [maps.shape for maps in explained] == [maps.shape for maps in seen] and all(maps.any() for maps in explained)
+    found = overlap(model, pixels)
+    assert len(found["grad_cam_agreement"]) == 4 and found["grad_cam_agreement"] != found["grad_cam_chance"]
 
 
 def classifiers(asked: Study) -> list[SaclfRun]:
@@ -256,12 +262,13 @@ def test_a_study_from_pictures_to_tables(picture_folder: Path, backbone_file: Pa
     assert main([*asked, "--second", str(picture_folder)]) == 0
     out = capsys.readouterr().out
     assert "spatial" in out and "ST-SACLF, arXiv 2408.01827" in out and "shared classes" in out
+    assert "(majority class of train)" in out and "(majority class of test)" in out
     store = Store(tmp_path / "store")
     ((run, found),) = tables.done(store)
     folder = store.directory(run)
     for name in ("model.keras", "predictions.csv", "per_class.csv", "mixture.csv", "attention.png", "confidence.png"):
         assert (folder / name).exists(), name
-    assert len(found["attention_agreement"]) == 2  # the little network has maps of two sizes
+    assert len(found["attention_agreement"]) == len(found["grad_cam_agreement"]) == 2  # the little network has maps of two sizes
     figures = {path.name.split("-", 2)[2] for path in (store.root / "st_saclf" / "figures").glob("*.png")}
     assert figures == {"curves.png", "stylised.png"}
     mixture = pd.read_csv(folder / "mixture.csv").set_index("class")

@@ -53,8 +53,8 @@ def draw_page(store: Store, run: ClusteringRun, method: str = "dcec") -> Path:
     page.table(_scores(scored), digits=3)
     for cluster in range(run.k):
         _card(page, cluster, np.flatnonzero(clusters == cluster), ready, certain, looks)
-    page.heading("Colours and lightness")
-    page.figure(histograms, "mean colour and lightness of the images of each cluster")
+    page.heading("Colours, lightness and entropy")
+    page.figure(histograms, "mean colour, lightness and local entropy of the images of each cluster")
     if own:
         decoded = _reconstructions(folder, ready)
         figures.save(histograms, folder / "colours.png")
