@@ -36,7 +36,8 @@ def draw(store: Store, runs: Sequence[Run], study: Study) -> None:
     for run in classifiers:
         history = store.directory(run) / "history.csv"
         if history.exists() and len(line := read_table(history)):
-            name = f"{run.mode}, {run.attention}, {run.loss}, p1={run.p1}, p2={run.p2}"
+            stage = f" stage {run.part}" if run.part else ""
+            name = f"{run.mode}{stage}, {run.attention}, {run.loss}, p1={run.p1}, p2={run.p2}"
             modes = curves.setdefault(label(run.network), {})
             line = line.assign(seed=run.seed)
             modes[name] = pd.concat([modes[name], line]) if name in modes else line
@@ -53,7 +54,8 @@ def draw(store: Store, runs: Sequence[Run], study: Study) -> None:
             figures.save(heat_map(found, score, f"{score}, % of test"), folder / f"{key}-p1-p2-{score}.png")
     for made in runs:
         if isinstance(made, Stylised):
-            draw_stylised(store, made, folder / f"{made.collection}-stylised.png")
+            name = f"{made.collection}-stylised{f'-{made.ref.digest}' if made.classifier else ''}.png"
+            draw_stylised(store, made, folder / name)
 
 
 def heat_map(frame: pd.DataFrame, value: str, title: str) -> Figure:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ from keras_art.study.files import artefact, given_run, starting_weights, words_o
 from keras_art.study.kinds.adain import Decoder, Stylised
 from keras_art.study.kinds.classifier import ClassifierRun
 from reproductions.st_saclf.kinds import SaclfRun
-from reproductions.st_saclf.stages import parse
+from reproductions.st_saclf.stages import lengths, parse
 from reproductions.st_saclf.study import PRESETS, Study
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def check_decoder(store: Store, folder: Path, tested: Sequence[str]) -> None:
 def expand(study: Study, collection: str, target: str, pretraining: str = "") -> list[Run]:
     """The runs of a study by the keys of its collections: decoder and stylised set, pretrainings, classifiers."""
     found: dict[Run, None] = {}
-    stylised = None
+    stylised, in_stages = None, study.stylise_at == "stages"
     if any((*study.p1, *study.p2)):
         decoder = given_run(Path(study.decoder), Decoder) if study.decoder else decoder_of(study, collection)
         drawn = stylised_of(study, collection, target, decoder.ref)
@@ -141,8 +141,23 @@ def expand(study: Study, collection: str, target: str, pretraining: str = "") ->
                     run = dataclasses.replace(run, epochs=sum(epochs for epochs, _, _ in parse(study.stages)))
                 elif study.stages:
                     run = dataclasses.replace(run, stages=())
-                found[run] = None
+                found |= dict.fromkeys(stage_by_stage(run, drawn) if in_stages and run.stylised else [run])
     return list(found)
+
+
+def stage_by_stage(run: SaclfRun, drawn: Stylised) -> Iterator[Run]:
+    """The stages of a run as runs: each begins with the weights that the one before it ended with.
+
+    From the second on each has stylised images of its own, between the classes that the one before confuses.
+    """
+    before: SaclfRun | None = None
+    for part in range(1, len(lengths(run)) + 1):
+        if before:
+            drawn = dataclasses.replace(drawn, mode="between_classes", classifier=before.ref, seed=part)
+            yield drawn
+        after = before.ref if before else None
+        before = dataclasses.replace(run, part=part, after=after, stylised=drawn.ref)
+        yield before
 
 
 def optimizer_of(study: Study) -> Optimizer:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from keras_art.study.config import SCORE, Kind, Mode, RunRef
 from keras_art.study.costs import Cost, Networks
 from keras_art.study.kinds.classifier import TESTED, NetworkRun, label, tested, training_cost
+from reproductions.st_saclf.stages import lengths
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,8 @@ class SaclfRun(NetworkRun):
     p2: float = 0.0
     rare: tuple[str, ...] = ()
     stylised: RunRef | None = None  # where p1 or p2 is above 0
+    part: int = 0  # which stage it carries out, from 1; 0: all of them
+    after: RunRef | None = None  # the stage before, with whose weights it begins
 
     @property
     def measures(self) -> dict[str, Any]:
@@ -44,11 +48,14 @@ class SaclfRun(NetworkRun):
     def title(self) -> str:
         """What a person is told of a run while it trains."""
         parts = f"attention {self.attention}, {self.loss}, p1 {self.p1:g}, p2 {self.p2:g}, seed {self.seed}"
-        return f"{label(self.network)} {self.mode}, {parts}"
+        stage = f" stage {self.part}" if self.part else ""
+        return f"{label(self.network)} {self.mode}{stage}, {parts}"
 
 
 def cost(run: Any, images: int, networks: Networks, found: dict[str, Any] | None) -> Cost:
     """As of any training, of originals and, at most, the larger share of stylised images."""
+    if run.part:
+        run = dataclasses.replace(run, epochs=lengths(run)[run.part - 1])
     return training_cost(run, round(images * (1 + max(run.p1, run.p2))), networks, found)
 
 

@@ -61,6 +61,8 @@ def main(words: Sequence[str]) -> int:
 def command(asked: Search) -> int:
     """Searches, draws, and prints the best settings as flags."""
     check(asked)
+    if asked.stylise_at != "once":
+        raise UserError("a search trains every trial on the same stylised images: leave --stylise_at out")
     if asked.jobs > 1 or asked.executor != "here":
         raise UserError("a search learns from each trial before the next one: it is one process, here")
     store = Store(asked.store)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -41,6 +42,14 @@ def parse(words: Sequence[str]) -> list[tuple[int, float, tuple[str, ...]]]:
     return stages
 
 
+def lengths(run: SaclfRun) -> list[int]:
+    """The epochs of each stage of a run, whichever of them it carries out."""
+    if run.stages:
+        return [epochs for epochs, _, _ in parse(run.stages)]
+    ends = [round(sum(share for share, _, _ in STAGED[:n]) * run.epochs) for n in range(len(STAGED) + 1)]
+    return [end - begin for begin, end in itertools.pairwise(ends) if end > begin]
+
+
 def blocks_of(backbone: Any) -> list[str]:
     """A backbone's blocks, bottom first: how the names of its layers with weights begin, up to the first number."""
     names = [layer.name for layer in backbone.layers if layer.weights]
@@ -48,7 +57,7 @@ def blocks_of(backbone: Any) -> list[str]:
 
 
 def stages_of(run: SaclfRun, backbone: Any) -> list[Stage]:
-    """The stages of a run.
+    """The stages of a run, or the one that it carries out.
 
     `staged` trains the head, then also the upper third of the backbone's blocks, the upper two thirds, and all of it,
     each at a lower rate; `frozen` the head alone, at the rates of `staged`.
@@ -59,7 +68,7 @@ def stages_of(run: SaclfRun, backbone: Any) -> list[Stage]:
     from keras_art.learning.staged import Stage
 
     if run.stages:
-        return [Stage(*stage) for stage in parse(run.stages)]
+        return _part([Stage(*stage) for stage in parse(run.stages)], run.part)
     blocks = blocks_of(backbone)
     if run.mode == "staged" and len(blocks) < 3:
         raise UserError(f"{backbone.name} has the blocks {', '.join(blocks)}: too few to thaw by thirds, give --stages")
@@ -72,4 +81,8 @@ def stages_of(run: SaclfRun, backbone: Any) -> list[Stage]:
         if end > begin:
             stages.append(Stage(end - begin, run.optimizer.learning_rate * factor, unfrozen))
         begin = end
-    return stages
+    return _part(stages, run.part)
+
+
+def _part(stages: list[Stage], part: int) -> list[Stage]:
+    return stages[part - 1 : part] if part else stages

@@ -99,6 +99,10 @@ class Study(flags.Study):
     """Share of the style in a stylised image, in [0, 1]."""
     preserve_colour: bool = False
     """Give the style the content's colours first."""
+    stylise_at: Literal["once", "stages"] = "once"
+    """stages: each stage is a run of its own, on images stylised anew; from the second on a class wears the styles of
+    the class that the stage before confuses it with most on validation images, and keeps its own label: for labels of
+    what is shown, not of who painted it."""
     second: str | None = None
     """Another collection with the same label column, on which the trained models are tested too."""
 
@@ -173,6 +177,8 @@ def check(study: Study) -> None:
         raise UserError(f"--dropout lies in [0, 1), not {study.dropout}")
     if study.ablation and (study.p1, study.p2) == ((0.0,), (0.0,)):
         raise UserError("--ablation compares with and without stylised images: give --p1 or --p2 above 0")
+    if study.stylise_at == "stages" and not any((*study.p1, *study.p2)):
+        raise UserError("--stylise_at stages needs stylised images: give --p1 or --p2 above 0")
     if any(p for p in (*study.p1, *study.p2)):
         check_size(min(study.image_size, study.decoder_size or study.image_size))
     if study.stages:

@@ -20,6 +20,7 @@ from keras_art.learning import features, staged, training
 from keras_art.learning.weights import begins_diverged, load_network
 from keras_art.networks import attention
 from keras_art.networks.backbones import Backbone
+from keras_art.networks.loading import load_model
 from keras_art.networks.losses import FocalLoss
 from keras_art.networks.trained import ModelCard, provenance, save
 from keras_art.pictures.decoded import stored_images
@@ -31,7 +32,7 @@ from keras_art.terminal import Tell
 from keras_art.writing import csv_text, slug, write
 from reproductions.st_saclf import evaluation
 from reproductions.st_saclf.kinds import SaclfRun
-from reproductions.st_saclf.stages import stages_of
+from reproductions.st_saclf.stages import lengths, stages_of
 
 
 @dataclass(frozen=True)
@@ -131,6 +132,8 @@ def fit(
     backbone = load_network(store, run)
     model = build(run, backbone, len(data.ready.task.classes))
     reader, head = model.get_layer(backbone.model.name), model.get_layer("head")
+    if run.after:
+        model.set_weights(load_model(store.find(run.after) / "model.keras").get_weights())
     stages = stages_of(run, reader)
     train, val = data.split("train", run.batch_size, run.seed), data.split("val", run.batch_size)
     trained, cache = model, tap_cache(store, run)
@@ -159,6 +162,8 @@ def tap_cache(store: Store, run: SaclfRun) -> Path:
     what += [getattr(run, name) for name in ("preprocessing", "image_size", "resize", "precision")]
     if run.weights == "none":
         what.append(run.seed)
+    if run.after:
+        what.append(run.after.digest)  # whose network may have thawed
     name = hashlib.sha256(json.dumps(what).encode()).hexdigest()[:8]
     return store.root / "cache" / "taps" / f"{slug(label(run.network))}-{name}"
 
@@ -205,9 +210,11 @@ def _carry_out(store: Store, run: SaclfRun, folder: Path, tell: Tell) -> dict[st
     write(folder / "classes.json", json.dumps(data.ready.task.classes, ensure_ascii=False))
     write(folder / "mixture.csv", csv_text(data.mixture))
 
+    epochs = lengths(run)[run.part - 1] if run.part else run.epochs
+
     def on_epoch(epoch: int, logs: dict[str, float]) -> None:
-        line = f"epoch {epoch} of {run.epochs}, stage {logs['stage']:.0f}, val. accuracy {logs['val_accuracy']:.3f}"
-        tell(line, epoch / run.epochs)
+        stage = run.part or logs["stage"]
+        tell(f"epoch {epoch} of {epochs}, stage {stage:.0f}, val. accuracy {logs['val_accuracy']:.3f}", epoch / epochs)
 
     if begins_diverged(store, run):
         model = build(run, load_network(store, run, built_only=True), len(data.ready.task.classes))

@@ -12,9 +12,9 @@ from PIL import Image
 
 from keras_art.errors import UserError
 from keras_art.methods.adain import networks, stylising, training
+from keras_art.methods.adain.pairs import draw_pairs, most_confused
 from keras_art.methods.adain.stylising import (
     Labelled,
-    draw_pairs,
     lonely,
     stylise,
     stylise_classes,
@@ -255,6 +255,14 @@ def test_grey_squares_are_no_pictures(tmp_path):
     assert colours.is_blank(tmp_path / "grey.png") and not colours.is_blank(tmp_path / "dark.png")
 
 
+def test_classes_are_paired_by_how_often_they_are_confused_each_once():
+    counts = np.array([[9, 3, 0, 0], [1, 9, 2, 0], [0, 3, 9, 1], [0, 0, 0, 9]])  # 0-1: 4, 1-2: 5, 2-3: 1
+    assert most_confused(counts) == {1: 2, 2: 1}
+    counts[0, 3] = 1
+    assert most_confused(counts) == {1: 2, 2: 1, 0: 3, 3: 0}
+    assert most_confused(np.eye(3, dtype=int)) == {}
+
+
 def test_pairs_are_drawn_within_the_class_one_output_per_image_and_seeded():
     labels = np.array([0] * 5 + [1] * 9 + [2])
     pairs = draw_pairs(labels, seed=3)
@@ -263,6 +271,9 @@ def test_pairs_are_drawn_within_the_class_one_output_per_image_and_seeded():
         assert (labels[pairs[role]] == pairs["label"]).all()
     pd.testing.assert_frame_equal(pairs, draw_pairs(labels, seed=3))
     assert not pairs.equals(draw_pairs(labels, seed=4))
+    mixed = draw_pairs(labels, seed=3, styles_of={0: 1, 1: 0, 2: 7})
+    assert (labels[mixed["content"]] == mixed["label"]).all()
+    assert {(a, labels[b]) for a, b in zip(mixed["label"], mixed["style"], strict=True)} == {(0, 1), (1, 0), (2, 2)}
     assert (pairs[pairs["label"] == 2][["content", "style"]] == 14).all(axis=None)
     assert lonely(labels, ["a", "b", "c"]) == ["c"]
 

@@ -181,6 +181,46 @@ def test_the_ablation_is_the_method_one_part_off_in_turn_and_all_off():
     assert [bool(run.stylised) for run in found] == [True, False, True, True, True, False]
 
 
+def test_stages_with_images_of_their_own_are_a_chain_of_runs():
+    asked = dataclasses.replace(PRESETS["study"], networks=("VGG16",), stylise_at="stages", ablation=True)
+    once = classifiers(dataclasses.replace(asked, stylise_at="once"))
+    found = grid.expand(asked, "c-1", "status", "source-1")
+    decoder, within, *chain = found[:11]
+    assert chain[::2] == [run for run in chain if isinstance(run, SaclfRun)]
+    assert [run.part for run in chain[::2]] == [1, 2, 3, 4, 5]
+    assert chain[0] == dataclasses.replace(once[0], part=1) and chain[0].stylised == within.ref
+    for before, made, after in zip(chain[::2], chain[1::2], chain[2::2], strict=False):
+        assert (
+            made == dataclasses.replace(within, mode="between_classes", classifier=before.ref, seed=after.part)
+            and made.decoder == decoder.ref
+        )
+        assert after == dataclasses.replace(once[0], part=after.part, after=before.ref, stylised=made.ref)
+    assert found[11] == once[1]  # without stylised images all stages are one run
+    whole = stages.stages_of(once[0], load_backbone("VGG16", image_size=32, weights=None).model)
+    assert stages.lengths(chain[0]) == [stage.epochs for stage in whole]
+    backbone = load_backbone("VGG16", image_size=32, weights=None).model
+    assert [stages.stages_of(run, backbone) for run in chain[::2]] == [[stage] for stage in whole]
+
+
+@pytest.mark.slow
+def test_each_stage_begins_where_the_one_before_ended_on_images_of_its_own(
+    picture_folder: Path, backbone_file: Path, tmp_path: Path, capsys
+):
+    # A rate of next to nothing: what the second stage ends with is what it began with.
+    words = ("--p2", "1", "--stylise_at", "stages", "--stages", "2@1e-2", "1@1e-12:all")
+    asked = arguments(picture_folder, backbone_file, tmp_path / "store", *words)
+    assert main(asked) == 0
+    assert "part" in capsys.readouterr().out
+    store = Store(tmp_path / "store")
+    first, second = sorted((run for run, _ in tables.done(store)), key=lambda run: run.part)
+    ours, theirs = (keras.saving.load_model(store.directory(run) / "model.keras") for run in (first, second))
+    for a, b in zip(ours.get_weights(), theirs.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-6)
+    made = next(run for run, _ in finished(store, Stylised) if run.classifier)
+    assert made.classifier == first.ref == second.after and made.ref == second.stylised
+    assert main(asked) == 0 and "to do" not in capsys.readouterr().out
+
+
 def test_what_a_run_needs_comes_before_it(tmp_path: Path):
     asked = dataclasses.replace(PRESETS["demo"], seeds=(0, 1))
     found = grid.expand(asked, "c-1", "artist", "source-1")
@@ -268,7 +308,8 @@ def test_a_study_from_pictures_to_tables(picture_folder: Path, backbone_file: Pa
     folder = store.directory(run)
     for name in ("model.keras", "predictions.csv", "per_class.csv", "mixture.csv", "attention.png", "confidence.png"):
         assert (folder / name).exists(), name
-    assert len(found["attention_agreement"]) == len(found["grad_cam_agreement"]) == 2  # the little network has maps of two sizes
+    # The little network has maps of two sizes.
+    assert len(found["attention_agreement"]) == len(found["grad_cam_agreement"]) == 2
     figures = {path.name.split("-", 2)[2] for path in (store.root / "st_saclf" / "figures").glob("*.png")}
     assert figures == {"curves.png", "stylised.png"}
     mixture = pd.read_csv(folder / "mixture.csv").set_index("class")

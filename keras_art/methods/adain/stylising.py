@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from keras_art.data import tasks
 from keras_art.errors import UserError
 from keras_art.learning import training
 from keras_art.methods.adain import networks
+from keras_art.methods.adain.pairs import confused_with, draw_pairs
 from keras_art.networks.loading import load_model
 from keras_art.pictures.colours import is_blank, recolour
 from keras_art.pictures.images import is_whole_jpeg
@@ -74,24 +75,6 @@ def stylise(
 
 def _pixels(outputs: np.ndarray) -> np.ndarray:
     return np.rint(np.clip(outputs, 0, 255)).astype(np.uint8)
-
-
-def draw_pairs(labels: Sequence[int] | np.ndarray, seed: int) -> pd.DataFrame:
-    """As many outputs as there are images of each class; content and style drawn within it, with replacement.
-
-    Args:
-        labels: class of each image.
-
-    Returns:
-        Columns `label`, `content` and `style` (positions in `labels`), by class.
-    """
-    parts = []
-    for label in np.unique(labels):
-        members = np.flatnonzero(np.asarray(labels) == label)
-        rng = np.random.default_rng((seed, int(label)))
-        content, style = rng.choice(members, (2, len(members)))
-        parts.append(pd.DataFrame({"label": label, "content": content, "style": style}))
-    return pd.concat(parts, ignore_index=True)
 
 
 def stylise_pairs(
@@ -175,12 +158,14 @@ class Labelled:
         ids: n ids.
         labels: (n,) indices into `classes`.
         classes: their names.
+        styles_of: as of `draw_pairs`.
     """
 
     pixels: np.ndarray
     ids: Sequence[str]
     labels: np.ndarray
     classes: Sequence[str]
+    styles_of: Mapping[int, int] = field(default_factory=dict)
 
 
 def stylise_classes(
@@ -202,7 +187,7 @@ def stylise_classes(
     Returns:
         The provenance: `output` (relative to `folder`), `class`, `content`, `style` (ids), `alpha`.
     """
-    pairs = draw_pairs(images.labels, seed)
+    pairs = draw_pairs(images.labels, seed, images.styles_of)
     number = pairs.groupby("label").cumcount()
     outputs = [f"{label:03d}/{n:05d}.jpg" for label, n in zip(pairs["label"], number, strict=True)]
     stylise_pairs(
@@ -246,16 +231,24 @@ def load_networks(folder: Path) -> tuple[keras.Model, keras.Model]:
 
 
 def stylise_split(store: Store, run: Stylised, folder: Path, tell: Tell) -> dict[str, Any]:
-    """Stylises the train split of a collection, and no other image, as `stylise_classes` does."""
+    """Stylises the train split of a collection, and no other image, as `stylise_classes` does.
+
+    Of the mode `between_classes` a class takes its styles from the class that `run.classifier` confuses it with most.
+    """
     started = time.monotonic()
     training.make_deterministic(run.seed)  # by the same operations, whether this process trained the decoder or not
     ready = tasks.load(store, run.collection, run.image_size, run.resize)
     train = ready.part("train")
     labels = ready.task.images["label"].to_numpy()[train]
+    styles_of = confused_with(store, run.classifier, ready) if run.classifier else {}
     provenance = stylise_classes(
         *load_networks(store.find(run.decoder)),
         Labelled(
-            ready.pixels[ready.rows[train]], ready.task.images["id"].iloc[train].tolist(), labels, ready.task.classes
+            ready.pixels[ready.rows[train]],
+            ready.task.images["id"].iloc[train].tolist(),
+            labels,
+            ready.task.classes,
+            styles_of,
         ),
         folder,
         alpha=run.alpha,
@@ -271,6 +264,9 @@ def stylise_split(store: Store, run: Stylised, folder: Path, tell: Tell) -> dict
     }
     facts["n_blank"] = sum(is_blank(folder / output) for output in provenance["output"])
     notes = []
+    names = ready.task.classes
+    if pairs := [f"{names[a]} and {names[b]}" for a, b in styles_of.items() if a < b]:
+        notes.append(f"styles changed between what validation confuses most: {', '.join(pairs)}")
     if facts["n_blank"]:
         notes.append(
             f"{facts['n_blank']:,} of {len(provenance):,} stylised images show next to nothing, one grey or colour: "

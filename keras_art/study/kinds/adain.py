@@ -52,7 +52,7 @@ class Decoder(Run):
 
 @dataclass(frozen=True)
 class Stylised(Run):
-    """A collection's train split stylised class by class."""
+    """A collection's train split stylised class by class, or each in the styles of what a classifier takes it for."""
 
     kind: ClassVar[str] = "stylised"
     words: ClassVar[tuple[str, ...]] = ("collection", "target", "image_size")
@@ -66,6 +66,7 @@ class Stylised(Run):
     alpha: float = 1.0
     preserve_colour: bool = False
     seed: int = 0
+    classifier: RunRef | None = None  # of between_classes
 
     @property
     def measures(self) -> dict[str, Any]:
@@ -75,7 +76,8 @@ class Stylised(Run):
     @property
     def title(self) -> str:
         """What a person is told of it while it is drawn."""
-        return f"{self.place} stylised within {one_line(self.target)} at {self.image_size} pixels"
+        how = self.mode.removesuffix("_classes")
+        return f"{self.place} stylised {how} {one_line(self.target)} at {self.image_size} pixels"
 
 
 def check_size(image_size: int) -> None:
@@ -127,7 +129,10 @@ KINDS = {
     ),
     "stylised": Kind(
         Stylised,
-        {"within_classes": Mode(f"{ROOM}.stylising:stylise_split", stylised_cost)},
+        {
+            "within_classes": Mode(f"{ROOM}.stylising:stylise_split", stylised_cost),
+            "between_classes": Mode(f"{ROOM}.stylising:stylise_split", stylised_cost),
+        },
         summary=drawn,
     ),
 }
