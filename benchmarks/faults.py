@@ -2,7 +2,7 @@
 
     python -m benchmarks.faults kills           # a hundred kills, shared among the cases
     python -m benchmarks.faults kills --cases tickets --kills 5
-    python -m benchmarks.faults limits          # a full or read-only disk, a folder that vanishes, 64 descriptors
+    python -m benchmarks.faults limits          # disks, folders, descriptors, memory, clocks and versions that fail
 
 `kills`: a case is carried out once without interruption, then begun in an empty folder and killed at a random time
 (SIGKILL; every fourth time SIGTERM or SIGHUP, which must end work with a message and their status), begun again and
@@ -10,7 +10,8 @@ killed again, until it ends by itself; then every file of both is compared, and 
 differs from run to run is left out: seconds, days, process numbers. Pictures and networks are tiny, and painted here.
 
 `limits`: a case meets a fault, and must end with status 1 and one line, or with 0; then it is begun again without the
-fault, and every file compared as above. Disks are tmpfs, which root alone may mount.
+fault, and every file compared as above. Disks are tmpfs, which root alone may mount; a clock goes back where what a
+killed process left is dated tomorrow.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ CASES = {
         "-m", "reproductions.gram_style", *SIDE, "--frozen_epochs", "1", "--shared", "8", "--hidden", "6",
         "--gram_channels", "4", "--gram_description", "triangle", *SMALL[:-2],
     ),
-    "kaokore2020": ("-m", "reproductions.kaokore2020", *SIDE, *SMALL),
+    "kaokore2020": ("-m", "reproductions.kaokore2020", *SIDE, "--targets", "style", *SMALL[:-2]),
     "decoder": (
         "-m", "keras_art", "adain", "train", "--data", "museum", "--target", "style", "--image_size", "16",
         "--iterations", "6", "--checkpoint_every", "2", "--weights", "none", "--batch_size", "4",
@@ -68,6 +69,8 @@ CASES = {
     "doctor": ("-m", "keras_art", "doctor", "check", "museum", "--out", "report"),
 }  # fmt: skip
 STORED = {name for name, words in CASES.items() if name not in ("fetch", "doctor")}  # those that take --store
+LIMITS = {"64 descriptors": (resource.RLIMIT_NOFILE, 64), "2 GB of memory": (resource.RLIMIT_AS, 2 << 30)}
+FAULTS = ("full disk", "read-only disk", "vanishes", *LIMITS, "clock goes back", "another version")
 OF_A_PROCESS = {"lock", "environment.json", "SHA256SUMS"}  # files; the last sums others with seconds in them
 OF_A_MOMENT = {
     "shared_object_id",
@@ -95,7 +98,7 @@ def place(case: str) -> Iterator[Path]:
         paint(folder)
         for name in ("museum", "other"):
             table = (folder / name / "labels.csv").read_text().split("\n")
-            rows = [f"{row},{'abc'[n % 3]}" for n, row in enumerate(table[1:])]
+            rows = [f"{row},{'ab'[n % 2]}" for n, row in enumerate(table[1:])]
             (folder / name / "labels.csv").write_text("\n".join([f"{table[0]},artist", *rows]))
         if case != "fetch":
             yield folder
@@ -232,7 +235,7 @@ def limits(case: str, rng: random.Random) -> list[str]:
             return [f"| {case} | | fails without a fault: {_last_words(folder)} |"]
         left = results(case, folder, store)
         whole, size = contents(left), sum(path.stat().st_size for path in left.rglob("*") if path.is_file())
-        for fault in ("full disk", "read-only disk", "vanishes", "64 descriptors"):
+        for fault in FAULTS if case in STORED else FAULTS[:-1]:
             shutil.rmtree(left)
             wrong: list[str] = []
             if fault.endswith("disk"):
@@ -240,18 +243,30 @@ def limits(case: str, rng: random.Random) -> list[str]:
                 options = f"size={rng.uniform(0.1, 0.9) * size:.0f}" if fault == "full disk" else "ro"
                 subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", left], check=True)
             try:
-                before = (lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))) if "64" in fault else None
+                if fault == "another version":
+                    left.mkdir()
+                    (left / "store.json").write_text('{"format": 0}')
+                kind, most = LIMITS.get(fault, (None, 0))
+                before = functools.partial(resource.setrlimit, kind, (most, most)) if kind is not None else None
                 process = started(case, folder, store, before)
-                if fault == "vanishes":
+                if fault in ("vanishes", "clock goes back"):
                     _first_word(process, folder)
                     time.sleep(rng.uniform(0, 2))
-                    shutil.rmtree(left, ignore_errors=True)
+                    if fault == "vanishes":
+                        shutil.rmtree(left, ignore_errors=True)
+                    else:
+                        process.kill()
                 status, words = process.wait(), (folder / "words").read_text(errors="replace")
-                if status not in (0, 1) or "Traceback" in words:
+                if status not in (0, 1, -signal.SIGKILL) or "Traceback" in words:
                     wrong.append(f"status {status}: {_last_words(folder)}")
                 told = _last_words(folder)
                 if fault.endswith("disk"):
                     subprocess.run(["mount", "-o", "remount,rw,size=1g", left], check=True)
+                elif fault == "clock goes back":
+                    for path in left.rglob("*"):
+                        os.utime(path, times=(time.time() + 86400,) * 2)
+                elif fault == "another version":
+                    (left / "store.json").unlink()
                 if (again := started(case, folder, store).wait()) != 0:
                     wrong.append(f"then status {again}: {_last_words(folder)}")
                 else:

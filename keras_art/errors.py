@@ -19,7 +19,13 @@ FAULTS = {
     errno.ESTALE: "the network disk has gone: mount it again",
 }
 FAULTS |= {errno.EDQUOT: FAULTS[errno.ENOSPC], errno.EPERM: FAULTS[errno.EACCES], errno.ENFILE: FAULTS[errno.EMFILE]}
-IN_WORDS = {"No space left": errno.ENOSPC, "Read-only file system": errno.EROFS, "Too many open files": errno.EMFILE}
+IN_WORDS = {
+    "No space left": errno.ENOSPC,
+    "Read-only file system": errno.EROFS,
+    "Too many open files": errno.EMFILE,
+    "failed to map segment": errno.ENOMEM,  # a library that does not fit
+    "Cannot allocate memory": errno.ENOMEM,
+}
 
 
 def machine_fault(error: BaseException) -> str:

@@ -22,6 +22,7 @@ def test_a_full_disk_is_recognised_however_it_is_wrapped():
         (PermissionError(errno.EACCES, "Permission denied", "a.csv"), "a.csv: may not be read or written"),
         (OSError(errno.EMFILE, "Too many open files"), "too many files are open"),
         (MemoryError(), "there is not enough memory"),
+        (ImportError("libtensorflow_cc.so.2: failed to map segment from shared object"), "there is not enough memory"),
     ],
 )
 def test_what_the_machine_refuses_is_one_line_with_the_remedy(error, words):

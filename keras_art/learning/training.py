@@ -16,7 +16,7 @@ import pandas as pd
 
 from keras_art import terminal
 from keras_art.pictures.pipeline import Batches
-from keras_art.store.reading import DAMAGE, read_arrays
+from keras_art.store.reading import read_arrays
 from keras_art.store.sums import Damaged
 from keras_art.study.config import BadRun, Optimizer
 from keras_art.writing import write, write_arrays
@@ -46,7 +46,13 @@ def make_optimizer(described: Optimizer, steps: int = 1) -> keras.optimizers.Opt
 
 
 def make_deterministic(seed: int) -> None:
-    """Seeds Python, NumPy and the backend, and asks TensorFlow for operations that repeat bit for bit."""
+    """Nothing of what this process did before shows in what it makes now, to the bit; the dtype policy alone stays.
+
+    Seeds Python, NumPy and the backend, and asks TensorFlow for operations that repeat bit for bit.
+    """
+    policy = keras.config.dtype_policy()
+    keras.utils.clear_session(free_memory=False)  # Keras numbers layers without a name through a process
+    keras.config.set_dtype_policy(policy)
     keras.utils.set_random_seed(seed)
     if keras.config.backend() == "tensorflow":
         import tensorflow as tf
@@ -116,27 +122,28 @@ def fit(
 
 def epochs_kept(folder: Path) -> list[dict[str, float]]:
     """The history of the whole epochs that an earlier process has left in a run's directory."""
-    return [] if (stored := _stored(folder / "checkpoint")) is None else stored[1]["history"]
+    _, kept = _last_epoch(folder / "checkpoint")
+    return kept.get("history", [])
 
 
-def _stored(checkpoint: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
-    """The arrays of the last whole epoch and what is known of it; None where there is none, or not all of it.
+def _last_epoch(checkpoint: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """The state after the last whole epoch and what its `Keeper` knew; both empty where there is none.
 
     What is damaged is told of and goes: a training that begins anew ends with the same numbers.
     """
     path = checkpoint / "epoch.npz"
     if not path.exists():
         shutil.rmtree(checkpoint, ignore_errors=True)
-        return None
+        return {}, {}
     try:
         arrays = read_arrays(path, BEGINS_ANEW)
         kept = json.loads(str(arrays["keeper"]))
         if kept["best_epoch"]:
             read_arrays(checkpoint / f"best-{kept['best_epoch']}.npz", BEGINS_ANEW)
-    except (Damaged, *DAMAGE) as error:
+    except (Damaged, KeyError, TypeError, ValueError) as error:
         terminal.say(str(error))
         shutil.rmtree(checkpoint)
-        return None
+        return {}, {}
     return arrays, kept
 
 
@@ -168,9 +175,9 @@ class Keeper(keras.callbacks.Callback):
 
     def resume(self) -> int:
         """Takes up the last whole epoch, if there is one; returns how many epochs are done."""
-        if (stored := _stored(self.checkpoint)) is None:
+        arrays, kept = _last_epoch(self.checkpoint)
+        if not kept:
             return 0
-        arrays, kept = stored
         if [tuple(v.shape) for v in self._state] != [arrays[n].shape for n in arrays if n.isdigit()]:
             raise Damaged(f"{self.checkpoint} is of another network: delete it, and training begins anew")
         for i, variable in enumerate(self._state):

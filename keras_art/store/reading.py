@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from keras_art.store.sums import REMEDY, SUMS, Damaged, hash_of, in_words, sums
+from keras_art.store.sums import REMEDY, SUMS, Damaged, hash_of, in_words, sums, unreadable
 from keras_art.writing import meant
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def read_bytes(path: Path, remedy: str = REMEDY) -> bytes:
         try:
             content = path.read_bytes()
         except OSError as error:
-            raise _unreadable(path, error, remedy) from error
+            raise unreadable(path, error, remedy) from error
         wanted = sums(path.parent, remedy).get(path.name)
         if wanted in (None, hashlib.sha256(content).hexdigest()):
             break
@@ -71,13 +71,7 @@ def check(path: Path, remedy: str = REMEDY) -> None:
         if (wanted := sums(path.parent, remedy).get(path.name)) and hash_of(path) != wanted:
             raise _other(path, remedy)
     except OSError as error:
-        raise _unreadable(path, error, remedy) from error
-
-
-def _unreadable(path: Path, error: OSError, remedy: str) -> Damaged:
-    if isinstance(error, FileNotFoundError | NotADirectoryError):
-        return Damaged(f"{path} is absent: {remedy}")
-    return Damaged(f"{path} can not be read ({in_words(error)}): {remedy}")
+        raise unreadable(path, error, remedy) from error
 
 
 def _other(path: Path, remedy: str) -> Damaged:
@@ -156,6 +150,8 @@ def read_arrays(path: Path, remedy: str = REMEDY) -> dict[str, np.ndarray]:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             return {name: stored[name] for name in stored.files}
     except OSError as error:
-        raise _unreadable(path, error, remedy) from error
+        raise unreadable(path, error, remedy) from error
     except DAMAGE as error:
+        if isinstance(error, MemoryError):
+            bytearray(path.stat().st_size)  # raises it again where memory is short, and the file does not lie
         raise Damaged(f"{path} is damaged ({error}): {remedy}") from error

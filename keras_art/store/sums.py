@@ -6,6 +6,7 @@ version or made by hand, is read as it is.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
@@ -18,6 +19,7 @@ from keras_art.writing import PART, wait_for_disk, write_bytes
 SUMS = "SHA256SUMS"
 LINE = re.compile(r"([0-9a-f]{64})  ([^\n]+)")
 MANY = 64  # files
+SHORT = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE)  # what this process lacks; the file may be whole
 REMEDY = "move its directory away, and the same command makes it anew"
 
 
@@ -36,11 +38,20 @@ def sums(folder: Path, remedy: str = REMEDY) -> dict[str, str]:
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
-        raise Damaged(f"{folder / SUMS} can not be read ({in_words(error)}): {remedy}") from error
+        raise unreadable(folder / SUMS, error, remedy) from error
     lines = [LINE.fullmatch(line) for line in text.split("\n")[:-1]]
     if not lines or not text.endswith("\n") or not all(lines):
         raise Damaged(f"{folder / SUMS} is damaged, it is no list of hashes: {remedy}")
     return {line[2]: line[1] for line in lines if line}
+
+
+def unreadable(path: Path, error: Exception, remedy: str) -> Damaged:
+    """What is said of a file after an error, which is raised itself where it says nothing of the file."""
+    if getattr(error, "errno", None) in SHORT:
+        raise error
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        return Damaged(f"{path} is absent: {remedy}")
+    return Damaged(f"{path} can not be read ({in_words(error)}): {remedy}")
 
 
 def in_words(error: Exception) -> str:
@@ -68,6 +79,8 @@ def faults(folder: Path) -> dict[str, str]:
         except FileNotFoundError:
             found[name] = f"{folder / name} is absent"
         except OSError as error:
+            if error.errno in SHORT:
+                raise
             found[name] = f"{folder / name} can not be read ({in_words(error)})"
     return found
 

@@ -233,18 +233,32 @@ def test_early_stopping_and_best_weights_survive_a_stop(tmp_path):
     assert_same(resumed.get_weights(), straight.get_weights())
 
 
-@pytest.mark.parametrize("name", ["epoch.npz", "best-*.npz"])
+@pytest.mark.parametrize("name", ["epoch.npz", "best-1.npz"])
 def test_a_damaged_checkpoint_is_told_and_training_begins_anew(tmp_path, name, capsys):
     straight = network()
     fit(straight, tmp_path / "straight")
     with pytest.raises(KeyboardInterrupt):
         fit(network(), tmp_path / "stopped", on_epoch=stop_after(2))
-    (path,) = (tmp_path / "stopped" / "checkpoint").glob(name)
+    path = tmp_path / "stopped" / "checkpoint" / name
     path.write_bytes(bytes(path.stat().st_size))
     resumed = network()
     fit(resumed, tmp_path / "stopped")
     assert f"{path} is damaged" in capsys.readouterr().err
     assert_same(resumed.get_weights(), straight.get_weights())
+
+
+def test_a_process_without_memory_deletes_no_checkpoint(tmp_path, monkeypatch):
+    with pytest.raises(KeyboardInterrupt):
+        fit(network(), tmp_path, on_epoch=stop_after(2))
+
+    def refused(*words):
+        raise MemoryError
+
+    monkeypatch.setattr(training, "read_arrays", refused)
+    with pytest.raises(MemoryError):
+        training.epochs_kept(tmp_path)
+    monkeypatch.undo()
+    assert len(training.epochs_kept(tmp_path)) == 1
 
 
 def test_finished_training_is_not_trained_again(tmp_path):
@@ -351,6 +365,17 @@ def test_training_killed_again_and_again_ends_bit_for_bit_like_one_that_was_not(
     with np.load(killed / "state.npz") as ended, np.load(straight / "state.npz") as undisturbed:
         assert_same([ended[name] for name in ended.files], [undisturbed[name] for name in undisturbed.files])
     assert (killed / "history.csv").read_text() == (straight / "history.csv").read_text()
+
+
+def test_the_names_of_layers_are_those_of_a_new_process_and_the_precision_stays():
+    names = []
+    for _ in range(2):
+        with training.precision("mixed_float16"):
+            training.make_deterministic(0)
+            made = layers.Dense(1)
+        names.append(made.name)
+        assert made.dtype_policy.name == "mixed_float16"
+    assert names == ["dense", "dense"]
 
 
 BRANCHES = """

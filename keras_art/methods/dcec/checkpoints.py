@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from keras_art import terminal
-from keras_art.store.reading import DAMAGE, read_arrays
+from keras_art.store.reading import read_arrays
 from keras_art.store.sums import Damaged
 from keras_art.writing import write_arrays
 
@@ -42,7 +42,7 @@ class Checkpoint:
         try:
             stored = read_arrays(self.path, "this training begins anew")
             facts = json.loads(str(stored.pop("facts")))
-        except (Damaged, *DAMAGE) as error:
+        except (Damaged, KeyError, ValueError) as error:
             terminal.say(str(error))
             self.path.unlink()
             return None
