@@ -126,6 +126,7 @@ class Reproduction:
         found = states(store, runs)
         missing = [run for run, metrics in found.items() if metrics is None]
         if missing:
+            clusters.check(study.executor, study.cluster)
             terminal.say(plan(store, list(found), estimate, study.jobs))
         lost = lost_choices(store, chosen)
         if concerned := [run for run in found if run in missing or getattr(run, "collection", "") in lost]:

@@ -6,6 +6,7 @@ What a run needs is computed by whichever process gets there first, so nothing i
 from __future__ import annotations
 
 import importlib
+import shutil
 import socket
 import subprocess
 import sys
@@ -39,6 +40,26 @@ class Cluster:
 def words(store: Store, runs: Sequence[Run]) -> list[str]:
     """The command that a process of a cluster carries out."""
     return [sys.executable, "-m", "keras_art", "work", str(store.root.resolve()), *map(digest, runs)]
+
+
+def check(executor: str, cluster: Cluster) -> None:
+    """Whether an executor can be had: asked before any picture is read.
+
+    Raises:
+        UserError: its extra is not installed, SLURM is not here, or Ray's head does not answer.
+    """
+    if executor == "slurm":
+        _extra("submitit", "slurm")
+        if not shutil.which("srun"):
+            raise UserError("SLURM is not here (no srun is found): start this on a node that has sbatch")
+    if executor == "ray":
+        _extra("ray", "ray")
+        if ":" in cluster.address:
+            host, _, port = cluster.address.rpartition(":")
+            try:
+                socket.create_connection((host, int(port)), timeout=ANSWER).close()
+            except (OSError, ValueError) as error:
+                raise UserError(f"no Ray answers at {cluster.address} ({error})") from error
 
 
 def slurm(store: Store, runs: Sequence[Run], jobs: int, cluster: Cluster, to: str = "slurm") -> str:
@@ -98,13 +119,8 @@ def ray(store: Store, runs: Sequence[Run], jobs: int, cluster: Cluster) -> None:
     Raises:
         UserError: ray is not installed, its head does not answer, or a process failed.
     """
-    library = _extra("ray", "ray")
-    if ":" in cluster.address:
-        host, _, port = cluster.address.rpartition(":")
-        try:
-            socket.create_connection((host, int(port)), timeout=ANSWER).close()
-        except (OSError, ValueError) as error:
-            raise UserError(f"no Ray answers at {cluster.address} ({error})") from error
+    check("ray", cluster)
+    library = importlib.import_module("ray")
     if not library.is_initialized():
         try:
             library.init(address=cluster.address, log_to_driver=True)

@@ -57,7 +57,8 @@ def plan(store: Store, runs: Sequence[Any], estimate: Estimate, jobs: int = 1) -
         (run.collection, run.image_size): 3 * run.image_size**2 * estimate.images.get(run.collection, 0) for run in runs
     }
     lines.append(
-        f"{len(runs)} runs, {missing} to do: about {terminal.duration(seconds)}{among} ({estimate.basis(list(runs))}), "
+        f"{len(runs)} run{'s' * (len(runs) > 1)}, {missing} to do: "
+        f"about {terminal.duration(seconds)}{among} ({estimate.basis(list(runs))}), "
         f"about {size / 1e9:.2f} GB for models and features, {sum(pixels.values()) / 1e9:.2f} GB for decoded images"
     )
     return "\n".join(lines)

@@ -12,6 +12,7 @@ from keras_art.commands import flags, machine
 from keras_art.commands.machine import Reproduction, Tables
 from keras_art.errors import UserError
 from keras_art.store.runs import Store
+from keras_art.study import clusters
 from keras_art.study.records import leave_out
 from reproductions import __main__ as all_tables
 
@@ -94,6 +95,17 @@ def test_a_table_without_a_damaged_run_is_told_by_the_exit_status(tmp_path, monk
         assert all_tables.main(words) == 1
     object.__setattr__(made, "tables", lambda *_: whole)
     assert made.main([*words, "--table"]) == all_tables.main(words) == 0
+
+
+def test_a_cluster_that_is_not_there_is_told_before_a_picture_is_read(tmp_path, capsys, monkeypatch):
+    calls = []
+    monkeypatch.setattr(Store, "metrics", lambda self, run: None)
+    monkeypatch.setattr(machine, "prepare", lambda *_: calls.append("prepare"))
+    monkeypatch.setattr(clusters, "_extra", lambda package, name: None)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert reproduction(calls).main(["--store", str(tmp_path / "s"), "--executor", "slurm"]) == 1
+    assert "prepare" not in calls
+    assert capsys.readouterr().err.splitlines()[-1].endswith("start this on a node that has sbatch")
 
 
 @pytest.mark.parametrize("error", [UserError("the remedy"), OSError(28, "No space left on device")])
