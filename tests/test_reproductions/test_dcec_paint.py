@@ -137,7 +137,8 @@ def test_a_clustering_with_empty_clusters_is_not_the_best_where_another_is_sound
         store.begin(run)
         table = pd.DataFrame({"method": ["dcec", "kmeans_pca"], "silhouette_learned": [silhouette, 0.9]})
         table.to_csv(store.directory(run) / "scores.csv", index=False)
-        store.finish(run, {"status": "ok", "sound": not notes, "notes": notes})
+        taken = {"n_images": 9, "steps": 1, "training_seconds": 1.0, "stop": "few"}
+        store.finish(run, {**taken, "status": "ok", "sound": not notes, "notes": notes})
         found.append(run)
     assert figures.best(store, found, "silhouette_learned").k == 2
     assert figures.best(store, found[2:], "silhouette_learned").k == 6
