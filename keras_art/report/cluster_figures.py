@@ -186,8 +186,8 @@ def colour_histograms(statistics: pd.DataFrame, clusters: np.ndarray, k: int) ->
             axes.tick_params(labelsize=6)
             axes.spines[["top", "right", "left"]].set_visible(False)
     grid[0, 0].set_title("mean red, green, blue", fontproperties=font(8))
-    grid[0, 1].set_title("mean lightness (CIELAB L)", fontproperties=font(8))
-    grid[0, 2].set_title("mean local entropy (bits)", fontproperties=font(8))
+    grid[0, 1].set_title("mean lightness (L)", fontproperties=font(8))
+    grid[0, 2].set_title("mean local entropy", fontproperties=font(8))
     return figure
 
 
