@@ -270,7 +270,7 @@ def stylise_split(store: Store, run: Stylised, folder: Path, tell: Tell) -> dict
     if facts["n_blank"]:
         notes.append(
             f"{facts['n_blank']:,} of {len(provenance):,} stylised images show next to nothing, one grey or colour: "
-            f"look at {folder}, and at the decoder's samples; a decoder trained for longer paints"
+            f"look at them, and at the decoder's samples; a decoder trained for longer paints"
         )
     if alone := lonely(labels, ready.task.classes):
         notes.append(f"one train image each, which can only style itself: {', '.join(alone)}")
