@@ -117,30 +117,34 @@ def curate(collection: Collection, asked: Curation) -> tuple[Collection, pd.Data
             raise BadCollection(f"{collection.name}: all images are dated outside {first} to {last}")
     why: dict[tuple[str, str], str] = {}
 
-    def keep(column: str, values: set[str], reason: str) -> None:
+    def keep(column: str, values: set[str], reason: str, flag: str = "") -> None:
         nonlocal table
         gone = set(table[column]) - values
         why.update({(column, value): reason for value in gone})
         table = table[table[column].isin(values)]
         if table.empty:
-            raise BadCollection(f"{collection.name}: nothing is left after {reason!r} was asked of every {column}")
+            raise BadCollection(
+                f"{collection.name}: nothing is left after {reason!r} was asked of every {column}"
+                + (f": give a smaller {flag}" if flag else "")
+            )
 
-    def largest(column: str, least: int, top: int) -> None:
+    def largest(column: str, least: int, top: int, flag: str) -> None:
         sizes = table[column].value_counts()
         if least:
-            keep(column, set(sizes.index[sizes >= least]), f"fewer than {least} images")
+            keep(column, set(sizes.index[sizes >= least]), f"fewer than {least} images", flag)
         if top:
             sizes = table[column].value_counts()
             keep(column, set(sorted(sizes.index, key=lambda v: (-sizes[v], v))[:top]), f"not among the {top} largest")
 
     for column in columns:
         keep(column, set(table[column][~unnamed(table[column])]), "no name")
-    largest(asked.target, asked.min_style, asked.top_styles)
+    largest(asked.target, asked.min_style, asked.top_styles, "--min_style")
     if by_artist:
-        largest(asked.artist, asked.min_artist, asked.top_artists)
+        largest(asked.artist, asked.min_artist, asked.top_artists, "--min_artist")
     if asked.min_artists:
         artists = table.groupby(asked.target)[asked.artist].nunique()
-        keep(asked.target, set(artists.index[artists >= asked.min_artists]), f"fewer than {asked.min_artists} artists")
+        enough = set(artists.index[artists >= asked.min_artists])
+        keep(asked.target, enough, f"fewer than {asked.min_artists} artists", "--min_artists")
     for column, cap in ((asked.artist, asked.cap_artist), (asked.target, asked.cap_style)):
         if cap:
             shuffled = table.sample(frac=1, random_state=asked.split_seed)

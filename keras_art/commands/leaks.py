@@ -106,6 +106,8 @@ def look(asked: Leaks) -> int:
             in_sample = f" ({whole[name]:.2%} in sample, all images being both)" if name in IN_SAMPLE else ""
             low, high = wilson(report[name] * report["n_test"], int(report["n_test"]))
             print(f"{report[name]:8.2%}  [{100 * low:.1f}, {100 * high:.1f}]  {words}{in_sample}")
+    if artists is None and choice.target != "artist":
+        print("no column is called artist: what an artist's name tells of the label is not among these")
     if asked.out:
         text = csv_text(table.assign(label=names)[["id", "split", "label"]])
         write(asked.out, text)

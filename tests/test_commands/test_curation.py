@@ -108,9 +108,14 @@ def test_without_artist_flags_no_column_of_artists_is_needed():
         curate(bare, Curation("x", Path("y"), **(OFF | {"min_artist": 10})))
 
 
-def test_when_nothing_is_left_the_error_says_after_what():
-    with pytest.raises(BadCollection, match="nothing is left after 'fewer than 500 images' was asked of every style"):
-        chosen(min_style=500)
+@pytest.mark.parametrize(
+    ("flag", "few"), [("min_style", "images"), ("min_artist", "images"), ("min_artists", "artists")]
+)
+def test_when_nothing_is_left_the_error_says_after_what_and_which_flag_asked(flag, few):
+    column = "artist" if flag == "min_artist" else "style"
+    said = f"nothing is left after 'fewer than 500 {few}' was asked of every {column}: give a smaller --{flag}$"
+    with pytest.raises(BadCollection, match=said):
+        chosen(**{flag: 500})
 
 
 def test_the_command_writes_what_data_takes_with_split_report_digest_and_chart(picture_csv, tmp_path, capsys):

@@ -119,6 +119,15 @@ def test_deeper_folders_are_said_to_be_no_labels(tmp_path, capsys):
     assert "what is below it, such as '1890s', no label" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("table", "said"), [("Objecten.xlsx", True), ("notes.txt", False)])
+def test_a_table_that_stands_beside_class_folders_is_said_not_to_be_read(tmp_path, capsys, table, said):
+    for label in "ab":
+        paint(tmp_path / label / "1.png", label)
+    (tmp_path / table).write_bytes(b"x")
+    load_collection(tmp_path)
+    assert (f"folders are its classes, {table} is not read" in capsys.readouterr().err) is said
+
+
 # --- labels
 
 

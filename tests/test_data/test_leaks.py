@@ -100,7 +100,16 @@ def test_labels_can_be_reported_on_without_their_images(picture_csv, tmp_path, c
     assert leaks.main([str(picture_csv), "--target", "style", "--images", "no"]) == 0
     printed = capsys.readouterr().out
     assert "their artist's majority label" in printed
-    assert "look like" not in printed
+    assert "look like" not in printed and "no column is called artist" not in printed
+
+
+def test_a_collection_without_a_column_artist_is_said_to_have_none(tmp_path, capsys):
+    table = pd.DataFrame(
+        {"image": [f"{i}.png" for i in range(20)], "Kunstenaar": ["x", "y"] * 10, "style": ["a", "b"] * 10}
+    )
+    table.to_csv(tmp_path / "list.csv", index=False)
+    assert leaks.main([str(tmp_path / "list.csv"), "--target", "style", "--images", "no"]) == 0
+    assert "no column is called artist" in capsys.readouterr().out
 
 
 def test_pictures_that_can_not_be_read_are_one_message(picture_csv, tmp_path, capsys):

@@ -285,6 +285,7 @@ def test_figures_draw_what_they_are_given(tmp_path):
     assert texts == [str(n) for n in scores.contingency(labels, labels).ravel()]
     assert "k = 2" in drawn["gap"].axes[0].get_title()
     assert len(drawn["maps"].axes) == 2 and len(drawn["colours"].axes) == 12
+    assert [bool(axes.patches) for axes in drawn["colours"].axes] == [True] * 9 + [False] * 3  # the fourth is empty
 
 
 @pytest.mark.parametrize("ks", [[3], [3, 5], [2, 3, 4, 5, 6, 7, 8, 9, 10]])

@@ -48,13 +48,17 @@ def from_folders(root: Path, name: str, card: cards.DatasetCard | None = None) -
     strays += [(os.path.relpath(path, root), path, reason) for path, reason in left_out]
     if deeper and card is None:
         terminal.say(f"{name}: a class is the folder {labels[0]!r}, and what is below it, such as {deeper!r}, no label")
+    tables = sorted(path.name for path in root.iterdir() if path.suffix.lower() in TABLES)
+    if labels and tables and card is None:
+        terminal.say(
+            f"{name}: folders are its classes, {tables[0]} is not read; name that instead if it has the labels"
+        )
     if labels:
         # A link to nothing is left to the decoder, which has more to say.
         return collect(name, ours, {"label": labels}, strays + outside, root=root, card=card, need_images=False)
     if outside:
         ids, paths, _ = zip(*outside, strict=True)
         return collect(name, {"id": ids, "path": paths}, {}, strays, root=root, card=card)
-    tables = sorted(path.name for path in root.iterdir() if path.suffix.lower() in TABLES)
     raise BadCollection(
         f"{root} holds no class folders with images and no labels.csv. Put the images into one folder per class, "
         f"or write a labels.csv with a column of file names and one column per label."
