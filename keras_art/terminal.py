@@ -20,7 +20,7 @@ Tell = Callable[[str, float], None]
 
 
 class Stopped(KeyboardInterrupt):
-    """A signal other than Ctrl-C's asks for the same: by a batch system that wants its machine, a terminal closed."""
+    """Ctrl-C, or a signal that asks for the same: by a batch system that wants its machine, a terminal closed."""
 
     def __init__(self, number: int) -> None:
         super().__init__()
@@ -28,22 +28,31 @@ class Stopped(KeyboardInterrupt):
 
 
 @contextmanager
-def _stopping() -> Iterator[None]:
-    """SIGTERM and SIGHUP raise `Stopped` within; what `nohup` had ignored stays ignored."""
+def _stopping(asked: list[int]) -> Iterator[None]:
+    """SIGINT, SIGTERM and SIGHUP raise `Stopped` within and are noted; what `nohup` had ignored stays ignored."""
 
     def stop(number: int, frame: Any) -> None:
+        asked.append(number)
         raise Stopped(number)
 
     here = threading.current_thread() is threading.main_thread()
-    numbers = [getattr(signal, name, None) for name in ("SIGTERM", "SIGHUP")] if here else []
-    taken = [number for number in numbers if number and signal.getsignal(number) == signal.SIG_DFL]
+    numbers = [getattr(signal, name, None) for name in ("SIGINT", "SIGTERM", "SIGHUP")] if here else []
+    usual = (signal.SIG_DFL, signal.default_int_handler)
+    taken = {number: signal.getsignal(number) for number in numbers if number and signal.getsignal(number) in usual}
     for number in taken:
         signal.signal(number, stop)
     try:
         yield
     finally:
-        for number in taken:
-            signal.signal(number, signal.SIG_DFL)
+        for number, before in taken.items():
+            signal.signal(number, before)
+
+
+def _stopped(prog: str, number: int) -> int:
+    by = f" by {signal.Signals(number).name}" if number != signal.SIGINT else ""
+    with suppress(OSError):  # the terminal may be what is gone
+        say(f"{prog}: stopped{by}; the same command goes on from the last whole epoch")
+    return 128 + number
 
 
 def guarded(command: Callable[[], int], prog: str) -> int:
@@ -52,17 +61,14 @@ def guarded(command: Callable[[], int], prog: str) -> int:
     Ctrl-C, SIGTERM and SIGHUP are resumable stops with the status that shells give them (130, 143, 129). A reader that
     has seen enough, such as `head`, ends it silently.
     """
+    asked: list[int] = []
     try:
-        with _stopping():
+        with _stopping(asked):
             status = command()
             sys.stdout.flush()
         return status
     except KeyboardInterrupt as stop:
-        number = stop.number if isinstance(stop, Stopped) else signal.SIGINT
-        by = f" by {signal.Signals(number).name}" if number != signal.SIGINT else ""
-        with suppress(OSError):  # the terminal may be what is gone
-            say(f"{prog}: stopped{by}; the same command goes on from the last whole epoch")
-        return 128 + number
+        return _stopped(prog, stop.number if isinstance(stop, Stopped) else signal.SIGINT)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is still to be flushed at the end goes nowhere
         return 141
@@ -72,6 +78,8 @@ def guarded(command: Callable[[], int], prog: str) -> int:
             told = str(error)
         elif not told and isinstance(error, OSError) and error.filename is not None:
             told = f"{os.fsdecode(error.filename2 or error.filename)}: {error.strerror}"
+        if not told and asked:  # a stop amid a backend's C code comes out of it as another error
+            return _stopped(prog, asked[0])
         if not told:
             raise
         with suppress(OSError):

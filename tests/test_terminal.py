@@ -88,11 +88,24 @@ def test_a_signal_stops_a_command_with_a_message_and_the_status_of_shells(name, 
     assert told == f"prog: stopped{by}; the same command goes on from the last whole epoch\n"
 
 
+@pytest.mark.parametrize(("name", "status"), [("SIGINT", 130), ("SIGTERM", 143)])
+def test_a_stop_that_a_backend_turns_into_another_error_is_a_stop(name, status, capsys):
+    def swallowed():
+        try:
+            os.kill(os.getpid(), getattr(signal, name))
+        except KeyboardInterrupt:
+            raise SystemError("bad argument to internal function") from None
+
+    assert terminal.guarded(swallowed, "prog") == status
+    assert capsys.readouterr().err.startswith("prog: stopped")
+
+
 def test_what_nohup_has_ignored_stays_ignored_and_handlers_are_given_back():
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         assert terminal.guarded(lambda: os.kill(os.getpid(), signal.SIGHUP) or 0, "prog") == 0
         assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+        assert signal.getsignal(signal.SIGINT) == signal.default_int_handler
     finally:
         signal.signal(signal.SIGHUP, before)
 
