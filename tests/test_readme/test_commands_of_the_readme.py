@@ -1,5 +1,5 @@
 """Every command that the README prints, scaled down, each in a process of its own, in order, on a store that the ones
-before have left. With `-n 2 --dist loadgroup` reproductions are tried side by side, each on a store of its own.
+before have left. With `-n 2 --dist loadscope` reproductions are tried side by side, each on a store of its own.
 
 A command that the README gains and this table does not know fails; so does one that it no longer prints.
 """
@@ -133,19 +133,33 @@ def words_of(command: str, extra: str, place: Path) -> list[str]:
     return [sys.executable, *words[1:], *extra.split()]
 
 
-def groups() -> list[Any]:
-    """The commands that are run; the toolkit's own stand with the reproduction printed before them."""
-    found, group = [], ""
+def groups() -> dict[str, list[str]]:
+    """The commands that are run, by reproduction; the toolkit's own stand with the reproduction printed before them."""
+    found: dict[str, list[str]] = {}
+    group = ""
     for command, extra in COMMANDS.items():
         if named := re.match(r"python -m reproductions\.(\w+)", command):
             group = "multitask" if named[1] == "gram_style" else named[1]
         if extra != "-":
-            found.append(pytest.param(command, marks=pytest.mark.xdist_group(group)))
+            found.setdefault(group, []).append(command)
     return found
 
 
-@pytest.mark.parametrize("command", groups())
-def test_a_command_of_the_readme_works_in_a_process_of_its_own(place, command):
+def commands_of(group: str) -> type[Any]:
+    """A class of tests, which `--dist loadscope` gives to one process."""
+
+    class Commands:
+        @pytest.mark.parametrize("command", groups()[group])
+        def test_a_command_of_the_readme_works_in_a_process_of_its_own(self, place, command):
+            works(place, command)
+
+    return Commands
+
+
+globals().update({f"Test_{group}": commands_of(group) for group in groups()})
+
+
+def works(place: Path, command: str) -> None:
     extra = COMMANDS[command]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     environment.pop("KERAS_ART_DATA", None)
