@@ -630,7 +630,8 @@ def test_runs_that_differ_in_their_stylised_images_are_never_averaged(tmp_path: 
     for p2, made in ((0.0, None), (1.0, "0" * 8), (1.0, "1" * 8)):
         run = a_run(p2=p2, stylised=made and RunRef("stylised", made))
         store.begin(run)
-        store.finish(run, {**scores_, "status": "ok", "parameters": 1_000_000, "seconds": 60.0})
+        counts = {"n_images": 20, "n_test": 2, "n_stylised": 0, "epochs": 1}
+        store.finish(run, {**scores_, **counts, "status": "ok", "parameters": 1_000_000, "seconds": 60.0})
     found = tables.comparison(store)
     assert list(found["n"]) == [1, 1, 1]
     assert sorted(found["stylised"]) == ["", "0" * 8, "1" * 8]
