@@ -227,7 +227,7 @@ def test_a_run_waits_for_its_own_stage_and_not_for_the_whole_chain(found):
 def test_all_stages_of_a_chain_are_in_the_file_of_its_first_run(found):
     store, stages, _ = found
     files = {chain_file(store, run) for run in stages}
-    assert [path.name for path in files] == [f"museum-artist-tiny.keras-{config.digest(stages[0])}.npz"]
+    assert [path.name for path in files] == [f"museum-artist-tiny-{config.digest(stages[0])}.npz"]
     assert files == set((store.root / "tickets").glob("*.npz"))
 
 

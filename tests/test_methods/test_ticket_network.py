@@ -1,7 +1,11 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import hashlib
 import itertools
+import tempfile
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -12,7 +16,9 @@ from keras_art.methods.tickets import masks, network
 from keras_art.store.runs import Store
 from keras_art.store.tickets import BadTicket
 from keras_art.study.config import Artefact
+from keras_art.study.files import artefact_path
 from keras_art.study.kinds.tickets import TicketRun
+from keras_art.writing import write_bytes
 
 SETTINGS = {"image_size": 16, "crop": 14, "batch_size": 8, "epochs": 3, "late_resetting": 1, "rate": 0.5}
 
@@ -29,15 +35,23 @@ def save_tiny(path):
     return path
 
 
+@functools.cache
+def tiny_file() -> bytes:
+    """The same bytes for every store: a file's digest is in its name, and the date of saving in its bytes."""
+    with tempfile.TemporaryDirectory() as folder:
+        return save_tiny(Path(folder) / "tiny.keras").read_bytes()
+
+
 def prepared(root, pictures, target="artist", **settings):
     """A store in which a collection is ready, and the first run of a chain on it."""
     store = Store(root)
     store.create()
-    save_tiny(store.root / "cache" / "weights" / "tiny.keras")
+    kept = Artefact(f"tiny-{hashlib.sha256(tiny_file()).hexdigest()[:8]}.keras")
+    write_bytes(artefact_path(store, kept), tiny_file())
     read = sources.load_collection(pictures)
     choice = choices.choose(read, target)
     tasks.prepare(store, read, choice, SETTINGS["image_size"], "crop", lambda done, all: None)
-    run = TicketRun(collection=choice.key, target=target, network=Artefact("tiny.keras"), **{**SETTINGS, **settings})
+    run = TicketRun(collection=choice.key, target=target, network=kept, **{**SETTINGS, **settings})
     return store, run
 
 
