@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import signal
 import subprocess
 import sys
 import time
@@ -16,6 +17,10 @@ from PIL import Image
 from keras_art.data.choices import Choice
 from keras_art.data.collection import Collection, located
 from keras_art.data.splits import Task
+
+# Whoever starts the suite in the background, or by nohup, ignores these, and so would every process it starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 COLOURS = {"a": (200, 60, 60), "b": (60, 200, 60), "c": (60, 60, 200)}
 
