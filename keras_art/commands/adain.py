@@ -196,7 +196,7 @@ def carry_out(store: Store, chosen: tuple[Collection | None, Choice], run: Run) 
         estimate = Estimate(store, {choice.key: len(choice.images)})
         terminal.say(plan(store, missing, estimate))
         prepare(store, {"target": chosen}, missing)
-        workers.compute(store, missing, {one: estimate.seconds(one) for one in missing})
+        workers.compute(store, missing, estimate.seconds)
     print(store.directory(run))
     return 0
 

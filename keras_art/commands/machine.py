@@ -137,7 +137,7 @@ class Reproduction:
         if missing:
             match study.executor:
                 case "here":
-                    workers.compute(store, missing, {run: estimate.seconds(run) for run in missing}, devices)
+                    workers.compute(store, missing, estimate.seconds, devices)
                 case "slurm":
                     handed = clusters.slurm(store, missing, study.jobs, study.cluster)
                     terminal.say(f"{handed} work on {store.root}; --table says what is done")

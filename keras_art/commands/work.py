@@ -54,7 +54,7 @@ def command(asked_for: Work) -> int:
     terminal.start_backend()
     keys = [path.parent.name for path in store.root.glob("collections/*/task.json")]
     estimate = Estimate(store, {key: facts_of(store, key)["n_images"] for key in keys})
-    workers.compute(store, runs, {run: estimate.seconds(run) for run in runs}, devices)
+    workers.compute(store, runs, estimate.seconds, devices)
     return 0 if all(states(store, runs).get(run) is not None for run in runs) else 1
 
 

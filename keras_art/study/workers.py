@@ -12,7 +12,7 @@ import signal
 import sys
 import traceback
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -67,16 +67,16 @@ def carry_out(store: Store, runs: Sequence[Run], told: Told) -> int:
 
 
 def compute(
-    store: Store, runs: Sequence[Run], costs: Mapping[Run, float], devices: Sequence[str | None] = (None,)
+    store: Store, runs: Sequence[Run], seconds: Callable[[Run], float], devices: Sequence[str | None] = (None,)
 ) -> None:
     """Computes what is missing, telling how far it is, and what a damaged file stops; the others go on.
 
     Args:
         runs: each after what it needs, as of `plan.ordered`.
-        costs: the estimated seconds of each.
+        seconds: what each is estimated to take.
         devices: one for every process, as of `settle`; a single one means this process, which has settled already.
     """
-    clock = terminal.Clock({run: costs[run] for run in runs})
+    clock = terminal.Clock({run: seconds(run) for run in runs})
 
     def told(what: str, run: Run, words: str, share: float) -> None:
         match what:

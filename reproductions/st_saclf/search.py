@@ -90,7 +90,7 @@ def command(asked: Search) -> int:
     missing = [made for made in first if store.metrics(made) is None]
     prepare(store, chosen, [*missing, run])
     begin(asked, store, chosen, [*missing, run])
-    workers.compute(store, missing, {made: estimate.seconds(made) for made in missing})
+    workers.compute(store, missing, estimate.seconds)
     file = folder / f"{run.collection}-{_digest(run)}.db"
     folder.mkdir(parents=True, exist_ok=True)
     with store.lock(file):

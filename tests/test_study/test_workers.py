@@ -57,7 +57,7 @@ if __name__ == "__main__":
     list_of_runs = {runs}
     devices = ["cpu"] * {jobs}
     sys.exit(terminal.guarded(
-        lambda: workers.compute(store, list_of_runs, {{run: 1.0 for run in list_of_runs}}, devices) or 0, "study"))
+        lambda: workers.compute(store, list_of_runs, lambda run: 1.0, devices) or 0, "study"))
 """
 
 
