@@ -14,6 +14,7 @@ from pathlib import Path
 import keras
 import pytest
 from conftest import paint, write_csv
+from test_upkeep import absent, empty, folder, truncate, zeros
 
 from keras_art.commands import store as upkeep
 from keras_art.study import records
@@ -89,18 +90,6 @@ STUDIES = {
 }
 
 
-def half(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-
-
-def empty(path: Path) -> None:
-    path.write_bytes(b"")
-
-
-def zeros(path: Path) -> None:
-    path.write_bytes(bytes(path.stat().st_size))
-
-
 def flip(path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
@@ -111,50 +100,41 @@ def other(path: Path) -> None:
     path.write_text("{}\n")
 
 
-def folder(path: Path) -> None:
-    path.unlink()
-    path.mkdir()
-
-
-def absent(path: Path) -> None:
-    path.unlink()
-
-
 # A file, what happens to it, and the study that asks for it.
 KINDS = [
     ("store.json", zeros, "sabatelli2018"),
     ("classifier/*shelf*/config.json", zeros, "sabatelli2018"),
     ("classifier/*shelf*/config.json", flip, "sabatelli2018"),
     ("classifier/*shelf*/config.json", absent, "sabatelli2018"),
-    ("classifier/*shelf*/metrics.json", half, "sabatelli2018"),
+    ("classifier/*shelf*/metrics.json", truncate, "sabatelli2018"),
     ("classifier/*shelf*/metrics.json", zeros, "sabatelli2018"),
     ("classifier/*shelf*/metrics.json", flip, "sabatelli2018"),
     ("classifier/*shelf*/metrics.json", other, "sabatelli2018"),
     ("classifier/*shelf*/metrics.json", folder, "sabatelli2018"),
     ("classifier/*shelf*/metrics.json", absent, "sabatelli2018"),
-    ("classifier/*shelf*/SHA256SUMS", half, "sabatelli2018"),
+    ("classifier/*shelf*/SHA256SUMS", truncate, "sabatelli2018"),
     ("classifier/*shelf*/SHA256SUMS", folder, "sabatelli2018"),
     ("classifier/*shelf*/history.csv", flip, "sabatelli2018"),
     ("classifier/*shelf*/predictions.csv", flip, "sabatelli2018"),
-    ("classifier/*shelf*/head.keras", half, "sabatelli2018"),
+    ("classifier/*shelf*/head.keras", truncate, "sabatelli2018"),
     ("classifier/*tuning*/model.keras", flip, "sabatelli2018"),
     ("classifier/*tuning*/model.keras", absent, "sabatelli2018"),
-    ("collections/*/task.json", half, "sabatelli2018"),
+    ("collections/*/task.json", truncate, "sabatelli2018"),
     ("collections/*/task.json", flip, "sabatelli2018"),
     ("collections/*/task.json", absent, "sabatelli2018"),
     ("collections/*/images.csv", flip, "sabatelli2018"),
     ("collections/*/images.csv", empty, "sabatelli2018"),
-    ("collections/*/columns.csv", half, "sabatelli2018"),
+    ("collections/*/columns.csv", truncate, "sabatelli2018"),
     ("collections/*/labels.json", other, "multitask"),
     ("cache/images/32-*/rows.bin", flip, "sabatelli2018"),
-    ("cache/images/32-*/rows.bin", half, "sabatelli2018"),
+    ("cache/images/32-*/rows.bin", truncate, "sabatelli2018"),
     ("cache/images/32-*/rows.json", zeros, "sabatelli2018"),
     ("cache/images/32-*/*.index", flip, "sabatelli2018"),
     ("cache/images/32-*/*.index", zeros, "sabatelli2018"),
     ("cache/features/*/rows.bin", flip, "sabatelli2018"),
     ("cache/features/*/rows.bin", absent, "sabatelli2018"),
-    ("cache/features/*/rows.json", half, "sabatelli2018"),
-    ("cache/features/*/*.index", half, "sabatelli2018"),
+    ("cache/features/*/rows.json", truncate, "sabatelli2018"),
+    ("cache/features/*/*.index", truncate, "sabatelli2018"),
     ("cache/features/*/network.json", flip, "sabatelli2018"),
     ("cache/features/*/network.json", other, "sabatelli2018"),
     ("cache/contents/*.index", flip, "sabatelli2018"),
@@ -166,18 +146,18 @@ KINDS = [
     ("clustering/*pretraining*/metrics.json", flip, "dcec_paint"),
     ("clustering/*pretraining*/spaces.npz", zeros, "dcec_paint"),
     ("clustering/*pretraining*/autoencoder.keras", absent, "dcec_paint"),
-    ("clustering/*dcec*/embeddings.npz", half, "dcec_paint"),
+    ("clustering/*dcec*/embeddings.npz", truncate, "dcec_paint"),
     ("clustering/*dcec*/scores.csv", flip, "dcec_paint"),
     ("clustering/*dcec*/assignments.csv", empty, "dcec_paint"),
     ("tickets/*.npz", flip, "sabatelli2021"),
-    ("tickets/*.npz", half, "sabatelli2021"),
+    ("tickets/*.npz", truncate, "sabatelli2021"),
     ("tickets/*.npz", absent, "sabatelli2021"),
     ("ticket/*find-1-*/metrics.json", other, "sabatelli2021"),
     ("ticket/*find-0-*/model.keras", zeros, "sabatelli2021"),
-    ("decoder/*/decoder.keras", half, "st_saclf"),
+    ("decoder/*/decoder.keras", truncate, "st_saclf"),
     ("decoder/*/metrics.json", zeros, "st_saclf"),
     ("stylised/*/provenance.csv", flip, "st_saclf"),
-    ("stylised/*/000/00000.jpg", half, "st_saclf"),
+    ("stylised/*/000/00000.jpg", truncate, "st_saclf"),
     ("stylised/*/000/00000.jpg", flip, "st_saclf"),
     ("st_saclf/*staged*/metrics.json", other, "st_saclf"),
 ]
