@@ -2,9 +2,10 @@
 
 python -m reproductions                        # on the terminal
 python -m reproductions --format markdown
-python -m reproductions --write --store runs   # what a store measured, into measured.csv and the README
+python -m reproductions --write --store runs   # what a store measured, into measured/accuracies.csv and docs/
+python -m reproductions --results              # the tables of measured/*.csv, into the pages of docs/
 python -m reproductions --fidelity             # docs/fidelity.md, from docs/fidelity/*.csv
-python -m reproductions --check                # exit status 1 where the README, or docs/fidelity.md, is not of its data
+python -m reproductions --check                # exit status 1 where a page of docs/ is not of its data
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import pandas as pd
 
@@ -20,16 +20,13 @@ from keras_art import terminal
 from keras_art.commands import flags, machine
 from keras_art.commands.printed import print_tables
 from keras_art.errors import UserError
-from keras_art.report.rendering import render, word
+from keras_art.report.rendering import word
 from keras_art.store.runs import Store
 from keras_art.study.records import LEFT_OUT
 from keras_art.writing import write
-from reproductions import fidelity
+from reproductions import fidelity, results
 
-MEASURED = Path(__file__).with_name("measured.csv")
-README = Path(__file__).resolve().parent.parent / "README.md"
 COLUMNS = ["paper", "ours", "std", "n", "delta", "protocol", "note"]
-BEGIN, END = "<!-- measured: begin -->\n", "<!-- measured: end -->"
 
 
 @dataclass(frozen=True)
@@ -41,11 +38,13 @@ class Tables:
     format: flags.Format = "text"
     """Of the tables."""
     write: bool = False
-    """Write what the store measured into measured.csv and the README."""
+    """Write what the store measured into measured/accuracies.csv and the pages of docs/."""
+    results: bool = False
+    """Write the tables of measured/*.csv into the pages of docs/."""
     fidelity: bool = False
     """Write the fidelity table."""
     check: bool = False
-    """Compare the README with measured.csv, and the fidelity table with its rows, the code and the tests."""
+    """Compare the pages of docs/ with measured/*.csv, and the fidelity table with its rows, the code and the tests."""
 
 
 def measured_rows(store: Store) -> pd.DataFrame:
@@ -75,14 +74,6 @@ def interval(n_test: float, low: float, high: float) -> str:
     return "" if pd.isna(low) else f"95% of n_test={n_test:.0f}: {low:.{digits}f}-{high:.{digits}f}"
 
 
-def section(measured: pd.DataFrame) -> str:
-    """The README's table of measured accuracies."""
-    shown = measured[measured["table"].isin(["table_2", "table_3", "table_5", "seven"])]
-    shown = shown.rename(columns={"challenge": "collection and target", "ours": "test accuracy, %"})
-    columns = ["collection and target", "network", "mode", "test accuracy, %", "std", "n", "protocol", "note"]
-    return render(shown[columns], "markdown")
-
-
 def run(asked: Tables) -> int:
     """Prints, writes or checks."""
     store, told = Store(asked.store), len(LEFT_OUT)
@@ -95,19 +86,12 @@ def run(asked: Tables) -> int:
             raise UserError(f"the store {asked.store} holds no finished runs")
         if len(LEFT_OUT) > told:
             raise UserError("nothing is written, for some runs were left out")
-        write(MEASURED, rows.to_csv(index=False))
-    if asked.write or asked.check:
-        text = README.read_text(encoding="utf-8")
-        before, _, after = text.partition(BEGIN)
-        current, _, after = after.partition(END)
-        if not MEASURED.exists():
-            raise UserError(f"{MEASURED} is absent: run python -m reproductions --write")
-        wanted = section(pd.read_csv(MEASURED, dtype=str, keep_default_na=False))
-        if asked.write:
-            write(README, f"{before}{BEGIN}{wanted}{END}{after}")
-        elif current != wanted:
-            raise UserError("the README's table is not what measured.csv says: run python -m reproductions --write")
-        if asked.check and (found := fidelity.differences()):
+        write(results.MEASURED / results.ACCURACIES, rows.to_csv(index=False))
+    if asked.write or asked.results:
+        results.write_pages()
+        return 0
+    if asked.check:
+        if found := [*results.differences(), *fidelity.differences()]:
             raise UserError("\n".join(found))
         return 0
     store.check()

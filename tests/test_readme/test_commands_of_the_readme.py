@@ -1,7 +1,8 @@
-"""Every command that the README prints, scaled down, each in a process of its own, in order, on a store that the ones
-before have left. With `-n 2 --dist loadscope` reproductions are tried side by side, each on a store of its own.
+"""Every command that the README and the pages of `docs/` print, scaled down, each in a process of its own, in order, on
+a store that the ones before have left. With `-n 2 --dist loadscope` reproductions are tried side by side, each on a
+store of its own. What two pages print is run once.
 
-A command that the README gains and this table does not know fails; so does one that it no longer prints.
+A command that a page gains and this table does not know fails; so does one that no page prints any more.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from conftest import COLOURS, paint
 
 pytestmark = pytest.mark.readme
 ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def table() -> dict[str, str]:
@@ -39,11 +40,14 @@ def table() -> dict[str, str]:
 COMMANDS = table()
 
 
-def printed() -> list[str]:
-    """The commands in the README's indented lines, without their comments, continued lines joined."""
+PROGRAMS = "python|pip|pytest|ruff|mypy|sphinx-build|twine|docker|git|uv|ray|sbatch"
+
+
+def printed(page: str) -> list[str]:
+    """The commands in a page's indented lines, without their comments, continued lines joined."""
     found, begun = [], ""
-    for line in README.splitlines():
-        if not line.startswith("    ") or not (begun or re.match(r"    (python|pip|pytest)\b", line)):
+    for line in page.splitlines():
+        if not line.startswith("    ") or not (begun or re.match(rf"    (\w+=\S+ )*({PROGRAMS})\b", line)):
             begun = ""
             continue
         words = re.sub(r"\s+#\s.*$", "", line.strip())
@@ -55,13 +59,43 @@ def printed() -> list[str]:
     return found
 
 
-def test_the_table_knows_every_command_of_the_readme_and_no_other():
-    assert set(printed()) == set(COMMANDS)
+def test_the_table_knows_every_command_of_the_pages_and_no_other():
+    assert {command for page in PAGES for command in printed(page.read_text(encoding="utf-8"))} == set(COMMANDS)
+
+
+def test_commands_stand_in_indented_lines_where_this_test_finds_them():
+    for page in PAGES:
+        assert not re.search(r"^```(sh|bash|console|shell)", page.read_text(encoding="utf-8"), re.M), page
+
+
+def test_what_is_not_run_says_why_or_has_a_twin():
+    for command, extra in COMMANDS.items():
+        if extra.startswith("-") and not extra.startswith("--"):
+            assert len(extra.split()) > 3, f"say why it is not run: {command}"
+        if extra == "~":
+            runs = [
+                f"{other} {scaled}"
+                for other, scaled in COMMANDS.items()
+                if scaled[:1] not in "~-!" or scaled[:2] == "--"
+            ]
+            twins = [other for other in runs if program(other) == program(command)]
+            lacking = {flag for flag in flags_of(command) if not any(flag in flags_of(other) for other in twins)}
+            assert twins and not lacking, f"no command that is run has {lacking}: {command}"
+
+
+def program(command: str) -> list[str]:
+    """The words before a command's first flag, its stand-ins left out."""
+    return [word for word in command.partition(" --")[0].split() if not word.isupper()]
+
+
+def flags_of(command: str) -> set[str]:
+    """The flags of a command."""
+    return set(re.findall(r" (--\w+)", command))
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory) -> Path:
-    """A folder of somebody's: a museum with five columns, and small collections in the places the README names."""
+    """A folder of somebody's: a museum with five columns, and small collections in the places the pages name."""
     here = tmp_path_factory.mktemp("somebody")
     rows = []
     for n in range(60):
@@ -107,7 +141,7 @@ def _table(path: Path, columns: list[str], rows: list[list[str]]) -> None:
 
 
 def _network(path: Path) -> None:
-    """Four convolutions, called as the layers of SqueezeNet that the README names."""
+    """Four convolutions, called as the layers of SqueezeNet that the pages name."""
     import keras
 
     keras.utils.set_random_seed(0)
@@ -118,7 +152,7 @@ def _network(path: Path) -> None:
 
 
 def words_of(command: str, extra: str, place: Path) -> list[str]:
-    """The command with the README's stand-ins replaced, and what scales it down behind it."""
+    """The command with the pages' stand-ins replaced, and what scales it down behind it."""
     if extra.startswith("= "):
         run = next(path.parent for path in sorted(place.glob(f"{extra[2:]}/metrics.json")))
         command, extra = command.replace(" RUN ", f" {run.relative_to(place)} "), ""
@@ -130,7 +164,7 @@ def words_of(command: str, extra: str, place: Path) -> list[str]:
         "CONTENT": "new/0.png", "STYLE": "new/1.png", "ticket.npz": str(tickets[0]) if tickets else "ticket.npz",
     }  # fmt: skip
     words = [stands_for.get(word, word) for word in command.split()]
-    return [sys.executable, *words[1:], *extra.split()]
+    return [sys.executable, *words[words.index("python") + 1 :], *extra.split()]
 
 
 def groups() -> dict[str, list[str]]:
@@ -140,7 +174,7 @@ def groups() -> dict[str, list[str]]:
     for command, extra in COMMANDS.items():
         if named := re.match(r"python -m reproductions\.(\w+)", command):
             group = "multitask" if named[1] == "gram_style" else named[1]
-        if extra != "-":
+        if extra != "~" and not extra.startswith("- "):
             found.setdefault(group, []).append(command)
     return found
 
@@ -150,7 +184,7 @@ def commands_of(group: str) -> type[Any]:
 
     class Commands:
         @pytest.mark.parametrize("command", groups()[group])
-        def test_a_command_of_the_readme_works_in_a_process_of_its_own(self, place, command):
+        def test_a_command_of_the_pages_works_in_a_process_of_its_own(self, place, command):
             works(place, command)
 
     return Commands
@@ -163,6 +197,7 @@ def works(place: Path, command: str) -> None:
     extra = COMMANDS[command]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     environment.pop("KERAS_ART_DATA", None)
+    environment |= dict(word.split("=", 1) for word in command.partition("python")[0].split())
     words = words_of(command, "" if extra.startswith("!") else extra, place)
     done = subprocess.run(words, cwd=place, env=environment, capture_output=True, text=True, timeout=300)
     assert "Traceback" not in done.stderr, done.stderr[-3000:]

@@ -1,4 +1,4 @@
-"""All tables at once, and the README's own."""
+"""All tables at once, and those of the pages."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 from keras_art.commands import flags, machine
 from keras_art.store import runs
 from reproductions import __main__ as main
+from reproductions import results
 from reproductions.sabatelli2018 import study, tables
 
 
@@ -54,16 +55,32 @@ def test_a_demo_never_stands_beside_the_papers_number(store):
 
 
 def test_writing_then_checking_agrees_and_an_edit_is_found(store, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(main, "README", tmp_path / "README.md")
-    monkeypatch.setattr(main, "MEASURED", tmp_path / "measured.csv")
-    main.README.write_text(f"before\n{main.BEGIN}{main.END}\nafter\n")
+    monkeypatch.setattr(results, "PAGES", tmp_path / "docs")
+    monkeypatch.setattr(results, "MEASURED", tmp_path / "measured")
+    results.MEASURED.mkdir()
+    (results.MEASURED / "two.csv").write_text(',"a, b"\nx,`1`\n')
+    page = results.PAGES / "papers" / "one.md"
+    page.parent.mkdir(parents=True)
+    begin = [results.BEGIN.format(name) for name in ("accuracies.csv", "two.csv")]
+    page.write_text(f"before\n{begin[0]}{results.END}\n{begin[1]}{results.END}after\n")
     assert main.main(["--write", "--store", str(store.root)]) == 0
     assert main.main(["--check"]) == 0
-    text = main.README.read_text()
-    assert text.startswith("before\n") and text.endswith("\nafter\n") and "50.00" in text
-    main.README.write_text(text.replace("50.00", "60.00"))
+    text = page.read_text()
+    assert text.startswith("before\n") and text.endswith("after\n") and "50.00" in text
+    assert "|  | a, b |\n| --- | --- |\n| x | `1` |\n" in text
+    page.write_text(text.replace("50.00", "60.00"))
     assert main.main(["--check"]) == 1
-    assert "--write" in capsys.readouterr().err
+    assert "--results" in capsys.readouterr().err
+    assert main.main(["--results"]) == 0
+    assert page.read_text() == text
+
+
+def test_a_table_on_no_page_and_a_page_without_its_table_are_found(tmp_path, monkeypatch):
+    monkeypatch.setattr(results, "PAGES", tmp_path)
+    monkeypatch.setattr(results, "MEASURED", tmp_path)
+    (tmp_path / "alone.csv").write_text("a\n1\n")
+    (tmp_path / "page.md").write_text(results.BEGIN.format("absent.csv") + results.END)
+    assert [line.split()[0] for line in results.differences()] == ["absent.csv", "alone.csv"]
 
 
 @pytest.mark.parametrize("paper", machine.reproductions(), ids=lambda paper: paper.name)
