@@ -44,6 +44,10 @@ def command(asked_for: Work) -> int:
     """
     store = Store(asked_for.store)
     if not (store.root / "store.json").is_file():
+        if any(store.root.glob("*/*/config.json")):
+            raise UserError(
+                f"{store.root / 'store.json'} is absent: python -m keras_art store check {store.root} --repair"
+            )
         raise UserError(f"{store.root} is no store: a study makes one")
     devices = workers.devices_of(asked_for.devices, asked_for.jobs)
     store.create()

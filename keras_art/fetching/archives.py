@@ -17,6 +17,8 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from keras_art.errors import UserError
+from keras_art.store.leftovers import sweep
+from keras_art.writing import beside
 
 # Images and XML hardly shrink below a fiftieth; an archive that claims more is made to fill the disk.
 MOST_RATIO, HARMLESS = 200, 100_000_000  # the second in bytes: below that no ratio matters
@@ -47,7 +49,9 @@ def unpack(archive: Path, folder: Path) -> list[tuple[str, str]]:
     Raises:
         BadArchive: it is no archive, or holds paths outside `folder`, two files of one name, links, or absurdly much.
     """
-    part = folder / f".{archive.name}.part"
+    hidden = f".{archive.name}"
+    sweep(folder, of=hidden)
+    part = beside(folder / hidden)
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
     try:

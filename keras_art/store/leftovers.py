@@ -14,16 +14,18 @@ from keras_art.writing import PART, slug
 ABANDONED_SECONDS = 7 * 24 * 3600.0  # after which nobody on another machine still writes a file
 
 
-def sweep(folder: Path, *, held: bool = False) -> list[Path]:
+def sweep(folder: Path, *, held: bool = False, of: str = "") -> list[Path]:
     """Removes what killed processes have left half-written in a folder; those below it are not looked at.
 
     Args:
         held: nobody but this process writes there: everything half-written goes.
+        of: what it was to become; "": anything. Needed where not all files are ours.
 
     Returns:
         What was removed.
     """
     gone = half_written(folder) if held else abandoned(folder)
+    gone = [path for path in gone if path.name.startswith(f"{of}.")] if of else gone
     for path in gone:
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)

@@ -24,6 +24,7 @@ from keras_art.commands import flags
 from keras_art.commands.machine import prepare
 from keras_art.errors import UserError
 from keras_art.store.runs import Store
+from keras_art.store.sums import in_words
 from keras_art.study import workers
 from keras_art.study.config import Optimizer, digest
 from keras_art.study.costs import Estimate
@@ -120,17 +121,26 @@ def search(store: Store, run: SaclfRun, file: Path, asked: Search) -> tuple[optu
     """Both stages, as far as they are not done; returns their Optuna studies.
 
     Raises:
-        UserError: the grid stored in `file` is of other values.
+        UserError: the grid stored in `file` is of other values, or the file is damaged.
     """
     import optuna
+    from sqlalchemy.exc import DatabaseError
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     storage = f"sqlite:///{file}"
     space = {"p1": list(asked.p1), "p2": list(asked.p2)}
-    grid, bayes = (
-        optuna.create_study(storage=storage, study_name=name, direction="maximize", load_if_exists=True)
-        for name in STAGES
-    )
+    try:
+        grid, bayes = (
+            optuna.create_study(storage=storage, study_name=name, direction="maximize", load_if_exists=True)
+            for name in STAGES
+        )
+        for stage in (grid, bayes):
+            stage.get_trials()
+    except DatabaseError as error:
+        raise UserError(
+            f"{file}, which holds the trials of this search, is damaged ({in_words(error.orig or error)}): "
+            f"python -m keras_art store check {store.root} --repair sets it aside, and the search begins anew"
+        ) from error
     if grid.user_attrs.setdefault("space", space) != space:
         raise UserError(f"{file} holds a search over {grid.user_attrs['space']}: ask for the same --p1 and --p2 again")
     grid.set_user_attr("space", space)

@@ -71,6 +71,13 @@ def test_a_folder_that_is_no_store_is_told_and_not_made_one(tmp_path, capsys):
     assert "is no store" in capsys.readouterr().err and list(tmp_path.iterdir()) == []
 
 
+def test_a_store_without_its_stamp_is_called_damaged(store, capsys):
+    store.ask(Tiny())
+    (store.root / "store.json").unlink()
+    assert work.main([str(store.root)]) == 1
+    assert "store.json is absent" in (told := capsys.readouterr().err) and "--repair" in told
+
+
 def test_work_is_a_verb_whose_help_starts_no_backend(capsys):
     with pytest.raises(SystemExit, match="0"):
         __main__.main(["work", "--help"])

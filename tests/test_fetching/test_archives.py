@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 import io
 import random
+import socket
 import struct
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import pytest
 
 from keras_art.fetching import archives
 from keras_art.fetching.archives import BadArchive, unpack
+from keras_art.writing import slug
 
 
 def zipped(path: Path, members: dict[str, bytes], how: int = zipfile.ZIP_STORED) -> Path:
@@ -52,6 +54,18 @@ def test_an_archive_is_known_by_its_content_and_unpacked_beside_what_is_there(tm
     (tmp_path / "to" / "a" / "0.jpg").touch()
     assert unpack(archive, tmp_path / "to") == []
     assert everything(tmp_path / "to") == ["a/0.jpg", "a/1.jpg", "b.csv"]
+
+
+def test_what_a_killed_process_has_unpacked_goes_and_other_files_stay(tmp_path):
+    archive = zipped(tmp_path / "x.zip", {"1.jpg": b"1"})
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    host = slug(socket.gethostname())
+    left = tmp_path / f".x.zip.{host}-{dead.pid}.part"
+    left.mkdir()
+    (tmp_path / f"scan.{host}-{dead.pid}.part").touch()  # somebody's own, of such a name
+    assert unpack(archive, tmp_path) == []
+    assert everything(tmp_path) == ["1.jpg", f"scan.{host}-{dead.pid}.part", "x.zip"] and not left.exists()
 
 
 @pytest.mark.parametrize("name", ["../evil", "a/../../evil", "/etc/evil", "a\\..\\..\\evil", "C:evil"])

@@ -371,6 +371,16 @@ def test_the_search_goes_on_in_its_file_and_never_sees_test(
     }
     assert (file.with_suffix("") / "p1-p2.png").exists()
     assert main([*asked[:-1], "0.5", "--trials", "2"]) == 1  # another grid
+    for damage in (
+        lambda whole: b"no database" * 99,
+        lambda whole: whole[:5000],
+        lambda whole: whole[:100] + bytes(9000),
+    ):
+        whole = file.read_bytes()
+        file.write_bytes(damage(whole))
+        capsys.readouterr()
+        assert main([*asked, "--trials", "2"]) == 1
+        assert "is damaged (" in (told := capsys.readouterr().err) and "Traceback" not in told
 
 
 def test_the_search_proposes_no_rate_where_the_stages_name_theirs(

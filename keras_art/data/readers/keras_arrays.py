@@ -9,6 +9,8 @@ from keras_art import terminal
 from keras_art.data import cards
 from keras_art.data.collection import BadCollection, Collection
 from keras_art.data.readers.folders import from_folders
+from keras_art.store.leftovers import sweep
+from keras_art.writing import beside
 
 
 def read(card: cards.DatasetCard, folder: Path, need_images: bool) -> Collection:
@@ -38,7 +40,8 @@ def _write_out(card: cards.DatasetCard, folder: Path) -> None:
         raise cards.DatasetNotFound(
             f"{card.name} is not here and Keras could not download it ({error}).\n{card.obtain.strip()}"
         ) from error
-    part = folder.with_name(f"{folder.name}.part")
+    sweep(folder.parent, of=folder.name)
+    part = beside(folder)
     shutil.rmtree(part, ignore_errors=True)
     classes = card.options["classes"]
     with terminal.bar(f"writing {card.name}", "images") as progress:
