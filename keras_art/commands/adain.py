@@ -25,6 +25,7 @@ from keras_art.store.runs import Store
 from keras_art.study import workers
 from keras_art.study.config import Run
 from keras_art.study.costs import Estimate
+from keras_art.study.devices import settle
 from keras_art.study.files import artefact, given_run, keep_files
 from keras_art.study.kinds.adain import Decoder, Stylised, check_size
 from keras_art.study.plan import ordered, plan
@@ -119,7 +120,7 @@ def train(asked: Train) -> int:
     check_size(asked.image_size)
     store = Store(asked.store)
     store.create()
-    workers.settle(store)
+    settle(store)
     keep_files(store, [asked.weights])
     chosen = choose(store, asked)
     decoder = Decoder(
@@ -166,7 +167,7 @@ def collection(asked: Whole) -> int:
     decoder = given_run(asked.decoder, Decoder)
     store = Store(asked.store)
     store.create()
-    workers.settle(store)
+    settle(store)
     keep_files(store, [str(asked.decoder)])
     chosen = choose(store, asked)
     stylised = Stylised(

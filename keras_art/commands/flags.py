@@ -49,7 +49,8 @@ class Study:
     jobs: int = 1
     """Processes that share the runs: of this machine, or of the cluster that --executor names."""
     devices: str = "auto"
-    """Of those processes: auto (a GPU each, where there are any), cpu, or numbers of GPUs such as 0,1."""
+    """Of those processes: auto (a GPU each, where there are any), cpu, or numbers of GPUs such as 0,1. Several for one
+    process share its batches (on JAX)."""
     threads: int = 0
     """Of a run, fixed when the store is made, since last digits follow from it (0: the cores here by --jobs)."""
     executor: Literal["here", "slurm", "ray"] = "here"

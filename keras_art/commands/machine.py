@@ -22,6 +22,7 @@ from keras_art.store.runs import Store
 from keras_art.study import clusters, workers
 from keras_art.study.config import Run, digest, function, kinds, needs
 from keras_art.study.costs import Estimate
+from keras_art.study.devices import devices_of, settle
 from keras_art.study.files import keep_files
 from keras_art.study.plan import ordered, plan
 from keras_art.study.records import LEFT_OUT, states
@@ -111,9 +112,9 @@ class Reproduction:
             print_tables(self.tables(store, runs, study), study.format)
             return int(len(LEFT_OUT) > before)
         self.check(study)
-        devices = workers.devices_of(study.devices, study.jobs)
+        devices = devices_of(study.devices, study.jobs)
         store.create(study.threads or max(1, (os.cpu_count() or 1) // study.jobs))
-        workers.settle(store, devices[0] if study.jobs == 1 else None)
+        settle(store, devices[0] if study.jobs == 1 else None)
         chosen = self.collections(study, store)
         runs = ordered(store, self.runs(study, chosen, store))
         keep_files(store, self.files(study))

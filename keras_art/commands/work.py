@@ -18,6 +18,7 @@ from keras_art.store.runs import Store
 from keras_art.study import workers
 from keras_art.study.config import Run, digest
 from keras_art.study.costs import Estimate
+from keras_art.study.devices import devices_of, settle
 from keras_art.study.plan import ordered
 from keras_art.study.records import asked, states
 
@@ -49,9 +50,9 @@ def command(asked_for: Work) -> int:
                 f"{store.root / 'store.json'} is absent: python -m keras_art store check {store.root} --repair"
             )
         raise UserError(f"{store.root} is no store: a study makes one")
-    devices = workers.devices_of(asked_for.devices, asked_for.jobs)
+    devices = devices_of(asked_for.devices, asked_for.jobs)
     store.create()
-    workers.settle(store, devices[0] if asked_for.jobs == 1 else None)
+    settle(store, devices[0] if asked_for.jobs == 1 else None)
     if not (runs := chosen(store, asked_for.digests)):
         terminal.say(f"nothing is left to do in {store.root}")
         return 0

@@ -46,13 +46,15 @@ def make_optimizer(described: Optimizer, steps: int = 1) -> keras.optimizers.Opt
 
 
 def make_deterministic(seed: int) -> None:
-    """Nothing of what this process did before shows in what it makes now, to the bit; the dtype policy alone stays.
+    """Nothing of what this process did before shows in what it makes now, to the bit.
 
-    Seeds Python, NumPy and the backend, and asks TensorFlow for operations that repeat bit for bit.
+    The dtype policy stays, and the devices that share batches. Seeds Python, NumPy and the backend, and asks
+    TensorFlow for operations that repeat bit for bit.
     """
-    policy = keras.config.dtype_policy()
+    policy, spread = keras.config.dtype_policy(), keras.distribution.distribution()
     keras.utils.clear_session(free_memory=False)  # Keras numbers layers without a name through a process
     keras.config.set_dtype_policy(policy)
+    keras.distribution.set_distribution(spread)
     keras.utils.set_random_seed(seed)
     if keras.config.backend() == "tensorflow":
         import tensorflow as tf

@@ -7,6 +7,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_art.networks.spreading import shared_out
+
 CAFFE_MEAN = (103.939, 116.779, 123.68)  # BGR
 TORCH_MEAN, TORCH_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # RGB, of pixels in [0, 1]
 
@@ -31,7 +33,7 @@ class Preprocessing(keras.layers.Layer):
         self.mode = mode
 
     def call(self, inputs: Any) -> Any:
-        x = ops.cast(inputs, "float32")  # rounded once, at the end, where the compute dtype is a half float
+        x = ops.cast(shared_out(inputs), "float32")  # rounded once, at the end, where the compute dtype is a half float
         if self.mode == "unit":
             x = x / 255.0
         elif self.mode == "tf":

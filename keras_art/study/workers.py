@@ -7,7 +7,6 @@ store's.
 from __future__ import annotations
 
 import multiprocessing
-import os
 import signal
 import sys
 import traceback
@@ -23,27 +22,12 @@ from keras_art import terminal
 from keras_art.errors import UserError
 from keras_art.store.runs import Store
 from keras_art.study.config import Run, kinds
+from keras_art.study.devices import settle, spread
 from keras_art.study.execute import execute, train
 from keras_art.study.records import leave_out
 
 # What happened to a run, the run, words for people, and the share of it that is done, in [0, 1].
 Told = Callable[[Literal["at", "done", "note", "waiting", "left out"], Run, str, float], None]
-
-
-def settle(store: Store, device: str | None = None) -> None:
-    """Says to the backend, which has not started yet, how many threads a run of this store takes, and on which device.
-
-    Args:
-        device: the numbers of GPUs, "cpu", or None for all there are.
-    """
-    threads = str(store.threads)
-    for name in ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS", "NPROC"):  # TensorFlow, PyTorch, JAX
-        os.environ[name] = threads
-    # Two processes can share a GPU.
-    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
-    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
-    if device is not None:
-        os.environ["CUDA_VISIBLE_DEVICES"] = "" if device == "cpu" else device
 
 
 def carry_out(store: Store, runs: Sequence[Run], told: Told) -> int:
@@ -92,6 +76,7 @@ def compute(
                 terminal.say(f"another process computes {run.title}: waiting")
 
     if len(devices) == 1:
+        spread(devices[0])
         carry_out(store, runs, told)
     else:
         together(store, runs, devices, told)
@@ -194,36 +179,3 @@ def _work(root: Path, runs: Sequence[Run], device: str | None, pipe: Connection)
         traceback.print_exc()
         pipe.send(("failed", None, f"{type(error).__name__}: {error}", 0.0))
         sys.exit(1)
-
-
-def devices_of(asked: str, jobs: int) -> list[str | None]:
-    """The devices that `--devices` and `--jobs` give to every process.
-
-    Args:
-        asked: "auto", "cpu", or numbers of GPUs, such as "0,1".
-
-    Raises:
-        UserError: there is no such GPU, or it is no list of numbers.
-    """
-    if jobs < 1:
-        raise UserError("--jobs is at least 1")
-    gpus = _gpus()
-    if asked == "cpu":
-        return ["cpu"] * jobs
-    if asked == "auto":
-        return [gpus[n % len(gpus)] if gpus and jobs > 1 else None for n in range(jobs)]
-    numbers = asked.split(",")
-    if not all(number.isdigit() for number in numbers) or len(set(numbers)) < len(numbers):
-        raise UserError(f"--devices is auto, cpu, or numbers of GPUs such as 0,1, not {asked!r}")
-    if missing := [number for number in numbers if number not in gpus]:
-        there = f"GPUs {', '.join(gpus)}" if gpus else "no GPU"
-        raise UserError(f"--devices names {', '.join(missing)}, and this machine has {there}")
-    return [asked] if jobs == 1 else [numbers[n % len(numbers)] for n in range(jobs)]
-
-
-def _gpus() -> list[str]:
-    """The numbers of the NVIDIA GPUs that this process may use; no backend starts for that."""
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible is not None:
-        return [number for number in visible.split(",") if number.isdigit()]
-    return sorted(path.name.removeprefix("nvidia") for path in Path("/dev").glob("nvidia[0-9]*"))

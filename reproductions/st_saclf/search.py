@@ -28,6 +28,7 @@ from keras_art.store.sums import in_words
 from keras_art.study import workers
 from keras_art.study.config import Optimizer, digest
 from keras_art.study.costs import Estimate
+from keras_art.study.devices import settle
 from keras_art.study.files import keep_files
 from keras_art.study.kinds.adain import Stylised
 from keras_art.study.plan import ordered, plan
@@ -68,7 +69,7 @@ def command(asked: Search) -> int:
         raise UserError("a search learns from each trial before the next one: it is one process, here")
     store = Store(asked.store)
     store.create()
-    workers.settle(store)
+    settle(store)
     chosen = collections(asked, store)
     found = ordered(store, runs(asked, chosen, store))
     first = [run for run in found if not isinstance(run, SaclfRun)]

@@ -13,10 +13,6 @@ from pathlib import Path
 import pytest
 from test_execute import wait_for
 
-from keras_art.errors import UserError
-from keras_art.store.runs import Store
-from keras_art.study import workers
-
 # A program of its own: every process reads it anew. A run notes that it begins, takes its time, and may end badly.
 PROGRAM = """
 import os, signal, sys, time
@@ -138,45 +134,3 @@ def test_the_processes_of_a_killed_study_end_by_themselves(tmp_path):
     after = len(begun(tmp_path))
     time.sleep(1)
     assert len(begun(tmp_path)) == after < 40
-
-
-def test_devices_are_given_out_in_turn(monkeypatch):
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
-    assert workers.devices_of("auto", 1) == [None]
-    assert workers.devices_of("auto", 3) == ["0", "1", "0"]
-    assert workers.devices_of("0,1", 1) == ["0,1"]
-    assert workers.devices_of("1", 2) == ["1", "1"]
-    assert workers.devices_of("cpu", 2) == ["cpu", "cpu"]
-
-
-@pytest.mark.parametrize(
-    ("asked", "jobs", "reason"),
-    [
-        ("auto", 0, "--jobs is at least 1"),
-        ("0,2", 2, "--devices names 2, and this machine has GPUs 0, 1"),
-        ("all", 1, "auto, cpu, or numbers"),
-        ("0,0", 2, "auto, cpu, or numbers"),
-        ("", 1, "auto, cpu, or numbers"),
-    ],
-)
-def test_devices_that_are_not_there_are_refused(monkeypatch, asked, jobs, reason):
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
-    with pytest.raises(UserError, match=reason):
-        workers.devices_of(asked, jobs)
-
-
-def test_without_a_gpu_every_process_takes_what_there_is(monkeypatch):
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    assert workers.devices_of("auto", 2) == [None, None]
-    with pytest.raises(UserError, match="this machine has no GPU"):
-        workers.devices_of("0", 1)
-
-
-def test_a_store_keeps_the_number_of_threads_it_was_made_with(tmp_path, monkeypatch):
-    store = Store(tmp_path / "store")
-    store.create(threads=3)
-    store.create(threads=5)
-    assert store.threads == 3
-    monkeypatch.setattr(os, "environ", {})
-    workers.settle(store, "cpu")
-    assert os.environ["TF_NUM_INTRAOP_THREADS"] == "3" and os.environ["CUDA_VISIBLE_DEVICES"] == ""
