@@ -4,6 +4,7 @@ Importing this wing registers its classes, those below, with Keras; with `keras_
 `keras.saving.load_model` opens whatever keras_art has saved.
 """
 
+from keras_art.networks.attention import AttentionPrior as AttentionPrior
 from keras_art.networks.attention import SpatialAttention as SpatialAttention
 from keras_art.networks.gram import GramMatrix as GramMatrix
 from keras_art.networks.gram import GramTriangle as GramTriangle

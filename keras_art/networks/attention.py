@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_art.networks.backbones import Backbone, BadBackbone, stage_taps
@@ -64,6 +65,62 @@ class SpatialAttention(keras.layers.Layer):
         if self.projection is not None:
             vector = ops.matmul(vector, self.projection)
         return vector, ops.reshape(shares, (-1, height, width))
+
+
+@keras.saving.register_keras_serializable("keras_art")
+class AttentionPrior(keras.layers.Layer):
+    """Adds to the loss how far attention is from masks that say where to look; what is predicted passes through.
+
+    Of an image and a depth it is the Kullback-Leibler divergence of the mask, pooled to the map's size and divided by
+    its sum, from the map: sum of m log(m / a). The loss is its mean over depths and over all images of the batch, times
+    `weight`. A mask of zeros says nothing, and adds nothing.
+
+    Args:
+        weight: of the divergence, in nats, beside the loss of what is predicted.
+
+    Input: a list of predictions (batch, ...), masks (batch, height, width) from 0 up in any unit, and maps (batch, h,
+    w) that each sum to one. Output: the predictions.
+    """
+
+    def __init__(self, weight: float = 1.0, **kwargs: Any) -> None:
+        super().__init__(**{"dtype": "float32", **kwargs})
+        self.weight = weight
+
+    def call(self, inputs: Sequence[Any]) -> Any:
+        predictions, masks, *maps = inputs
+        divergences = [ops.mean(divergence(masks, shares)) for shares in maps]
+        self.add_loss(self.weight * sum(divergences) / len(divergences))
+        return predictions
+
+    def compute_output_shape(self, input_shape: Sequence[Any]) -> Any:
+        return input_shape[0]
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "weight": self.weight}
+
+
+LEAST = 1e-30  # of a share, so that its logarithm is finite
+
+
+def divergence(masks: Any, maps: Any) -> Any:
+    """The Kullback-Leibler divergence of masks (batch, height, width) from maps (batch, h, w): (batch,), in nats."""
+    wanted = pooled(masks, *maps.shape[1:])
+    wanted = wanted / ops.maximum(ops.sum(wanted, axis=(1, 2), keepdims=True), LEAST)
+    ratio = ops.log(ops.maximum(wanted, LEAST)) - ops.log(ops.maximum(maps, LEAST))
+    return ops.sum(wanted * ratio, axis=(1, 2))
+
+
+def pooled(masks: Any, height: int, width: int) -> Any:
+    """The means of masks (batch, ...) over the areas of a grid that covers them: (batch, height, width)."""
+    down, across = _areas(masks.shape[1], height), _areas(masks.shape[2], width)
+    return ops.matmul(ops.matmul(down, masks), across.T)
+
+
+def _areas(pixels: int, places: int) -> np.ndarray:
+    """(places, pixels): the share of each pixel in each of as many stretches of one length; a place's sum to one."""
+    edges, pixel = np.linspace(0, pixels, places + 1)[:, None], np.arange(pixels)
+    covered = np.minimum(edges[1:], pixel + 1) - np.maximum(edges[:-1], pixel)
+    return (covered.clip(0) * places / pixels).astype(np.float32)
 
 
 def find_taps(backbone: Backbone, taps: Sequence[str] = ()) -> list[str]:
@@ -180,3 +237,21 @@ def what_the_head_reads(model: keras.Model) -> keras.Model:
 def attention_maps(model: keras.Model) -> keras.Model:
     """The same pixels -> where an `attention_classifier` looks at each depth, a list of (batch, h, w)."""
     return keras.Model(model.input, model.get_layer("head")(what_the_head_reads(model).outputs)[1:], name="maps")
+
+
+def with_prior(model: keras.Model, weight: float, augmentation: keras.Layer | None = None) -> keras.Model:
+    """An `attention_classifier` as it is trained with a prior: its own layers and weights, and `AttentionPrior`.
+
+    Args:
+        augmentation: a layer that changes pixels and mask together, (batch, size, size, 4) to the same.
+
+    Returns:
+        A model from pixels with a mask as the fourth channel (batch, size, size, 4) to class probabilities.
+    """
+    both = keras.Input((*model.input.shape[1:3], 4), name="pixels_and_mask")
+    moved = augmentation(both) if augmentation else both
+    *maps, last = backbone_of(model)(model.get_layer("preprocessing")(moved[..., :3]))
+    probabilities, *seen = model.get_layer("head")([*maps, model.get_layer("global")(last)])
+    return keras.Model(
+        both, AttentionPrior(weight, name="prior")([probabilities, moved[..., 3], *seen]), name="trained"
+    )

@@ -13,7 +13,7 @@ from keras_art.store.runs import Store
 from keras_art.store.sums import Damaged
 from keras_art.study.config import AnyRun, Artefact, Run, RunRef
 from keras_art.study.records import read_run
-from keras_art.writing import beside, replacing, slug, wait_for_disk
+from keras_art.writing import beside, replacing, slug, wait_for_disk, write_bytes
 
 
 def artefact(word: str) -> str | Artefact:
@@ -53,6 +53,11 @@ def preset_files(folder: Path) -> list[Path]:
             f"keras-hub writes them"
         )
     return sorted(path for path in folder.iterdir() if path.is_file())
+
+
+def content_artefact(stem: str, content: bytes, suffix: str) -> Artefact:
+    """What a store calls content that a person's files were read into."""
+    return Artefact(f"{slug(stem, 80)}-{hashlib.sha256(content).hexdigest()[:8]}{suffix}")
 
 
 def artefact_path(store: Store, kept: Artefact) -> Path:
@@ -125,6 +130,12 @@ def keep_files(store: Store, words: Iterable[str]) -> None:
             else:
                 with replacing(artefact_path(store, kept)) as part:
                     shutil.copyfile(path, part)
+
+
+def keep_content(store: Store, kept: Artefact, content: bytes) -> None:
+    """Writes what `content_artefact` named, unless the store has it."""
+    if not artefact_path(store, kept).exists():
+        write_bytes(artefact_path(store, kept), content)
 
 
 def _keep_preset(store: Store, folder: Path, place: Path) -> None:

@@ -15,6 +15,7 @@ from keras_art.networks.saliency import overlay
 from keras_art.report import figures, metrics, mosaics
 from keras_art.writing import csv_text, write
 from reproductions.st_saclf.kinds import SaclfRun
+from reproductions.st_saclf.masks import grey
 
 if TYPE_CHECKING:
     from reproductions.st_saclf.training import Data
@@ -49,6 +50,9 @@ def report(run: SaclfRun, folder: Path, data: Data, model: keras.Model) -> dict[
         _draw_attention(model, data, labels, folder / "attention.png")
         tested = ready.rows[ready.part("test")]
         facts |= overlap(model, data.pixels[tested[np.linspace(0, len(tested) - 1, COMPARED).astype(int)]])
+        if len(known := np.flatnonzero(data.tested >= 0)):
+            shown = known[np.linspace(0, len(known) - 1, COMPARED).astype(int)]
+            facts |= guidance(model, data.pixels[tested[shown]], grey(data.pixels[data.tested[shown]]))
         if len(data.pairs):
             facts |= agreement(
                 model, data.pixels, data.pairs[np.linspace(0, len(data.pairs) - 1, COMPARED).astype(int)]
@@ -100,12 +104,35 @@ def agreement(model: keras.Model, pixels: np.ndarray, pairs: np.ndarray) -> dict
         `attention_agreement`, for each depth the mean Pearson correlation of the two maps; and `attention_chance`, the
         same with the maps of other images' contents, which agree as far as pictures of one kind are alike.
     """
-    reader = attention.attention_maps(model)
-    stylised, originals = (reader.predict(pixels[rows], batch_size=32, verbose=0) for rows in pairs.T)
+    stylised, originals = (_maps(model, pixels[rows]) for rows in pairs.T)
     found: dict[str, list[float]] = {"attention_agreement": [], "attention_chance": []}
     for ours, theirs in zip(stylised, originals, strict=True):
         for name, shift in (("attention_agreement", 0), ("attention_chance", 1)):
             found[name].append(_correlation(ours, np.roll(theirs, shift, axis=0)))
+    return found
+
+
+def _maps(model: keras.Model, pixels: np.ndarray) -> list[np.ndarray]:
+    found = attention.attention_maps(model).predict(pixels, batch_size=32, verbose=0)
+    return found if isinstance(found, list) else [found]  # Keras hands out the maps of a single depth bare
+
+
+def guidance(model: keras.Model, pixels: np.ndarray, masks: np.ndarray) -> dict[str, list[float]]:
+    """Whether attention looks where masks say, on test images, which taught it nothing.
+
+    Args:
+        pixels: (n, size, size, 3) uint8.
+        masks: (n, size, size) uint8.
+
+    Returns:
+        `prior_agreement`, for each depth the mean Pearson correlation of an image's map and its mask; and
+        `prior_chance`, the same with the masks of other images.
+    """
+    found: dict[str, list[float]] = {"prior_agreement": [], "prior_chance": []}
+    for seen in _maps(model, pixels):
+        wanted = keras.ops.convert_to_numpy(attention.pooled(masks.astype(np.float32), *seen.shape[1:]))
+        for name, shift in (("prior_agreement", 0), ("prior_chance", 1)):
+            found[name].append(_correlation(seen, np.roll(wanted, shift, axis=0)))
     return found
 
 

@@ -14,10 +14,11 @@ from keras_art.commands.machine import open_collection
 from keras_art.errors import UserError
 from keras_art.report.comparable import Printed, Protocol
 from keras_art.store.runs import Store
-from keras_art.study.config import Optimizer, Run, RunRef
+from keras_art.study.config import Artefact, Optimizer, Run, RunRef
 from keras_art.study.files import artefact, given_run, starting_weights, words_of
 from keras_art.study.kinds.adain import Decoder, Stylised
 from keras_art.study.kinds.classifier import ClassifierRun
+from reproductions.st_saclf import prior
 from reproductions.st_saclf.kinds import SaclfRun
 from reproductions.st_saclf.stages import lengths, parse
 from reproductions.st_saclf.study import PRESETS, Study
@@ -55,17 +56,23 @@ def collections(study: Study, store: Store) -> Chosen:
 
 
 def runs(study: Study, chosen: Chosen, store: Store) -> list[Run]:
-    """The study as a list of runs."""
-    target = chosen["target"][1]
+    """The study as a list of runs.
+
+    Raises:
+        UserError: the masks that it names are not there.
+    """
+    collection, target = chosen["target"]
     pretraining = chosen["pretraining"][1].key if "pretraining" in chosen else ""
-    return expand(study, target.key, target.target, pretraining)
+    masks = prior.artefact_of(store, collection, target, study.prior)[0] if study.prior else ""
+    return expand(study, target.key, target.target, pretraining, masks)
 
 
 def begin(study: Study, store: Store, chosen: Chosen, missing: Sequence[Run]) -> None:
-    """Reads the second collection, and says which classes are rare, before anything trains.
+    """Reads the second collection and the masks, and says which classes are rare, before anything trains.
 
     Raises:
-        UserError: a class that is named as rare is none, or the decoder that is given was trained on test images.
+        UserError: a class that is named as rare is none, the decoder that is given was trained on test images, or as
+            `prior.prepare`.
     """
     from keras_art.data import mixing, tasks
 
@@ -73,6 +80,10 @@ def begin(study: Study, store: Store, chosen: Chosen, missing: Sequence[Run]) ->
         collection, choice = chosen["second"]
         with terminal.bar(f"reading {choice.name} at {study.image_size} pixels", "images") as progress:
             tasks.prepare(store, collection, choice, study.image_size, study.resize, progress)
+    if guided := next((run for run in missing if isinstance(run, SaclfRun) and run.prior), None):
+        collection, choice = chosen["target"]
+        with terminal.bar("reading the masks", "images") as progress:
+            prior.prepare(store, collection, choice, guided, str(study.prior), progress)
     if any(isinstance(run, SaclfRun) for run in missing):
         ready = tasks.load(store, chosen["target"][1].key, study.image_size, study.resize)
         counts = ready.task.images["label"].iloc[ready.part("train")].value_counts()
@@ -108,8 +119,12 @@ def check_decoder(store: Store, folder: Path, tested: Sequence[str]) -> None:
         )
 
 
-def expand(study: Study, collection: str, target: str, pretraining: str = "") -> list[Run]:
-    """The runs of a study by the keys of its collections: decoder and stylised set, pretrainings, classifiers."""
+def expand(study: Study, collection: str, target: str, pretraining: str = "", masks: str | Artefact = "") -> list[Run]:
+    """The runs of a study by the keys of its collections: decoder and stylised set, pretrainings, classifiers.
+
+    Args:
+        masks: what the prior of those with attention is.
+    """
     found: dict[Run, None] = {}
     stylised, in_stages = None, study.stylise_at == "stages"
     if any((*study.p1, *study.p2)):
@@ -137,6 +152,8 @@ def expand(study: Study, collection: str, target: str, pretraining: str = "") ->
                     common, mode=mode, attention=attention, loss=loss, p1=p1, p2=p2, seed=seed,
                     stylised=stylised if p1 or p2 else None,
                 )  # fmt: skip
+                if masks and attention == "spatial":
+                    run = dataclasses.replace(run, prior=masks, prior_weight=study.prior_weight)
                 if study.stages and mode == "staged":
                     run = dataclasses.replace(run, epochs=sum(epochs for epochs, _, _ in parse(study.stages)))
                 elif study.stages:

@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from keras_art.study.config import SCORE, Kind, Mode, RunRef
+from keras_art.study.config import SCORE, Artefact, Kind, Mode, RunRef
 from keras_art.study.costs import Cost, Networks
 from keras_art.study.kinds.classifier import TESTED, NetworkRun, label, tested, training_cost
 from reproductions.st_saclf.stages import lengths
@@ -37,6 +37,8 @@ class SaclfRun(NetworkRun):
     stylised: RunRef | None = None  # where p1 or p2 is above 0
     part: int = 0  # which stage it carries out, from 1; 0: all of them
     after: RunRef | None = None  # the stage before, with whose weights it begins
+    prior: str | Artefact = ""  # which mask is whose, where attention has a prior
+    prior_weight: float = 0.0
 
     @property
     def measures(self) -> dict[str, Any]:
@@ -49,7 +51,8 @@ class SaclfRun(NetworkRun):
         """What a person is told of a run while it trains."""
         parts = f"attention {self.attention}, {self.loss}, p1 {self.p1:g}, p2 {self.p2:g}, seed {self.seed}"
         stage = f" stage {self.part}" if self.part else ""
-        return f"{label(self.network)} {self.mode}{stage}, {parts}"
+        prior = f", prior {self.prior_weight:g}" if self.prior else ""
+        return f"{label(self.network)} {self.mode}{stage}, {parts}{prior}"
 
 
 def cost(run: Any, images: int, networks: Networks, found: dict[str, Any] | None) -> Cost:

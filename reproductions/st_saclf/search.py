@@ -114,7 +114,12 @@ def command(asked: Search) -> int:
 
 def _digest(run: SaclfRun) -> str:
     """Eight hex digits of what all trials share."""
-    shared = {name: value for name, value in run.as_json().items() if name not in SEARCHED}
+    # Without a prior a search is called as before there were any.
+    shared = {
+        name: value
+        for name, value in run.as_json().items()
+        if name not in SEARCHED and (run.prior or name not in ("prior", "prior_weight"))
+    }
     return hashlib.sha256(json.dumps(shared, sort_keys=True).encode()).hexdigest()[:8]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -99,6 +100,11 @@ class Study(flags.Study):
     """Share of the style in a stylised image, in [0, 1]."""
     preserve_colour: bool = False
     """Give the style the content's colours first."""
+    prior: str | None = None
+    """A column of the table that names masks or landmarks: pictures of their works' size, bright where attention should
+    look. They are for training; a blank cell is no mask."""
+    prior_weight: float = 1.0
+    """Of attention's divergence from the masks, in nats, beside the loss of --losses."""
     stylise_at: Literal["once", "stages"] = "once"
     """stages: each stage is a run of its own, on images stylised anew; from the second on a class wears the styles of
     the class that the stage before confuses it with most on validation images, and keeps its own label: for labels of
@@ -181,8 +187,25 @@ def check(study: Study) -> None:
         raise UserError("--stylise_at stages needs stylised images: give --p1 or --p2 above 0")
     if any(p for p in (*study.p1, *study.p2)):
         check_size(min(study.image_size, study.decoder_size or study.image_size))
+    _check_prior(study)
     if study.stages:
         parse(study.stages)
         alone = study.modes == ("staged",) and not study.ablation
         if alone and study.learning_rate != PRESETS[study.preset].learning_rate:
             raise UserError("--stages names the learning rates: leave --learning_rate out")
+
+
+def _check_prior(study: Study) -> None:
+    if not study.prior:
+        if study.prior_weight != Study.prior_weight:
+            raise UserError("--prior_weight is of masks: name their column with --prior")
+        return
+    if not (math.isfinite(study.prior_weight) and study.prior_weight > 0):
+        raise UserError(f"--prior_weight is a number above 0, not {study.prior_weight}: leave --prior out instead")
+    if "none" in study.attention:
+        raise UserError("--prior is of attention, and --attention none has none: leave one of them out")
+    if study.resize == "trim":
+        raise UserError(
+            "--prior lies on the works pixel by pixel, and --resize trim cuts each picture by its own borders: give "
+            "--resize crop"
+        )

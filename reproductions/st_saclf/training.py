@@ -30,8 +30,9 @@ from keras_art.store.sums import REMEDY, Damaged, sums
 from keras_art.study.kinds.classifier import label
 from keras_art.terminal import Tell
 from keras_art.writing import csv_text, slug, write
-from reproductions.st_saclf import evaluation
+from reproductions.st_saclf import evaluation, prior
 from reproductions.st_saclf.kinds import SaclfRun
+from reproductions.st_saclf.masks import with_masks
 from reproductions.st_saclf.stages import lengths, stages_of
 
 
@@ -47,6 +48,8 @@ class Data:
         mixture: class counts before and after.
         rare: the names of the rare classes.
         pairs: (n, 2) rows of `pixels`, a stylised image and its content's original.
+        masks: of the images trained on, rows of `pixels`; -1: none.
+        tested: the same of the test images.
     """
 
     ready: tasks.Ready
@@ -56,6 +59,8 @@ class Data:
     mixture: pd.DataFrame
     rare: list[str]
     pairs: np.ndarray
+    masks: np.ndarray
+    tested: np.ndarray
 
     def split(self, name: str, batch_size: int, seed: int | None = None) -> Batches:
         """Batches of one split; stylised images are only ever in train."""
@@ -74,6 +79,10 @@ def load_data(store: Store, run: SaclfRun) -> Data:
     rows, mixed, pixels = ready.rows[train], labels[train], ready.pixels
     added = np.zeros(len(classes), int)
     pairs = np.empty((0, 2), np.int64)
+    ids = ready.task.images["id"].to_numpy()
+    masks, tested = (prior.rows_of(store, run, ids[ready.part(split)].tolist()) for split in ("train", "test"))
+    if run.prior:
+        pixels = stored_images(store, run.image_size, run.resize).pixels()  # the masks' are behind those of the works
     if run.stylised:
         folder = store.find(run.stylised)
         provenance = mixing.read_provenance(folder)
@@ -92,7 +101,9 @@ def load_data(store: Store, run: SaclfRun) -> Data:
         rows, mixed = np.concatenate([rows, stylised]), np.concatenate([mixed, of_class])
         added = np.bincount(of_class, minlength=len(classes))
         pairs = np.stack([stylised, [of_id[content] for content in taken["content"]]], axis=1)
-    return Data(ready, pixels, rows, mixed, mixing.count_table(classes, counts, added, rare), rare, pairs)
+        masks = np.concatenate([masks, prior.rows_of(store, run, taken["content"].tolist())])
+    mixture = mixing.count_table(classes, counts, added, rare)
+    return Data(ready, pixels, rows, mixed, mixture, rare, pairs, masks, tested)
 
 
 def build(run: SaclfRun, backbone: Backbone, classes: int) -> keras.Model:
@@ -103,12 +114,17 @@ def build(run: SaclfRun, backbone: Backbone, classes: int) -> keras.Model:
         backbone,
         taps,
         classes,
-        augmentation=keras.layers.RandomFlip("horizontal") if run.augmentation == "flip" else None,
+        augmentation=augmentation(run),
         scale=run.tap_scale,
         dropout=run.dropout,
         drop=run.drop,
         regularizer=regularizers[run.regularizer](run.weight_decay),
     )
+
+
+def augmentation(run: SaclfRun) -> keras.Layer | None:
+    """What moves pixels in training."""
+    return keras.layers.RandomFlip("horizontal") if run.augmentation == "flip" else None
 
 
 def compile_at(model: keras.Model, run: SaclfRun, learning_rate: float, steps: int) -> None:
@@ -137,8 +153,13 @@ def fit(
     stages = stages_of(run, reader)
     train, val = data.split("train", run.batch_size, run.seed), data.split("val", run.batch_size)
     trained, cache = model, tap_cache(store, run)
+    if run.prior:
+        trained = attention.with_prior(model, run.prior_weight, augmentation(run))
+        # Without masks validation's loss is that of all runs.
+        val = with_masks(val, np.full(len(val.rows), -1))
+        train = with_masks(train, data.masks)
     never_thaws = not any(stage.unfrozen for stage in stages)
-    same_every_time = run.augmentation == "none" and run.frozen_bn == "inference"
+    same_every_time = run.augmentation == "none" and run.frozen_bn == "inference" and not run.prior
     if never_thaws and same_every_time and features.pays(reader, head, len(train.rows) + len(val.rows), cache):
         trained = features.head_on_taps(head)
         train, val = (_on_taps(cache, model, batches) for batches in (train, val))

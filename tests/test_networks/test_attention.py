@@ -10,11 +10,15 @@ import pytest
 
 from keras_art.networks import backbones
 from keras_art.networks.attention import (
+    AttentionPrior,
     SpatialAttention,
     attention_classifier,
     attention_head,
     attention_maps,
+    divergence,
     find_taps,
+    pooled,
+    with_prior,
 )
 from keras_art.networks.backbones import Backbone, BadBackbone
 from keras_art.networks.layers import DropConnect
@@ -197,3 +201,93 @@ def test_focal_loss_is_the_papers_formula_and_survives_a_zero():
 def test_focal_loss_round_trips():
     again = FocalLoss.from_config(FocalLoss(1.5, 0.25).get_config())
     assert (again.gamma, again.focal_alpha) == (1.5, 0.25)
+
+
+def test_masks_are_pooled_by_the_areas_of_a_map():
+    mask = np.random.default_rng(0).random((2, 12, 9), dtype=np.float32)
+    np.testing.assert_allclose(
+        keras.ops.convert_to_numpy(pooled(mask, 4, 3)), mask.reshape(2, 4, 3, 3, 3).mean((2, 4)), rtol=1e-5
+    )
+    # Where areas cut pixels, each has its share: 5 pixels on 2 places.
+    line = np.arange(5, dtype=np.float32)[None, :, None]
+    np.testing.assert_allclose(
+        keras.ops.convert_to_numpy(pooled(line, 2, 1)).ravel(), [(0 + 1 + 0.5 * 2) / 2.5, (0.5 * 2 + 3 + 4) / 2.5]
+    )
+    np.testing.assert_allclose(
+        keras.ops.convert_to_numpy(pooled(mask, 24, 18))[:, ::2, ::2].ravel(), mask.ravel(), rtol=1e-5
+    )
+
+
+def test_divergence_is_scipys_and_nothing_of_a_black_mask():
+    from scipy.stats import entropy
+
+    rng = np.random.default_rng(1)
+    masks, maps = rng.random((3, 4, 5)).astype("float32"), rng.dirichlet(np.ones(20), 3).reshape(3, 4, 5)
+    masks[0, :2], masks[2] = 0, 0
+    found = keras.ops.convert_to_numpy(divergence(200 * masks, maps.astype("float32")))
+    np.testing.assert_allclose(
+        found[:2], [entropy(m.ravel(), a.ravel()) for m, a in zip(masks[:2], maps[:2], strict=True)], rtol=1e-4
+    )
+    assert found[2] == 0
+    assert np.isfinite(keras.ops.convert_to_numpy(divergence(masks[:1], np.zeros((1, 2, 2), "float32")))).all()
+
+
+def test_the_prior_is_the_mean_over_images_and_depths_and_what_is_predicted_passes_through():
+    rng = np.random.default_rng(2)
+    said, masks = rng.random((4, 3), dtype=np.float32), rng.random((4, 8, 8), dtype=np.float32)
+    masks[3] = 0
+    maps = [rng.dirichlet(np.ones(n * n), 4).reshape(4, n, n).astype("float32") for n in (4, 2)]
+    layer = AttentionPrior(0.5)
+    np.testing.assert_array_equal(keras.ops.convert_to_numpy(layer([said, masks, *maps])), said)
+    expected = 0.5 * np.mean([keras.ops.convert_to_numpy(divergence(masks, shares)) for shares in maps])
+    assert float(layer.losses[0]) == pytest.approx(expected, rel=1e-5)
+    assert AttentionPrior.from_config(layer.get_config()).weight == 0.5 and not layer.weights
+
+
+def test_with_a_prior_a_classifier_is_trained_by_its_own_weights_and_flips_move_masks(little: Backbone):
+    keras.utils.set_random_seed(0)
+    model = attention_classifier(little, find_taps(little), 3, scale="layer")
+    trained = with_prior(model, 2.0)
+    assert {id(weight) for weight in trained.weights} == {id(weight) for weight in model.weights}
+    pixels, masks = images(), np.zeros((3, 16, 16, 1), np.uint8)
+    masks[:2, :, :8] = 255
+    both = np.concatenate([pixels, masks], axis=3)
+    np.testing.assert_allclose(
+        keras.ops.convert_to_numpy(trained(both)), keras.ops.convert_to_numpy(model(pixels)), atol=1e-6
+    )
+    seen = attention_maps(model).predict(pixels, verbose=0)
+    expected = 2 * np.mean([keras.ops.convert_to_numpy(divergence(masks[..., 0], shares)) for shares in seen])
+    trained.compile(loss="sparse_categorical_crossentropy")
+    plain = keras.Model(model.input, model.output)
+    plain.compile(loss="sparse_categorical_crossentropy")
+    labels = np.array([0, 1, 2])
+    added = trained.evaluate(both, labels, verbose=0) - plain.evaluate(pixels, labels, verbose=0)
+    assert added == pytest.approx(expected, rel=1e-3)
+
+    class Mirror(keras.layers.Layer):
+        def call(self, inputs):
+            return keras.ops.flip(inputs, axis=2)
+
+    mirrored = with_prior(model, 2.0, Mirror())
+    mirrored.compile(loss="sparse_categorical_crossentropy")
+    assert mirrored.evaluate(both[:, :, ::-1], labels, verbose=0) == pytest.approx(
+        trained.evaluate(both, labels, verbose=0), rel=1e-5
+    )
+
+
+def test_training_with_a_prior_brings_attention_to_the_masks(little: Backbone):
+    keras.utils.set_random_seed(0)
+    model = attention_classifier(little, find_taps(little), 3, scale="layer")
+    pixels, masks = images(8), np.zeros((8, 16, 16, 1), np.uint8)
+    pixels[:, 4:8, 4:8], masks[:, 4:8, 4:8] = 255, 255
+    trained = with_prior(model, 5.0)
+    trained.compile("adam", "sparse_categorical_crossentropy")
+    trained.optimizer.learning_rate = 0.02
+
+    def inside() -> np.ndarray:
+        maps = attention_maps(model).predict(pixels, verbose=0)
+        return np.array([keras.ops.convert_to_numpy(divergence(masks[..., 0], shares)).mean() for shares in maps])
+
+    before = inside()
+    trained.fit(np.concatenate([pixels, masks], axis=3), np.zeros(8), epochs=30, batch_size=8, verbose=0)
+    assert (inside() < before - 0.2).all(), (before, inside())
