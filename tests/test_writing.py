@@ -146,7 +146,7 @@ def test_a_table_with_formulas_is_read_again_as_it_was(tmp_path):
     frame = pd.DataFrame({"image": ["a.png", "-1.png"], "=style": ["=1+1", "'=x"], "n": ["3", "-3"]})
     writing.write(tmp_path / "t.csv", writing.csv_text(frame))
     assert (tmp_path / "t.csv").read_text().splitlines() == ["image,'=style,n", "a.png,'=1+1,3", "'-1.png,''=x,-3"]
-    pd.testing.assert_frame_equal(read_sheets(tmp_path / "t.csv")[""], frame)
+    pd.testing.assert_frame_equal(read_sheets(tmp_path / "t.csv")[""].table, frame)
 
 
 @pytest.mark.parametrize(

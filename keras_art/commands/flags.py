@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
 import itertools
+import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from keras_art import terminal
@@ -127,6 +130,18 @@ def check_values(study: Study, **least: float) -> None:
             raise UserError(f"--{flag} is at least {least[flag]:g}")
     if not study.seeds:
         raise UserError("--seeds needs at least one value")
+
+
+def meant(path: str | Path) -> str:
+    """`: did you mean NAME?` where a file or folder of nearly that name lies there, and what a `~` in quotes does."""
+    path = Path(path)
+    if str(path).startswith("~"):
+        return " (a ~ in quotes is no home: write it without them)"
+    try:
+        near = difflib.get_close_matches(path.name, os.listdir(path.parent), n=1)
+    except OSError:
+        near = []
+    return f": did you mean {path.parent / near[0]}?" if near else ""
 
 
 def run(kind: Any, command: Callable[[Any], int], argv: Sequence[str], *, prog: str, description: str) -> int:

@@ -6,9 +6,6 @@ python -m reproductions.sabatelli2018 --data kaokore.xlsx --target status
 
 from __future__ import annotations
 
-import io
-import os
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,19 +15,13 @@ import tyro
 
 from keras_art.commands import flags
 from keras_art.data.readers.tables import IMAGE_COLUMNS, OBJECT_COLUMNS, SPLIT_COLUMNS
-from keras_art.errors import UserError
-from keras_art.writing import check_file, csv_text, write, write_bytes
+from keras_art.report.sheets import SUFFIXES, relative, write_table
+from keras_art.writing import check_file
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from keras_art.data.sources import Collection
-
-SUFFIXES = (".csv", ".xlsx", ".parquet")
-MOST_ROWS = 1_048_575  # of a spreadsheet, below its header
-MOST_LETTERS = 32_767  # of a cell
-# What XML can not hold or does not keep, and what would be taken for its escape.
-ODD = re.compile("[\x00-\x08\x0b-\x1f\ud800-\udfff\ufffe\uffff]|_(?=x[0-9A-Fa-f]{4}_)")
 
 
 @dataclass(frozen=True)
@@ -70,72 +61,10 @@ def manifest(collection: Collection, folder: Path) -> pd.DataFrame:
         collection.images["object"].equals(table[name]) for name in table
     ):
         table.insert(0, OBJECT_COLUMNS[0], collection.images["object"])
-    table.insert(0, image, [_relative(path, place) for path in collection.paths()])
+    table.insert(0, image, [relative(path, place) for path in collection.paths()])
     if "id" not in taken:
         table.insert(0, "id", collection.images["id"])
     return table
-
-
-def _relative(path: str, folder: str) -> str:
-    if not path or os.path.commonpath([path, folder]) == os.path.abspath(os.sep):
-        return path
-    below = os.path.relpath(path, folder).replace(os.sep, "/")
-    # Readers drop surrounding blanks, and a tilde stands for a person's home.
-    return below if below == below.strip() and not below.startswith("~") else f"./{below}"
-
-
-def write_manifest(table: pd.DataFrame, path: Path) -> None:
-    """Writes a table by the suffix of its name; cells stay text, also `0007` and `=SUM`.
-
-    Raises:
-        UserError: another suffix, or more rows or longer texts than a spreadsheet holds.
-    """
-    suffix = path.suffix.lower()
-    if suffix == ".csv":
-        write(path, csv_text(table))
-    elif suffix == ".parquet":
-        content = io.BytesIO()
-        table.to_parquet(content, index=False)
-        write_bytes(path, content.getvalue())
-    elif suffix == ".xlsx":
-        write_bytes(path, _xlsx(table, path))
-    else:
-        raise UserError(f"{path} ends in none of {', '.join(SUFFIXES)}")
-
-
-def _xlsx(table: pd.DataFrame, path: Path) -> bytes:
-    from openpyxl import Workbook
-    from openpyxl.cell import WriteOnlyCell
-
-    if len(table) > MOST_ROWS:
-        raise UserError(
-            f"{path}: a spreadsheet holds {MOST_ROWS:,} rows and not {len(table):,}: write .csv or .parquet"
-        )
-    table = table.rename(columns=_escaped).map(_escaped)
-    for column in table:
-        if (most := (letters := table[column].str.len()).max()) > MOST_LETTERS:
-            raise UserError(
-                f"{path}: the column {column} of {table.iloc[letters.argmax(), 0]!r} holds {most:,} letters, and a "
-                f"spreadsheet's cell at most {MOST_LETTERS:,}: write .csv or .parquet"
-            )
-    book = Workbook(write_only=True)
-    sheet = book.create_sheet("images")
-
-    def cell(value: str) -> WriteOnlyCell:
-        made = WriteOnlyCell(sheet, value)
-        made.data_type = "s"  # text that begins with = is no formula
-        return made
-
-    for row in (table.columns, *table.itertuples(index=False, name=None)):
-        sheet.append([cell(value) for value in row])
-    content = io.BytesIO()
-    book.save(content)
-    return content.getvalue()
-
-
-def _escaped(text: str) -> str:
-    """As XLSX writes what XML does not keep: `_x000D_`; readers of spreadsheets know it."""
-    return ODD.sub(lambda found: f"_x{ord(found[0]):04X}_", text)
 
 
 def run(asked: Manifest) -> int:
@@ -146,7 +75,7 @@ def run(asked: Manifest) -> int:
     check_file(asked.out, *SUFFIXES)
     collection = open_collection(Store(asked.store), asked.data, asked.root)
     table = manifest(collection, asked.out.parent)
-    write_manifest(table, asked.out)
+    write_table(table, asked.out)
     left = f"; {len(collection.quarantine):,} in quarantine are left out" if len(collection.quarantine) else ""
     print(f"{asked.out}: {len(table):,} images, columns {', '.join(table.columns)}{left}")
     return 0

@@ -1,9 +1,15 @@
-"""A trained model on new pictures."""
+"""A trained model on new pictures.
+
+python -m keras_art predict RUN picture.jpg                        # tells what it says of one, and writes nothing
+python -m keras_art predict RUN FOLDER --out predictions.csv
+python -m keras_art predict RUN inventory.xlsx --out answers.xlsx  # the same rows, with what is said of each picture
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,12 +18,18 @@ import tyro
 from keras_art import terminal
 from keras_art.commands import flags
 from keras_art.errors import UserError
-from keras_art.writing import check_file, check_folder, csv_text, write
+from keras_art.report import sheets
+from keras_art.report.answers import FIRST, Pictures, hand_over, joined
+from keras_art.writing import check_file, check_folder
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from keras_art.data.collection import Collection
+    from keras_art.learning.prediction import Trained
+
+DEFAULT = Path("predictions.csv")
+LIKELIEST = 5  # classes of a task that are told, as of `metrics.predictions`
 
 
 @dataclass(frozen=True)
@@ -29,9 +41,13 @@ class Predict:
     store that has its network."""
     data: tyro.conf.Positional[str]
     """A picture, or a folder of them, searched in depth; or a table, a card's name, or a choice of --store."""
-    out: Path = Path("predictions.csv")
-    """One row per picture: its path, and for every task the class or cluster, how likely it is, and the five likeliest.
-    What could not be read goes beside it, into NAME_quarantine.csv."""
+    out: Path | None = None
+    """A table, .csv, .xlsx or .parquet: a row for each picture, or all rows and columns of the table that was given;
+    then for every task the class or cluster, how likely it is and whether to trust that, where the picture is, and the
+    five likeliest. What could not be read goes beside it, into NAME_quarantine.csv. Default: predictions.csv, and for a
+    single picture none."""
+    sheet: str = ""
+    """Of a spreadsheet; without it, the first one whose rows name pictures."""
     saliency: Path | None = None
     """Folder for the pictures with what the network looks at laid over them (VisualBackProp)."""
     root: str | None = None
@@ -51,55 +67,117 @@ def command(asked: Predict) -> int:
     from keras_art.data.collection import quarantined
 
     if not asked.model.exists():
-        raise UserError(f"{asked.model} does not exist: give a finished run's directory, or a model.keras")
-    check_file(asked.out, ".csv")
+        raise UserError(
+            f"{asked.model} does not exist{flags.meant(asked.model)}: give a finished run's directory, or a model.keras"
+        )
+    out = place_of(asked)
     if asked.saliency is not None:
         check_folder(asked.saliency)
-    pictures, known, left_out = find(asked)
+    pictures = find(asked)
+    if out is not None:
+        sheets.check_fits(pictures.table, out)
     terminal.start_backend()
     from keras_art.learning import prediction
 
     trained = prediction.read(asked.model)
+    pictures = replace(pictures, tasks=len(trained.card.classes))
     with terminal.bar("looking at pictures", "images") as progress:
-        found, unreadable = prediction.predict(trained, pictures, progress, asked.saliency)
-    bad = quarantined([("", *row) for row in [*left_out, *unreadable]]).drop(columns="id")
-    return hand_over(described(found, known), bad, asked.out)
+        found, unreadable = prediction.predict(trained, pictures.paths, progress, asked.saliency)
+    for line in calibrated(trained):
+        terminal.say(line)
+    if out is None:
+        tell(found, unreadable, trained.card.classes)
+    else:
+        bad = quarantined([("", *row) for row in [*pictures.left_out, *unreadable]]).drop(columns="id")
+        hand_over(pictures, joined(pictures, found, dict(unreadable), out), bad, out)
+        terminal.say(f"{len(found):,} picture{'s' * (len(found) != 1)} in {out}")
+    return 0 if len(found) else 1
 
 
-def find(asked: Predict) -> tuple[dict[str, Path], pd.DataFrame | None, list[tuple[str, str]]]:
-    """The pictures by their ids, what is known of them, and what can not be taken for one, with the reason.
+def place_of(asked: Predict) -> Path | None:
+    """Where the table goes; None for a single picture of which no table was asked for.
+
+    Raises:
+        UserError: nothing can be written there, or it is what is to be read, or was written without being named.
+    """
+    from keras_art.data.readers.files import is_image
+
+    data = Path(asked.data).expanduser()
+    if asked.out is None and data.is_file() and is_image(data.name):
+        return None
+    out = asked.out or DEFAULT
+    if asked.out is None and out.exists():
+        raise UserError(f"{out} is there already: name another with --out, or --out {out} to write over it")
+    check_file(out, *sheets.SUFFIXES)
+    if out.exists() and data.exists() and os.path.samefile(out, data):
+        raise UserError(f"--out {out} is the table that is read: name another")
+    return out
+
+
+def find(asked: Predict) -> Pictures:
+    """The pictures, and the table that they stand in.
 
     Of a folder every picture is taken, labelled or not, and its id is its path there; what a `labels.csv` in it is good
-    for is told beside the predictions, and one that can not be read keeps none of them back.
+    for is told beside the predictions, and one that can not be read keeps none of them back. Of a table every row is
+    kept, in its order.
 
     Raises:
         BadCollection: there are no pictures.
     """
+    import pandas as pd
+
     from keras_art.data.collection import NO_LABEL
     from keras_art.data.opening import open_collection
     from keras_art.data.readers.files import is_image, list_images
+    from keras_art.data.readers.spreadsheets import TABLES
     from keras_art.data.sources import labels_in, load_collection
     from keras_art.store.runs import Store
 
-    left_out: list[tuple[str, str]] = []
-    folder = Path(asked.data).expanduser()
-    if folder.is_file() and is_image(folder.name):
-        return {folder.name: folder}, None, left_out
-    if not folder.is_dir():
-        collection = open_collection(Store(asked.store), asked.data, asked.root)
+    place = Path(asked.data).expanduser()
+    if place.is_file() and is_image(place.name):
+        return Pictures(pd.DataFrame({"id": [place.name]}), [place.name], {place.name: place})
+    if place.is_file() and place.suffix.lower() in TABLES:
+        return of_table(place, asked.sheet)
+    if not place.is_dir():
+        collection = open_collection(Store(asked.store), asked.data, asked.root, sheet=asked.sheet)
         ids = collection.images["id"].tolist()
         asked_of = collection.quarantine["reason"] != NO_LABEL
         bad = collection.quarantine.loc[asked_of, ["path", "reason"]].itertuples(index=False, name=None)
-        return dict(zip(ids, map(Path, collection.paths()), strict=True)), facts(collection, ids), list(bad)
-    pictures = {path.relative_to(folder).as_posix(): path for path in list_images(folder, left_out)}
+        table = collection.columns.drop(columns="id", errors="ignore")
+        table.insert(0, "id", ids)
+        paths = dict(zip(ids, map(Path, collection.paths()), strict=True))
+        return Pictures(table, ids, paths, True, [""] * len(ids), list(bad))
+    left_out: list[tuple[str, str]] = []
+    pictures = {path.relative_to(place).as_posix(): path for path in list_images(place, left_out)}
     known = None
-    if labels_in(folder):
+    if labels_in(place):
         try:
-            collection = load_collection(folder)
+            collection = load_collection(place, sheet=asked.sheet)
             known = facts(collection, collection.images["path"].tolist())
         except Exception as error:
             terminal.say(f"nothing is told of the pictures beside their predictions: {error}")
-    return pictures, known, left_out
+    return Pictures(pd.DataFrame({"id": list(pictures)}), list(pictures), pictures, left_out=left_out, known=known)
+
+
+def of_table(path: Path, sheet: str) -> Pictures:
+    """A table's rows; a picture's id is the row's, or, where two rows share one, the cell that names it.
+
+    Raises:
+        BadCollection: none of its rows names a picture that is there.
+    """
+    from keras_art.data.readers.tables import read_rows
+
+    rows = read_rows(path, path.stem, sheet=sheet)
+    cells, own = rows.raw[rows.image].tolist(), rows.raw[rows.ids]
+    there = [bool(found) for found in rows.paths]
+    if own[there].duplicated().any() or (own[there] == "").any():
+        own = rows.raw[rows.image]
+    ids = [name if found else "" for name, found in zip(own, rows.paths, strict=True)]
+    paths = {name: Path(found) for name, found in zip(ids, rows.paths, strict=True) if found}
+    notes = ["" if found else rows.finder.why_not(cell) for cell, found in zip(cells, rows.paths, strict=True)]
+    left_out = [(cell, note) for cell, note in zip(cells, notes, strict=True) if note]
+    source = (path, rows.sheet, rows.places) if path.suffix.lower() == ".xlsx" else None
+    return Pictures(rows.raw, ids, paths, True, notes, left_out, source=source)
 
 
 def facts(collection: Collection, names: Sequence[str]) -> pd.DataFrame:
@@ -111,25 +189,34 @@ def facts(collection: Collection, names: Sequence[str]) -> pd.DataFrame:
     return known[~known.index.duplicated()]
 
 
-def described(found: pd.DataFrame, known: pd.DataFrame | None) -> pd.DataFrame:
-    """Predictions with what is known of their pictures, where no task is called so."""
-    if known is None:
-        return found
-    return found.join(known[[name for name in known if name not in found]], on="id")
+def calibrated(trained: Trained) -> Iterator[str]:
+    """What is known of how true a model's probabilities are, a sentence for each of its tasks."""
+    from keras_art.report.calibration import told
+
+    for task in trained.card.classes:
+        if measured := trained.card.calibration.get(task):
+            yield told(task, measured)
+        else:
+            yield (
+                f"{task}: no calibration is in this model, which has none or was trained before there was any; its "
+                f"probabilities are the network's own, and mostly too high. Trained anew, it has one"
+            )
 
 
-def hand_over(found: pd.DataFrame, unreadable: pd.DataFrame, out: Path) -> int:
-    """Writes what was found, and beside it what could not be read; returns the exit status."""
-    write(out, csv_text(found))
-    terminal.say(f"{len(found)} pictures in {out}")
-    quarantine = out.with_name(f"{out.stem}_quarantine.csv")
-    quarantine.unlink(missing_ok=True)  # an earlier one's, which says nothing of these pictures
-    if len(unreadable):
-        write(quarantine, csv_text(unreadable))
-        terminal.say(f"{len(unreadable)} could not be read, see {quarantine}")
-    return 0 if len(found) else 1
+def tell(found: pd.DataFrame, unreadable: Sequence[tuple[str, str]], classes: Mapping[str, Sequence[str]]) -> None:
+    """Prints what is said of one picture, the likeliest classes of each task below it."""
+    for path, reason in unreadable:
+        terminal.say(f"{path}: {reason}")
+    for id_, *values in found.itertuples(index=False, name=None):
+        print(id_)
+        likeliest = iter(values[FIRST * len(classes) :])
+        for i, (task, names) in enumerate(classes.items()):
+            said, probability, trust = values[FIRST * i : FIRST * (i + 1)]
+            print(f"  {task}: {said}, {probability:.1%}, {trust}")
+            for _ in names[:LIKELIEST]:
+                print(f"    {next(likeliest)}, {next(likeliest):.1%}")
 
 
 def main(argv: Sequence[str], prog: str = "python -m keras_art predict") -> int:
     """The command line; returns the exit status."""
-    return flags.run(Predict, command, argv, prog=prog, description=Predict.__doc__ or "")
+    return flags.run(Predict, command, argv, prog=prog, description=__doc__ or "")

@@ -114,7 +114,9 @@ def held(
     return choice
 
 
-def open_collection(store: Store, data: str | Path, root: str | None, *, need_images: bool = True) -> Collection:
+def open_collection(
+    store: Store, data: str | Path, root: str | None, *, need_images: bool = True, sheet: str = ""
+) -> Collection:
     """The collection that a word on a command line means, as every command takes it: `open_choice`'s, whole.
 
     A choice that the store holds is read as it was kept, with its split.
@@ -122,8 +124,8 @@ def open_collection(store: Store, data: str | Path, root: str | None, *, need_im
     Raises:
         BadCollection, StoreError: as `load_collection` and `held`.
     """
-    if not (choice := held(store, data)):
-        return load_collection(data, root, need_images=need_images)
+    if sheet or not (choice := held(store, data)):
+        return load_collection(data, root, need_images=need_images, sheet=sheet)
     bad = table(store, choice.key, "quarantine.csv")
     return Collection(choice.name, choice.images.drop(columns="class"), choice.columns, bad, choice.root)
 

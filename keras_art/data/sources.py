@@ -21,7 +21,9 @@ from keras_art.data.readers.spreadsheets import TABLES
 from keras_art.data.readers.tables import from_table
 
 
-def load_collection(data: str | Path, root: str | Path | None = None, *, need_images: bool = True) -> Collection:
+def load_collection(
+    data: str | Path, root: str | Path | None = None, *, need_images: bool = True, sheet: str = ""
+) -> Collection:
     """Reads a collection from a card's name, a CSV, XLSX, ODS or Parquet file, a folder with one, or one of images.
 
     Or from a Croissant file beside its images.
@@ -34,6 +36,7 @@ def load_collection(data: str | Path, root: str | Path | None = None, *, need_im
     Args:
         root: folder that holds the cards' collections; without it `$KERAS_ART_DATA`.
         need_images: False keeps rows whose image is not there, for what looks at labels only.
+        sheet: of a spreadsheet; "": the first one whose rows name images.
 
     Raises:
         BadCollection: nothing usable is there; the message names what was found and the remedy.
@@ -49,22 +52,30 @@ def load_collection(data: str | Path, root: str | Path | None = None, *, need_im
                 f"{path} is a store of runs: name the folder of images, and keep runs elsewhere with --store"
             )
         if table := labels_in(path):
-            return from_table(table, name, need_images=need_images)
+            return from_table(table, name, need_images=need_images, sheet=sheet)
+        _no_sheet(data, sheet)
         return from_folders(path, name)
     if path.is_file():
         if path.suffix.lower() == ".json":
+            _no_sheet(data, sheet)
             if (said := croissant.read(path)) is not None:
                 return _from_croissant(path, said, need_images)
             raise BadCollection(
                 f"{path}: if that is an IIIF manifest, python -m keras_art fetch {path} --root FOLDER takes its images "
                 f"and makes a folder that can be given here"
             )
-        return from_table(path, path.stem, need_images=need_images)
+        return from_table(path, path.stem, need_images=need_images, sheet=sheet)
     try:
         card = cards.load_card(str(data))
     except cards.CardNotFound as error:
         raise BadCollection(f"{str(data)!r} is neither a folder nor a file, and {error}") from None
+    _no_sheet(data, sheet)
     return read_card(card, card.find(root), need_images=need_images)
+
+
+def _no_sheet(data: str | Path, sheet: str) -> None:
+    if sheet:
+        raise BadCollection(f"--sheet {sheet} names a sheet of a spreadsheet, and {data} is none: leave it out")
 
 
 def labels_in(folder: Path) -> Path | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import hashlib
 import json
@@ -21,7 +22,7 @@ from keras_art.learning.weights import begins_diverged, load_network
 from keras_art.networks import backbones, heads
 from keras_art.networks.trained import ModelCard, provenance, save
 from keras_art.pictures.pipeline import Batches, Windows
-from keras_art.report import figures, metrics
+from keras_art.report import calibration, figures, metrics
 from keras_art.store.reading import read_json
 from keras_art.store.runs import Store
 from keras_art.store.sums import Damaged, write_sealed
@@ -66,12 +67,12 @@ def _trained(store: Store, run: ClassifierRun, folder: Path, tell: Tell, frozen:
     classes = ready.task.classes
     write(folder / "classes.json", json.dumps(classes, ensure_ascii=False))
     if begins_diverged(store, run):
-        history, probabilities, model = pd.DataFrame(), None, None
+        history, said, model = pd.DataFrame(), None, None
         network = _describe(load_network(store, run, built_only=True))
     else:
-        history, probabilities, model, network = _train(store, run, folder, ready, tell, frozen)
+        history, said, model, network = _train(store, run, folder, ready, tell, frozen)
     facts: dict[str, Any] = {
-        "status": "diverged" if probabilities is None else "ok",
+        "status": "diverged" if said is None else "ok",
         "test_accuracy": None,
         "test_loss": None,
         "test_macro_f1": None,
@@ -82,15 +83,31 @@ def _trained(store: Store, run: ClassifierRun, folder: Path, tell: Tell, frozen:
         "parameters": network["parameters"] + (network["width"] + 1) * len(classes),
         "epochs": len(history),
     }
-    if probabilities is not None:
-        facts |= _report(folder, ready, probabilities, margins=run.head == "linear_svm")
+    if said is not None:
+        facts |= _report(folder, ready, said["test"], margins=run.head == "linear_svm")
+        calibrated = _calibration(ready, said, margins=run.head == "linear_svm")
+        facts |= {name: calibrated[name] for name in ("temperature", "ece", "ece_calibrated") if name in calibrated}
         if len(history):
             facts["best_epoch"] = int(history.loc[history["val_loss"].idxmin(), "epoch"])
             facts["val_accuracy"] = float(history["val_accuracy"][history["val_loss"].idxmin()])
         if model is not None:
             head = len(model.input.shape) == 2
-            save(model, folder / ("head.keras" if head else "model.keras"), card_of(run, classes, facts, head))
+            card = card_of(run, classes, facts, head)
+            if calibrated:
+                card = dataclasses.replace(card, calibration={run.target: calibrated})
+            save(model, folder / ("head.keras" if head else "model.keras"), card)
     return {**facts, "seconds": round(time.monotonic() - started, 2)}
+
+
+def _calibration(ready: tasks.Ready, said: dict[str, np.ndarray], margins: bool) -> dict[str, Any]:
+    """What `calibration` measures of a run; nothing where it has no validation images, or leaves no model behind."""
+    if "val" not in said:
+        return {}
+    labels = ready.task.images["label"].to_numpy()
+    val, test = (
+        (labels[ready.part(name)], probes.softmax(said[name]) if margins else said[name]) for name in ("val", "test")
+    )
+    return calibration.calibration(val, test) or {}
 
 
 def card_of(run: ClassifierRun, classes: list[str], facts: dict[str, Any], head: bool = False) -> ModelCard:
@@ -106,8 +123,8 @@ def card_of(run: ClassifierRun, classes: list[str], facts: dict[str, Any], head:
 
 def _train(
     store: Store, run: ClassifierRun, folder: Path, ready: tasks.Ready, tell: Tell, frozen: bool
-) -> tuple[pd.DataFrame, np.ndarray | None, keras.Model | None, dict[str, int]]:
-    """The history, what the model says of the test images (None: it diverged), the model, and what it stands on."""
+) -> tuple[pd.DataFrame, dict[str, np.ndarray] | None, keras.Model | None, dict[str, int]]:
+    """The history, what the model says of test and validation images (None: it diverged), it, and what it stands on."""
     load = functools.cache(lambda: load_network(store, run))
     # Frozen batch normalisation that looks at its batch says something else of an image each time: nothing to cache.
     cached = frozen and (run.frozen_bn == "inference" or not load().has_batch_normalization)
@@ -123,8 +140,11 @@ def _train(
         return kind(inputs, rows[part], labels[part], run.batch_size, seed)
 
     if run.head != "softmax":
-        probabilities, margins = probes.classical_head(run, batches, classes)
-        return pd.DataFrame(), probabilities, margins, network
+        tested, margins = probes.classical_head(run, batches, classes)
+        said = {"test": tested}
+        if margins is not None:
+            said["val"] = margins.predict(batches("val").epochs(), verbose=0)
+        return pd.DataFrame(), said, margins, network
     optimizer = training.make_optimizer(run.optimizer, len(batches("train")))
     if cached:
         model = heads.softmax_head(inputs.shape[1], classes, run.seed)
@@ -132,7 +152,9 @@ def _train(
     else:
         model = _classifier(load(), classes, run, frozen, optimizer)
     history, finite = _fit(model, batches, folder, run, tell, 0.8 if cached else 0.0)
-    return history, model.predict(batches("test").epochs(), verbose=0) if finite else None, model, network
+    if not finite:
+        return history, None, model, network
+    return history, {name: model.predict(batches(name).epochs(), verbose=0) for name in ("test", "val")}, model, network
 
 
 def network_features(

@@ -22,7 +22,7 @@ from keras_art.networks.saliency import overlay, visual_backprop
 from keras_art.networks.trained import ModelCard, read_card
 from keras_art.pictures.images import load_photo
 from keras_art.pictures.workers import decode_chunks
-from keras_art.report import metrics
+from keras_art.report import calibration, metrics
 from keras_art.store.runs import Store
 from keras_art.study.config import Artefact, RunRef
 from keras_art.study.config import read as read_value
@@ -31,6 +31,7 @@ from keras_art.study.kinds.classifier import ClassifierRun
 from keras_art.writing import distinct, numbered, own_folder, replacing, slug
 
 CHUNK = 64  # pictures that a worker decodes at a time, and that the model is asked about at once
+NOT_CALIBRATED = "not calibrated"
 FEW = 2 * CHUNK  # so many are decoded here before other processes would be ready
 
 
@@ -56,11 +57,15 @@ def read(path: Path) -> Trained:
             run's directory stands in.
 
     Raises:
-        BadModel: it can not be opened, its card is not its own, or a head's network is not there.
+        BadModel: it can not be opened, its card is not its own or damaged, or a head's network is not there.
         BadBackbone: a head's network can not be built.
     """
     file = model_file(path)
     card = read_card(file)
+    if damaged := [task for task, said in card.calibration.items() if not calibration.is_calibration(said)]:
+        raise BadModel(
+            f"{file} has a damaged card, its calibration of {damaged[0]} is none: copy it again, or train it anew"
+        )
     model = load_model(file)
     inputs, outputs = model.input, model.output
     if card.network is not None:
@@ -113,9 +118,10 @@ def predict(
         overlays: where VisualBackProp's maps go, laid over each picture: `ID.png`.
 
     Returns:
-        One row per readable picture, in the order they are given: `id`, then for each task
-        `TASK`, `TASK_probability`, and the five likeliest, `TASK_class_1`, `TASK_probability_1`, ...; and of each
-        unreadable one its path and the reason.
+        One row per readable picture, in the order they are given: `id`; then for each task `TASK_predicted`,
+        `TASK_probability` and `TASK_trust`, a word of `calibration.TRUST` or "not calibrated"; then of each the five
+        likeliest, `TASK_class_1`, `TASK_probability_1`, ... Probabilities are at the temperature that the model's card
+        has for the task, if it has one. And of each unreadable picture its path and the reason.
 
     Raises:
         UserError: `overlays` is asked of a model without maps.
@@ -161,12 +167,18 @@ def _decoded(
 
 def _table(trained: Trained, ids: Sequence[str], images: np.ndarray) -> pd.DataFrame:
     outputs = trained.model.predict(images, batch_size=32, verbose=0)
-    columns = [pd.DataFrame({"id": ids})]
+    columns, likeliest = [pd.DataFrame({"id": ids})], []
     for task, names in trained.card.classes.items():
-        table = metrics.predictions(ids, outputs[task], names).drop(columns="id")
-        table.columns = [task if name == "predicted" else f"{task}_{name}" for name in table.columns]
-        columns.append(table)
-    found = pd.concat(columns, axis=1)
+        measured, said = trained.card.calibration.get(task), outputs[task]
+        if measured:
+            said = calibration.cooled(said, measured["temperature"])
+        table = metrics.predictions(ids, said, names).drop(columns="id")
+        trust = calibration.trust_of(table["probability"].to_numpy()) if measured else NOT_CALIBRATED
+        table.insert(2, "trust", trust)
+        table = table.add_prefix(f"{task}_")
+        columns.append(table.iloc[:, :3])
+        likeliest.append(table.iloc[:, 3:])
+    found = pd.concat([*columns, *likeliest], axis=1)
     # A label column may be called `id`, or as what is said of another.
     found.columns = numbered(found.columns)
     return found

@@ -55,6 +55,8 @@ class ModelCard:
         margins: its outputs are margins of a support vector machine, of which a softmax makes shares.
         network: of a head on features, which network they come from, as its run names it: `network`, `weights`,
             `preprocessing`, `frozen_bn`, `bn_momentum`, `seed`, `precision`. None: the model is whole.
+        calibration: task -> what `report.calibration` has measured of its probabilities, the temperature among it. It
+            travels with the model; a card written before there was any has none.
     """
 
     classes: Mapping[str, Sequence[str]]
@@ -66,6 +68,10 @@ class ModelCard:
     crop: int = 0
     margins: bool = False
     network: Mapping[str, Any] | None = None
+    calibration: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
+
+
+FIELDS = [field.name for field in dataclasses.fields(ModelCard)]
 
 
 def provenance(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -120,7 +126,7 @@ def read_card(path: Path) -> ModelCard:
         raise BadModel(f"{path} is no whole .keras file ({error}): copy it again, or train it anew") from error
     if problem:
         raise BadModel(f"{path} has a damaged card, {problem}: copy it again, or train it anew")
-    return ModelCard(**{field.name: found[field.name] for field in dataclasses.fields(ModelCard)})
+    return ModelCard(**{name: found[name] for name in FIELDS if name in found})
 
 
 def _problem(card: Any) -> str:
@@ -129,7 +135,7 @@ def _problem(card: Any) -> str:
         return f"more than {DEEPEST} objects within each other"
     if not isinstance(card, dict) or card.get("format") != FORMAT:
         return f"its format is not {FORMAT}, the one this keras_art {__version__} reads"
-    if absent := [field.name for field in dataclasses.fields(ModelCard) if field.name not in card]:
+    if absent := [name for name in FIELDS if name not in card and name != "calibration"]:
         return f"it has no {', '.join(absent)}"
     classes, size = card["classes"], card["image_size"]
     if not (isinstance(classes, dict) and classes and all(map(_is_names, classes.values()))):
@@ -146,7 +152,20 @@ def _problem(card: Any) -> str:
         return "its margins or its network are of another type"
     if not (isinstance(card["metrics"], dict) and isinstance(card["provenance"], dict)):
         return "its metrics or its provenance are no objects"
+    if not _is_calibrated(card.get("calibration", {}), classes):
+        return "its calibration is none"
     return ""
+
+
+def _is_calibrated(found: Any, classes: Mapping[str, Any]) -> bool:
+    """Whether each task that has something there has a temperature above 0, and is a task."""
+    return isinstance(found, dict) and all(
+        task in classes
+        and isinstance(said, dict)
+        and type(said.get("temperature")) is float
+        and said["temperature"] > 0
+        for task, said in found.items()
+    )
 
 
 def _is_names(value: Any) -> bool:

@@ -21,7 +21,7 @@ from keras_art.networks.losses import MultiTask, Term
 from keras_art.networks.trained import ModelCard, provenance, save
 from keras_art.pictures import augmentation
 from keras_art.pictures.pipeline import Batches
-from keras_art.report import evaluation, metrics
+from keras_art.report import calibration, evaluation, metrics
 from keras_art.store.runs import Store
 from keras_art.study.files import network_file, weights_file
 from keras_art.terminal import Tell
@@ -142,9 +142,13 @@ def _carry_out(store: Store, run: MultitaskRun, folder: Path, tell: Tell) -> dic
             weights = np.exp(-keras.ops.convert_to_numpy(model.log_variances))
             facts["task_weights"] = dict(zip(known.classes, weights.tolist(), strict=True))
         source = provenance(run.as_json())
-        card = ModelCard(known.classes, backbone.preprocessing, run.resize, run.image_size, facts, source)
         outputs = {task: model.output[task] for task in known.classes}
-        save(keras.Model(model.input, outputs, name="classifier"), folder / "model.keras", card)
+        classifier = keras.Model(model.input, outputs, name="classifier")
+        card = ModelCard(
+            known.classes, backbone.preprocessing, run.resize, run.image_size, facts, source,
+            calibration=_calibration(run, classifier, ready, known),
+        )  # fmt: skip
+        save(classifier, folder / "model.keras", card)
     os.replace(folder / "checkpoint" / "epoch.npz", folder / "last.npz")
     return {**facts, "seconds": round(time.monotonic() - started, 2)}
 
@@ -191,6 +195,21 @@ def _fit(
         folder=folder,
         on_epoch=on_epoch,
     )
+
+
+def _calibration(
+    run: MultitaskRun, classifier: keras.Model, ready: tasks.Ready, known: labels.Labels
+) -> dict[str, dict[str, Any]]:
+    """What `calibration` measures of each task; those without labelled validation images are left out."""
+    said, index = {}, {}
+    for split in ("val", "test"):
+        batches = _batches(run, ready, known, split, augmented=False)
+        said[split], index[split] = classifier.predict(batches.epochs(), verbose=0), batches.labels
+    found = {
+        task: calibration.calibration(*((index[split][:, i], said[split][task]) for split in ("val", "test")))
+        for i, task in enumerate(known.classes)
+    }
+    return {task: measured for task, measured in found.items() if measured}
 
 
 def _test(

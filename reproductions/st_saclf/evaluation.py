@@ -27,17 +27,19 @@ SCORES = (
 COMPARED = 64  # images on which attention's agreement is measured, with their stylised twins and with Grad-CAM
 
 
-def report(run: SaclfRun, folder: Path, data: Data, model: keras.Model) -> dict[str, Any]:
+def report(run: SaclfRun, folder: Path, data: Data, model: keras.Model, probabilities: np.ndarray) -> dict[str, Any]:
     """Writes what a run says of each test image and class; returns its scores.
 
     The files are `predictions.csv`, `per_class.csv`, `confusion.png`, `confidence.png` (the test images it is surest
     of, and those it is least sure of) and `attention.png` (one test image of each class, where each depth looks, and
     Grad-CAM of the deepest).
+
+    Args:
+        probabilities: what the model says of the test images.
     """
     ready, classes = data.ready, data.ready.task.classes
     test = ready.task.images.iloc[ready.part("test")]
     labels = test["label"].to_numpy()
-    probabilities = model.predict(data.split("test", run.batch_size).epochs(), verbose=0)
     said = metrics.predictions(test["id"], probabilities, classes, labels)
     write(folder / "predictions.csv", csv_text(said))
     rows = metrics.per_class(labels, probabilities, classes)

@@ -25,6 +25,7 @@ from keras_art.networks.losses import FocalLoss
 from keras_art.networks.trained import ModelCard, provenance, save
 from keras_art.pictures.decoded import stored_images
 from keras_art.pictures.pipeline import Batches
+from keras_art.report import calibration
 from keras_art.store.runs import Store
 from keras_art.store.sums import REMEDY, Damaged, sums
 from keras_art.study.kinds.classifier import label
@@ -254,12 +255,15 @@ def _carry_out(store: Store, run: SaclfRun, folder: Path, tell: Tell) -> dict[st
         "epochs": len(history),
     }
     if finite:
-        facts |= evaluation.report(run, folder, data, model)
+        labels = data.ready.task.images["label"].to_numpy()
+        said = {name: model.predict(data.split(name, run.batch_size).epochs(), verbose=0) for name in ("val", "test")}
+        facts |= evaluation.report(run, folder, data, model, said["test"])
+        calibrated = calibration.calibration(*((labels[data.ready.part(name)], said[name]) for name in ("val", "test")))
         facts |= {"best_epoch": int(history.loc[history["val_accuracy"].idxmax(), "epoch"])}
         facts |= {"val_accuracy": float(history["val_accuracy"].max())}
         card = ModelCard(
             {run.target: data.ready.task.classes}, model.get_layer("preprocessing").mode, run.resize, run.image_size,
-            facts, provenance(run.as_json()),
+            facts, provenance(run.as_json()), calibration={run.target: calibrated} if calibrated else {},
         )  # fmt: skip
         save(model, folder / "model.keras", card)
     return {**facts, "seconds": round(time.monotonic() - started, 2)}

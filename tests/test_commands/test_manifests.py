@@ -11,6 +11,7 @@ from keras_art.commands import manifests
 from keras_art.data.collection import described_by
 from keras_art.data.sources import BadCollection, load_collection
 from keras_art.errors import UserError
+from keras_art.report import sheets
 
 ROWS = [
     ["id", "image", "set", "style", "dc:title", "rights", "inventory"],
@@ -85,7 +86,7 @@ def test_what_is_no_table_is_one_message(tmp_path, content, suffix):
 
 
 def test_a_spreadsheet_that_unpacks_to_more_than_it_should_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("keras_art.data.readers.spreadsheets.MOST_UNPACKED", 1000)
+    monkeypatch.setattr("keras_art.data.readers.workbooks.MOST_UNPACKED", 1000)
     with zipfile.ZipFile(tmp_path / "x.xlsx", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("xl/worksheets/sheet1.xml", bytes(5000))
     with pytest.raises(BadCollection, match="unpacks to 5,000 bytes"):
@@ -101,14 +102,14 @@ def test_parquet_without_a_column_of_images_says_so(tmp_path):
 def test_another_suffix_and_what_a_spreadsheet_can_not_hold_are_refused(tmp_path, monkeypatch):
     table = pd.DataFrame({"id": ["\x01"]})
     with pytest.raises(UserError, match=r"none of \.csv, \.xlsx, \.parquet"):
-        manifests.write_manifest(table, tmp_path / "x.ods")
+        sheets.write_table(table, tmp_path / "x.ods")
     with pytest.raises(
         UserError, match=r"the column id of .* holds 32,770 letters, and a spreadsheet's cell at most 32,767"
     ):
-        manifests.write_manifest(pd.DataFrame({"id": ["x" * 32_763 + "\r"]}), tmp_path / "x.xlsx")
-    monkeypatch.setattr(manifests, "MOST_ROWS", 0)
-    with pytest.raises(UserError, match="a spreadsheet holds 0 rows and not 1"):
-        manifests.write_manifest(table, tmp_path / "x.xlsx")
+        sheets.write_table(pd.DataFrame({"id": ["x" * 32_763 + "\r"]}), tmp_path / "x.xlsx")
+    monkeypatch.setattr(sheets, "MOST_ROWS", 0)
+    with pytest.raises(UserError, match="a spreadsheet holds 0 rows and not 2"):
+        sheets.write_table(table, tmp_path / "x.xlsx")
     assert not list(tmp_path.iterdir())
 
 
@@ -165,7 +166,7 @@ def test_objects_come_back_from_a_table(tmp_path, header):
     found = load_collection(write_csv(tmp_path / "m" / "labels.csv", rows))
     assert found.images["object"].tolist() == ["N 0", "N 0", "N 1", "N 1", "N 2", "N 2"]
     for suffix in (".csv", ".xlsx", ".parquet"):
-        manifests.write_manifest(manifests.manifest(found, tmp_path / "m"), tmp_path / "m" / f"again{suffix}")
+        sheets.write_table(manifests.manifest(found, tmp_path / "m"), tmp_path / "m" / f"again{suffix}")
         again = load_collection(tmp_path / "m" / f"again{suffix}")
         pd.testing.assert_frame_equal(again.images, found.images)
         pd.testing.assert_frame_equal(again.columns, found.columns)

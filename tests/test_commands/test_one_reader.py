@@ -131,7 +131,8 @@ def test_predict_takes_a_table_and_a_choice_of_a_store(chosen, picture_csv, mode
     out = ["--out", tmp_path / "out.csv"]
     assert run(predict.main, model, table, *out, "--saliency", tmp_path / "over") == 0
     found = read_csv(tmp_path / "out.csv").set_index("id")
-    assert found["dc:title"].to_dict() == {"SK/1": "One", "../SK 2": "Two"}
+    assert found["dc:title"].to_dict() == {"SK/1": "One", "../SK 2": "Two", "SK-3": "Three"}
+    assert found["object_predicted"].iloc[:2].isin(["x", "y"]).all() and not found["object_predicted"].iloc[2]
     assert read_csv(tmp_path / "out_quarantine.csv")["path"].tolist() == ["images/gone.png"]
     assert sorted(str(p.relative_to(tmp_path / "over")) for p in (tmp_path / "over").rglob("*.png")) == [
         "SK/1.png", "_./SK_2.png",
@@ -152,7 +153,8 @@ def test_a_table_beside_pictures_whose_columns_are_called_like_tasks_keeps_no_pr
 ):
     write_csv(picture_folder / "labels.csv", [["image", "url", "rights"], ["a/a0.png", "x", "y"]])
     assert run(predict.main, model, picture_folder, "--out", tmp_path / "out.csv") == 0
-    assert set(read_csv(tmp_path / "out.csv")["object"]) <= {"x", "y"}  # the task's, not the table's
+    table = read_csv(tmp_path / "out.csv")
+    assert set(table["object_predicted"]) <= {"x", "y"} and table["object"][0] == "a/a0.png"
 
 
 # --- salted folders

@@ -75,7 +75,7 @@ def test_every_task_of_every_readable_picture(tmp_path, pictures):
     table = pd.read_csv(tmp_path / "made" / "out.csv")
     assert table["id"].tolist() == ["b.png", "deep/a.jpg"]
     expected = model.predict(decode(pictures / "b.png", 16)[0][None], verbose=0)
-    assert table["artist"][0] == CLASSES["artist"][expected["artist"][0].argmax()]
+    assert table["artist_predicted"][0] == CLASSES["artist"][expected["artist"][0].argmax()]
     assert table["artist_probability"][0] == pytest.approx(expected["artist"][0].max(), abs=1e-5)
     assert table["style_probability_1"][0] >= table["style_probability_2"][0]
     bad = pd.read_csv(tmp_path / "made" / "out_quarantine.csv")
@@ -96,6 +96,7 @@ def test_a_fresh_process_in_another_folder_says_the_same(tmp_path, pictures, mod
     done = fresh(tmp_path / "elsewhere", tmp_path / "model.keras", pictures, module=module)
     assert done.returncode == 0, done.stderr
     here, there = (pd.read_csv(path) for path in (tmp_path / "here.csv", tmp_path / "elsewhere" / "predictions.csv"))
+    assert there.pop("picture").tolist() == [f"../{path}" for path in here.pop("picture")]
     pd.testing.assert_frame_equal(here, there, atol=1e-6)
 
 
@@ -111,7 +112,7 @@ def test_clusters_in_a_fresh_process(tmp_path, pictures):
     assert done.returncode == 0, done.stderr
     table = pd.read_csv(tmp_path / "predictions.csv")
     q, _ = model.predict(np.stack([decode(pictures / name, 16)[0] for name in table["id"]]), verbose=0)
-    assert table["cluster"].tolist() == (q.argmax(1) + 1).tolist()
+    assert table["cluster_predicted"].tolist() == (q.argmax(1) + 1).tolist()
     np.testing.assert_allclose(table["cluster_probability"], q.max(1), atol=1e-6)
 
 
@@ -227,8 +228,8 @@ def test_what_labels_know_of_an_object_stands_beside_its_picture(tmp_path, pictu
     ("out", "words"),
     [
         ("new", "is a folder"),
-        ("out.txt", "is no .csv file"),
-        ("out", "is no .csv file"),
+        ("out.txt", "is no .csv or .xlsx or .parquet file"),
+        ("out", "is no .csv or .xlsx or .parquet file"),
         ("new/b.png/out.csv", "is a file"),
     ],
 )
@@ -280,3 +281,137 @@ def test_one_picture_is_asked_about_as_its_folder_is(tmp_path, pictures):
     every, one = (pd.read_csv(tmp_path / name) for name in ("all.csv", "one.csv"))
     pd.testing.assert_frame_equal(one, every[every["id"] == "b.png"].reset_index(drop=True), atol=1e-6)
     assert run(tmp_path / "model.keras", pictures / "broken.png", "--out", tmp_path / "none.csv") == 1
+
+
+# --- a person's table, and what its probabilities mean
+
+MEASURED = {
+    "temperature": 2.0, "n_val": 30, "n_test": 40, "ece": 0.3, "ece_calibrated": 0.05,
+    "trust": {"sure": [4, 4], "check": [20, 15], "doubtful": [16, 4]},
+}  # fmt: skip
+
+
+@pytest.fixture
+def inventory(pictures):
+    """A sheet as a museum has it: a title, numbers shown with zeros, a date, merged cells, formulas that are text."""
+    import datetime
+
+    from openpyxl import Workbook
+
+    book = Workbook()
+    book.active.append(["Read me first"])
+    sheet = book.create_sheet("Werken")
+    for row in (
+        ["Inventaris 2024", None, None, None, None],
+        [],
+        ["Nr.", "Kunstenaar", "Titel", "Datum", "Bestand"],
+        [12, "x", "=1+1", datetime.date(1642, 5, 1), "b.png"],
+        [13, None, "@a", None, "a.jpg"],
+        ["0014", "z", "verloren", None, "gone.jpg"],
+        ["0015", "z", "stuk", None, "broken.png"],
+    ):
+        sheet.append(row)
+    sheet["C4"].data_type = "s"
+    sheet["A4"].number_format = sheet["A5"].number_format = "0000"
+    sheet.merge_cells("A1:E1")
+    sheet.merge_cells("B4:B5")
+    book.save(pictures / "werken.xlsx")
+    return pictures / "werken.xlsx"
+
+
+def test_a_sheet_comes_back_as_it_was_with_what_is_said_of_each_row(tmp_path, inventory, capsys):
+    from openpyxl import load_workbook
+
+    save(tmp_path / "model.keras", card=dataclasses.replace(CARD, calibration={"artist": MEASURED}))
+    assert run(tmp_path / "model.keras", inventory, "--out", tmp_path / "out.xlsx") == 0
+    told = capsys.readouterr().err
+    assert "1 cell merged over several rows, first B4:B5" in told and "'Inventaris 2024' is passed over" in told
+    assert "artist: calibrated on 30 validation images (temperature 2.00)" in told
+    assert "check 20 (75% of them right)" in told and "style: no calibration is in this model" in told
+    (sheet,) = load_workbook(tmp_path / "out.xlsx").worksheets
+    assert sheet["A1"].value == "Inventaris 2024" and sheet.freeze_panes == "A4"
+    names = [cell.value for cell in sheet[3]]
+    assert names[:13] == [
+        "Nr.", "Kunstenaar", "Titel", "Datum", "Bestand", "style_predicted", "style_probability", "style_trust",
+        "artist_predicted", "artist_probability", "artist_trust", "picture", "note",
+    ]  # fmt: skip
+    first, second, lost, broken = ({n: c for n, c in zip(names, row, strict=True)} for row in sheet.iter_rows(4, 7))
+    assert (first["Nr."].value, first["Nr."].number_format, lost["Nr."].value) == (12, "0000", "0014")
+    assert (first["Titel"].value, first["Titel"].data_type) == ("=1+1", "s") and first["Datum"].is_date
+    assert second["Kunstenaar"].value == "x"
+    assert first["style_trust"].value == "not calibrated" and second["artist_trust"].value in ("check", "doubtful")
+    assert first["picture"].hyperlink.target == "new/b.png" == first["picture"].value
+    assert second["picture"].value == "new/deep/a.jpg" and first["artist_probability"].number_format == "0.0%"
+    assert lost["artist_predicted"].value is None and lost["note"].value == "labelled, but no such image"
+    assert "not an image" in broken["note"].value
+    bad = pd.read_csv(tmp_path / "out_quarantine.csv")["path"].tolist()
+    assert [Path(path).name for path in bad] == ["gone.jpg", "broken.png"]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_a_table_comes_back_as_text_in_other_formats(tmp_path, inventory, suffix):
+    from keras_art.data.readers.spreadsheets import read_sheets
+
+    save(tmp_path / "model.keras")
+    assert run(tmp_path / "model.keras", inventory, "--out", tmp_path / f"out{suffix}") == 0
+    table = read_sheets(tmp_path / f"out{suffix}")[""].table
+    assert table["Nr."].tolist() == ["0012", "0013", "0014", "0015"]
+    assert table["Titel"].tolist() == ["=1+1", "@a", "verloren", "stuk"]
+    assert table["artist_predicted"].tolist()[2:] == ["", ""] and all(table["artist_predicted"][:2])
+
+
+def test_probabilities_are_at_the_models_temperature(tmp_path, pictures):
+    from keras_art.report.calibration import cooled
+
+    model = save(tmp_path / "model.keras", card=dataclasses.replace(CARD, calibration={"artist": MEASURED}))
+    assert run(tmp_path / "model.keras", pictures, "--out", tmp_path / "out.csv") == 0
+    said = model.predict(decode(pictures / "b.png", 16)[0][None], verbose=0)
+    table = pd.read_csv(tmp_path / "out.csv")
+    assert table["artist_probability"][0] == pytest.approx(cooled(said["artist"], 2.0).max(), abs=1e-6)
+    assert table["style_probability"][0] == pytest.approx(said["style"].max(), abs=1e-6)
+
+
+def test_a_sheet_is_named_or_the_nearest_is(tmp_path, inventory, capsys):
+    save(tmp_path / "model.keras")
+    out = ("--out", tmp_path / "out.csv")
+    assert run(tmp_path / "model.keras", inventory, *out, "--sheet", "Werkn") == 1
+    assert "no sheet 'Werkn' with rows; it has 'Werken': did you mean 'Werken'?" in capsys.readouterr().err
+    assert run(tmp_path / "model.keras", inventory, *out, "--sheet", "Werken") == 0
+
+
+def test_nothing_is_written_over_that_was_not_named(tmp_path, pictures, inventory, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    save(tmp_path / "model.keras")
+    (tmp_path / "predictions.csv").write_text("mine")
+    assert run("model.keras", pictures / "b.png") == 0
+    assert re.search(r"^b.png\n  style: \w+, [\d.]+%, not calibrated\n    \w+, [\d.]+%$", capsys.readouterr().out, re.M)
+    assert run("model.keras", pictures) == 1
+    assert "predictions.csv is there already" in capsys.readouterr().err
+    assert run("model.keras", inventory, "--out", inventory) == 1
+    assert "is the table that is read" in capsys.readouterr().err
+    assert (tmp_path / "predictions.csv").read_text() == "mine"
+    assert run("modl.keras", pictures) == 1
+    assert "did you mean model.keras?" in capsys.readouterr().err
+    assert run("~/model.keras", pictures) == 1
+    assert "a ~ in quotes is no home" in capsys.readouterr().err
+
+
+def test_what_a_cell_does_not_hold_is_refused_before_any_work(tmp_path, pictures, capsys, monkeypatch):
+    monkeypatch.setattr(predict.terminal, "start_backend", lambda: pytest.fail("work had begun"))
+    save(tmp_path / "model.keras")
+    write_csv(pictures / "long.csv", [["image", "text"], ["b.png", "x" * 40_000]])
+    assert run(tmp_path / "model.keras", pictures / "long.csv", "--out", tmp_path / "out.xlsx") == 1
+    assert "the column text of 'b.png' holds 40,000 letters" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("change", [{"temperature": 0.0}, {"temperature": "2"}, {"trust": {}}, {"ece": None}])
+def test_a_damaged_calibration_is_one_message(tmp_path, pictures, capsys, change):
+    card = dataclasses.replace(CARD, calibration={"artist": {**MEASURED, **change}})
+    monkey = trained._problem
+    try:
+        trained._problem = lambda card: ""
+        save(tmp_path / "model.keras", card=card)
+    finally:
+        trained._problem = monkey
+    assert run(tmp_path / "model.keras", pictures, "--out", tmp_path / "out.csv") == 1
+    assert "damaged card" in capsys.readouterr().err

@@ -18,7 +18,7 @@ import pandas as pd
 import pytest
 
 from keras_art.data.collection import BadCollection
-from keras_art.data.readers import parquet, rijksmuseum, spreadsheets, wikiart
+from keras_art.data.readers import parquet, rijksmuseum, spreadsheets, wikiart, workbooks
 from keras_art.errors import UserError
 
 SHEET = (
@@ -29,7 +29,7 @@ SHEET = (
 
 def read_table(path: Path, *, latin: bool = False) -> pd.DataFrame:
     """The first sheet of a table."""
-    return next(iter(spreadsheets.read_sheets(path, latin=latin).values()))
+    return next(iter(spreadsheets.read_sheets(path, latin=latin).values())).table
 
 
 def xlsx(path: Path) -> Path:
@@ -74,7 +74,7 @@ def test_a_sheet_that_claims_a_billion_cells_is_read_by_those_it_has(tmp_path):
 
 
 def test_rows_that_end_in_the_last_column_are_refused_when_they_are_too_many(tmp_path, monkeypatch):
-    monkeypatch.setattr(spreadsheets, "MOST_CELLS", 100_000)
+    monkeypatch.setattr(workbooks, "MOST_CELLS", 100_000)
     rows = "".join(row(i, cell(f"XFD{i}", "x")) for i in range(1, 20))
     path = with_sheet(tmp_path, SHEET.format(size="A1", rows=rows), zipfile.ZIP_STORED)
     refused(lambda: read_table(path), "more than 100,000 cells")
@@ -107,7 +107,7 @@ def test_entities_of_a_record_are_a_reason_for_the_quarantine(tmp_path):
 
 
 def test_a_parquet_file_of_a_billion_equal_rows_is_refused_unread(tmp_path, monkeypatch):
-    monkeypatch.setattr(spreadsheets, "MOST_CELLS", 100_000)
+    monkeypatch.setattr(workbooks, "MOST_CELLS", 100_000)
     pd.DataFrame({"image": ["a.png"] * 100_001}).to_parquet(tmp_path / "many.parquet")
     refused(lambda: read_table(tmp_path / "many.parquet"), "more than 100,000 cells")
 

@@ -16,10 +16,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from keras_art import writing
-from keras_art.commands.manifests import manifest, write_manifest
+from keras_art.commands.manifests import manifest
 from keras_art.data.readers.spreadsheets import read_sheets
 from keras_art.data.sources import BadCollection, load_collection
 from keras_art.errors import UserError
+from keras_art.report.sheets import write_table
 from keras_art.writing import csv_text, write
 
 SUFFIXES = (".csv", ".xlsx", ".parquet")
@@ -146,7 +147,7 @@ def test_a_name_is_a_name_whatever_it_looks_like(tmp_path, suffix):
     if suffix == ".ods":
         write_ods(tmp_path / "t.ods", s=[ods(*row) for row in rows])
     else:
-        write_manifest(pd.DataFrame(rows[1:], columns=rows[0]), tmp_path / f"t{suffix}")
+        write_table(pd.DataFrame(rows[1:], columns=rows[0]), tmp_path / f"t{suffix}")
     found = told(load_collection(tmp_path / f"t{suffix}")).set_index("id")["artist"]
     assert [found[f"{i + 1}.png"] for i in range(len(NAMES))] == NAMES
 
@@ -253,6 +254,74 @@ def test_an_open_document_has_text_numbers_blanks_and_repeated_cells(tmp_path):
     assert found.loc["2.png", ["inventory", "year", "height"]].tolist() == ["twice", "twice", ""]
 
 
+def merged(path: Path, rows: list[list[object]], *ranges: str) -> Path:
+    from openpyxl import Workbook
+
+    book = Workbook()
+    for row in rows:
+        book.active.append(row)
+    for cells in ranges:
+        book.active.merge_cells(cells)
+    book.save(path)
+    return path
+
+
+def test_what_a_merged_cell_says_is_said_of_each_of_its_rows(tmp_path, capsys):
+    rows = [
+        ["Collectie 1900", None, "versie 3", None, None, None],
+        ["image", "artist", "style", "size", None, "note"],
+        [None, None, None, "height", "width", None],
+        ["1.png", "x", "cold", 1, 2, None], ["2.png", None, None, 3, 4, None], ["3.png", "y", "warm", 5, 6, "n"],
+    ]  # fmt: skip
+    path = merged(museum(tmp_path) / "labels.xlsx", rows, "A2:A3", "B2:B3", "C2:C3", "D2:E2", "F2:F3", "B4:B5", "C4:C5")
+    table = read_sheets(path)["Sheet"]
+    assert table.table.columns.tolist() == ["image", "artist", "style", "size height", "width", "note"]
+    assert table.table["artist"].tolist() == ["x", "x", "y"] and table.rows == [2, 4, 5, 6]
+    assert load_collection(tmp_path).columns["style"].tolist() == ["cold", "cold", "warm"]
+    told_of = capsys.readouterr().err
+    assert "2 cells merged over several rows, first B4:B5" in told_of and "'Collectie 1900' is passed over" in told_of
+
+
+def test_what_is_merged_in_an_ods_is_said_of_each_of_its_rows(tmp_path):
+    spanned = ods("x").replace("<table:table-cell", '<table:table-cell table:number-rows-spanned="2"')
+    blank = '<table:covered-table-cell table:number-columns-repeated="1"/>'
+    write_ods(museum(tmp_path) / "labels.ods", s=[
+        ods("image", "artist", "note"), ods("1.png") + spanned + ods("a"), ods("2.png") + blank + ods("b"),
+        ods("3.png", "y", "c"),
+    ])  # fmt: skip
+    assert load_collection(tmp_path).columns["artist"].tolist() == ["x", "x", "y"]
+
+
+def test_a_cell_merged_far_down_is_no_header_of_many_rows(tmp_path):
+    rows = [["image", "artist", "aside"], ["1.png", "x", None], ["2.png", "y", None], ["3.png", "z", None]]
+    merged(museum(tmp_path) / "labels.xlsx", rows, "C1:C4")
+    assert load_collection(tmp_path).columns["artist"].tolist() == ["x", "y", "z"]
+
+
+def test_a_page_of_notes_first_is_not_what_an_error_speaks_of(tmp_path):
+    sheets = {"Readme": [["About"], ["this"]], "Works": [["image", "artist"], ["9.png", "x"], ["8.png", "y"]]}
+    write_xlsx(museum(tmp_path) / "t.xlsx", **sheets)
+    with pytest.raises(BadCollection, match="sheet 'Works', names images"):
+        load_collection(tmp_path / "t.xlsx")
+
+
+def test_a_sheet_is_taken_by_its_name(tmp_path, capsys):
+    sheets = {name: [["image", "artist"], ["1.png", name], ["2.png", "y"]] for name in ("Oil", "Ink")}
+    write_xlsx(museum(tmp_path) / "t.xlsx", **sheets)
+    assert load_collection(tmp_path / "t.xlsx").columns["artist"][0] == "Oil"
+    assert "the sheet 'Oil' is read, not 'Ink'; --sheet names another" in capsys.readouterr().err
+    assert load_collection(tmp_path / "t.xlsx", sheet="Ink").columns["artist"][0] == "Ink"
+    with pytest.raises(BadCollection, match="no sheet 'ink' with rows; it has 'Oil', 'Ink': did you mean 'Ink'"):
+        load_collection(tmp_path / "t.xlsx", sheet="ink")
+    write_csv(tmp_path / "t.csv", sheets["Oil"])
+    with pytest.raises(BadCollection, match="has no sheets: leave out --sheet Ink"):
+        load_collection(tmp_path / "t.csv", sheet="Ink")
+    (tmp_path / "plain").mkdir()
+    museum(tmp_path / "plain")
+    with pytest.raises(BadCollection, match=r"names a sheet of a spreadsheet, and .* is none"):
+        load_collection(tmp_path / "plain", sheet="Ink")
+
+
 def test_a_number_that_a_spreadsheet_shows_with_zeros_has_them(tmp_path):
     from openpyxl import Workbook
 
@@ -268,10 +337,10 @@ def test_a_number_that_a_spreadsheet_shows_with_zeros_has_them(tmp_path):
 @pytest.mark.parametrize("letters", [40_000, 200_000])
 def test_long_texts_come_back_whole_and_a_spreadsheet_refuses_them(tmp_path, suffix, letters):
     table = pd.DataFrame({"file": ["1.png", "2.png"], "note": ["x" * letters, "y"]})
-    write_manifest(table, museum(tmp_path) / f"t{suffix}")
+    write_table(table, museum(tmp_path) / f"t{suffix}")
     assert load_collection(tmp_path / f"t{suffix}").columns["note"].str.len().tolist() == [letters, 1]
     with pytest.raises(UserError, match=f"the column note of '1.png' holds {letters:,} letters.* write .csv"):
-        write_manifest(table, tmp_path / "t.xlsx")
+        write_table(table, tmp_path / "t.xlsx")
     assert not (tmp_path / "t.xlsx").exists()
 
 
@@ -317,7 +386,7 @@ def test_ids_labels_and_paths_come_back_as_they_were(suffix, works, column):
         write(folder / "labels.csv", csv_text(rows))
         before = load_collection(folder)
         assert len(before.images) == len(works) and before.quarantine.empty
-        write_manifest(manifest(before, folder), folder / f"again{suffix}")
+        write_table(manifest(before, folder), folder / f"again{suffix}")
         after = load_collection(folder / f"again{suffix}")
         pd.testing.assert_frame_equal(told(after), told(before))
 
@@ -330,6 +399,6 @@ def test_every_cell_of_a_table_comes_back(suffix, cells, column):
     table = pd.DataFrame(rows, columns=["n", f"c{column}".strip(), "d"])
     with tempfile.TemporaryDirectory() as temporary:
         path = Path(temporary) / f"t{suffix}"
-        write_manifest(table, path)
+        write_table(table, path)
         (after,) = read_sheets(path).values()
-        pd.testing.assert_frame_equal(after, table, check_names=False)
+        pd.testing.assert_frame_equal(after.table, table, check_names=False)

@@ -173,7 +173,7 @@ def test_predict_assigns_as_the_run_did_and_quarantines_the_rest(whole, tmp_path
     pictures = {path.name: path for path in sorted((tmp_path / "new").iterdir())}
     found, unreadable = prediction.predict(prediction.read(folder), pictures)
     new, old = found.set_index("id"), pd.read_csv(folder / "assignments.csv", dtype={"id": str}).set_index("id")
-    assert len(new) == 24 and (new["cluster"].astype(int) == old.loc[new.index, "cluster"]).all()
+    assert len(new) == 24 and (new["cluster_predicted"].astype(int) == old.loc[new.index, "cluster"]).all()
     np.testing.assert_allclose(new["cluster_probability"], old.loc[new.index, "probability"], atol=1e-5)
     assert [Path(path).name for path, _ in unreadable] == ["broken.png"]
 

@@ -196,7 +196,8 @@ def test_predict_takes_a_finished_run(arguments, museum, tmp_path):
     assert multitask.REPRODUCTION.main(["predict", str(run), str(museum / "images"), "--out", str(out)]) == 0
     table = pd.read_csv(out)
     assert len(table) == 60
-    assert {"style", "style_probability", "artist", "artist_probability"} <= set(table)
+    assert {"style_predicted", "style_probability", "artist_predicted", "artist_probability"} <= set(table)
+    assert set(table["style_trust"]) <= {"sure", "check", "doubtful"}
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-import xml.etree.ElementTree as ET
-import zipfile
-from collections.abc import Callable, Generator, Sequence
-from contextlib import ExitStack, closing
+from collections.abc import Callable
 from itertools import chain, islice
 from pathlib import Path
 from statistics import median_low
@@ -20,25 +17,19 @@ from typing import TYPE_CHECKING, Any
 
 from keras_art import terminal
 from keras_art.data.collection import BadCollection
+from keras_art.data.readers import workbooks
 from keras_art.data.readers.text import read_text
+from keras_art.data.readers.workbooks import SAMPLE, Sheet, as_table, header_of, read_ods, read_xlsx, text_of
 from keras_art.store.reading import LONGEST
 from keras_art.writing import meant
 
 if TYPE_CHECKING:
     import pandas as pd
 
-# Of a spreadsheet, which is a ZIP archive of XML, or of Parquet: a million rows of twenty columns stay below.
-MOST_UNPACKED = 2**30  # bytes
-MOST_TIMES = 200  # its own size; short rows of equal words are packed by 30
-MOST_CELLS = 20_000_000
-SAMPLE, SAMPLED = 20, 2**16  # rows and letters by which separator and header are found
-WIDEST = 16_384  # columns of a sheet
-ESCAPED = re.compile("_x([0-9A-Fa-f]{4})_")  # how XLSX writes a character that XML can not
-Rows = list[list[str]]
-Sheets = Generator[tuple[str, Generator[list[str], None, None]], None, None]  # names and rows
+SAMPLED = 2**16  # letters by which the separator is found
 
 
-def read_sheets(path: Path, *, latin: bool = False) -> dict[str, pd.DataFrame]:
+def read_sheets(path: Path, *, latin: bool = False) -> dict[str, Sheet]:
     """Every sheet of a file that has rows, by name; of a file without sheets one called "".
 
     Every cell is text without surrounding blanks; a column without a name is called `Unnamed: N`, as pandas does.
@@ -50,18 +41,26 @@ def read_sheets(path: Path, *, latin: bool = False) -> dict[str, pd.DataFrame]:
     Raises:
         BadCollection: it is no such table, has no rows, or columns of one name; the message names the line.
     """
-    read = TABLES.get(path.suffix.lower(), read_csv)
-    sheets = {"": read_csv(path, latin=latin)} if read is read_csv else read(path)
-    if not (full := {name: raw for name, raw in sheets.items() if not raw.empty}):
+    read = TABLES.get(path.suffix.lower(), _csv)
+    sheets = {"": _csv(path, latin)} if read is _csv else read(path)
+    if not (full := {name: sheet for name, sheet in sheets.items() if not sheet.table.empty}):
         raise BadCollection(f"{path} has no rows: write a header and one line per image")
-    for raw in full.values():
-        if twice := sorted(set(raw.columns[raw.columns.duplicated()])):
+    for sheet in full.values():
+        names = sheet.table.columns
+        if twice := sorted(set(names[names.duplicated()])):
             raise BadCollection(f"{path} has several columns called {', '.join(twice)}: rename them")
     return full
 
 
 def read_csv(path: Path, *, latin: bool = False) -> pd.DataFrame:
     """A CSV separated by `,` `;` `|` or tabs; blank lines, and titles above the header, are passed over."""
+    sheet = _csv(path, latin)
+    for line in sheet.said:
+        terminal.say(line)
+    return sheet.table
+
+
+def _csv(path: Path, latin: bool = False) -> Sheet:
     csv.field_size_limit(LONGEST)
     cells: list[list[str]] = []
     row_count = 0
@@ -75,7 +74,8 @@ def read_csv(path: Path, *, latin: bool = False) -> pd.DataFrame:
         reader = csv.reader(file, delimiter=separator, skipinitialspace=True, strict=True)
         numbered = ((reader.line_num + bool(line), [meant(c.strip()) for c in row]) for row in reader if any(row))
         first = list(islice(numbered, SAMPLE))
-        first = first[_header([row for _, row in first], path) :]
+        head, title = header_of([row for _, row in first])
+        first = first[head:]
         header = first[0][1] if first else []
         cells = [[] for _ in header]
         for number, row in chain(first[1:], numbered):
@@ -93,7 +93,7 @@ def read_csv(path: Path, *, latin: bool = False) -> pd.DataFrame:
         raise BadCollection(
             f"{path}, after {row_count} rows: {error}; a double quote within a quoted text must be doubled"
         ) from error
-    return _table(header, cells)
+    return Sheet(as_table(header, cells), said=[f"{path}: {title}"] if title else [])
 
 
 def _decoded(path: Path) -> str:
@@ -117,152 +117,15 @@ def _separator(text: str) -> str:
     return max(marks, key=sure)
 
 
-def _header(rows: Rows, path: Path) -> int:
-    """Which of the first rows is the header: the first, or one below titles of a single cell, if it looks like one."""
-    filled = [[cell for cell in row if cell] for row in rows]
-    first = next((i for i, row in enumerate(filled) if len(row) > 1), 0)
-    if first and not any(re.search(r"\.\w{2,5}$|^\d+$", cell) for cell in filled[first]):
-        terminal.say(f"{path}: {filled[0][0]!r} is passed over, for the header seems to stand below it")
-        return first
-    return 0
-
-
-def _table(header: Sequence[str], cells: Sequence[Sequence[str]]) -> pd.DataFrame:
-    """A table by its columns; two may have one name."""
-    import pandas as pd
-
-    names = [name.strip() or f"Unnamed: {i}" for i, name in enumerate(header)]
-    table = pd.DataFrame({i: pd.Series(column, dtype=str) for i, column in enumerate(cells)})
-    return table.set_axis(names, axis=1)
-
-
-def _sheets(path: Path, sheets: Sheets) -> dict[str, pd.DataFrame]:
-    """The sheets of a spreadsheet by name, each from the header on, without the blanks behind what they hold.
-
-    Raises:
-        BadCollection: it is none, or unpacks to more bytes or cells than it should.
-    """
-    kind = path.suffix[1:].upper()
-    found = {}
-    try:
-        with ExitStack() as stack, closing(sheets), zipfile.ZipFile(path) as archive:
-            size = sum(member.file_size for member in archive.infolist())
-            if size > min(MOST_UNPACKED, 2**20 + MOST_TIMES * path.stat().st_size):
-                raise BadCollection(f"{path} unpacks to {size:,} bytes, more than a table of images can be: export CSV")
-            seen = 0
-            for name, every in sheets:
-                rows: list[list[str]] = []
-                for row in stack.enter_context(closing(every)):
-                    if (seen := seen + len(row)) > MOST_CELLS:
-                        raise BadCollection(f"{path} has more than {MOST_CELLS:,} cells, blank ones too: export CSV")
-                    while row and not row[-1]:
-                        row.pop()
-                    if row:
-                        rows.append(row)
-                rows = rows[_header(rows[:SAMPLE], path) :]
-                width = max(map(len, rows), default=0)
-                filled = [row + [""] * (width - len(row)) for row in rows]
-                found[name] = _table(
-                    filled[0] if filled else [], [[row[i] for row in filled[1:]] for i in range(width)]
-                )
-    except Exception as error:  # openpyxl raises nearly anything on XML that is none of a spreadsheet's
-        if isinstance(error, BadCollection):
-            raise
-        raise BadCollection(f"{path} is no {kind} spreadsheet ({error}): save it anew, or as 'CSV UTF-8'") from error
-    return found
-
-
-def read_xlsx(path: Path) -> dict[str, pd.DataFrame]:
-    """The sheets of a spreadsheet, hidden ones last; whole numbers lose their `.0`, formulas are their last values."""
-
-    def read() -> Sheets:
-        import openpyxl
-
-        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
-        try:
-            for sheet in sorted(book.worksheets, key=lambda sheet: sheet.sheet_state != "visible"):
-                sheet.reset_dimensions()  # what it says of its own size, to which every row would be filled
-                yield sheet.title, ([_of_xlsx(cell) for cell in row] for row in sheet.iter_rows())
-        finally:
-            book.close()
-
-    return _sheets(path, read())
-
-
-def _of_xlsx(cell: Any) -> str:
-    value = cell.value
-    if value is None or cell.data_type == "e":
-        return ""
-    if isinstance(value, str):
-        return ESCAPED.sub(lambda found: chr(int(found[1], 16)), value).strip() if "_x" in value else value.strip()
-    text = _cell(value)
-    zeros = cell.number_format if isinstance(value, int | float) and text.isdigit() else ""
-    return text.zfill(len(zeros)) if zeros.strip("0") == "" else text  # shown as 0007
-
-
-def _cell(value: Any) -> str:
-    if value is None or value != value:  # NaN, of floats, decimals and times
-        return ""
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    return str(value).strip()
-
-
-def read_ods(path: Path) -> dict[str, pd.DataFrame]:
-    """The sheets of an OpenDocument spreadsheet, by the same rules."""
-
-    def read() -> Sheets:
-        with zipfile.ZipFile(path) as archive, archive.open("content.xml") as file:
-            for _, sheet in ET.iterparse(file):
-                if sheet.tag == f"{TABLE}table":
-                    yield sheet.get(f"{TABLE}name", ""), _rows_of_ods(sheet)
-
-    return _sheets(path, read())
-
-
-TABLE, TEXT, OFFICE, CALC = (
-    f"{{urn:org:documentfoundation:names:experimental:{name}:xmlns:1.0}}" if name == "calc"
-    else f"{{urn:oasis:names:tc:opendocument:xmlns:{name}:1.0}}" for name in ("table", "text", "office", "calc")
-)  # fmt: skip
-
-
-def _rows_of_ods(sheet: ET.Element) -> Generator[list[str], None, None]:
-    for row in sheet.iter(f"{TABLE}table-row"):
-        cells: list[str] = []
-        for cell in row:
-            # What is repeated to the edge of the sheet is blank, and of no use.
-            times = int(cell.get(f"{TABLE}number-columns-repeated", 1))
-            cells += [_of_ods(cell)] * min(times, WIDEST - len(cells))
-        if any(cells):
-            yield from (list(cells) for _ in range(int(row.get(f"{TABLE}number-rows-repeated", 1))))
-
-
-def _of_ods(cell: ET.Element) -> str:
-    shown = "\n".join(map(_text_of_ods, cell.findall(f"{TEXT}p"))).strip()
-    kind = cell.get(f"{OFFICE}value-type", "")
-    if cell.get(f"{CALC}value-type") == "error":
-        return ""
-    if kind in ("float", "percentage", "currency"):
-        text = _cell(float(cell.get(f"{OFFICE}value", "nan")))
-        return shown if shown.isdigit() and shown.lstrip("0") == text.lstrip("0") else text
-    return {"boolean": shown.title(), "date": cell.get(f"{OFFICE}date-value", shown)}.get(kind, shown)
-
-
-def _text_of_ods(element: ET.Element) -> str:
-    blanks = {f"{TEXT}s": " " * int(element.get(f"{TEXT}c", 1)), f"{TEXT}tab": "\t", f"{TEXT}line-break": "\n"}
-    inner = "".join(_text_of_ods(child) + (child.tail or "") for child in element)
-    return blanks.get(element.tag, "") + (element.text or "") + inner
-
-
-def read_parquet(path: Path) -> dict[str, pd.DataFrame]:
+def read_parquet(path: Path) -> dict[str, Sheet]:
     """The text, numbers and dates of a Parquet file; lists are joined by `; `, other nested columns left out."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
         claims = pq.read_metadata(path)
-        if claims.num_rows * claims.num_columns > MOST_CELLS:
-            raise BadCollection(f"{path} has more than {MOST_CELLS:,} cells: write those that name images")
+        if claims.num_rows * claims.num_columns > workbooks.MOST_CELLS:
+            raise BadCollection(f"{path} has more than {workbooks.MOST_CELLS:,} cells: write those that name images")
         table = pq.read_table(path)
     except (pa.ArrowException, OSError, ValueError) as error:
         if isinstance(error, BadCollection):
@@ -274,10 +137,10 @@ def read_parquet(path: Path) -> dict[str, pd.DataFrame]:
         if several or not (pa.types.is_nested(field.type) or pa.types.is_binary(field.type)):
             names.append(field.name)
             values = column.to_pylist()
-            cells.append(["; ".join(map(_cell, v or [])) for v in values] if several else list(map(_cell, values)))
-    return {"": _table(names, cells)}
+            cells.append(["; ".join(map(text_of, v or [])) for v in values] if several else list(map(text_of, values)))
+    return {"": Sheet(as_table(names, cells))}
 
 
-TABLES: dict[str, Callable[[Path], Any]] = {
-    ".csv": read_csv, ".tsv": read_csv, ".xlsx": read_xlsx, ".ods": read_ods, ".parquet": read_parquet,
+TABLES: dict[str, Callable[..., Any]] = {
+    ".csv": _csv, ".tsv": _csv, ".xlsx": read_xlsx, ".ods": read_ods, ".parquet": read_parquet,
 }  # fmt: skip

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +17,7 @@ from keras_art.data.readers.files import Finder
 from keras_art.data.readers.folders import split_folders
 from keras_art.data.readers.spreadsheets import read_sheets
 from keras_art.data.readers.text import unescape
+from keras_art.data.readers.workbooks import Sheet
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,6 +32,63 @@ MOST_VIEWS = 10  # images that share an id, on average, up to which it is taken 
 SPLIT_COLUMNS = ("split", "set", "subset", "partition")
 
 
+@dataclass(frozen=True)
+class Rows:
+    """A table as its owner has it, every row in its place, and which image each row means.
+
+    Attributes:
+        raw: all of its columns, all text.
+        image: the column that names the images.
+        paths: absolute, "" where there is no such image.
+        finder: which has looked for them.
+        sheet: the name of the sheet, "" of a file without sheets.
+        places: as of `workbooks.Sheet.rows`.
+    """
+
+    raw: pd.DataFrame
+    image: str
+    paths: list[str]
+    finder: Finder
+    sheet: str
+    places: Sequence[int]
+
+    @property
+    def ids(self) -> str:
+        """The column whose cells are the rows' ids: `id`, whatever its case, or else the one that names the images."""
+        return next((column for column in self.raw.columns if column.lower() == "id"), self.image)
+
+
+def read_rows(
+    path: Path,
+    name: str,
+    card: cards.DatasetCard | None = None,
+    *,
+    base: Path | None = None,
+    need_images: bool = True,
+    sheet: str = "",
+) -> Rows:
+    """Reads a CSV, XLSX, ODS or Parquet file whose rows name images, as it stands.
+
+    Args:
+        base: what paths and the card's `images` are relative to; without it the table's folder.
+        sheet: of a file that has several; "": the first one whose rows name images.
+
+    Raises:
+        BadCollection: it is no such table, has no such sheet, or no column names images that are there.
+    """
+    columns = card.columns if card else {}
+    folder = (base or path.parent).resolve()
+    images = next((folder / place for place in (card.images if card else ()) if (folder / place).is_dir()), folder)
+    finder = Finder(folder, images)
+    sheets = _named(path, read_sheets(path, latin=card is not None), sheet)
+    sheet, image_column = _sheet(path, sheets, finder, columns, need_images=need_images)
+    raw = sheets[sheet].table
+    paths = _find_all(finder, raw[image_column].tolist(), name)
+    if need_images and not any(paths):
+        raise BadCollection(f"none of the {len(raw)} images that {path} names exists below {images}")
+    return Rows(raw, image_column, paths, finder, sheet, sheets[sheet].rows)
+
+
 def from_table(
     path: Path,
     name: str,
@@ -36,27 +96,21 @@ def from_table(
     *,
     base: Path | None = None,
     need_images: bool = True,
+    sheet: str = "",
 ) -> Collection:
-    """Reads a CSV, XLSX, ODS or Parquet file whose rows name images; see `load_collection`.
-
-    Args:
-        base: what paths and the card's `images` are relative to; without it the table's folder.
+    """A collection from a table whose rows name images; see `load_collection`, and for the arguments `read_rows`.
 
     Raises:
-        BadCollection: it is no such table, no column names images, or one that gives the split says something else.
+        BadCollection: as `read_rows`, or a column that gives the split says something else.
     """
     columns = card.columns if card else {}
-    folder = (base or path.parent).resolve()
-    images = next((folder / place for place in (card.images if card else ()) if (folder / place).is_dir()), folder)
-    finder = Finder(folder, images)
-    raw, image_column = _sheet(path, finder, columns, latin=card is not None, need_images=need_images)
+    found = read_rows(path, name, card, base=base, need_images=need_images, sheet=sheet)
+    raw, image_column, paths, finder = found.raw, found.image, found.paths, found.finder
+    folder = finder.base
     lower = {column.lower(): column for column in raw.columns}
     cells = raw[image_column].tolist()
-    paths = _find_all(finder, cells, name)
-    if need_images and not any(paths):
-        raise BadCollection(f"none of the {len(raw)} images that {path} names exists below {images}")
-    there = [bool(found) or not need_images for found in paths]
-    id_column = columns.get("id") or lower.get("id") or image_column
+    there = [bool(place) or not need_images for place in paths]
+    id_column = columns.get("id") or found.ids
     object_column = "" if columns else next((lower[name] for name in OBJECT_COLUMNS if name in lower), "")
     numbers = raw[id_column][there]
     if "id" not in columns and id_column != image_column and numbers.duplicated().any():
@@ -69,11 +123,11 @@ def from_table(
         column: column for column in raw.columns if column not in ours_alone and not column.startswith("Unnamed:")
     }
     ids = raw[id_column].tolist()
-    problems = [(ids[i], cells[i], finder.why_not(cells[i])) for i, found in enumerate(there) if not found]
-    raw, paths = raw[there], [found for found, kept in zip(paths, there, strict=True) if kept]
+    problems = [(ids[i], cells[i], finder.why_not(cells[i])) for i, is_there in enumerate(there) if not is_there]
+    raw, paths = raw[there], [place for place, kept in zip(paths, there, strict=True) if kept]
     # A table that lies elsewhere chooses from the images; one above them is meant to know them all.
-    below = [found for found in paths if found.startswith(f"{folder}{os.sep}")]
-    problems += [(os.path.basename(found), found, reason) for found, reason in finder.unlabelled(below)]
+    below = [place for place in paths if place.startswith(f"{folder}{os.sep}")]
+    problems += [(os.path.basename(place), place, reason) for place, reason in finder.unlabelled(below)]
     ours = {"id": raw[id_column].tolist(), "path": paths}
     if object_column:
         ours["object"] = raw[object_column].where(raw[object_column] != "", raw[id_column]).tolist()
@@ -151,37 +205,57 @@ def _find_all(finder: Finder, cells: list[str], name: str) -> list[str]:
     return [found or other for found, other in zip(sure, far, strict=True)]
 
 
-def _sheet(
-    path: Path, finder: Finder, columns: Mapping[str, str], *, latin: bool, need_images: bool
-) -> tuple[pd.DataFrame, str]:
-    """The first sheet of a table one of whose columns names images, and that column.
+def _named(path: Path, sheets: dict[str, Sheet], wanted: str) -> dict[str, Sheet]:
+    """The sheet that is asked for, or all of them.
 
     Raises:
-        BadCollection: there is none; what is said is of the first sheet.
+        BadCollection: naming those there are.
     """
-    sheets = read_sheets(path, latin=latin)
-    found, problems = [], []
-    for name, raw in sheets.items():
+    if not wanted or wanted in sheets:
+        return {wanted: sheets[wanted]} if wanted else sheets
+    if "" in sheets:
+        raise BadCollection(f"{path} has no sheets: leave out --sheet {wanted}")
+    near = difflib.get_close_matches(wanted, sheets, n=1)
+    meant = f": did you mean {near[0]!r}?" if near else ""
+    raise BadCollection(f"{path} has no sheet {wanted!r} with rows; it has {', '.join(map(repr, sheets))}{meant}")
+
+
+def _sheet(
+    path: Path, sheets: dict[str, Sheet], finder: Finder, columns: Mapping[str, str], *, need_images: bool
+) -> tuple[str, str]:
+    """The first sheet one of whose columns names images, and that column; says how it was read.
+
+    Raises:
+        BadCollection: there is none; what is said is of the sheet with most cells.
+    """
+    found, problems = [], {}
+    for name, sheet in sheets.items():
+        raw = sheet.table
+        where = f"{path}, sheet {name!r}," if len(sheets) > 1 else f"{path}"
         if missing := [column for column in columns.values() if column not in raw.columns]:
-            problems.append(
-                f"{path} lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)}; it has "
+            problems[raw.size] = (
+                f"{where} lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)}; it has "
                 f"{', '.join(raw.columns)}"
             )
             continue
         try:
-            found.append((name, columns.get("image") or _image_column(raw, finder, path, need_images=need_images)))
+            column = columns.get("image") or _image_column(raw, finder, where, need_images=need_images)
+            found.append((name, column))
         except BadCollection as error:
-            problems.append(str(error))
+            problems[raw.size] = str(error)
     if not found:
-        raise BadCollection(problems[0])
-    sheet, column = found[0]
+        raise BadCollection(problems[max(problems)])
+    taken, column = found[0]
     if len(sheets) > 1:
-        others = ", ".join(repr(name) for name in sheets if name != sheet)
-        terminal.say(f"{path}: the sheet {sheet!r} is read, not {others}")
-    return sheets[sheet], column
+        others = ", ".join(repr(name) for name in sheets if name != taken)
+        more = "; --sheet names another" if len(found) > 1 else ""
+        terminal.say(f"{path}: the sheet {taken!r} is read, not {others}{more}")
+    for line in sheets[taken].said:
+        terminal.say(line)
+    return taken, column
 
 
-def _image_column(raw: pd.DataFrame, finder: Finder, path: Path, *, need_images: bool) -> str:
+def _image_column(raw: pd.DataFrame, finder: Finder, where: str, *, need_images: bool) -> str:
     """The column that names the most files; well-known names win ties. Paths first: names need a walk of the disk."""
     sample = raw.iloc[:: len(raw) // 500 + 1]
 
@@ -194,7 +268,7 @@ def _image_column(raw: pd.DataFrame, finder: Finder, path: Path, *, need_images:
         if found[best][0] or (found[best][1] and not need_images):
             return best
     raise BadCollection(
-        f"no column of {path} names images that exist below {path.parent} (first row: {dict(raw.iloc[0, :6])}). Put "
+        f"no column of {where} names images that exist below {finder.base} (first row: {dict(raw.iloc[0, :6])}). Put "
         f"the images beside the CSV, or write paths relative to it, or absolute ones; a name that several images share "
         f"counts for none of them."
     )

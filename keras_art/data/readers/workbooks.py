@@ -1,0 +1,290 @@
+"""XLSX and ODS files: their sheets as tables of text, and a sheet's rows as they stand there.
+
+A cell that is merged over several rows speaks for each of them: its text is taken for all, and a person is told.
+"""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ET
+import zipfile
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from keras_art.data.collection import BadCollection
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# Of a spreadsheet, which is a ZIP archive of XML, or of Parquet: a million rows of twenty columns stay below.
+MOST_UNPACKED = 2**30  # bytes
+MOST_TIMES = 200  # its own size; short rows of equal words are packed by 30
+MOST_CELLS = 20_000_000
+SAMPLE = 20  # rows by which the header is found
+DEEPEST = 3  # rows of a header
+WIDEST = 16_384  # columns of a sheet
+ESCAPED = re.compile("_x([0-9A-Fa-f]{4})_")  # how XLSX writes a character that XML can not
+MERGED = re.compile(rb'<(?:\w+:)?mergeCell\s[^>]*?ref="([A-Z]{1,3})(\d{1,7}):([A-Z]{1,3})(\d{1,7})"')
+LINKED = re.compile(r"\.\w{2,5}$|^\d+$")  # what no header has: the name of a file, a number
+Merge = tuple[int, int, int]  # a column, and the first and the last row, all from 0
+Rows = list[list[str]]
+Sheets = Generator[tuple[str, Generator[list[str], None, None], list[Merge]], None, None]
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A sheet as it was read.
+
+    Attributes:
+        table: every cell is text without surrounding blanks.
+        rows: where its header and each of its rows stand in the file, from 1; empty for kinds without sheets.
+        said: what a person should know of how it was read.
+    """
+
+    table: pd.DataFrame
+    rows: Sequence[int] = ()
+    said: Sequence[str] = ()
+
+
+def header_of(rows: Rows) -> tuple[int, str]:
+    """Which of the first rows is the header, and what is passed over above it.
+
+    The first row, or, below titles that fill less than half of the cells that others do, the first one that looks like
+    a header.
+    """
+    filled = [[cell for cell in row if cell] for row in rows]
+    most = max(map(len, filled), default=0)
+    first = next((i for i, row in enumerate(filled) if len(row) >= max(2, most / 2)), 0)
+    if first and not any(LINKED.search(cell) for cell in filled[first]):
+        above = next(row[0] for row in filled if row)
+        return first, f"{above!r} is passed over, for the header seems to stand below it"
+    return 0, ""
+
+
+def as_table(header: Sequence[str], cells: Sequence[Sequence[str]]) -> pd.DataFrame:
+    """A table by its columns; two may have one name."""
+    import pandas as pd
+
+    names = [name.strip() or f"Unnamed: {i}" for i, name in enumerate(header)]
+    table = pd.DataFrame({i: pd.Series(column, dtype=str) for i, column in enumerate(cells)})
+    return table.set_axis(names, axis=1)
+
+
+def _sheets(path: Path, sheets: Sheets) -> dict[str, Sheet]:
+    """The sheets of a spreadsheet by name, each from the header on, without the blanks behind what they hold.
+
+    Raises:
+        BadCollection: it is none, or unpacks to more bytes or cells than it should.
+    """
+    kind = path.suffix[1:].upper()
+    found = {}
+    try:
+        with ExitStack() as stack, closing(sheets), zipfile.ZipFile(path) as archive:
+            size = sum(member.file_size for member in archive.infolist())
+            if size > min(MOST_UNPACKED, 2**20 + MOST_TIMES * path.stat().st_size):
+                raise BadCollection(f"{path} unpacks to {size:,} bytes, more than a table of images can be: export CSV")
+            seen = 0
+            for name, every, merges in sheets:
+                rows: Rows = []
+                places: list[int] = []
+                carried: dict[int, tuple[int, str]] = {}  # column -> up to which row it says what
+                begin: dict[int, list[Merge]] = {}
+                for merge in merges:
+                    begin.setdefault(merge[1], []).append(merge)
+                for place, row in enumerate(stack.enter_context(closing(every))):
+                    if (seen := seen + len(row)) > MOST_CELLS:
+                        raise BadCollection(f"{path} has more than {MOST_CELLS:,} cells, blank ones too: export CSV")
+                    _carry(row, place, begin.get(place, []), carried)
+                    while row and not row[-1]:
+                        row.pop()
+                    if row:
+                        rows.append(row)
+                        places.append(place + 1)
+                found[name] = _sheet(path, name, rows, places, merges)
+    except Exception as error:  # openpyxl raises nearly anything on XML that is none of a spreadsheet's
+        if isinstance(error, BadCollection):
+            raise
+        raise BadCollection(f"{path} is no {kind} spreadsheet ({error}): save it anew, or as 'CSV UTF-8'") from error
+    return found
+
+
+def _carry(row: list[str], place: int, begin: Sequence[Merge], carried: dict[int, tuple[int, str]]) -> None:
+    """Fills the cells of a row that are merged with one above, and keeps what is merged with those below."""
+    for column, (last, text) in list(carried.items()):
+        if place > last:
+            del carried[column]
+        elif text:
+            row += [""] * (column + 1 - len(row))
+            row[column] = row[column] or text
+    for column, _, last in begin:
+        carried[column] = last, row[column] if column < len(row) else ""
+
+
+def _sheet(path: Path, name: str, rows: Rows, places: list[int], merges: list[Merge]) -> Sheet:
+    head, title = header_of(rows[:SAMPLE])
+    rows, places = rows[head:], places[head:]
+    said = [f"{path}: {title}"] if title else []
+    width = max(map(len, rows), default=0)
+    filled = [row + [""] * (width - len(row)) for row in rows]
+    # A header of two rows has cells that are merged over both.
+    top = places[0] - 1 if places else -1
+    deep = 1 + max((last - top for _, first, last in merges if first == top and last - top < DEEPEST), default=0)
+    names = [" ".join(dict.fromkeys(filter(None, column))) for column in zip(*filled[:deep], strict=True)]
+    filled, places = filled[deep:], places[:1] + places[deep:]
+    table = as_table(names, [[row[i] for row in filled] for i in range(width)])
+    below = [merge for merge in merges if places and merge[1] >= places[0]]  # of rows, none of the header
+    if below:
+        column, first, last = min(below, key=lambda merge: (merge[1], merge[0]))
+        said.append(
+            f"{path}, sheet {name!r}: {len(below):,} cell{'s' * (len(below) > 1)} merged over several rows, first "
+            f"{letters(column)}{first + 1}:{letters(column)}{last + 1}; what they say is taken for each of their rows"
+        )
+    return Sheet(table, places, said)
+
+
+def letters(column: int) -> str:
+    """What a spreadsheet calls a column, from 0: `A`, `Z`, `AA`."""
+    text = ""
+    column += 1
+    while column:
+        column, rest = divmod(column - 1, 26)
+        text = chr(65 + rest) + text
+    return text
+
+
+def read_xlsx(path: Path) -> dict[str, Sheet]:
+    """The sheets of a spreadsheet, hidden ones last; whole numbers lose their `.0`, formulas are their last values."""
+
+    def read() -> Sheets:
+        import openpyxl
+
+        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+        try:
+            for sheet in sorted(book.worksheets, key=lambda sheet: sheet.sheet_state != "visible"):
+                sheet.reset_dimensions()  # what it says of its own size, to which every row would be filled
+                rows = ([_of_xlsx(cell) for cell in row] for row in sheet.iter_rows())
+                yield sheet.title, rows, _merged(path, sheet._worksheet_path)
+        finally:
+            book.close()
+
+    return _sheets(path, read())
+
+
+def _merged(path: Path, member: str) -> list[Merge]:
+    """The cells of a sheet that are merged over several rows, which openpyxl does not tell of a file it streams."""
+    found, rest = [], b""
+    with zipfile.ZipFile(path) as archive, archive.open(member.lstrip("/")) as file:
+        while piece := file.read(1 << 20):
+            text = rest + piece
+            for match in MERGED.finditer(text):
+                found.append((match[1], int(match[2]) - 1, int(match[4]) - 1))
+            rest = text[-200:] if len(text) > 200 else text
+    return sorted({(_number(column), first, last) for column, first, last in found if last > first})
+
+
+def _number(column: bytes) -> int:
+    number = 0
+    for letter in column:
+        number = 26 * number + letter - 64
+    return number - 1
+
+
+def rows_of_xlsx(path: Path, sheet: str) -> Iterator[list[tuple[Any, str]]]:
+    """Every row of a sheet, blank ones too: of each cell the value as openpyxl has it, and its number format.
+
+    Formulas are their last values.
+    """
+    import openpyxl
+
+    book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+    try:
+        found = book[sheet]
+        found.reset_dimensions()
+        for row in found.iter_rows():
+            yield [(cell.value, cell.number_format if cell.value is not None else "General") for cell in row]
+    finally:
+        book.close()
+
+
+def _of_xlsx(cell: Any) -> str:
+    value = cell.value
+    if value is None or cell.data_type == "e":
+        return ""
+    if isinstance(value, str):
+        return ESCAPED.sub(lambda found: chr(int(found[1], 16)), value).strip() if "_x" in value else value.strip()
+    text = text_of(value)
+    zeros = cell.number_format if isinstance(value, int | float) and text.isdigit() else ""
+    return text.zfill(len(zeros)) if zeros.strip("0") == "" else text  # shown as 0007
+
+
+def text_of(value: Any) -> str:
+    """A cell as text; "" for nothing, and for a number that is none."""
+    if value is None or value != value:  # NaN, of floats, decimals and times
+        return ""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return str(value).strip()
+
+
+def read_ods(path: Path) -> dict[str, Sheet]:
+    """The sheets of an OpenDocument spreadsheet, by the same rules."""
+
+    def read() -> Sheets:
+        with zipfile.ZipFile(path) as archive, archive.open("content.xml") as file:
+            for _, sheet in ET.iterparse(file):
+                if sheet.tag == f"{TABLE}table":
+                    yield sheet.get(f"{TABLE}name", ""), _rows_of_ods(sheet), _merged_in_ods(sheet)
+
+    return _sheets(path, read())
+
+
+TABLE, TEXT, OFFICE, CALC = (
+    f"{{urn:org:documentfoundation:names:experimental:{name}:xmlns:1.0}}" if name == "calc"
+    else f"{{urn:oasis:names:tc:opendocument:xmlns:{name}:1.0}}" for name in ("table", "text", "office", "calc")
+)  # fmt: skip
+
+
+def _rows_of_ods(sheet: ET.Element) -> Generator[list[str], None, None]:
+    for row in sheet.iter(f"{TABLE}table-row"):
+        cells: list[str] = []
+        for cell in row:
+            # What is repeated to the edge of the sheet is blank, and of no use.
+            times = int(cell.get(f"{TABLE}number-columns-repeated", 1))
+            cells += [_of_ods(cell)] * min(times, WIDEST - len(cells))
+        times = int(row.get(f"{TABLE}number-rows-repeated", 1))
+        if any(cells) or times == 1:  # blank to the edge of the sheet
+            yield from (list(cells) for _ in range(times))
+
+
+def _merged_in_ods(sheet: ET.Element) -> list[Merge]:
+    """The same of an OpenDocument sheet; rows as `_rows_of_ods` counts them."""
+    found, place = [], 0
+    for row in sheet.iter(f"{TABLE}table-row"):
+        column = 0
+        for cell in row:
+            if (rows := int(cell.get(f"{TABLE}number-rows-spanned", 1))) > 1:
+                found.append((column, place, place + rows - 1))
+            column += int(cell.get(f"{TABLE}number-columns-repeated", 1))
+        times = int(row.get(f"{TABLE}number-rows-repeated", 1))
+        place += times if times == 1 or any(map(_of_ods, row)) else 0
+    return found
+
+
+def _of_ods(cell: ET.Element) -> str:
+    shown = "\n".join(map(_text_of_ods, cell.findall(f"{TEXT}p"))).strip()
+    kind = cell.get(f"{OFFICE}value-type", "")
+    if cell.get(f"{CALC}value-type") == "error":
+        return ""
+    if kind in ("float", "percentage", "currency"):
+        text = text_of(float(cell.get(f"{OFFICE}value", "nan")))
+        return shown if shown.isdigit() and shown.lstrip("0") == text.lstrip("0") else text
+    return {"boolean": shown.title(), "date": cell.get(f"{OFFICE}date-value", shown)}.get(kind, shown)
+
+
+def _text_of_ods(element: ET.Element) -> str:
+    blanks = {f"{TEXT}s": " " * int(element.get(f"{TEXT}c", 1)), f"{TEXT}tab": "\t", f"{TEXT}line-break": "\n"}
+    inner = "".join(_text_of_ods(child) + (child.tail or "") for child in element)
+    return blanks.get(element.tag, "") + (element.text or "") + inner

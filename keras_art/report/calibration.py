@@ -1,0 +1,127 @@
+"""Whether probabilities mean what they say: of works called 0.8, eight in ten should be right.
+
+Guo et al., *On Calibration of Modern Neural Networks*, ICML 2017: the expected calibration error (its equation 3) and
+temperature scaling (its section 4.2), one number per task that is fitted on validation images and changes no decision.
+NumPy in, floats out.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+BINS = 15  # as in the paper's experiments
+EPSILON = 1e-7  # as in `metrics`
+COLDEST, WARMEST = 0.05, 20.0  # temperatures; a network that is nearly always right has no best one
+# What a person is told of one prediction -> the probability, made true by the temperature, from which on.
+TRUST = {"sure": 0.9, "check": 0.5, "doubtful": 0.0}
+
+
+def cooled(probabilities: np.ndarray, temperature: float) -> np.ndarray:
+    """Probabilities as a softmax of their logits over a temperature says them; the order of the classes stays.
+
+    Args:
+        probabilities: (n, classes) floats in [0, 1], rows of sum 1.
+        temperature: above 0; above 1 it takes confidence away.
+    """
+    logits = np.log(np.clip(np.asarray(probabilities, np.float64), EPSILON, 1.0)) / temperature
+    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return exponentials / exponentials.sum(axis=1, keepdims=True)
+
+
+def temperature_of(labels: np.ndarray, probabilities: np.ndarray) -> float:
+    """The temperature whose probabilities give these labels the smallest cross-entropy, in [COLDEST, WARMEST].
+
+    Args:
+        labels: (n,) integers in [0, classes), n at least 1.
+        probabilities: (n, classes) of images that nothing was trained on.
+    """
+    from scipy.optimize import minimize_scalar
+
+    rows = np.arange(len(labels))
+
+    def loss(logarithm: float) -> float:
+        true = cooled(probabilities, math.exp(logarithm))[rows, labels]
+        return float(-np.log(np.clip(true, EPSILON, 1.0)).mean())
+
+    bounds = (math.log(COLDEST), math.log(WARMEST))
+    return float(math.exp(minimize_scalar(loss, bounds=bounds, method="bounded").x))
+
+
+def expected_error(labels: np.ndarray, probabilities: np.ndarray, bins: int = BINS) -> float:
+    """How far confidence and accuracy lie apart, a mean over bins of equal width, in [0, 1].
+
+    Args:
+        labels: (n,) integers in [0, classes), n at least 1.
+        probabilities: (n, classes).
+    """
+    confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
+    place = np.minimum(np.ceil(confidence * bins).astype(int), bins) - 1
+    apart = np.bincount(place, confidence, bins) - np.bincount(place, right, bins)
+    return float(np.abs(apart).sum() / len(labels))
+
+
+def trust_of(confidence: np.ndarray) -> list[str]:
+    """A word of `TRUST` for each of some probabilities, which a temperature has made true."""
+    return [next(word for word, least in TRUST.items() if value >= least) for value in confidence.tolist()]
+
+
+def calibration(val: tuple[np.ndarray, np.ndarray], test: tuple[np.ndarray, np.ndarray]) -> dict[str, Any] | None:
+    """One task's temperature, fitted on validation images, and what it is worth on test images; None without either.
+
+    Args:
+        val: labels (n,) and probabilities (n, classes); labels below 0 are unknown and do not count.
+        test: the same.
+
+    Returns:
+        `temperature`; `n_val` and `n_test`, counts; `ece` and `ece_calibrated`, the expected calibration error of the
+        test images before and after; and `trust`, for each word of `TRUST` how many test images it is said of, and how
+        many of these are right.
+    """
+    (val_labels, val_found), (labels, found) = ((known[known >= 0], p[known >= 0]) for known, p in (val, test))
+    if not (len(val_labels) and len(labels) and np.isfinite(val_found).all() and np.isfinite(found).all()):
+        return None
+    temperature = temperature_of(val_labels, val_found)
+    after = cooled(found, temperature)
+    said, right = np.array(trust_of(after.max(axis=1))), after.argmax(axis=1) == labels
+    return {
+        "temperature": temperature,
+        "n_val": len(val_labels),
+        "n_test": len(labels),
+        "ece": expected_error(labels, found),
+        "ece_calibrated": expected_error(labels, after),
+        "trust": {word: [int((said == word).sum()), int(right[said == word].sum())] for word in TRUST},
+    }
+
+
+def is_calibration(value: Any) -> bool:
+    """Whether a value, read from a file, is what `calibration` makes."""
+    if not isinstance(value, Mapping):
+        return False
+    numbers = [value.get(name) for name in ("temperature", "ece", "ece_calibrated", "n_val", "n_test")]
+    if not all(isinstance(number, int | float) and not isinstance(number, bool) for number in numbers):
+        return False
+    if not COLDEST <= value["temperature"] <= WARMEST:
+        return False
+    trust = value.get("trust")
+    return isinstance(trust, Mapping) and all(
+        isinstance(pair, list) and len(pair) == 2 and all(type(number) is int for number in pair)
+        for pair in map(trust.get, TRUST)
+    )
+
+
+def told(task: str, found: Mapping[str, Any]) -> str:
+    """What a person should know of a task's calibration before its probabilities are read."""
+    words = [
+        f"{word} {count} ({right / count:.0%} of them right)" if count else f"{word} 0"
+        for word in TRUST
+        for count, right in [found["trust"][word]]
+    ]
+    return (
+        f"{task}: calibrated on {found['n_val']:,} validation images (temperature {found['temperature']:.2f}). "
+        f"Expected calibration error on {found['n_test']:,} test images: {found['ece']:.1%} before, "
+        f"{found['ece_calibrated']:.1%} after. Said of those: {', '.join(words)}"
+    )
