@@ -8,6 +8,8 @@
     manifests    a collection as .csv, .xlsx or .parquet
     work         compute what studies have asked of a store, beside whoever else does
     predict      what a finished run says of new pictures
+    map          a collection as a page to look through: every picture near those that it is like
+    neighbours   which works look like this one
     adain        style transfer: train a decoder, stylise pictures
     tickets      lottery tickets as files: list, show, export
     store        the upkeep of a folder of runs: check, size, prune, move
@@ -25,8 +27,8 @@ from collections.abc import Sequence
 # Of keras_art.commands.
 VERBS = {
     "cards": "cards", "fetch": "fetch", "doctor": "doctor", "leaks": "leaks", "curate": "curation",
-    "manifests": "manifests", "predict": "predict", "work": "work", "adain": "adain", "tickets": "tickets",
-    "store": "store",
+    "manifests": "manifests", "predict": "predict", "map": "map", "neighbours": "neighbours",
+    "work": "work", "adain": "adain", "tickets": "tickets", "store": "store",
 }  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -61,6 +62,14 @@ class Seen:
         if self.page.evaluate(f"() => window.{MARK} !== undefined"):
             found.append("text was executed")
         return found
+
+    def until(self, expression: str, seconds: float = 60) -> Any:
+        """Waits until an expression of the page is true, and gives its value; also where a policy forbids `eval`."""
+        deadline = time.monotonic() + seconds
+        while not (value := self.page.evaluate(expression)):
+            assert time.monotonic() < deadline, f"{expression} is still {value!r} after {seconds} s"
+            self.page.wait_for_timeout(20)
+        return value
 
 
 def hostile(n: int = 0) -> str:

@@ -29,7 +29,7 @@ from keras_art.store.sums import hash_of
 from keras_art.writing import PART, beside
 
 PROG = "python -m keras_art store"
-MADE_AGAIN = ("features", "taps")  # of cache/, from what the store has
+MADE_AGAIN = ("features", "taps", "maps")  # of cache/, from what the store has
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import hashlib
 import json
 import time
 from collections.abc import Callable
@@ -18,6 +17,7 @@ import pandas as pd
 from keras_art.data import tasks
 from keras_art.data.collection import described_by
 from keras_art.learning import features, probes, training
+from keras_art.learning.vectors import features_folder, made_by
 from keras_art.learning.weights import begins_diverged, load_network
 from keras_art.networks import backbones, heads
 from keras_art.networks.trained import ModelCard, provenance, save
@@ -27,9 +27,9 @@ from keras_art.store.reading import read_json
 from keras_art.store.runs import Store
 from keras_art.store.sums import Damaged, write_sealed
 from keras_art.study.config import written
-from keras_art.study.kinds.classifier import ClassifierRun, label
+from keras_art.study.kinds.classifier import ClassifierRun
 from keras_art.terminal import Tell
-from keras_art.writing import csv_text, slug, write
+from keras_art.writing import csv_text, write
 
 ON = ("network", "weights", "preprocessing", "frozen_bn", "bn_momentum", "seed", "precision")  # what makes features
 
@@ -167,11 +167,7 @@ def network_features(
     tell: Tell = lambda line, share: None,
 ) -> tuple[np.ndarray, np.ndarray, dict[str, int]]:
     """Cached features, each image's row in them, and the width and parameters of the network they come from."""
-    what: list[Any] = [str(run.network), str(run.weights), run.preprocessing, run.image_size, run.resize, run.precision]
-    if run.weights == "none":
-        what.append(run.seed)
-    folder = store.root / "cache" / "features"
-    folder /= f"{slug(label(run.network))}-{hashlib.sha256(json.dumps(what).encode()).hexdigest()[:8]}"
+    folder = features_folder(store, run)
     inputs, places = features.cached_features(
         folder,
         load,
@@ -185,7 +181,7 @@ def network_features(
     try:
         network = read_json(folder / "network.json", fields=fields)
     except Damaged:  # or not there yet
-        network = {**_describe(load()), "of": what}
+        network = {**_describe(load()), "of": made_by(run)}
         write_sealed(folder, {"network.json": json.dumps(network).encode()})
     return inputs, places, network
 

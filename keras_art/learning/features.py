@@ -9,24 +9,21 @@ from __future__ import annotations
 
 import math
 import shutil
-import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import keras
 import numpy as np
 
+from keras_art.learning.vectors import Progress, kept_vectors
 from keras_art.networks.backbones import Backbone, gigamacs
 from keras_art.networks.heads import feature_extractor
 from keras_art.pictures.pipeline import Batches
-from keras_art.store.segments import Segments
 
 FEATURES, TAPS = 1024, 256  # images between two savings
-COLUMNS = ("sha256", "row", "crc32")
 # Multiply-accumulates of the backbone to one value of its taps from which on reading is faster than computing. VGG16
 # has 2,900 and ResNet50 2,600 at 64 pixels, SqueezeNet 500.
 PAYS = 1500.0
-Progress = Callable[[int, int], None]
 
 
 def cached_features(
@@ -55,9 +52,9 @@ def cached_features(
 
     def extractor() -> Callable[[np.ndarray], np.ndarray]:
         model = feature_extractor(build())
-        return lambda chunk: _said(model, pixels, chunk, batch_size).astype(np.float32)
+        return lambda chunk: said(model, pixels, chunk, batch_size).astype(np.float32)
 
-    return _cached(folder, np.dtype(np.float32), extractor, rows, sha256, FEATURES, progress)
+    return kept_vectors(folder, np.dtype(np.float32), extractor, rows, sha256, FEATURES, progress)
 
 
 def cached_taps(
@@ -85,52 +82,16 @@ def cached_taps(
 
     def reader() -> Callable[[np.ndarray], np.ndarray]:
         given = keras.Model(model.input, _given(model))
-        return lambda chunk: np.clip(_said(given, pixels, chunk, batch_size), -65504, 65504).astype(np.float16)
+        return lambda chunk: np.clip(said(given, pixels, chunk, batch_size), -65504, 65504).astype(np.float16)
 
-    return _cached(folder, np.dtype(np.float16), reader, rows, sha256, TAPS, progress)
-
-
-def _cached(
-    folder: Path,
-    dtype: np.dtype,
-    begin: Callable[[], Callable[[np.ndarray], np.ndarray]],
-    rows: np.ndarray,
-    sha256: Sequence[str],
-    chunk: int,
-    progress: Progress,
-) -> tuple[np.ndarray, np.ndarray]:
-    """The values of images in a folder of `Segments`, once those are computed that it lacks or that are damaged.
-
-    Args:
-        begin: gives what computes (n, width) values of rows (n,); called only if an image is missing.
-    """
-    kept = Segments(folder, COLUMNS)
-    with kept.lock():
-        known = kept.lines()
-        wrong = set(kept.wrong(known[name][1] for name in sha256 if name in known))
-        known = {name: line for name, line in known.items() if line[1] not in wrong}
-        missing = {name: row for name, row in zip(sha256, rows, strict=True) if name not in known}
-        if missing:
-            compute = begin()
-            names, todo = list(missing), np.array(list(missing.values()))
-            said = compute(todo[:chunk])
-            with kept.writing(said[0].nbytes) as writer:
-                for start in range(0, len(names), chunk):
-                    said = compute(todo[start : start + chunk]) if start else said
-                    content = [row.tobytes() for row in said]
-                    lines = [(names[start + i], writer.rows + i, zlib.crc32(row)) for i, row in enumerate(content)]
-                    writer.append(content, lines)
-                    progress(start + len(content), len(names))
-            known = kept.lines()
-    width = kept.row_bytes // dtype.itemsize
-    return kept.mapped(dtype, (width,)), np.array([known[name][1] for name in sha256])
+    return kept_vectors(folder, np.dtype(np.float16), reader, rows, sha256, TAPS, progress)
 
 
-def _said(model: keras.Model, pixels: np.ndarray, rows: np.ndarray, batch_size: int) -> np.ndarray:
+def said(model: keras.Model, pixels: np.ndarray, rows: np.ndarray, batch_size: int) -> np.ndarray:
     """Everything a model says of images, (n, values), several outputs flattened end to end."""
     batches = Batches(pixels, rows, np.zeros_like(rows), batch_size)
-    said = keras.tree.flatten(model.predict(batches.epochs(), verbose=0))
-    return np.concatenate([part.reshape(len(rows), -1) for part in said], axis=1)
+    parts = keras.tree.flatten(model.predict(batches.epochs(), verbose=0))
+    return np.concatenate([part.reshape(len(rows), -1) for part in parts], axis=1)
 
 
 def values(head: keras.Model) -> int:

@@ -143,6 +143,20 @@ def predict(
     return pd.concat(tables, ignore_index=True), unreadable
 
 
+def describing(trained: Trained) -> keras.Model:
+    """Pixels as they are stored, (batch, image_size, image_size, 3) in [0, 255] -> what the model sees, then says.
+
+    That is `last_features`, and each task's probabilities in the order of the card.
+    """
+    size, crop = trained.card.image_size, trained.card.crop
+    features = heads.last_features(trained.model)
+    pixels = keras.Input((size, size, 3), name="stored")
+    begin = (size - crop) // 2 if crop else 0
+    middle = pixels[:, begin : begin + crop, begin : begin + crop] if crop else pixels
+    said = trained.model(middle)
+    return keras.Model(pixels, [features(middle), *(said[task] for task in trained.card.classes)], name="describing")
+
+
 def _decoded(
     pictures: Mapping[str, Path], card: ModelCard
 ) -> Iterator[tuple[int, dict[str, np.ndarray], list[tuple[str, str]]]]:

@@ -32,6 +32,49 @@ def backbone_of(classifier: keras.Model) -> keras.Model:
     raise BadBackbone(f"the model {classifier.name} is no classifier that stands on a network")
 
 
+def last_features(classifier: keras.Model) -> keras.Model:
+    """What a classifier sees in an image before it decides: the same pixels -> (batch, width).
+
+    Of one task that is what the last layer with weights is given, of several the last vector that all of them share;
+    what is no vector is `pooled`.
+    """
+    given = [_given_last(output) for output in keras.tree.flatten(classifier.output)]
+    before = [_upstream(tensor) for tensor in given]
+    shared = [tensor for tensor in before[0] if all(any(tensor is other for other in others) for others in before)]
+    vectors = [tensor for tensor in shared if len(tensor.shape) == 2] or shared[:1]
+    vector = vectors[0] if len(vectors[0].shape) == 2 else pooled(vectors[0])
+    return keras.Model(classifier.input, vector, name="last_features")
+
+
+def _given_last(output: Any) -> Any:
+    """What the last layer with weights before a tensor is given; of several inputs a vector, if there is one."""
+    tensor = output
+    while True:
+        operation, inputs = tensor._keras_history.operation, _inputs(tensor)
+        if not inputs:
+            return tensor
+        tensor = next((given for given in inputs if len(given.shape) == 2), inputs[0])
+        if getattr(operation, "weights", []):
+            return tensor
+
+
+def _inputs(tensor: Any) -> list[Any]:
+    operation, node, _ = tensor._keras_history
+    return list(operation._inbound_nodes[node].input_tensors) if operation._inbound_nodes else []
+
+
+def _upstream(tensor: Any) -> list[Any]:
+    """A tensor and all that it is made of, the nearest first."""
+    found: list[Any] = []
+    todo = [tensor]
+    while todo:
+        now = todo.pop(0)
+        if not any(now is other for other in found):
+            found.append(now)
+            todo += _inputs(now)
+    return found
+
+
 def pooled(outputs: Any) -> Any:
     """One vector for an image: maps (batch, h, w, width) averaged, or of tokens (batch, n, width) the first."""
     if len(outputs.shape) == 3:

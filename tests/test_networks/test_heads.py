@@ -5,7 +5,13 @@ import numpy as np
 import pytest
 
 from keras_art.networks.backbones import Backbone
-from keras_art.networks.heads import feature_extractor, softmax_classifier, softmax_head
+from keras_art.networks.heads import (
+    feature_extractor,
+    last_features,
+    multitask_classifier,
+    softmax_classifier,
+    softmax_head,
+)
 
 SIZE, WIDTH, CLASSES = 8, 6, 5
 
@@ -100,3 +106,39 @@ def test_a_saved_classifier_takes_raw_pixels(tmp_path, pixels):
     np.testing.assert_allclose(
         loaded.predict(pixels, verbose=0), classifier.predict(pixels, verbose=0), rtol=1e-6, atol=1e-7
     )
+
+
+# --- what a classifier sees before it decides
+
+
+def test_the_last_features_of_a_classifier_are_its_pooled_maps():
+    backbone = tiny()
+    model = softmax_classifier(backbone, 3)
+    images = np.random.default_rng(0).integers(0, 256, (2, *model.input.shape[1:])).astype("float32")
+    expected = feature_extractor(backbone).predict(images, verbose=0)
+    np.testing.assert_allclose(last_features(model).predict(images, verbose=0), expected, atol=1e-5)
+
+
+def test_the_last_features_of_several_tasks_are_the_layer_they_share():
+    model = multitask_classifier(tiny(), {"style": 2, "artist": 3}, shared=5, hidden=4)
+    assert last_features(model).output is model.get_layer("shared").output
+    alone = multitask_classifier(tiny(), {"style": 2}, shared=5, hidden=4)
+    assert last_features(alone).output is alone.get_layer("style_dropout").output
+
+
+def test_the_last_features_of_a_head_that_is_a_model_are_a_vector_it_is_given():
+    pixels = keras.Input((8, 8, 3))
+    maps = keras.layers.Conv2D(4, 3)(pixels)
+    vector = keras.layers.GlobalAveragePooling2D()(maps)
+    given = keras.Input((6, 6, 4)), keras.Input((4,))
+    inner = keras.layers.Concatenate()([keras.layers.GlobalMaxPooling2D()(given[0]), given[1]])
+    head = keras.Model(given, keras.layers.Dense(2, "softmax")(inner), name="head")
+    model = keras.Model(pixels, keras.layers.Softmax()(head([maps, vector])))
+    assert last_features(model).output is vector
+
+
+def test_the_last_features_of_what_has_no_vector_are_pooled():
+    pixels = keras.Input((8, 8, 3))
+    outputs = keras.layers.Conv2D(2, 6)(keras.layers.Conv2D(4, 3)(pixels))
+    model = keras.Model(pixels, keras.layers.Softmax()(keras.layers.Flatten()(outputs)))
+    assert last_features(model).output.shape == (None, 4)

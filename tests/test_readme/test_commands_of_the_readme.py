@@ -161,7 +161,8 @@ def words_of(command: str, extra: str, place: Path) -> list[str]:
     tickets = sorted(place.glob("runs/tickets/*.npz"))
     stands_for = {
         "DIR_OR_CSV": "museum", "DATA": "museum", "OTHER": "other", "FOLDER": "new", "OVERLAYS": "overlays",
-        "CONTENT": "new/0.png", "STYLE": "new/1.png", "ticket.npz": str(tickets[0]) if tickets else "ticket.npz",
+        "CONTENT": "new/0.png", "STYLE": "new/1.png", "PICTURE": "new/0.png", "0123.jpg": "012.png",
+        "ticket.npz": str(tickets[0]) if tickets else "ticket.npz",
     }  # fmt: skip
     words = [stands_for.get(word, word) for word in command.split()]
     return [sys.executable, *words[words.index("python") + 1 :], *extra.split()]

@@ -1,0 +1,236 @@
+"""A collection's map and the neighbours of its works, through their command lines."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import shutil
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import paint, write_csv
+
+from keras_art import terminal
+from keras_art.commands import map as maps
+from keras_art.commands import neighbours
+from keras_art.learning import descriptions
+from keras_art.networks import backbones, heads, trained
+
+SIZE = 16
+
+
+@pytest.fixture
+def network(tmp_path):
+    """A file whose features are the mean colour and a little more."""
+    keras.utils.set_random_seed(0)
+    pixels = keras.Input((None, None, 3))
+    maps_ = keras.layers.Conv2D(6, 3, activation="relu", name="maps")(pixels)
+    keras.Model(pixels, maps_, name="tiny").save(tmp_path / "tiny.keras")
+    return tmp_path / "tiny.keras"
+
+
+@pytest.fixture
+def flags(tmp_path, network):
+    return [
+        "--backbone", str(network), "--preprocessing", "unit", "--image_size", str(SIZE),
+        "--store", str(tmp_path / "runs"),
+    ]  # fmt: skip
+
+
+def mapped(*words):
+    return maps.main([str(word) for word in words])
+
+
+def asked(*words):
+    return neighbours.main([str(word) for word in words])
+
+
+def data_of(path):
+    text = path.read_text(encoding="utf-8")
+    return json.loads(re.search(r'<script id="data" type="application/json">(.*?)</script>', text, re.S)[1])
+
+
+def column(data, name):
+    (found,) = [column for column in data["columns"] if column["name"] == name]
+    codes = np.frombuffer(base64.b64decode(found["codes"]), "<u4")
+    return [found["values"][code] for code in codes]
+
+
+def rows(data, space=0):
+    return np.frombuffer(base64.b64decode(data["spaces"][space]["near"]), "<i4").reshape(-1, data["near"])
+
+
+def test_a_map_has_every_work_its_columns_and_its_like(tmp_path, picture_csv, flags, capsys):
+    assert mapped(picture_csv, *flags, "--out", tmp_path / "made" / "m.html", "--target", "style") == 0
+    data = data_of(tmp_path / "made" / "m.html")
+    assert len(data["ids"]) == 24 and data["spaces"][0]["name"] == "tiny"
+    assert [each["name"] for each in data["columns"]] == ["artist", "style"] and data["colour"] == 1
+    artists = column(data, "artist")
+    near = rows(data)
+    assert all(artists[row] == artists[i] for i in range(24) for row in near[i, :7])  # an artist is a colour
+    assert data["links"][3] == "../museum/images/003.png"
+    assert "24 pictures" in capsys.readouterr().err
+
+
+def test_the_second_start_computes_nothing_and_needs_no_backend(tmp_path, picture_csv, flags, monkeypatch):
+    assert mapped(picture_csv, *flags, "--out", tmp_path / "a") == 0
+
+    def never(*words, **more):
+        raise AssertionError("a backend is started although all is known")
+
+    monkeypatch.setattr(terminal, "start_backend", never)
+    monkeypatch.setattr(descriptions.Describer, "model", never)
+    monkeypatch.setattr("keras_art.report.placement.cloud", never)
+    assert mapped(picture_csv, *flags, "--out", tmp_path / "b") == 0
+    assert (tmp_path / "a" / "map.html").read_bytes() == (tmp_path / "b" / "map.html").read_bytes()
+    paint(picture_csv / "images" / "000.png", "b", 99)
+    with pytest.raises(AssertionError, match="a backend is started"):
+        mapped(picture_csv, *flags, "--out", tmp_path / "b")
+
+
+def test_a_run_tells_what_it_says_of_each_work(tmp_path, picture_csv):
+    keras.utils.set_random_seed(0)
+    pixels = keras.Input((SIZE, SIZE, 3))
+    inner = keras.Model(pixels, keras.layers.Conv2D(6, 3, name="maps")(pixels), name="tiny")
+    classes = {"artist": ["Artist A", "Artist B"], "style": ["cold", "warm"]}
+    model = heads.multitask_classifier(
+        backbones.Backbone(inner, "unit"), {name: len(names) for name, names in classes.items()}, shared=5, hidden=4
+    )
+    card = trained.ModelCard(classes, "unit", "squash", SIZE, {}, trained.provenance({}))
+    trained.save(model, tmp_path / "study" / "a-run" / "model.keras", card)
+    store = ["--store", tmp_path / "runs"]
+    assert mapped(picture_csv, "--run", tmp_path / "study" / "a-run", *store, "--out", tmp_path / "m.html") == 0
+    data = data_of(tmp_path / "m.html")
+    assert data["spaces"][0]["name"] == "a-run"
+    predicted, right = column(data, "prediction: artist"), column(data, "right: artist")
+    assert set(predicted) <= set(classes["artist"])
+    for label, said, verdict in zip(column(data, "artist"), predicted, right, strict=True):
+        assert verdict == ("not among its classes" if label == "Artist C" else "right" if label == said else "wrong")
+    assert all(0.5 <= float(share) <= 1 for share in column(data, "certainty: style"))
+    assert data["columns"][data["colour"]]["name"] == "prediction: artist"
+    shutil.move(tmp_path / "study" / "a-run", tmp_path / "study" / "moved")
+    assert mapped(picture_csv, "--run", tmp_path / "study" / "moved", *store, "--out", tmp_path / "n.html") == 0
+    assert (rows(data_of(tmp_path / "n.html")) == rows(data)).all()
+
+
+def test_two_backbones_stand_side_by_side(tmp_path, picture_csv, network):
+    shutil.copyfile(network, tmp_path / "other.keras")
+    more = ["--image_size", SIZE, "--store", tmp_path / "runs", "--out", tmp_path / "m.html"]
+    both = ["--backbone", network, tmp_path / "other.keras"]
+    assert mapped(picture_csv, *both, "--preprocessing", "unit", "caffe", *more) == 0
+    assert [space["name"] for space in data_of(tmp_path / "m.html")["spaces"]] == ["tiny", "other"]
+    assert mapped(picture_csv, *both, "--preprocessing", "unit", "caffe", "tf", *more) == 1
+    assert mapped(picture_csv, "--backbone", network, network, "--preprocessing", "unit", *more) == 1
+
+
+def test_a_plain_folder_with_what_is_no_picture(tmp_path, flags, capsys):
+    for n in range(3):
+        paint(tmp_path / "plain" / f"{n} <b>é.png", "abc"[n], n)
+    (tmp_path / "plain" / "broken.png").write_bytes(b"no picture")
+    assert mapped(tmp_path / "plain", *flags, "--out", tmp_path / "m.html") == 0
+    data = data_of(tmp_path / "m.html")
+    assert len(data["ids"]) == 3 and data["columns"] == [] and data["colour"] == -1
+    assert data["links"][0] == "plain/0%20%3Cb%3E%C3%A9.png"
+    assert "1 of 4 pictures can not be read" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--target", "stile"], "has no column 'stile'; it has artist, style"),
+        (["--out", "museum/labels.csv"], "labels.csv is a file"),
+        (["--image_size", "0"], "--image_size is at least 1"),
+        (["--run", "nowhere"], "nowhere does not exist"),
+        (["--backbone", "absent.keras"], "the file absent.keras does not exist"),
+        (["--backbone", "ResNet5"], "did you mean"),
+        (["--backbone", "tiny.keras", "--preprocessing", "imagenet"], "give --preprocessing"),
+    ],
+)
+def test_what_can_not_be_is_said_before_any_work(tmp_path, picture_csv, flags, words, message, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert mapped(picture_csv, *flags, *words) == 1
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "runs" / "cache" / "images").exists()
+
+
+def test_other_viewers_get_what_they_read(tmp_path, picture_csv, flags):
+    assert mapped(picture_csv, *flags, "--out", tmp_path / "m.html", "--export", "parquet", "vikus") == 0
+    table = pd.read_parquet(tmp_path / "m.parquet")
+    assert len(table) == 24 and {"id", "image", "x_1", "y_1", "neighbors_1", "artist"} <= set(table)
+    assert (tmp_path / "m_vikus" / "config.json").is_file()
+    assert len(list((tmp_path / "m_vikus" / "1024").glob("*.jpg"))) == 24
+
+
+# --- neighbours
+
+
+def test_the_nearest_of_a_works_own_kind_and_never_itself(tmp_path, picture_csv, flags, capsys):
+    out = tmp_path / "near.csv"
+    new = paint(tmp_path / "new" / "photo.png", "b", 77)
+    assert asked(picture_csv, "003.png", new, *flags, "--k", 5, "--out", out) == 0
+    found = pd.read_csv(out)
+    assert found["picture"].tolist() == ["003.png"] * 5 + [str(new)] * 5
+    assert found["rank"].tolist() == [1, 2, 3, 4, 5] * 2
+    assert found["artist"].tolist() == ["Artist A"] * 5 + ["Artist B"] * 5
+    assert "003.png" not in found["id"][:5].tolist()
+    assert found["distance"][:5].is_monotonic_increasing and (found["distance"] >= 0).all()
+    capsys.readouterr()
+    assert asked(picture_csv, picture_csv / "images" / "003.png", *flags, "--k", 5) == 0
+    printed = capsys.readouterr().out.splitlines()
+    assert [line.split()[-1] for line in printed[1:]] == found["id"][:5].tolist()
+
+
+def test_neighbours_of_every_work_and_a_copy_is_the_nearest(tmp_path, picture_csv, flags):
+    shutil.copyfile(picture_csv / "images" / "000.png", tmp_path / "copy.png")
+    assert asked(picture_csv, tmp_path / "copy.png", *flags, "--k", 1, "--out", tmp_path / "one.csv") == 0
+    (one,) = pd.read_csv(tmp_path / "one.csv").itertuples()
+    assert (one.id, one.distance) == ("000.png", 0)
+    assert asked(picture_csv, *flags, "--k", 99, "--out", tmp_path / "all.csv") == 0
+    assert len(pd.read_csv(tmp_path / "all.csv")) == 24 * 23
+
+
+def test_a_choice_of_a_store_is_enough_when_its_pictures_are_gone(tmp_path, picture_csv, flags, network):
+    from keras_art.data.opening import open_choice
+    from keras_art.data.tasks import prepare
+    from keras_art.store.runs import Store
+
+    store = Store(tmp_path / "runs")
+    collection, choice = open_choice(store, picture_csv, None, "artist")
+    prepare(store, collection, choice, SIZE, "squash", lambda done, all: None)
+    shutil.rmtree(picture_csv)
+    assert mapped(choice.key, *flags, "--out", tmp_path / "m.html") == 0
+    data = data_of(tmp_path / "m.html")
+    assert len(data["ids"]) == 24 and set(column(data, "split")) == {"train", "val", "test"}
+    assert asked(choice.key, "003.png", *flags, "--k", 2, "--out", tmp_path / "near.csv") == 0
+    assert pd.read_csv(tmp_path / "near.csv")["artist"].tolist() == ["Artist A"] * 2
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["nothing.png"], "neither a file nor the id of a picture"),
+        (["003.pgn"], "did you mean 0"),
+        ([], "give pictures, or --out"),
+        (["003.png", "--k", "0"], "--k is at least 1"),
+        (["003.png", "--out", "near.xlsx"], "is no .csv file"),
+        (["museum/labels.csv"], "can not be read"),
+        (["003.png", "--run", "nowhere"], "told by one network"),
+    ],
+)
+def test_questions_that_have_no_answer(tmp_path, picture_csv, flags, words, message, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert asked(picture_csv, *words, *flags) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_a_column_that_is_called_as_ours_is_told_apart(tmp_path, flags):
+    for n in range(4):
+        paint(tmp_path / "odd" / "images" / f"{n}.png", "abc"[n % 3], n)
+    lines = [["image", "rank", "=distance"], *([f"{n}.png", f"=r{n}", "x,y"] for n in range(4))]
+    write_csv(tmp_path / "odd" / "labels.csv", lines)
+    assert asked(tmp_path / "odd", "0.png", *flags, "--k", 1, "--out", tmp_path / "near.csv") == 0
+    text = (tmp_path / "near.csv").read_text()
+    assert "rank_2" in text.splitlines()[0] and "'=r3" in text

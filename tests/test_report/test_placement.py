@@ -1,0 +1,55 @@
+"""Where pictures stand on a map."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from keras_art.report.placement import cloud, framed, in_rows
+
+
+def test_what_is_alike_stands_together_and_the_same_every_time():
+    rng = np.random.default_rng(0)
+    groups = np.repeat([0, 1, 2], 20)
+    vectors = rng.normal(size=(60, 70)) + 12 * rng.normal(size=(3, 70))[groups]
+    points = cloud(vectors)
+    assert points.dtype == np.float32 and points.min() >= 0 and points.max() <= 1
+    for group in range(3):
+        middle = points[groups == group].mean(axis=0)
+        inside = np.linalg.norm(points[groups == group] - middle, axis=1).max()
+        outside = np.linalg.norm(points[groups != group] - middle, axis=1).min()
+        assert inside < outside
+    np.testing.assert_array_equal(points, cloud(vectors))
+
+
+@pytest.mark.parametrize("count", [1, 2, 4, 5, 6])
+def test_few_pictures_have_places_of_their_own(count):
+    points = cloud(np.random.default_rng(0).normal(size=(count, 3)))
+    assert points.shape == (count, 2) and len(np.unique(points, axis=0)) == count
+
+
+def test_pictures_that_are_all_the_same_have_places():
+    assert np.isfinite(cloud(np.ones((8, 60)))).all()
+    assert np.isfinite(cloud(np.ones((8, 1)))).all()
+
+
+def test_a_frame_keeps_proportions():
+    points = framed(np.array([[0.0, 0], [10, 0], [10, 5]]))
+    np.testing.assert_allclose(points, [[0, 0.25], [1, 0.25], [1, 0.75]])
+    np.testing.assert_allclose(framed(np.zeros((2, 2))), 0.5)
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 5, 9, 10, 17, 100, 1001])
+def test_in_rows_every_picture_has_a_cell_of_its_own(count):
+    middles, side = in_rows(np.random.default_rng(0).normal(size=(count, 2)))
+    assert len(np.unique(middles, axis=0)) == count
+    cells = middles / side - 0.5
+    np.testing.assert_allclose(cells, np.round(cells), atol=1e-3)
+    assert side == pytest.approx(1 / max(1, int(np.ceil(np.sqrt(count)))))
+
+
+def test_in_rows_who_stood_left_stands_left():
+    points = np.random.default_rng(0).uniform(size=(400, 2))
+    middles, _ = in_rows(points)
+    for axis in (0, 1):
+        assert np.corrcoef(points[:, axis], middles[:, axis])[0, 1] > 0.95
