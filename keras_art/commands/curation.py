@@ -178,6 +178,7 @@ def run(asked: Curation) -> int:
 
     from keras_art.commands.manifests import manifest
     from keras_art.data.choices import choose
+    from keras_art.data.collection import left_out
     from keras_art.data.leaks import leak_report, told
     from keras_art.data.opening import open_collection
     from keras_art.data.splits import split
@@ -204,7 +205,7 @@ def run(asked: Curation) -> int:
     _draw(report, asked.out / "curation.png")
     sizes = own["split"].value_counts()
     print(f"{len(own):,} of {len(collection.images):,} images: " + ", ".join(f"{n} {k:,}" for n, k in sizes.items()))
-    print("\n".join(kept_in_short(report)))
+    print("\n".join([*kept_in_short(report), *left_out(collection.quarantine)]))
     if task.dropped_classes:
         print(f"left out, not in all three splits: {', '.join(task.dropped_classes)}")
     leak = leak_report(task.images, asked.target, task.columns.get("artist"))

@@ -39,7 +39,7 @@ class Study:
     """Use at most so many images, classes in proportion (0: all)."""
     split: Split = "auto"
     """auto: the collection's own split, else 80/10/10, object_disjoint where an object has several images, else
-    stratified; *_disjoint: objects, artists or look-alikes on one side."""
+    stratified; *_disjoint: objects, artists, or look-alikes and the views of an object, on one side."""
     split_seed: int = 0
     """Moves the split; --seeds moves initialisation and order."""
     seeds: tuple[int, ...] = (0,)

@@ -7,6 +7,7 @@ python -m keras_art leaks DATA --target style --split artist_disjoint --out spli
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -53,7 +54,7 @@ def look(asked: Leaks) -> int:
 
     from keras_art.data import splits
     from keras_art.data.choices import choose
-    from keras_art.data.collection import counted
+    from keras_art.data.collection import counted, left_out, quarantined
     from keras_art.data.leaks import leak_report, wilson
     from keras_art.data.opening import open_collection
     from keras_art.pictures import lookalikes
@@ -75,6 +76,11 @@ def look(asked: Leaks) -> int:
         readable = (scan["row"] >= 0).tolist()
         if not any(readable):
             raise UserError(f"none of {len(table):,} pictures can be read; --images no looks at the labels alone")
+        bad = scan[scan["row"] < 0]
+        unread = zip(table["id"][bad.index], bad["path"], bad["reason"], strict=True)
+        collection = dataclasses.replace(
+            collection, quarantine=pd.concat([collection.quarantine, quarantined(unread)], ignore_index=True)
+        )
         scan = scan[scan["row"] >= 0]
         sha256 = scan["sha256"].tolist()
         alike = lookalikes.near_groups(scan["alike"].to_numpy())
@@ -106,6 +112,9 @@ def look(asked: Leaks) -> int:
             in_sample = f" ({whole[name]:.2%} in sample, all images being both)" if name in IN_SAMPLE else ""
             low, high = wilson(report[name] * report["n_test"], int(report["n_test"]))
             print(f"{report[name]:8.2%}  [{100 * low:.1f}, {100 * high:.1f}]  {words}{in_sample}")
+    for text, count in choice.dropped.items():
+        print(f"{count:,} images without a label are left out: {text}")
+    print("".join(f"{line}\n" for line in left_out(collection.quarantine)), end="")
     if artists is None and choice.target != "artist":
         print("no column is called artist: what an artist's name tells of the label is not among these")
     if asked.out:

@@ -69,15 +69,15 @@ def manifest(collection: Collection, folder: Path) -> pd.DataFrame:
 
 def run(asked: Manifest) -> int:
     """Writes the table and says how many rows it has."""
+    from keras_art.data.collection import left_out
     from keras_art.data.opening import open_collection
     from keras_art.store.runs import Store
 
     check_file(asked.out, *SUFFIXES)
     collection = open_collection(Store(asked.store), asked.data, asked.root)
-    table = manifest(collection, asked.out.parent)
+    table, bad = manifest(collection, asked.out.parent), collection.quarantine
     write_table(table, asked.out)
-    left = f"; {len(collection.quarantine):,} in quarantine are left out" if len(collection.quarantine) else ""
-    print(f"{asked.out}: {len(table):,} images, columns {', '.join(table.columns)}{left}")
+    print("; ".join([f"{asked.out}: {len(table):,} images, columns {', '.join(table.columns)}", *left_out(bad)]))
     return 0
 
 

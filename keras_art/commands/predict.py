@@ -129,8 +129,9 @@ def find(asked: Predict) -> Pictures:
     from keras_art.data.collection import NO_LABEL
     from keras_art.data.opening import open_collection
     from keras_art.data.readers.files import is_image, list_images
+    from keras_art.data.readers.folders import labels_in
     from keras_art.data.readers.spreadsheets import TABLES
-    from keras_art.data.sources import labels_in, load_collection
+    from keras_art.data.sources import load_collection
     from keras_art.store.runs import Store
 
     place = Path(asked.data).expanduser()

@@ -85,9 +85,9 @@ def choose(
     Args:
         target: the label column; may be None when there is only one.
         rule: "given" (the collection's own split), "stratified" or "random" (80/10/10); or 80/10/10 with all views of
-            an object ("object_disjoint"), all works of an artist ("artist_disjoint"), or all copies of an image
-            ("duplicate_disjoint") on one side; or "auto": given where there is one, else object_disjoint
-            where objects have several images and two classes three objects, else stratified.
+            an object ("object_disjoint"), all works of an artist ("artist_disjoint"), or all copies of an image and all
+            views of an object ("duplicate_disjoint") on one side; or "auto": given where there is one, else
+            object_disjoint where objects have several images and two classes three objects, else stratified.
         split_seed: moves the split and the choice of `limit`.
         class_filter: keep only the classes present in all three splits, as the paper does.
         limit: keep at most so many images, the classes' shares kept (0: all).

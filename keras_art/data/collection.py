@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from keras_art.data import cards
 from keras_art.errors import UserError
+from keras_art.writing import one_line
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,7 +21,10 @@ SPLITS = {
     "val": "val", "valid": "val", "validation": "val", "dev": "val", "development": "val",
     "test": "test", "testing": "test",
 }  # fmt: skip
-ERRORS = {"#N/A", "#DIV/0!", "#REF!", "#VALUE!", "#NAME?", "#NUM!", "#NULL!"}  # of spreadsheets: nothing is known
+ERRORS = {  # of spreadsheets: nothing is known
+    "#N/A", "#DIV/0!", "#REF!", "#VALUE!", "#NAME?", "#NUM!", "#NULL!", "#SPILL!", "#CALC!", "#FIELD!", "#BLOCKED!",
+    "#CONNECT!", "#UNKNOWN!", "#BUSY!", "#GETTING_DATA", "Err:502", "Err:504", "Err:508", "Err:522",
+}  # fmt: skip
 BESIDE = ("", "set", "sets", "data", "dataset", "split", "image", "images", "img", "imgs", "picture", "pictures")
 NO_IMAGE = "labelled, but no such image"
 NO_LABEL = "image without a label"
@@ -38,12 +42,18 @@ def like_split(text: str) -> str:
     return kinds.pop() if len(kinds) == 1 else ""
 
 
+def of_several(text: str) -> bool:
+    """Whether a name speaks of more splits than one: `trainval`, `train+val`."""
+    return len(_words(text)[1]) > 1
+
+
 def _words(text: str) -> tuple[list[str], set[str]]:
     """The words of a name, and the splits that are among them."""
-    words = []
+    words: list[str] = []
     for word in re.split(r"[\W\d_]+", text.lower()):
         front = next((word.removesuffix(end) for end in BESIDE[1:] if word.removesuffix(end) in SPLITS), word)
-        words.append(word if word in SPLITS else front)
+        both = next(([one, word.removeprefix(one)] for one in SPLITS if word.removeprefix(one) in SPLITS), [front])
+        words += [word] if word in SPLITS else both
     return words, {SPLITS[word] for word in words if word in SPLITS}
 
 
@@ -168,6 +178,17 @@ def counted(images: pd.DataFrame) -> str:
     """`12 images`, and `of 6 objects` where some have several."""
     objects = images["object"].nunique()
     return f"{len(images):,} images" + (f" of {objects:,} objects" if objects < len(images) else "")
+
+
+def left_out(quarantine: pd.DataFrame) -> list[str]:
+    """What is not used of a collection, in no line or one, for commands that keep no list of it."""
+    if not len(quarantine):
+        return []
+    first = quarantine.iloc[0]
+    return [
+        f"{len(quarantine):,} in quarantine are left out, first {one_line(first['path'], 120)} ({first['reason']}); "
+        f"python -m keras_art doctor names each"
+    ]
 
 
 def size_of(path: str) -> int:

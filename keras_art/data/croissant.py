@@ -43,13 +43,14 @@ def card_of(content: Node, folder: Path) -> DatasetCard:
     Raises:
         BadCollection: a table that is there is not the one that was described.
     """
-    nodes = [node for node in _list(content["distribution"]) if isinstance(node, dict)]
+    nodes = _nodes(content["distribution"])
     files = [node for node in nodes if _kind(node) == "FileObject"]
     sources = [
         source
-        for record_set in _list(content.get("recordSet"))
-        for field in _list(record_set.get("field"))
-        if isinstance(source := field.get("source"), dict) and "column" in (source.get("extract") or {})
+        for record_set in _nodes(content.get("recordSet"))
+        for field in _nodes(record_set.get("field"))
+        for source in _nodes(field.get("source"))
+        if any("column" in extract for extract in _nodes(source.get("extract")))
     ]
     uses = [_name(source.get("fileObject") or source.get("fileSet")) for source in sources]
     tables = [file for file in files if _suffix(file) in TABLES]
@@ -86,6 +87,10 @@ def card_of(content: Node, folder: Path) -> DatasetCard:
 
 def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [] if value is None else [value]
+
+
+def _nodes(value: Any) -> list[Node]:
+    return [node for node in _list(value) if isinstance(node, dict)]
 
 
 def _text(value: Any) -> str:

@@ -17,6 +17,21 @@ class Undefined(ValueError):
     """No such split exists, or none was found; the message names the classes that stand in its way."""
 
 
+def joined(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """The smallest groups that keep two groupings whole, (n,) numbers from 0.
+
+    Args:
+        one: (n,) integers from 0, a group of each image.
+        other: (n,) the same by another rule.
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    ones, others = int(one.max(initial=-1)) + 1, int(other.max(initial=-1)) + 1
+    edges = coo_array((np.ones(len(one), bool), (one, ones + other)), shape=(ones + others, ones + others))
+    return connected_components(edges, directed=False)[1][one] if len(one) else np.zeros(0, int)
+
+
 def split_by_group(labels: np.ndarray, groups: np.ndarray, names: Sequence[str], what: str, seed: int) -> np.ndarray:
     """80/10/10 by groups, each class in all three splits and shared out as evenly as its groups allow.
 

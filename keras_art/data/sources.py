@@ -14,11 +14,13 @@ from keras_art.data.collection import Collection as Collection
 from keras_art.data.collection import utf8
 from keras_art.data.readers import best_artworks, kaokore, keras_arrays, rijksmuseum, wikiart
 from keras_art.data.readers.files import IMAGE_SUFFIXES as IMAGE_SUFFIXES
-from keras_art.data.readers.files import is_ours
+from keras_art.data.readers.files import is_image, is_ours
 from keras_art.data.readers.files import list_images as list_images
-from keras_art.data.readers.folders import from_folders, wrapped
+from keras_art.data.readers.folders import from_folders, labels_in, wrapped
 from keras_art.data.readers.spreadsheets import TABLES
 from keras_art.data.readers.tables import from_table
+
+ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
 
 
 def load_collection(
@@ -46,11 +48,12 @@ def load_collection(
     if utf8(str(path.absolute())) != str(path.absolute()):
         raise BadCollection(f"{utf8(str(path))} is not called in UTF-8: rename it")
     if path.is_dir():
-        name, path = path.resolve().name, wrapped(path.resolve())
+        name, path = path.resolve().name, path.resolve()
         if (path / "store.json").is_file() and is_ours(str(path)):
             raise BadCollection(
                 f"{path} is a store of runs: name the folder of images, and keep runs elsewhere with --store"
             )
+        path = wrapped(path)
         if table := labels_in(path):
             return from_table(table, name, need_images=need_images, sheet=sheet)
         _no_sheet(data, sheet)
@@ -64,6 +67,9 @@ def load_collection(
                 f"{path}: if that is an IIIF manifest, python -m keras_art fetch {path} --root FOLDER takes its images "
                 f"and makes a folder that can be given here"
             )
+        if is_image(path.name) or path.suffix.lower() in ARCHIVES:
+            what = "a picture: name its folder" if is_image(path.name) else "an archive: unpack it and name the folder"
+            raise BadCollection(f"{path} is {what}, or a table of pictures")
         return from_table(path, path.stem, need_images=need_images, sheet=sheet)
     try:
         card = cards.load_card(str(data))
@@ -76,11 +82,6 @@ def load_collection(
 def _no_sheet(data: str | Path, sheet: str) -> None:
     if sheet:
         raise BadCollection(f"--sheet {sheet} names a sheet of a spreadsheet, and {data} is none: leave it out")
-
-
-def labels_in(folder: Path) -> Path | None:
-    """The `labels.csv` of a folder, or its equal of another suffix."""
-    return next((folder / f"labels{suffix}" for suffix in TABLES if (folder / f"labels{suffix}").is_file()), None)
 
 
 def _from_croissant(path: Path, said: croissant.Node, need_images: bool) -> Collection:

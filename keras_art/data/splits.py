@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from keras_art.data.choices import Choice, unnamed
-from keras_art.data.grouping import Undefined, split_by_group
+from keras_art.data.grouping import Undefined, joined, split_by_group
 from keras_art.data.sources import BadCollection
 
 if TYPE_CHECKING:
@@ -78,7 +78,8 @@ def split(choice: Choice, readable: Sequence[bool], duplicates: np.ndarray | Non
     elif choice.rule == "duplicate_disjoint":
         if duplicates is None:
             raise ValueError("duplicate_disjoint needs the groups of look-alikes")
-        images["split"] = _grouped(choice, labels, duplicates, "different picture")
+        groups = joined(np.asarray(duplicates), images["object"].factorize()[0])
+        images["split"] = _grouped(choice, labels, groups, "different picture")
     elif choice.rule == "given" and not (images["split"] == "val").any():
         # A train and a test split only: a ninth of train becomes val, which leaves test untouched.
         train = images["split"] == "train"

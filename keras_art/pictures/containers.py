@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageFile, JpegImagePlugin, features
+from PIL import Image, ImageFile, JpegImagePlugin, PngImagePlugin, features
 
 from keras_art.pictures.srgb import DEPTHS, upper_bits
 
@@ -33,6 +33,8 @@ EXTENSIONS = {
     **dict.fromkeys((".heic", ".heif", ".hif"), "HEIF"),
     **{".png": "PNG", ".gif": "GIF", ".webp": "WEBP", ".bmp": "BMP", ".avif": "AVIF", ".jxl": "JXL"},
 }
+# Profiles of scanners have megabytes, and so have notes of image editors; Pillow would give up the picture for them.
+PngImagePlugin.MAX_TEXT_CHUNK = 16 << 20  # bytes, inflated
 NEW_SUBFILE_TYPE, BITS_PER_SAMPLE, MAX_SAMPLE_VALUE = 254, 258, 281  # TIFF tags
 REDUCED = 0b101  # bits of the first: a smaller version of another page, or a mask
 THUMBNAIL = 512  # pixels of the longer side; a first page up to so large, of which a later one ...

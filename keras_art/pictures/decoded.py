@@ -114,12 +114,12 @@ class ImageStore:
         Raises:
             OSError: the disk is full, or the store cannot be written.
         """
-        import pandas as pd
-
+        absolute = [os.path.abspath(path) for path in paths]
+        if (entries := self._all_known(absolute, wrong)) is not None:  # in a store that may not be written, too
+            return _told(paths, [entries[path] for path in absolute])
         with self._segments.lock():
             index = self._index()
-            absolute = [os.path.abspath(path) for path in paths]
-            entries: dict[str, _Entry] = {}
+            entries = {}
             new, touched = [], []
             for path in dict.fromkeys(absolute):
                 now, reason = stamp(path)
@@ -152,10 +152,20 @@ class ImageStore:
                         entry.row, entry.crc32 = rows[entry.sha256].row, rows[entry.sha256].crc32
                     renewed = {entry.path for entry in new}
                     writer.append([], [_line(entry) for entry in stale if entry.path not in renewed])
-        of_each = [entries[path] for path in absolute]
-        table: dict[str, Any] = {name: list(map(attrgetter(name), of_each)) for name in TOLD}
-        table["alike"] = np.array(table["alike"], np.uint64)
-        return pd.DataFrame({"path": [str(path) for path in paths], **table})
+        return _told(paths, [entries[path] for path in absolute])
+
+    def _all_known(self, absolute: Sequence[str], wrong: Container[int]) -> dict[str, _Entry] | None:
+        """What is known of each path, where nothing is new or changed; else None."""
+        index, found = self._index(), {}
+        for path in dict.fromkeys(absolute):
+            now, reason = stamp(path)
+            known = index.get(path)
+            if reason:
+                known = _Entry(path, *now, resize=self.resize, reason=reason)
+            elif not known or known.row in wrong or (known.size, known.mtime_ns, known.ctime_ns) != now:
+                return None
+            found[path] = known
+        return found
 
     def find(self, sha256: Sequence[str]) -> np.ndarray:
         """The rows of pictures by their files' content, whether the files are still there or not; -1 for unknown."""
@@ -218,6 +228,15 @@ class ImageStore:
                 f"the disk is full: the {len(new) - done:,} pictures still to store need "
                 f"{(len(new) - done) * self._bytes:,} bytes in {self.directory}; those already stored are kept",
             ) from error
+
+
+def _told(paths: Sequence[str | Path], entries: Sequence[_Entry]) -> pandas.DataFrame:
+    """What a scan says of each path."""
+    import pandas as pd
+
+    table: dict[str, Any] = {name: list(map(attrgetter(name), entries)) for name in TOLD}
+    table["alike"] = np.array(table["alike"], np.uint64)
+    return pd.DataFrame({"path": [str(path) for path in paths], **table})
 
 
 def stored_images(store: Store, image_size: int, resize: str) -> ImageStore:

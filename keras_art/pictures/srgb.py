@@ -78,13 +78,19 @@ def _transform(profile: bytes) -> tuple[str, tuple[str, ...], Any, str]:
         mode, modes = FITS[opened.profile.xcolor_space]
         intent, flags = ImageCms.Intent.RELATIVE_COLORIMETRIC, ImageCms.Flags.BLACKPOINTCOMPENSATION
         transform = ImageCms.buildTransform(opened, ImageCms.createProfile("sRGB"), mode, "RGB", intent, flags)
-        name = " ".join(ImageCms.getProfileDescription(opened).split())[:60]
+        said = ImageCms.getProfileDescription(opened)
+        # A stranger's text: notes are parted by semicolons and printed on terminals.
+        name = " ".join("".join(sign if sign.isprintable() else " " for sign in said.replace(";", ",")).split())[:60]
+        name = name or "an ICC profile without a name"
     except (ImageCms.PyCMSError, OSError, KeyError):
         return "", (), None, ""
     if mode != "CMYK":
         steps = np.linspace(0, 255, 18).round().astype(np.uint8)
         probe = Image.fromarray(np.stack(np.meshgrid(steps, steps, steps), -1).reshape(18, -1, 3)).convert(mode)
-        moved = np.asarray(transform.apply(probe)).astype(int) - np.asarray(probe.convert("RGB"))
+        found = np.asarray(transform.apply(probe))
+        if len(np.unique(found)) < len(steps) // 2:  # nothing could be seen: a curve that is flat
+            return "", (), None, ""
+        moved = found.astype(int) - np.asarray(probe.convert("RGB"))
         if np.abs(moved).max() <= SAME:
             return mode, modes, None, name
     return mode, modes, transform, name

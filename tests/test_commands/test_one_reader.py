@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import os
+import stat
+import struct
 import unicodedata
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -168,6 +172,12 @@ def picture(path: Path, seed: int, mode: str = "RGB", **how: object) -> None:
     Image.fromarray(pixels).convert(mode).save(path, **how)
 
 
+def claiming(side: int) -> bytes:
+    """A PNG whose header says that it is so wide and high, and which has nothing else."""
+    head = b"IHDR" + struct.pack(">2I5B", side, side, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + head + struct.pack(">I", zlib.crc32(head))
+
+
 def broken(path: Path, seed: int) -> None:
     picture(path, seed)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
@@ -188,6 +198,13 @@ GOOD = {
     "alpha{}.png": lambda path, seed: picture(path, seed, "RGBA"),
     "inks{}.jpg": lambda path, seed: picture(path, seed, "CMYK"),
     "png{}.jpg": lambda path, seed: picture(path, seed, format="PNG"),
+    "deep{}.png": lambda path, seed: Image.fromarray(np.full((20, 24), 4000 + seed, np.uint16)).save(path),
+    "inks{}.tif": lambda path, seed: picture(path, seed, "CMYK"),
+    "bits{}.png": lambda path, seed: picture(path, seed, "1"),
+    "moving{}.gif": lambda path, seed: picture(path, seed, save_all=True, append_images=[Image.new("RGB", (24, 20))]),
+    "moving{}.png": lambda path, seed: picture(path, seed, save_all=True, append_images=[Image.new("RGB", (24, 20))]),
+    "profile{}.png": lambda path, seed: picture(path, seed, icc_profile=b"no profile"),
+    "large profile{}.png": lambda path, seed: picture(path, seed, icc_profile=bytes(3 << 20)),
     f"caf{APART}{{}}.jpg": picture,
     "café{}.png": picture,
     " blank {} .png": picture,
@@ -207,16 +224,39 @@ BAD = {
     "empty{}.jpg": lambda path, seed: path.touch(),
     "half{}.jpg": broken,
     "half{}.png": broken,
+    "half{}.gif": broken,
+    "half{}.webp": broken,
+    "half{}.tif": broken,
+    "half{}.bmp": broken,
+    "zeros{}.jpg": lambda path, seed: path.write_bytes(bytes(4096)),
+    "head{}.jpg": lambda path, seed: path.write_bytes(b"\xff\xd8\xff\xe0"),
+    "claims{}.png": lambda path, seed: path.write_bytes(claiming(60_000)),
+    "claims more{}.png": lambda path, seed: path.write_bytes(claiming(2**31 - 1)),
+    "nothing to see{}.png": lambda path, seed: path.write_bytes(claiming(0)),
+    "no number{}.tif": lambda path, seed: Image.fromarray(np.full((4, 4), np.nan, np.float32)).save(path),
+    "bomb{}.png": lambda path, seed: picture(path, seed, icc_profile=bytes(17 << 20)),
+    "pointer{}.png": lambda path, seed: path.write_text("version https://git-lfs.github.com/spec/v1\n"),
+    "record{}.jpg": lambda path, seed: path.write_text('{"error": 404}'),
+    "wide text{}.jpg": lambda path, seed: path.write_text("nothing", encoding="utf-16"),
+    "packed{}.jpg": lambda path, seed: path.write_bytes(gzip.compress(b"picture")),
+    "print{}.jpg": lambda path, seed: path.write_bytes(b"%PDF-1.7\n"),
+    "drawing{}.png": lambda path, seed: path.write_text("<svg xmlns='http://www.w3.org/2000/svg'/>"),
     "text{}.jpg": lambda path, seed: path.write_text("Not found"),
     "page{}.png": lambda path, seed: path.write_text("<html>maintenance</html>"),
     "zip{}.tif": lambda path, seed: path.write_bytes(b"PK\x03\x04" + bytes(100)),
     "nothing{}.jpg": lambda path, seed: path.symlink_to(f"nowhere{seed}"),
     "itself{}.jpg": lambda path, seed: path.symlink_to(path),
     "pipe{}.jpg": lambda path, seed: os.mkfifo(path),
+    "socket{}.jpg": lambda path, seed: os.mknod(path, stat.S_IFSOCK | 0o600),
     "layers{}.psd": lambda path, seed: path.write_bytes(b"8BPS"),
+    "sketch{}.svg": lambda path, seed: path.write_text("<svg/>"),
+    "raw{}.nef": lambda path, seed: path.write_bytes(b"MM\0*"),
 }  # fmt: skip
 # Files that are no works, and of which nobody need be told.
-NEVER = ("._{}.jpg", ".hidden{}.png", "@eaDir/{}.jpg/SYNOPHOTO_THUMB_XL.jpg", "$RECYCLE.BIN/{}.jpg", "Thumbs.db")
+NEVER = (
+    "._{}.jpg", ".hidden{}.png", "@eaDir/{}.jpg/SYNOPHOTO_THUMB_XL.jpg", "$RECYCLE.BIN/{}.jpg", "Thumbs.db",
+    "#recycle/{}.jpg", "@__thumb/{}.jpg", "__MACOSX/{}.jpg", ".thumbnails/{}.png", "~snapshot/{}.jpg",
+)  # fmt: skip
 
 
 def salted(folder: Path, count: int) -> tuple[set[str], set[str]]:
@@ -229,17 +269,22 @@ def salted(folder: Path, count: int) -> tuple[set[str], set[str]]:
     kinds = [*((name, make, good) for name, make in GOOD.items()), *((name, make, bad) for name, make in BAD.items())]
     kinds += [(name, picture if name != "Thumbs.db" else BAD["empty{}.jpg"], set()) for name in NEVER]
     for i in range(count):
-        name, make, into = kinds[i // 3 % len(kinds)]
-        path = folder / CLASSES[i % 3] / name.format(i)
+        name, make, into = kinds[i % len(kinds)]
+        path = folder / CLASSES[i // len(kinds) % 3] / name.format(i)
         path.parent.mkdir(parents=True, exist_ok=True)
         make(path, i)
         into.add(str(path.relative_to(folder)))
         if name.startswith("linked"):
             into.add(str(path.with_suffix(".bmp").relative_to(folder)))
-    for i, label in enumerate(CLASSES):
+    for i, label in enumerate(CLASSES):  # three sound ones of each class at least
+        for number in range(3):
+            path = folder / label / f"sound{number}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            picture(path, 10_000 + 3 * i + number)
+            good.add(str(path.relative_to(folder)))
         odd = os.fsencode(folder / label) + b"/caf\xe9%d.png" % i
         with open(odd, "wb") as file:
-            file.write((folder / label / f"{i}.jpg").read_bytes())
+            file.write((folder / label / "sound0.png").read_bytes())
         bad.add(os.fsdecode(odd)[len(str(folder)) + 1 :].encode("utf-8", "replace").decode())
     (folder / CLASSES[0] / "round").symlink_to(folder)
     bad.add(f"{CLASSES[0]}/round")
@@ -255,7 +300,7 @@ def table_of(folder: Path, good: set[str], bad: set[str]) -> None:
 
 @pytest.mark.parametrize("how", ["folders", "table"])
 @pytest.mark.parametrize("count", [130, pytest.param(1000, marks=pytest.mark.slow)])
-def test_of_a_salted_folder_every_bad_file_is_named_and_no_good_one_lost(tmp_path, model, how, count):
+def test_of_a_salted_folder_every_bad_file_is_named_and_no_good_one_lost(tmp_path, model, how, count, capsys):
     folder = tmp_path / "in"
     good, bad = salted(folder, count)
     if how == "table":
@@ -273,7 +318,11 @@ def test_of_a_salted_folder_every_bad_file_is_named_and_no_good_one_lost(tmp_pat
     assert names(read_csv(tmp_path / "report/images.csv")["path"]) == spelt
     quarantine = names(read_csv(tmp_path / "report/quarantine.csv")["path"])
     assert ill <= quarantine and not quarantine & spelt
+    capsys.readouterr()
     assert run(leaks.main, folder, "--target", "label", "--out", tmp_path / "splits.csv", *at) == 0
+    assert (
+        f"{len(read_csv(tmp_path / 'report/quarantine.csv')):,} in quarantine are left out" in capsys.readouterr().out
+    )
     assert names(read_csv(tmp_path / "splits.csv")["id"]) == spelt
     assert run(predict.main, model, folder, "--out", tmp_path / "out.csv", *at) == 0
     assert names(read_csv(tmp_path / "out.csv")["id"]) == spelt

@@ -170,3 +170,16 @@ def test_a_card_without_its_files_is_exported(tmp_path):
     assert command.main(["export", "kaokore-1.2", "--out", str(tmp_path / "c.json")]) == 0
     metadata = mlcroissant.Dataset(jsonld=tmp_path / "c.json").metadata
     assert metadata.name == "kaokore-1.2" and len(metadata.distribution) == 2 and not metadata.record_sets
+
+
+@pytest.mark.parametrize(
+    "sets", ["x", [1, None, "x"], [{"field": "y"}], [{"field": [1, {"source": "s"}, {"source": {"extract": "e"}}]}]]
+)
+def test_record_sets_of_other_shapes_are_passed_over(tmp_path, sets):
+    museum(tmp_path)
+    about = {
+        "@context": {"cr": "http://mlcommons.org/croissant/"}, "name": "x", "recordSet": sets,
+        "distribution": [{"@type": "cr:FileObject", "name": "table.csv", "contentUrl": "table.csv"}],
+    }  # fmt: skip
+    (tmp_path / "c.json").write_text(json.dumps(about))
+    assert len(load_collection(tmp_path / "c.json").images) == len(load_collection(tmp_path / "table.csv").images)

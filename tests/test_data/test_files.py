@@ -44,6 +44,9 @@ def reasons(folder: Path) -> dict[str, str]:
         "lost+found/1.png",
         "System Volume Information/1.png",
         "b/THMBNL/1.jpg",
+        "RECYCLED/1.jpg",
+        "a/~snapshot/1.jpg",
+        "@tmp/1.jpg",
         ".thumbnails/1.png",
         ".Trash-1000/files/1.png",
         "a/._1.png",
@@ -97,6 +100,13 @@ def test_a_folder_of_ours_is_read_when_it_is_asked_for_and_a_folder_in_use_is_no
     own_folder(tmp_path / "over")
     works(tmp_path / "over")
     assert len(load_collection(tmp_path / "over").images) == 2
+
+
+def test_a_store_is_no_collection_whatever_is_in_it(tmp_path):
+    paint(tmp_path / "store" / "only" / "figures" / "1.png", "a")
+    Store(tmp_path / "store").create()
+    with pytest.raises(BadCollection, match="is a store of runs"):
+        load_collection(tmp_path / "store")
 
 
 def test_a_store_is_no_collection(tmp_path):
@@ -173,6 +183,10 @@ COMPOSED, APART = unicodedata.normalize("NFC", "dürer"), unicodedata.normalize(
         ("1.jpg", "D:/scans/1.jpg"),
         ("images/1.jpg", "/content/drive/MyDrive/art/images/1.jpg"),
         ("images/1.jpg", r"\\server\share\1.jpg"),
+        ("images/1.jpg", "file:///home/me/images/1.jpg"),
+        ("images/1.jpg", "https://example.org/iiif/1.jpg"),
+        ("images/1.jpg", "s3://bucket/images/1.jpg"),
+        ("images/1.jpg", "~/art/1.jpg"),
         ("images/IMG1.JPG", "/mnt/data/img1.jpg"),
         ("a\\b.jpg", "a\\b.jpg"),
         ("~x.jpg", "~x.jpg"),

@@ -247,3 +247,108 @@ def test_what_is_lacking_is_counted_by_class():
     absent = lacking(pd.Series(list("aabc")), pd.Series(["train", "test", "train", "val"]), ("train", "test"))
     assert absent == {"b": ["test"], "c": ["train", "test"]}
     assert not_in(absent, most=1) == "b not in test, ..."
+
+
+# --- splits that do not stand in front
+
+
+@pytest.mark.parametrize("how", ["folders", "table", "table of another place"])
+@pytest.mark.parametrize(
+    "path", ["{label}/{split}/{n}.png", "{label}/x/{split}/{n}.png", "{label}/{split}_set/y/{n}.png"]
+)
+def test_a_split_within_the_classes_is_respected(tmp_path, path, how):
+    folder = tmp_path / "in" if how == "folders" else tmp_path / "images"
+    names = [
+        path.format(label=label, split=part, n=n) for label in "ab" for part in ("train", "dev", "test") for n in (1, 2)
+    ]
+    for i, name in enumerate(names):
+        paint(folder / name, name[0], i)
+    if how != "folders":
+        rows = [["file", "kind"], *([f"images/{name}" if how == "table" else name, name[0]] for name in names)]
+        write_csv(tmp_path / "labels.csv" if how == "table" else folder / "labels.csv", rows)
+    found = load_collection(folder if how != "table" else tmp_path)
+    assert found.images["split"].tolist() == [split_of(next(p for p in name.split("/") if split_of(p))) for name in
+                                              sorted(found.images["path"])]  # fmt: skip
+    assert set(found.images["split"]) == {"train", "val", "test"}
+
+
+@pytest.mark.parametrize("name", ["trainval", "train_val", "train+val", "TrainVal images"])
+def test_a_folder_of_two_splits_is_asked_about(tmp_path, name):
+    with pytest.raises(BadCollection, match="is of more splits than one: part it, or rename it to train"):
+        load_collection(tree(tmp_path, name, "test"))
+    rows = [["file", "kind", "split"], ["test/a/1.png", "a", "test"], [f"{name}/a/1.png", "b", name]]
+    with pytest.raises(BadCollection, match=r"the column split gives the split, and says .*none of train, val, test"):
+        load_collection(write_csv(tmp_path / "t.csv", rows))
+
+
+@pytest.mark.parametrize(
+    ("column", "said", "splits", "told_"),
+    [
+        ("data_split", "train val test", {"train", "val", "test"}, "'data_split' gives the split"),
+        ("Usage", "Training PublicTest_is_no_split Testing", {""}, ""),
+        ("phase", "training testing testing", {"train", "test"}, "'phase' gives the split"),
+        ("split", "0 1 2", {""}, "the column 'split' says '0', '1', '2', not train, val and test"),
+        ("fold", "a b c", {""}, "the column 'fold' says 'a', 'b', 'c', not"),
+        ("is_train", "1 0 1", {""}, "the column 'is_train' says '0', '1', not"),
+        ("vehicle", "train car bus", {""}, ""),
+        ("vehicle", "train train train", {""}, ""),
+    ],
+)
+def test_a_split_that_is_not_called_so_is_taken_and_one_that_says_something_else_is_told(
+    tmp_path, capsys, column, said, splits, told_
+):
+    for n in range(3):
+        paint(tmp_path / f"{n}.png", "a", n)
+    rows = [[f"{n}.png", "ab"[n % 2], word] for n, word in enumerate(said.split())]
+    write_csv(tmp_path / "labels.csv", [["file", "kind", column], *rows])
+    found = load_collection(tmp_path)
+    assert set(found.images["split"]) == splits and (column in found.targets) == (splits == {""})
+    assert told_ in (error := capsys.readouterr().err) and bool(told_) == bool(error)
+
+
+# --- tables beside folders
+
+
+@pytest.mark.parametrize("inner", ["a/{}.png", "x/{}/1.png", "train/{}/1.png"])
+def test_a_table_beside_the_only_folder_is_the_collection(tmp_path, inner):
+    for n in range(4):
+        paint(tmp_path / "images" / inner.format(n), "a", n)
+    write_csv(
+        tmp_path / "labels.csv", [["file", "kind"], *([f"images/{inner.format(n)}", "xy"[n % 2]] for n in range(4))]
+    )
+    assert load_collection(tmp_path).targets == ["kind"]
+
+
+@pytest.mark.parametrize("table", ["annotations.csv", "metadata.jsonl", "list.xls", "works.ods"])
+@pytest.mark.parametrize("inner", ["{label}/1.png", "in/{label}/1.png", "{label}.png"])
+def test_a_table_that_is_not_read_is_named_wherever_it_stands(tmp_path, capsys, table, inner):
+    for n, label in enumerate("ab"):
+        paint(tmp_path / inner.format(label=label), label, n)
+    (tmp_path / table).write_bytes(b"x")
+    assert len(load_collection(tmp_path).images) == 2
+    assert f"{table} " in (said := capsys.readouterr().err) and "not read" in said and "name that instead" in said
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("a.png", "is a picture: name its folder"), ("a.zip", "is an archive: unpack")]
+)
+def test_what_is_neither_folder_nor_table_is_called_what_it_is(tmp_path, name, said):
+    paint(tmp_path / "a.png", "a")
+    (tmp_path / "a.zip").write_bytes(b"PK")
+    with pytest.raises(BadCollection, match=said):
+        load_collection(tmp_path / name)
+
+
+def test_names_that_are_one_but_for_blanks_are_two_pictures(tmp_path):
+    for n, name in enumerate((" a/1.png", "a/1.png", " 1.png", "b/1.png")):
+        paint(tmp_path / name, "a", n)
+    found = load_collection(tmp_path)
+    assert found.columns["label"].tolist() == ["a", "a", "b"] and found.images["id"].is_unique
+
+
+def test_a_link_to_a_class_folder_that_is_not_there_is_named(tmp_path):
+    tree(tmp_path, ".")
+    (tmp_path / "c").symlink_to(tmp_path / "unmounted")
+    assert load_collection(tmp_path).quarantine[["id", "reason"]].values.tolist() == [
+        ["c", "a link to what is not there"]
+    ]

@@ -302,6 +302,15 @@ def test_look_alikes_stand_on_one_side():
     assert pd.Series(task.images["split"].tolist()).groupby(groups).nunique().max() == 1
 
 
+def test_look_alikes_and_the_views_of_an_object_stand_on_one_side():
+    rows = views([2] * 60)
+    groups = np.arange(120)
+    groups[[1, 2]] = 1  # a picture of one object that looks like one of the next
+    task = split(choose(rows, "style", rule="duplicate_disjoint"), [True] * 120, groups)
+    assert sides(task).max() == 1 and sizes(task) == {"train": 96, "val": 12, "test": 12}
+    assert task.images["split"][:4].nunique() == 1
+
+
 def test_a_task_with_a_split_of_its_own_goes_by_it():
     own = pd.Series(["train", "train", "val", "val", "test", "test"])
     rows = dataclasses.replace(collection(list("xyxyxy"), ["train"] * 6), splits={"style": own})

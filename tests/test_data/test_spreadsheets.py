@@ -402,3 +402,102 @@ def test_every_cell_of_a_table_comes_back(suffix, cells, column):
         write_table(table, path)
         (after,) = read_sheets(path).values()
         pd.testing.assert_frame_equal(after.table, table, check_names=False)
+
+
+# --- what stands above, and what is no text
+
+
+@pytest.mark.parametrize("kind", ["csv", "xlsx", "ods"])
+@pytest.mark.parametrize(
+    "titles",
+    [
+        [["Inventory", "2024"]],
+        [["Inventory", "2024", ""]],
+        [["Museum", "Prints"], []],
+        [["Museum"], ["Prints", "of", "2024"]],
+        [["", "Export", "12.11.2024"]],
+    ],
+)
+def test_titles_of_several_cells_above_the_header_are_passed_over_and_told(tmp_path, capsys, kind, titles):
+    rows = [[*row, *[""] * (3 - len(row))] for row in [*titles, *TABLE]]
+    path = museum(tmp_path) / f"labels.{kind}"
+    if kind == "csv":
+        write_csv(path, rows)
+    elif kind == "xlsx":
+        write_xlsx(path, s=[[cell or None for cell in row] for row in rows])
+    else:
+        write_ods(path, s=[ods(*row) for row in rows])
+    found = load_collection(tmp_path)
+    assert found.targets == ["artist", "note"] and len(found.images) == 2
+    assert "is passed over" in capsys.readouterr().err
+
+
+def test_a_label_called_like_a_column_of_images_is_no_header(tmp_path):
+    write_csv(museum(tmp_path) / "labels.csv", [["photo", "kind"], ["1.png", "image"], ["2.png", "file"]])
+    assert load_collection(tmp_path).columns["kind"].tolist() == ["image", "file"]
+
+
+@pytest.mark.parametrize(
+    "rows", [[["1.png", "x"], ["2.png", "y"], ["3.png", "x"]], [["7", "./1.png"], ["8", "./2.png"]]]
+)
+def test_a_table_without_a_header_is_asked_for_one(tmp_path, rows):
+    with pytest.raises(BadCollection, match=r"has no header, its first line names .*1.png"):
+        load_collection(write_csv(museum(tmp_path) / "labels.csv", rows))
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-16", "utf-32", "utf-8-sig"])
+def test_encodings_that_show_themselves_are_read(tmp_path, encoding):
+    (museum(tmp_path) / "labels.csv").write_bytes(text(";").encode(encoding))
+    assert load_collection(tmp_path).columns["artist"].tolist() == ["Dürer, A.", "Monet"]
+
+
+DAY, MOMENT = datetime.datetime(1942, 7, 1), datetime.datetime(1942, 7, 1, 3, 4)
+
+
+def test_dates_are_written_alike_in_every_reader(tmp_path):
+    write_xlsx(museum(tmp_path) / "t.xlsx", s=[["file", "when"], ["1.png", DAY], ["2.png", MOMENT], ["3.png", None]])
+    pd.DataFrame({"file": ["1.png", "2.png", "3.png"], "when": [DAY, MOMENT, None]}).to_parquet(tmp_path / "t.parquet")
+    cell = '<table:table-cell office:value-type="date" office:date-value="{}"><text:p>shown</text:p></table:table-cell>'
+    dates = [ods(f"{i + 1}.png") + cell.format(when.isoformat()) for i, when in enumerate((DAY, MOMENT))]
+    write_ods(tmp_path / "t.ods", s=[ods("file", "when"), *dates, ods("3.png")])
+    for kind in ("xlsx", "parquet", "ods"):
+        found = load_collection(tmp_path / f"t.{kind}").columns["when"]
+        assert found.tolist() == ["1942-07-01", "1942-07-01 03:04:00", ""]
+
+
+@pytest.mark.parametrize("error", ["#SPILL!", "#CALC!", "#GETTING_DATA", "Err:502", "Err:508"])
+def test_newer_errors_of_spreadsheets_are_blank_too(tmp_path, error):
+    write_csv(museum(tmp_path) / "labels.csv", [["file", "artist"], ["1.png", error], ["2.png", "x"]])
+    assert load_collection(tmp_path).columns["artist"].tolist() == ["", "x"]
+
+
+def test_numbers_of_fewer_bits_and_lists_with_gaps_are_read_as_they_were_written(tmp_path):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pa.table({
+        "file": ["1.png", "2.png"], "ratio": pa.array([0.1, None], pa.float32()), "who": [["a", None, "b"], [None]],
+    })  # fmt: skip
+    pq.write_table(table, museum(tmp_path) / "t.parquet")
+    found = load_collection(tmp_path / "t.parquet").columns
+    assert found["ratio"].tolist() == ["0.1", ""] and found["who"].tolist() == ["a; b", ""]
+
+
+OPEN = st.text(
+    st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\ufffe\uffff\u2028\u2029"), max_size=20
+)
+
+
+@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@given(cells=st.lists(st.tuples(OPEN, OPEN), min_size=1, max_size=4))
+def test_every_cell_of_an_open_document_is_read(cells):
+    from xml.sax.saxutils import escape
+
+    def written(cell: str) -> str:  # several blanks in a row are elements of their own
+        return escape(cell).replace("  ", ' <text:s text:c="1"/>')
+
+    rows = [[str(i), *map(str.strip, row)] for i, row in enumerate(cells)]
+    with tempfile.TemporaryDirectory() as temporary:
+        path = write_ods(Path(temporary) / "t.ods", s=[ods("n", "c", "d"), *(ods(*map(written, row)) for row in rows)])
+        (after,) = read_sheets(path).values()
+        assert after.table.values.tolist() == rows

@@ -7,6 +7,7 @@ import zlib
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 from test_images import picture
@@ -248,3 +249,18 @@ def test_progress_counts_what_is_decoded(tmp_path):
     calls: list[tuple[int, int]] = []
     ImageStore(tmp_path / "store", 8).scan(paths, progress=lambda done, total: calls.append((done, total)))
     assert calls == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_a_store_that_can_not_be_written_says_what_it_knows(tmp_path, monkeypatch):
+    paths = [picture(tmp_path / "a.png", (8, 8)), picture(tmp_path / "b.png", (8, 9)), tmp_path / "gone.png"]
+    store = ImageStore(tmp_path / "store", 8)
+    before = store.scan(paths)
+
+    def refused(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(segments.Segments, "lock", refused)
+    pd.testing.assert_frame_equal(ImageStore(tmp_path / "store", 8).scan(paths), before)
+    os.utime(paths[0])
+    with pytest.raises(PermissionError):
+        ImageStore(tmp_path / "store", 8).scan(paths)

@@ -157,6 +157,33 @@ def test_a_damaged_profile_does_not_cost_the_picture(tmp_path):
         assert facts["note"] == ("damaged or unknown ICC profile, ignored" if damaged else "")
 
 
+@pytest.mark.parametrize("gamma", [0, 255])
+def test_a_profile_by_which_nothing_could_be_seen_is_damaged(tmp_path, gamma):
+    Image.fromarray(COLOURS).save(tmp_path / "a.png", icc_profile=profile(gamma=gamma))
+    pixels, facts = decode(tmp_path / "a.png", 4)
+    np.testing.assert_array_equal(pixels, COLOURS)
+    assert facts["note"] == "damaged or unknown ICC profile, ignored"
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [(b"", "an ICC profile without a name"), (b"a; b\x1b[31m\nc", "a, b [31m c"), (b" x  y ", "x y")]
+)
+def test_a_strangers_name_of_a_profile_is_one_line_of_a_note(tmp_path, name, said):
+    Image.fromarray(COLOURS).save(tmp_path / "a.png", icc_profile=profile(name=name))
+    assert decode(tmp_path / "a.png", 4)[1]["note"] == f"{said} converted to sRGB"
+
+
+@pytest.mark.parametrize("kind", ["png", "jpg", "tif", "webp"])
+def test_a_profile_of_megabytes_does_not_cost_the_picture(tmp_path, kind):
+    large = profile() + bytes(3 << 20)
+    large = struct.pack(">I", len(large)) + large[4:]
+    flat = Image.new("RGB", (16, 16), (90, 160, 70))
+    flat.save(tmp_path / f"a.{kind}", icc_profile=large, quality=98, lossless=True)
+    pixels, facts = decode(tmp_path / f"a.{kind}", 4)
+    np.testing.assert_allclose(pixels, np.broadcast_to(wide_to_srgb(np.array([90, 160, 70])), (4, 4, 3)), atol=4)
+    assert facts["note"] == "Wide of the tests converted to sRGB"
+
+
 # How deep samples become 8 bits
 
 

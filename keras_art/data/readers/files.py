@@ -19,12 +19,13 @@ IMAGE_SUFFIXES = frozenset(EXTENSIONS)
 # Folders that file servers, cameras and desktops make beside a person's files; hidden ones need not stand here.
 SYSTEM = {
     "@eadir", "#recycle", "#snapshot", "@recycle", "@recently-snapshot", "@__thumb", "$recycle.bin", "recycler",
-    "system volume information", "__macosx", "lost+found", "thmbnl", "network trash folder", "temporary items",
+    "recycled", "system volume information", "__macosx", "lost+found", "thmbnl", "network trash folder",
+    "temporary items", "@tmp", "~snapshot",
 }  # fmt: skip
 SYSTEM_FILES = {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "zbthumbnail.info", "picasa.ini"}
 # Formats of pictures that no reader is here for.
 UNREAD = {".psd", ".svg", ".eps", ".pdf", ".dng", ".cr2", ".nef", ".arw", ".raw"}
-ABSOLUTE = re.compile(r"/|[A-Za-z]:/")
+ABSOLUTE = re.compile(r"[/~]|[A-Za-z]:/|[A-Za-z][\w+.-]*://")  # of a system's, or an address
 NOT_UTF8 = "its name is not UTF-8: rename it"
 
 
@@ -113,6 +114,8 @@ def is_image(path: str) -> bool:
 
 def why_no_image(path: str) -> str:
     """Why a file that is not called like an image is none, for people."""
+    if os.path.islink(path) and not os.path.exists(path):
+        return "a link to what is not there"
     suffix = os.path.splitext(path)[1].lower()
     return f"a format that is not read ({suffix[1:].upper()})" if suffix in UNREAD else "not called like an image"
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from keras_art import terminal
 from keras_art.data.collection import BadCollection
 from keras_art.data.readers import workbooks
-from keras_art.data.readers.text import read_text
+from keras_art.data.readers.text import decoded, read_text
 from keras_art.data.readers.workbooks import SAMPLE, Sheet, as_table, header_of, read_ods, read_xlsx, text_of
 from keras_art.store.reading import LONGEST
 from keras_art.writing import meant
@@ -65,7 +65,7 @@ def _csv(path: Path, latin: bool = False) -> Sheet:
     cells: list[list[str]] = []
     row_count = 0
     try:
-        text = read_text(path) if latin else _decoded(path)
+        text = read_text(path) if latin else decoded(path)
         line = re.match(r"sep=(.)[\r\n]+", text)  # Excel's own
         separator = line[1] if line else _separator(text)
         file = io.StringIO(text, newline="")
@@ -96,12 +96,6 @@ def _csv(path: Path, latin: bool = False) -> Sheet:
     return Sheet(as_table(header, cells), said=[f"{path}: {title}"] if title else [])
 
 
-def _decoded(path: Path) -> str:
-    """A file's text: UTF-8, or UTF-16 where it says so, as Excel's "Unicode text" does."""
-    content = path.read_bytes()
-    return content.decode("utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
-
-
 def _separator(text: str) -> str:
     """The mark that stands equally often in all of the first lines, quoted texts aside; else that stands most often."""
     marks = "\t;,|"
@@ -119,6 +113,7 @@ def _separator(text: str) -> str:
 
 def read_parquet(path: Path) -> dict[str, Sheet]:
     """The text, numbers and dates of a Parquet file; lists are joined by `; `, other nested columns left out."""
+    import numpy as np
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -137,7 +132,10 @@ def read_parquet(path: Path) -> dict[str, Sheet]:
         if several or not (pa.types.is_nested(field.type) or pa.types.is_binary(field.type)):
             names.append(field.name)
             values = column.to_pylist()
-            cells.append(["; ".join(map(text_of, v or [])) for v in values] if several else list(map(text_of, values)))
+            if pa.types.is_float32(field.type):  # 0.1 of 32 bits is written 0.1
+                values = [value if value is None else float(str(np.float32(value))) for value in values]
+            lists = [filter(None, map(text_of, value or [])) for value in values] if several else []
+            cells.append(["; ".join(texts) for texts in lists] if several else list(map(text_of, values)))
     return {"": Sheet(as_table(names, cells))}
 
 

@@ -12,24 +12,26 @@ from typing import TYPE_CHECKING
 
 from keras_art import terminal
 from keras_art.data import cards
-from keras_art.data.collection import BadCollection, Collection, collect, split_of
+from keras_art.data.collection import BadCollection, Collection, collect, of_several, split_of
 from keras_art.data.readers.files import Finder
-from keras_art.data.readers.folders import split_folders
+from keras_art.data.readers.folders import splits_within
 from keras_art.data.readers.spreadsheets import read_sheets
 from keras_art.data.readers.text import unescape
+from keras_art.data.readers.workbooks import IMAGE_COLUMNS as IMAGE_COLUMNS
 from keras_art.data.readers.workbooks import Sheet
 
 if TYPE_CHECKING:
     import pandas as pd
 
-IMAGE_COLUMNS = ("image", "file", "filename", "file_name", "path", "image_path", "imageid")
 # What museums call the number of an object; `object_id` is ours, the others stay label columns too.
 OBJECT_COLUMNS = (
     "object_id", "object_number", "objectnumber", "object number", "objectid", "accession_number", "accession number",
     "inventory_number", "inventory number", "inventarisnummer",
 )  # fmt: skip
 MOST_VIEWS = 10  # images that share an id, on average, up to which it is taken for the number of a work
+MOST_NAMES = 12  # for train, val and test in a column: `Train`, `training`, ...
 SPLIT_COLUMNS = ("split", "set", "subset", "partition")
+LIKE_SPLITS = (*SPLIT_COLUMNS, "fold", "is_train")  # whose owner means a split, whatever they say
 
 
 @dataclass(frozen=True)
@@ -118,6 +120,8 @@ def from_table(
             object_column = id_column
         id_column = image_column
     split_column = columns.get("split") or _split_column(raw, [lower[c] for c in SPLIT_COLUMNS if c in lower], path)
+    if not split_column and card is None:
+        split_column = _unnamed_split(raw, path)
     ours_alone = {id_column, image_column, split_column, lower.get(OBJECT_COLUMNS[0])}
     targets = {ours: theirs for ours, theirs in columns.items() if ours not in ("id", "image", "split")} or {
         column: column for column in raw.columns if column not in ours_alone and not column.startswith("Unnamed:")
@@ -149,7 +153,7 @@ def from_table(
 
 def _is_split(cells: pd.Series) -> bool:
     """Whether a column gives a split: one of its texts is train, or two are splits, whatever the others are."""
-    meant = [split_of(text) for text in cells.unique() if text]
+    meant = ["train" if of_several(text) else split_of(text) for text in cells.unique() if text]
     return "train" in meant or len({*meant} - {""}) > 1 or all(meant)
 
 
@@ -164,6 +168,24 @@ def _split_column(raw: pd.DataFrame, named: list[str], path: Path) -> str | None
         if _splits(raw[other], path) != _splits(raw[given[0]], path):
             raise BadCollection(f"{path}: the columns {given[0]} and {other} give two different splits: rename one")
     return given[0] if given else None
+
+
+def _unnamed_split(raw: pd.DataFrame, path: Path) -> str | None:
+    """A column that gives the split, as all its texts say, and is not called so; what only its name says is told.
+
+    Raises:
+        BadCollection: there are two, and they differ.
+    """
+    texts = {column: {*raw[column]} - {""} for column in raw.columns}
+    meant = {column: {split_of(text) for text in found} for column, found in texts.items() if len(found) <= MOST_NAMES}
+    # `split_style` is the split of a task of its own.
+    clear = [column for column, found in meant.items() if {"train", "test"} <= found and "" not in found]
+    if found := _split_column(raw, [column for column in clear if column.partition("_")[2] not in texts], path):
+        terminal.say(f"{path}: the column {found!r} gives the split, as what it says is train, val and test")
+    elif unclear := next((column for column in texts if column.lower() in LIKE_SPLITS and texts[column]), None):
+        said = ", ".join(map(repr, sorted(texts[unclear])[:3]))
+        terminal.say(f"{path}: the column {unclear!r} says {said}, not train, val and test: it is a label like others")
+    return found
 
 
 def _splits(cells: pd.Series, path: Path) -> list[str]:
@@ -183,14 +205,12 @@ def _splits(cells: pd.Series, path: Path) -> list[str]:
 
 
 def _split_by_folder(paths: list[str]) -> list[str]:
-    """The split of each image by the first folder in which it stands apart from others, "" where it stands in none."""
+    """The split of each image by the folders in which it stands apart from others, "" where it stands in none."""
     parents = [os.path.dirname(path) for path in paths]
     if not any(parents):
         return parents
     common = os.path.commonpath(list(filter(None, parents)))
-    tops = [parent[len(common) :].strip(os.sep).split(os.sep)[0] for parent in parents]
-    splits = split_folders(common, {*tops} - {""})
-    return [splits.get(top, "") for top in tops]
+    return splits_within(common, [parent[len(common) :].strip(os.sep).split(os.sep) for parent in parents])
 
 
 def _find_all(finder: Finder, cells: list[str], name: str) -> list[str]:
@@ -265,6 +285,10 @@ def _image_column(raw: pd.DataFrame, finder: Finder, where: str, *, need_images:
     for find in (finder.by_path, finder.find):
         found = {column: images(column, find) for column in raw.columns}
         best = max(found, key=lambda column: found[column])
+        if finder.by_path(best):
+            raise BadCollection(
+                f"{where} has no header, its first line names {best}: write one above it, such as image and label"
+            )
         if found[best][0] or (found[best][1] and not need_images):
             return best
     raise BadCollection(

@@ -21,6 +21,19 @@ def read_text(path: Path) -> str:
         return content.decode("latin-1")
 
 
+def decoded(path: Path) -> str:
+    """A file's text: UTF-8, or UTF-16 where it says so, as Excel's "Unicode text" does, or every other byte is 0.
+
+    Raises:
+        UnicodeDecodeError: it is none of these.
+    """
+    content = path.read_bytes()
+    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return content.decode("utf-32" if content[2:4] == b"\0\0" else "utf-16")
+    pairs = {content[1:4:2]: "utf-16-le", content[0:4:2]: "utf-16-be"}
+    return content.decode(pairs.get(b"\0\0", "utf-8-sig"))
+
+
 def unescape(text: str) -> str:
     r"""Turns bytes that were written out, such as `Bo\xc3\xabtius`, into what they mean: `Boëtius`."""
 

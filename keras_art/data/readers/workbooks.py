@@ -5,6 +5,7 @@ A cell that is merged over several rows speaks for each of them: its text is tak
 
 from __future__ import annotations
 
+import datetime
 import re
 import xml.etree.ElementTree as ET
 import zipfile
@@ -28,6 +29,7 @@ DEEPEST = 3  # rows of a header
 WIDEST = 16_384  # columns of a sheet
 ESCAPED = re.compile("_x([0-9A-Fa-f]{4})_")  # how XLSX writes a character that XML can not
 MERGED = re.compile(rb'<(?:\w+:)?mergeCell\s[^>]*?ref="([A-Z]{1,3})(\d{1,7}):([A-Z]{1,3})(\d{1,7})"')
+IMAGE_COLUMNS = ("image", "file", "filename", "file_name", "path", "image_path", "imageid")
 LINKED = re.compile(r"\.\w{2,5}$|^\d+$")  # what no header has: the name of a file, a number
 Merge = tuple[int, int, int]  # a column, and the first and the last row, all from 0
 Rows = list[list[str]]
@@ -53,11 +55,12 @@ def header_of(rows: Rows) -> tuple[int, str]:
     """Which of the first rows is the header, and what is passed over above it.
 
     The first row, or, below titles that fill less than half of the cells that others do, the first one that looks like
-    a header.
+    a header; or the one with a cell that names the images as people do, where none above it has such a one.
     """
     filled = [[cell for cell in row if cell] for row in rows]
     most = max(map(len, filled), default=0)
     first = next((i for i, row in enumerate(filled) if len(row) >= max(2, most / 2)), 0)
+    first = next((i for i, row in enumerate(filled) if not {*IMAGE_COLUMNS}.isdisjoint(map(str.lower, row))), first)
     if first and not any(LINKED.search(cell) for cell in filled[first]):
         above = next(row[0] for row in filled if row)
         return first, f"{above!r} is passed over, for the header seems to stand below it"
@@ -226,7 +229,8 @@ def text_of(value: Any) -> str:
         return ""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    return str(value).strip()
+    text = str(value).strip()
+    return text.removesuffix(" 00:00:00") if isinstance(value, datetime.datetime) else text
 
 
 def read_ods(path: Path) -> dict[str, Sheet]:
@@ -281,7 +285,8 @@ def _of_ods(cell: ET.Element) -> str:
     if kind in ("float", "percentage", "currency"):
         text = text_of(float(cell.get(f"{OFFICE}value", "nan")))
         return shown if shown.isdigit() and shown.lstrip("0") == text.lstrip("0") else text
-    return {"boolean": shown.title(), "date": cell.get(f"{OFFICE}date-value", shown)}.get(kind, shown)
+    date = cell.get(f"{OFFICE}date-value", shown).replace("T", " ").removesuffix(" 00:00:00")
+    return {"boolean": shown.title(), "date": date}.get(kind, shown)
 
 
 def _text_of_ods(element: ET.Element) -> str:
