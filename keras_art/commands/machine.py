@@ -27,7 +27,7 @@ from keras_art.study.files import keep_files
 from keras_art.study.plan import ordered, plan
 from keras_art.study.records import LEFT_OUT, states
 from keras_art.version import __version__
-from keras_art.writing import write_bytes
+from keras_art.writing import one_line, write_bytes
 
 if TYPE_CHECKING:
     from keras_art.data.choices import Choice
@@ -119,7 +119,11 @@ class Reproduction:
         runs = ordered(store, self.runs(study, chosen, store))
         keep_files(store, self.files(study))
         estimate = Estimate(store, {choice.key: len(choice.images) for _, choice in chosen.values()})
+        if study.executor == "here":
+            estimate.measure(run for run, metrics in states(store, runs).items() if metrics is None)
         if study.dry_run:
+            for choice in {choice.key: choice for _, choice in chosen.values()}.values():
+                print(foretold(store, choice))
             print(plan(store, runs, estimate, study.jobs))
             if study.executor == "slurm":
                 print(clusters.script(store, runs, study.jobs, study.cluster))
@@ -181,6 +185,21 @@ def _says(path: Path, text: str) -> bool:
         return path.read_bytes() == text.encode()
     except OSError:
         return False
+
+
+def foretold(store: Store, choice: Choice) -> str:
+    """What is known of a choice before its pictures are opened; of one that the store has, what came of it."""
+    from keras_art.data import kept, tasks
+
+    if kept.is_whole(store, choice.key):
+        return tasks.describe(store, choice.key)
+    labels = " and ".join(map(one_line, choice.targets)) or "no label"
+    classes = choice.images["class"].nunique()
+    left = sum(choice.dropped.values())
+    return (
+        f"{choice.key}: {labels}, {len(choice.images):,} images in {classes:,} classes, {choice.rule} split; "
+        f"{left:,} without a label left out, no picture opened yet"
+    )
 
 
 def lost_choices(store: Store, chosen: Chosen) -> set[str]:

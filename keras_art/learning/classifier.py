@@ -17,6 +17,7 @@ import pandas as pd
 from keras_art.data import tasks
 from keras_art.data.collection import described_by
 from keras_art.learning import features, probes, training
+from keras_art.learning.compiled import compiled
 from keras_art.learning.vectors import features_folder, made_by
 from keras_art.learning.weights import begins_diverged, load_network
 from keras_art.networks import backbones, heads
@@ -147,14 +148,17 @@ def _train(
         return pd.DataFrame(), said, margins, network
     optimizer = training.make_optimizer(run.optimizer, len(batches("train")))
     if cached:
-        model = heads.softmax_head(inputs.shape[1], classes, run.seed)
-        training.compile_classifier(model, optimizer)
+        own = heads.softmax_head(inputs.shape[1], classes, run.seed)
     else:
-        model = _classifier(load(), classes, run, frozen, optimizer)
+        backbone = load()
+        own = heads.softmax_classifier(backbone, classes, run.seed)
+        own.get_layer(backbone.model.name).trainable = not frozen
+    model = compiled(own, optimizer, training.compile_classifier)
     history, finite = _fit(model, batches, folder, run, tell, 0.8 if cached else 0.0)
+    own.set_weights(model.get_weights())  # the configuration of the compiled one may be that of a run before
     if not finite:
-        return history, None, model, network
-    return history, {name: model.predict(batches(name).epochs(), verbose=0) for name in ("test", "val")}, model, network
+        return history, None, own, network
+    return history, {name: model.predict(batches(name).epochs(), verbose=0) for name in ("test", "val")}, own, network
 
 
 def network_features(
@@ -188,40 +192,6 @@ def network_features(
 
 def _describe(backbone: backbones.Backbone) -> dict[str, int]:
     return {"width": backbone.width, "parameters": backbone.model.count_params()}
-
-
-_last_compiled: dict[tuple[Any, ...], tuple[keras.Model, list[np.ndarray]]] = {}
-
-
-def _classifier(
-    backbone: backbones.Backbone,
-    classes: int,
-    run: ClassifierRun,
-    frozen: bool,
-    optimizer: keras.optimizers.Optimizer,
-) -> keras.Model:
-    """A compiled classifier with fresh weights; one of the same architecture is traced only once.
-
-    Tracing a network takes longer than some epochs, so the last one is kept and given new weights.
-    """
-    fresh = heads.softmax_classifier(backbone, classes, run.seed)
-    fresh.get_layer(backbone.model.name).trainable = not frozen
-    key = (
-        run.network, run.image_size, backbone.preprocessing, run.frozen_bn, run.bn_momentum,
-        json.dumps(optimizer.get_config()), run.precision, classes, frozen,
-    )  # fmt: skip
-    if key not in _last_compiled:
-        _last_compiled.clear()
-        training.compile_classifier(fresh, optimizer)
-        optimizer.build(fresh.trainable_variables)
-        _last_compiled[key] = fresh, [keras.ops.convert_to_numpy(v) for v in fresh.optimizer.variables]
-        return fresh
-    model, optimizer_state = _last_compiled[key]
-    for variable, value in zip(model.variables, fresh.variables, strict=True):
-        variable.assign(value)
-    for variable, value in zip(model.optimizer.variables, optimizer_state, strict=True):
-        variable.assign(value)
-    return model
 
 
 def _fit(

@@ -16,7 +16,7 @@ import numpy as np
 from keras_art.errors import UserError
 from keras_art.networks import matching
 from keras_art.networks.layers import BatchNormalization2018, Preprocessing
-from keras_art.networks.loading import BadModel, load_model
+from keras_art.networks.loading import BadModel, computing_anew, load_model
 
 # The md5 of the weights files without top of the paper's networks, as keras.applications checks them.
 IMAGENET_MD5 = {
@@ -112,7 +112,8 @@ def load_backbone(
     """Builds a backbone and gives it its weights.
 
     Args:
-        network: a name of keras.applications, or a `.keras` file with an image input and a spatial output.
+        network: a name of keras.applications, or a `.keras` file with an image input and a spatial output; either
+            computes by the dtype policy of now, whichever the file was saved under.
         image_size: side of the square input in pixels.
         weights: "imagenet"; a weights file for this network; None for He-uniform kernels, as the paper's scratch
             network has; for a `.keras` file, "own" keeps what the file holds.
@@ -130,7 +131,7 @@ def load_backbone(
         model = _load_file(Path(network).expanduser(), image_size, keep_weights=weights == "own")
     else:
         model = _build_application(network, image_size, imagenet=weights == "imagenet")
-    if frozen_bn == "batch" or bn_momentum:
+    if frozen_bn == "batch" or bn_momentum or BatchNormalization2018 in map(type, model.layers):
         model = _with_batch_normalization(model, frozen_bn, bn_momentum)
     if weights is None:
         he_uniform(model, seed)
@@ -185,7 +186,11 @@ def _load_file(path: Path, image_size: int, *, keep_weights: bool) -> keras.Mode
         raise BadBackbone(f"{path} takes images of {height} x {width}: give --image_size {height}")
     try:
         # Cloned onto an input of known size, every layer knows the size of its maps.
-        fixed = keras.models.clone_model(model, input_tensors=keras.Input((image_size, image_size, 3)))
+        fixed = keras.models.clone_model(
+            model, keras.Input((image_size, image_size, 3)), clone_function=computing_anew, recursive=True
+        )
+    except BadModel as error:
+        raise BadBackbone(f"{path}: {error}") from error
     except ValueError as error:
         raise BadBackbone(f"{path} can not take images of {image_size} pixels: {_first_line(error)}") from error
     if keep_weights:
@@ -195,7 +200,12 @@ def _load_file(path: Path, image_size: int, *, keep_weights: bool) -> keras.Mode
 
 def _with_batch_normalization(model: keras.Model, frozen_bn: str, momentum: float) -> keras.Model:
     def swap(layer: keras.Layer) -> keras.Layer:
-        if type(layer) is not keras.layers.BatchNormalization:
+        if type(layer) not in (keras.layers.BatchNormalization, BatchNormalization2018):
+            if any("moving_mean" in variable.path for variable in layer.non_trainable_variables):
+                raise BadBackbone(
+                    f"the layer {layer.name} of {model.name} normalises batches in its own way, which --frozen_bn "
+                    f"batch and --bn_momentum can not change: leave them out, or save it in Keras's own layers"
+                )
             return type(layer).from_config(layer.get_config())
         kind = BatchNormalization2018 if frozen_bn == "batch" else keras.layers.BatchNormalization
         return kind.from_config({**layer.get_config(), "momentum": momentum or layer.momentum})

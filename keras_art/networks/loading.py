@@ -156,6 +156,31 @@ def model_file(path: Path) -> Path:
     return path
 
 
+def computing_anew(layer: keras.Layer) -> keras.Layer:
+    """A copy of a loaded layer, without its weights, that computes by the dtype policy of now, not by its file's.
+
+    Raises:
+        BadModel: it is of whole numbers, and the policy of other floats.
+    """
+    policy = keras.config.dtype_policy()
+    if getattr(layer, "quantization_mode", None):
+        if policy.name != "float32":
+            raise BadModel(f"the layer {layer.name} is quantised and can not compute in {policy.name}: take float32")
+        return type(layer).from_config(layer.get_config())
+
+    def of_now(found: Any) -> Any:
+        if isinstance(found, list | tuple):
+            return type(found)(map(of_now, found))
+        if not isinstance(found, dict):
+            return found
+        # Of what is in a configuration, layers alone are trainable: those within this one, too.
+        own = {"dtype": policy.name} if "trainable" in found and "dtype" in found else {}
+        return {name: of_now(value) for name, value in found.items()} | own
+
+    # An operation between layers has a `dtype`, too, and means it.
+    return type(layer).from_config(of_now(layer.get_config()) if isinstance(layer, keras.Layer) else layer.get_config())
+
+
 def _fault(text: str) -> str:
     """What Keras says of a file that it can not load, in the words of whoever has to mend it."""
     if unknown := re.search(r"Could not locate \w+ '([^']+)'", text):

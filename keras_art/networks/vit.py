@@ -28,7 +28,8 @@ def load_vit(
 ) -> Backbone:
     """Builds a vision transformer: preprocessed pixels (batch, size, size, 3) -> tokens (batch, 1 + patches, width).
 
-    The first token is the class token. A preset of another size gets its position embeddings interpolated.
+    The first token is the class token. It computes by the dtype policy of now, whichever a preset was saved under. A
+    preset of another size gets its position embeddings interpolated.
 
     Args:
         network: a name in `VITS`.
@@ -58,7 +59,7 @@ def load_vit(
         check_preset(weights)
     preset = PRESET if weights == "imagenet" else str(weights)
     try:
-        source = keras_hub.models.ViTBackbone.from_preset(preset, name="vit")
+        source = keras_hub.models.ViTBackbone.from_preset(preset, name="vit", dtype=keras.config.dtype_policy())
     except Exception as error:
         raise BadBackbone(
             f"the keras-hub preset {preset} can not be loaded ({str(error).splitlines()[0][:200]}). Where there is no "
@@ -70,8 +71,8 @@ def load_vit(
         raise BadBackbone(f"{preset} is no {network}: it has {width}")
     if tuple(source.image_shape) == shape:
         return Backbone(source, mode)
-    config = source.get_config()
-    model = keras_hub.models.ViTBackbone.from_config({**config, "image_shape": shape})
+    config = {**source.get_config(), "image_shape": shape, "dtype": keras.config.dtype_policy()}
+    model = keras_hub.models.ViTBackbone.from_config(config)
     for theirs, ours in zip(source.weights, model.weights, strict=True):
         ours.assign(theirs if theirs.shape == ours.shape else _interpolated(theirs, ours.shape[0]))
     return Backbone(model, mode)

@@ -179,8 +179,9 @@ def colour_histograms(statistics: pd.DataFrame, clusters: np.ndarray, k: int) ->
         if len(mine):  # of nothing a step is a line at half height
             for name in ("red", "green", "blue"):
                 channels.hist(mine[name], 32, (0, 255), histtype="step", color=name, linewidth=0.8)
-            lightness.hist(mine["lightness"], 20, (0, 100), color="0.5")
-            entropy.hist(mine["entropy"], 20, (0, 8), color="0.5")
+            # One outline, not twenty bars side by side: they look the same.
+            lightness.hist(mine["lightness"], 20, (0, 100), histtype="stepfilled", color="0.5")
+            entropy.hist(mine["entropy"], 20, (0, 8), histtype="stepfilled", color="0.5")
         channels.set_ylabel(f"{cluster + 1}", fontproperties=font(8), rotation=0, labelpad=8, va="center")
         for axes in grid[cluster]:
             axes.set_yticks([])

@@ -29,11 +29,14 @@ def font(size: float) -> FontProperties:
     return FontProperties(family=["DejaVu Sans", *cjk[:1]], size=size)
 
 
+@functools.lru_cache(1 << 14)
 def width_of(text: str, size: float) -> float:
-    """The width of a text in inches."""
-    from matplotlib.textpath import TextPath
+    """The width of a text in inches, from where its first letter begins to where a next one would."""
+    from matplotlib.textpath import text_to_path
 
-    return TextPath((0, 0), text, prop=font(size)).get_extents().width / 72 if text else 0.0
+    # As FreeType has it, to which outlines need not be drawn.
+    literal = text.replace(r"\$", "$")
+    return text_to_path.get_text_width_height_descent(literal, font(size), False)[0] / 72 if text else 0.0
 
 
 def label(text: str, size: float, inches: float, lines: int = 1) -> str:

@@ -14,8 +14,8 @@ import numpy as np
 from keras_art.report.lettering import PAGE, font, label
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.transforms import Bbox
 
 
 def samples(pictures: Sequence[np.ndarray], captions: Sequence[str], columns: int = 6) -> Figure:
@@ -32,9 +32,9 @@ def samples(pictures: Sequence[np.ndarray], captions: Sequence[str], columns: in
     if not len(pictures) or len(pictures) != len(captions) or columns < 1:
         raise ValueError(f"cannot lay out {len(pictures)} pictures, {len(captions)} captions, {columns} columns")
     rows = [pictures[start : start + columns] for start in range(0, len(pictures), columns)]
-    figure, axes, width = _mosaic(rows, columns, left=0, above=0, below=0.16)
-    for ax, caption in zip(itertools.chain(*axes), captions, strict=True):
-        _note(ax, label(caption, 7, 0.97 * width), (0.5, 0), (0, -2), ha="center", va="top")
+    figure, places, width = _mosaic(rows, columns, left=0, above=0, below=0.16)
+    for place, caption in zip(itertools.chain(*places), captions, strict=True):
+        _note(figure, label(caption, 7, 0.97 * width), place, (0.5, 0), (0, -2), ha="center", va="top")
     return figure
 
 
@@ -54,12 +54,12 @@ def saliency_sheet(rows: Sequence[tuple[str, Sequence[np.ndarray]]], columns: Se
         if len(pictures) != len(columns):
             raise ValueError(f"the row {caption!r} has {len(pictures)} pictures for {len(columns)} columns")
     pictures_of_rows = [pictures for _, pictures in rows]
-    figure, axes, width = _mosaic(pictures_of_rows, len(columns), left=0.2, above=0.22, below=0)
-    for ax, header in zip(axes[0], columns, strict=True):
-        _note(ax, label(header, 9, 0.97 * width), (0.5, 1), (0, 3), ha="center", va="bottom", size=9)
-    for (ax, *_), (caption, _) in zip(axes, rows, strict=True):
-        height = ax.get_position().height * figure.get_figheight()
-        _note(ax, label(caption, 8, height), (0, 0.5), (-3, 0), ha="right", va="center", size=8, rotation=90)
+    figure, places, width = _mosaic(pictures_of_rows, len(columns), left=0.2, above=0.22, below=0)
+    for place, header in zip(places[0], columns, strict=True):
+        _note(figure, label(header, 9, 0.97 * width), place, (0.5, 1), (0, 3), ha="center", va="bottom", size=9)
+    for (place, *_), (caption, _) in zip(places, rows, strict=True):
+        text = label(caption, 8, place.height * figure.get_figheight())
+        _note(figure, text, place, (0, 0.5), (-3, 0), ha="right", va="center", size=8, rotation=90)
     return figure
 
 
@@ -77,21 +77,23 @@ def strips(rows: Sequence[tuple[str, Sequence[np.ndarray]]], left: float = 0.2) 
         raise ValueError("strips need at least one row, and every row at least one picture")
     pictures_of_rows = [pictures for _, pictures in rows]
     columns = max(map(len, pictures_of_rows))
-    figure, axes, _ = _mosaic(pictures_of_rows, columns, left=left, above=0, below=0)
-    for (ax, *_), (caption, _) in zip(axes, rows, strict=True):
-        height = ax.get_position().height * figure.get_figheight()
-        _note(ax, label(caption, 7, height), (0, 0.5), (-3, 0), ha="right", va="center", size=7, rotation=90)
+    figure, places, _ = _mosaic(pictures_of_rows, columns, left=left, above=0, below=0)
+    for (place, *_), (caption, _) in zip(places, rows, strict=True):
+        text = label(caption, 7, place.height * figure.get_figheight())
+        _note(figure, text, place, (0, 0.5), (-3, 0), ha="right", va="center", size=7, rotation=90)
     return figure
 
 
 def _mosaic(
     rows: Sequence[Sequence[np.ndarray]], columns: int, left: float, above: float, below: float
-) -> tuple[Figure, list[list[Axes]], float]:
-    """A figure of rows of pictures, their axes, and the width of a column; all lengths in inches.
+) -> tuple[Figure, list[list[Bbox]], float]:
+    """A figure of rows of pictures, their places in fractions of it, and the width of a column in inches, as all here.
 
     Pictures stand on the ground of their row, none higher than 5/4 of the width of its column.
     """
     from matplotlib.figure import Figure
+    from matplotlib.image import BboxImage
+    from matplotlib.transforms import Bbox, TransformedBbox
 
     gap = 0.08
     column = (PAGE - left) / columns - gap
@@ -99,26 +101,32 @@ def _mosaic(
     width = left + max(map(len, rows)) * (column + gap)
     height = above + sum(heights) + len(rows) * (below + gap)
     figure = Figure(figsize=(width, height))
-    axes: list[list[Axes]] = []
+    places: list[list[Bbox]] = []
     ground = height - above
     for row, row_height in zip(rows, heights, strict=True):
         ground -= row_height
-        axes.append([])
+        places.append([])
         for index, picture in enumerate(row):
             tall = min(column * picture.shape[0] / picture.shape[1], row_height)
             wide = tall * picture.shape[1] / picture.shape[0]
             x = left + gap / 2 + index * (column + gap) + (column - wide) / 2
-            ax = figure.add_axes((x / width, ground / height, wide / width, tall / height))
-            ax.imshow(picture, aspect="auto")
-            ax.set_axis_off()
-            axes[-1].append(ax)
+            place = Bbox.from_bounds(x / width, ground / height, wide / width, tall / height)
+            # Without axes of its own, whose frame and ticks cost more than the picture.
+            drawn = BboxImage(TransformedBbox(place, figure.transFigure))
+            drawn.set_data(picture)
+            figure.add_artist(drawn)
+            places[-1].append(place)
         ground -= below + gap
-    return figure, axes, column
+    return figure, places, column
 
 
 def _note(
-    ax: Axes, text: str, at: tuple[float, float], shift: tuple[float, float], size: float = 7, **how: Any
-) -> None:
-    """Text beside a picture: `at` in fractions of it, moved by `shift` points."""
-    place: dict[str, Any] = {"xycoords": "axes fraction", "textcoords": "offset points", "annotation_clip": False}
-    ax.annotate(text, at, shift, fontproperties=font(size), **place, **how)
+    figure: Figure, text: str, place: Bbox, at: tuple[float, float], shift: tuple[float, float], size: float = 7,
+    **how: Any,
+) -> None:  # fmt: skip
+    """Text beside a picture: `at` in fractions of its place, moved by `shift` points."""
+    from matplotlib.transforms import ScaledTranslation
+
+    moved = figure.transFigure + ScaledTranslation(shift[0] / 72, shift[1] / 72, figure.dpi_scale_trans)
+    x, y = place.x0 + at[0] * place.width, place.y0 + at[1] * place.height
+    figure.text(x, y, text, transform=moved, fontproperties=font(size), **how)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from keras_art import terminal
 from keras_art.store.runs import Store
-from keras_art.study.config import Artefact, Run, kinds, mode_of
+from keras_art.study import speeds
+from keras_art.study.config import Artefact, kinds, mode_of
 from keras_art.study.files import network_file
 from keras_art.study.records import finished
 
@@ -25,12 +26,14 @@ NETWORKS = {
     "ViTTi16": (1.1, 224, 5.5),
 }
 VITS = ("ViTB16", "ViTTi16")  # whose constructors are in networks.vit
+NOT_TIMED = ("ResNet20", *VITS)  # which `backbones` does not build
+LONG = 600.0  # seconds: a shorter guess at all runs of a network is not worth the time of measuring
 GIGAMACS_PER_CPU_SECOND = 50.0  # what two cores of 2024 did; a store with finished runs says better
 
 
 @dataclass(frozen=True)
 class Cost:
-    """At most what a run takes.
+    """About what a run takes, early stopping aside.
 
     Attributes:
         work: multiply-accumulates, in 10^9.
@@ -82,37 +85,75 @@ class Estimate:
     def __init__(self, store: Store, images: Mapping[str, int]) -> None:
         self.store, self.images = store, images
         self.networks = Networks(store)
-        self.experience: dict[str, list[tuple[float, float]]] = {}
+        self.speeds = speeds.kept(store)
+        self.experience: dict[str, list[tuple[Any, float, float]]] = {}
 
-    def of_kind(self, kind: str) -> list[tuple[float, float]]:
-        """10^9 multiply-accumulates and seconds of the finished runs of a kind that tell how fast this machine is."""
+    def of_kind(self, kind: str) -> list[tuple[Any, float, float]]:
+        """Finished runs that tell how fast this machine is: what of them decides it, 10^9 operations, seconds."""
         if kind not in self.experience:
             known = []
             for run, found in finished(self.store, kinds()[kind].run):
                 mode = mode_of(run)
                 if mode.tells_speed and found.get("status") == "ok":
                     work = mode.cost(run, found["n_images"], self.networks, found).work
-                    known.append((work, found.get("training_seconds", found["seconds"])))
-            self.experience[kind] = [pair for pair in known if pair[1] > 1]
+                    known.append((_alike(run), work, found.get("training_seconds", found["seconds"])))
+            self.experience[kind] = [row for row in known if row[2] > 1]
         return self.experience[kind]
 
-    def speed(self, kind: str) -> float:
-        """10^9 multiply-accumulates a second."""
-        known = self.of_kind(kind)
-        if not known:
-            return GIGAMACS_PER_CPU_SECOND * (os.cpu_count() or 1)
-        return sum(work for work, _ in known) / sum(seconds for _, seconds in known)
+    def of_its_network(self, run: Any) -> list[tuple[Any, float, float]]:
+        """Those of a run's own network, size and precision."""
+        rows = self.of_kind(run.kind) if mode_of(run).tells_speed else []
+        return [row for row in rows if row[0] == _alike(run)]
 
-    def basis(self, runs: list[Run]) -> str:
+    def known(self, run: Any) -> tuple[float, str]:
+        """10^9 multiply-accumulates a second of a run, and how that is known, for people."""
+        alike = self.of_its_network(run)
+        if not alike and (measured := self.speeds.get(_name(self.store, run))):
+            return measured[0 if mode_of(run).tells_speed else 1], "by steps timed on this machine"
+        if rows := alike or self.of_kind(run.kind):
+            n = len(rows)
+            speed = sum(work for _, work, _ in rows) / sum(seconds for *_, seconds in rows)
+            return speed, f"by {n} finished run{'s' * (n > 1)} of this store"
+        return GIGAMACS_PER_CPU_SECOND * (os.cpu_count() or 1), "no run of this store to go by: a guess"
+
+    def measure(self, runs: Iterable[Any]) -> None:
+        """Times a few steps of the networks of some runs, where nothing is known of them and the runs are long.
+
+        Raises:
+            BadBackbone: a network can not be used.
+        """
+        unknown: dict[str, list[Any]] = {}
+        for run in runs:
+            if (name := _name(self.store, run)) and name not in self.speeds and not self.of_its_network(run):
+                unknown.setdefault(name, []).append(run)
+        for name, alike in unknown.items():
+            if sum(map(self.seconds, alike)) > LONG:
+                run = alike[0]
+                terminal.say(f"timing a few steps of {run.network} at {run.image_size} pixels")
+                self.speeds[name] = speeds.measure(self.store, run.network, run.image_size, run.precision)
+
+    def basis(self, runs: Sequence[Any]) -> str:
         """How the speeds are known, for people."""
-        n = sum(len(self.of_kind(kind)) for kind in {run.kind for run in runs})
-        return f"by {n} finished run{'s' * (n > 1)} of this store" if n else "no run of this store to go by: a guess"
+        return "; ".join(dict.fromkeys(self.known(run)[1] for run in runs))
 
     def cost(self, run: Any) -> Cost:
-        """At most, early stopping aside."""
+        """Early stopping aside."""
         return mode_of(run).cost(run, self.images.get(run.collection, 0), self.networks, None)
 
     def seconds(self, run: Any) -> float:
-        """At most, early stopping aside."""
+        """Early stopping aside."""
         cost = self.cost(run)
-        return cost.work / self.speed(run.kind) + cost.beside
+        return cost.work / self.known(run)[0] + cost.beside
+
+
+def _alike(run: Any) -> Any:
+    """What of a run decides how fast its operations are."""
+    return [getattr(run, name, None) for name in ("network", "image_size", "precision")]
+
+
+def _name(store: Store, run: Any) -> str:
+    """What `speeds` calls a run's network; "" where that is none of keras.applications and no file."""
+    network = getattr(run, "network", "")
+    if not network or str(network) in NOT_TIMED or not hasattr(run, "precision"):
+        return ""
+    return speeds.name(store, network, run.image_size, run.precision)

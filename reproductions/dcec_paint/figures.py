@@ -93,14 +93,15 @@ def draw_maps(store: Store, runs: Sequence[Run], folder: Path, target: str | Non
         figure = cluster_figures.maps(labelled, f"the map of k = {chosen.k} by label, {of}")
         figures.save(figure, folder / "labels.png")
     film = _film(store, chosen)
+    last = len(film["iterations"]) - 1
     frames = [
         (
             f"iteration {film['iterations'][i]}",
-            on_a_plane(film["z"][i][sample]),
+            place if i == last else on_a_plane(film["z"][i][sample]),
             film["clusters"][i][sample],
             _numbers(chosen.k),
         )
-        for i in np.unique(np.linspace(0, len(film["iterations"]) - 1, 6).astype(int))
+        for i in np.unique(np.linspace(0, last, 6).astype(int))
     ]
     figure = cluster_figures.maps(frames, f"k = {chosen.k} as it is trained, {of}")
     figures.save(figure, folder / "evolution.png")

@@ -134,6 +134,7 @@ def compile_at(model: keras.Model, run: SaclfRun, learning_rate: float, steps: i
     loss = FocalLoss(run.gamma, run.focal_alpha) if focal else keras.losses.SparseCategoricalCrossentropy()
     optimizer = training.make_optimizer(dataclasses.replace(run.optimizer, learning_rate=learning_rate), steps)
     model.compile(optimizer, loss, metrics=["accuracy"])
+    training.make_metrics(model)
 
 
 def fit(

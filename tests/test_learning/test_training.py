@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import subprocess
@@ -474,3 +475,33 @@ np.save(sys.argv[1] + "/predicted.npy", model.predict(np.load(sys.argv[1] + "/pi
 
 if __name__ == "__main__":
     child(Path(sys.argv[1]), sys.argv[2])
+
+
+def test_a_step_is_traced_once(tmp_path):
+    traced = []
+
+    class Counted(keras.Model):
+        def compute_loss(self, *arguments, **options):
+            traced.append(1)
+            return super().compute_loss(*arguments, **options)
+
+    inputs = keras.Input((5,))
+    model = Counted(inputs, layers.Dense(CLASSES, "softmax")(inputs))
+    training.compile_classifier(model, OPTIMIZERS["adam"]())
+    fit(model, tmp_path, epochs=2)
+    assert len(traced) == 2 or keras.config.backend() != "tensorflow"  # once for training, once for validation
+
+
+@pytest.mark.skipif(keras.config.backend() != "tensorflow", reason="the other backends keep no graphs")
+def test_graphs_of_trainings_that_are_over_are_given_back(tmp_path):
+    from tensorflow.python.framework.func_graph import FuncGraph
+
+    def graphs() -> int:
+        training.make_deterministic(0)
+        gc.collect()
+        return sum(isinstance(found, FuncGraph) for found in gc.get_objects())
+
+    before = graphs()
+    for run in range(2):
+        fit(network(), tmp_path / f"{run}", epochs=1)
+    assert graphs() <= before

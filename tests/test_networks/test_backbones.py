@@ -335,6 +335,87 @@ def test_a_sequential_file_works_too(tmp_path):
     np.testing.assert_allclose(numpy(backbone.model(images)), numpy(model(images)), atol=1e-5)
 
 
+def policies(model: keras.Model) -> set[str]:
+    return {
+        layer.dtype_policy.name
+        for part in model.layers
+        for layer in (part.layers if isinstance(part, keras.Model) else [part])
+        if not isinstance(layer, layers.InputLayer)
+    }
+
+
+def of_parts(policy: str, path: Path) -> Path:
+    """A file of a network with a network in it, a layer with a layer in it, and an operation."""
+    keras.config.set_dtype_policy(policy)
+    pixels = keras.Input((None, None, 3))
+    inner = keras.Sequential([keras.Input((None, None, 3)), layers.Conv2D(4, 3, padding="same")], name="inner")
+    x = keras.ops.cast(inner(pixels), "float32")
+    keras.Model(pixels, layers.TimeDistributed(layers.Conv1D(2, 3))(x), name="outer").save(path)
+    keras.config.set_dtype_policy("float32")
+    return path
+
+
+@pytest.mark.parametrize("saved", ["float32", "mixed_bfloat16"])
+@pytest.mark.parametrize("asked", ["float32", "mixed_bfloat16"])
+def test_a_file_computes_by_the_policy_asked_for_whichever_it_was_saved_under(tmp_path, saved, asked):
+    path = of_parts(saved, tmp_path / "parts.keras")
+    keras.config.set_dtype_policy(asked)
+    try:
+        model = load(path).model
+    finally:
+        keras.config.set_dtype_policy("float32")
+    wrapped = next(layer for layer in model.layers if isinstance(layer, layers.TimeDistributed))
+    assert policies(model) == {asked} == {wrapped.layer.dtype_policy.name}
+    assert {variable.dtype for variable in model.weights} == {"float32"}
+    cast = next(operation for operation in model.operations if type(operation).__name__ == "Cast")
+    assert cast.output.dtype == "float32"
+    images = np.random.default_rng(0).random((2, 16, 16, 3), "float32")
+    said = model(images)
+    assert keras.backend.standardize_dtype(said.dtype) == asked.removeprefix("mixed_")
+    stored = keras.saving.load_model(path)(images)
+    tolerance = 0 if saved == asked else 0.02
+    as_floats = (numpy(keras.ops.cast(found, "float32")) for found in (said, stored))
+    np.testing.assert_allclose(*as_floats, atol=tolerance)
+    assert (saved == asked) == np.array_equal(*(numpy(keras.ops.cast(found, "float32")) for found in (said, stored)))
+
+
+def test_a_quantised_file_is_refused_in_half_floats_and_taken_as_it_is_in_float32(tmp_path, half_floats):
+    keras.config.set_dtype_policy("float32")
+    pixels = keras.Input((16, 16, 3))
+    model = keras.Model(pixels, layers.Dense(4, name="dense")(pixels))
+    model.get_layer("dense").quantize("int8")
+    model.save(tmp_path / "int8.keras")
+    assert load(tmp_path / "int8.keras").model.get_layer("dense").quantization_mode == "int8"
+    keras.config.set_dtype_policy("mixed_float16")
+    with pytest.raises(BadBackbone, match="dense is quantised and can not compute in mixed_float16"):
+        load(tmp_path / "int8.keras")
+
+
+@pytest.mark.parametrize("asked", ["inference", "batch"])
+def test_frozen_normalisation_of_a_file_is_what_is_asked_for_whatever_it_was_saved_with(tmp_path, asked):
+    pixels = keras.Input((16, 16, 3))
+    keras.Model(pixels, BatchNormalization2018(name="bn")(pixels)).save(tmp_path / "2018.keras")
+    found = load(tmp_path / "2018.keras", frozen_bn=asked, bn_momentum=0.5).model.get_layer("bn")
+    assert type(found) is (BatchNormalization2018 if asked == "batch" else layers.BatchNormalization)
+    assert found.momentum == 0.5
+    alone = load(tmp_path / "2018.keras", frozen_bn=asked).model.get_layer("bn")
+    assert (type(alone), alone.momentum) == (type(found), 0.99)
+
+
+@keras.saving.register_keras_serializable("test_backbones")
+class OwnNormalization(layers.BatchNormalization):
+    pass
+
+
+@pytest.mark.parametrize("option", [{"frozen_bn": "batch"}, {"bn_momentum": 0.9}])
+def test_normalisation_of_its_own_kind_refuses_what_would_do_nothing(tmp_path, option):
+    pixels = keras.Input((16, 16, 3))
+    keras.Model(pixels, OwnNormalization(name="own")(pixels)).save(tmp_path / "own.keras")
+    assert load(tmp_path / "own.keras").has_batch_normalization
+    with pytest.raises(BadBackbone, match=r"the layer own .* normalises batches in its own way"):
+        load(tmp_path / "own.keras", **option)
+
+
 def test_he_uniform_kernels_lie_within_their_bounds_and_fill_them(file):
     model = load(file, weights=None).model
     for name, fan_in in (("first", 3 * 3 * 3), ("second", 3 * 3 * 4)):

@@ -74,6 +74,19 @@ def test_a_preset_of_another_size_keeps_its_class_token_and_interpolates_the_res
     assert b.shape == (17, 8)
 
 
+@pytest.mark.parametrize("size", [32, 64])
+def test_a_preset_computes_by_the_policy_asked_for(tiny, preset, size):
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        model = vit.load_vit(tiny, image_size=size, weights=preset).model
+    finally:
+        keras.config.set_dtype_policy("float32")
+    kinds = {layer.dtype_policy.name for layer in model.layers if layer.weights}
+    assert kinds == {"mixed_bfloat16"}
+    tokens = model(np.zeros((1, size, size, 3), "float32"))
+    assert keras.backend.standardize_dtype(tokens.dtype) == "bfloat16"
+
+
 def test_a_preset_of_another_width_is_refused(monkeypatch, preset):
     monkeypatch.setitem(vit.VITS, "tiny", {**TINY, "hidden_dim": 16})
     with pytest.raises(BadBackbone, match="is no tiny"):

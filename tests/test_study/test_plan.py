@@ -9,8 +9,9 @@ from test_config import TINY, Tiny
 
 from keras_art.store import runs
 from keras_art.store.runs import Store, StoreError
-from keras_art.study import config, costs
+from keras_art.study import config, costs, speeds
 from keras_art.study.kinds.classifier import ClassifierRun as Run
+from keras_art.study.kinds.clustering import ClusteringRun
 from keras_art.study.plan import ordered, plan
 
 
@@ -48,8 +49,38 @@ def test_an_estimate_goes_by_what_the_store_has_seen(store):
     store.finish(seen, {**counts, "status": "ok", "test_accuracy": 0.5, "epochs": 5, "seconds": 1000.0})
     known = costs.Estimate(store, {"a-1": 100})
     assert "1 finished run" in known.basis([seen])
-    assert known.speed("classifier") == pytest.approx(known.cost(seen).work / 1000)
+    assert known.known(seen)[0] == pytest.approx(known.cost(seen).work / 1000)
     assert known.seconds(seen) == pytest.approx(1000, rel=0.1)
+
+
+def test_a_networks_own_speed_comes_before_that_of_others(store, monkeypatch):
+    of = {name: Run(collection="a-1", mode="fine_tuning", network=name, epochs=5) for name in ("ResNet50", "VGG19")}
+    store.begin(of["ResNet50"])
+    counts = {name: 100 for name, kind in of["ResNet50"].measures.items() if kind is int}
+    store.finish(of["ResNet50"], {**counts, "status": "ok", "test_accuracy": 0.5, "epochs": 5, "seconds": 1000.0})
+    guessed = costs.Estimate(store, {"a-1": 100_000})
+    assert guessed.known(of["VGG19"]) == guessed.known(of["ResNet50"])
+    asked = []
+
+    def measure(store, network, image_size, precision):
+        asked.append((network, image_size, precision))
+        return 30.0, 90.0
+
+    monkeypatch.setattr(speeds, "measure", measure)
+    guessed.measure([*of.values(), *of.values()])
+    assert asked == [("VGG19", 224, "float32")]
+    assert guessed.known(of["VGG19"]) == (30.0, "by steps timed on this machine")
+    assert guessed.known(dataclasses.replace(of["VGG19"], mode="off_the_shelf"))[0] == 90.0
+    assert "1 finished run" in guessed.known(dataclasses.replace(of["VGG19"], image_size=64))[1]
+    assert guessed.basis(list(of.values())) == "by 1 finished run of this store; by steps timed on this machine"
+
+
+def test_a_short_study_and_networks_of_other_makers_are_not_timed(store, monkeypatch):
+    monkeypatch.setattr(speeds, "measure", None)
+    run = Run(collection="a-1", mode="fine_tuning", network="ResNet50", image_size=32, epochs=1)
+    costs.Estimate(store, {"a-1": 100}).measure([run])
+    costs.Estimate(store, {"a-1": 10**7}).measure([dataclasses.replace(run, network="ViTB16")])
+    costs.Estimate(store, {"a-1": 10**7}).measure([ClusteringRun(collection="a-1", epochs=100)])
 
 
 def test_a_plan_tells_what_is_done_begun_and_to_do(store, tiny):

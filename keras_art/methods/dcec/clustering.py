@@ -133,6 +133,7 @@ def _pretrained(
             embedding,
             references=run.gap_references,
             seed=run.seed,
+            threads=store.threads,
             progress=lambda done, all: tell(f"gap statistic, {done} of {all} sets of points", 0.9 + 0.1 * done / all),
         )
         write(folder / "gap.csv", gap.to_csv(index=False))

@@ -56,6 +56,7 @@ def draw_page(store: Store, run: ClusteringRun, method: str = "dcec") -> Path:
     page.heading("Colours, lightness and entropy")
     page.figure(histograms, "mean colour, lightness and local entropy of the images of each cluster")
     if own:
+        histograms.set_layout_engine("none")  # a layout takes longer than a drawing, and it has one
         decoded = _reconstructions(folder, ready)
         figures.save(histograms, folder / "colours.png")
         figures.save(decoded, folder / "reconstructions.png")

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from keras_art.methods.dcec.spaces import kmeans
+from keras_art.methods.dcec.spaces import kmeans_of
 
 MOST_FOR_SILHOUETTE = 20_000  # above, a seeded sample of so many points: the silhouette is quadratic
 
@@ -109,6 +109,7 @@ def gap_statistic(
     references: int = 30,
     n_init: int = 10,
     seed: int = 0,
+    threads: int = 1,
     progress: Callable[[int, int], None] = lambda done, all: None,
 ) -> pd.DataFrame:
     """Tibshirani, Walther, Hastie 2001: how much tighter k clusters are than k clusters of noise in the same box.
@@ -121,6 +122,7 @@ def gap_statistic(
         most: k = 1 ... most.
         references: B.
         n_init: starts of each k-means.
+        threads: how many k-means are at work at once; it changes no number.
 
     Returns:
         Columns k, log_w, expected, gap, se.
@@ -131,8 +133,8 @@ def gap_statistic(
     ks = range(1, min(most, len(points) - 1) + 1)
     log_w = np.empty((len(clouds), len(ks)))
     for i, cloud in enumerate(clouds):
-        for j, k in enumerate(ks):
-            labels, centroids = kmeans(cloud, k, seed, n_init=n_init)
+        found = kmeans_of([(cloud, k) for k in ks], seed, n_init=n_init, threads=threads)
+        for j, (labels, centroids) in enumerate(found):
             # Identical points have no spread at all: the smallest number stands for log 0.
             within = float(((cloud - centroids[labels]).astype(np.float64) ** 2).sum())
             log_w[i, j] = np.log(max(within, np.finfo(np.float64).tiny))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -48,20 +49,36 @@ def kmeans(
         Labels (n,) in [0, k), and centroids (k, dimensions). Where there are fewer than k different points, some
         clusters stay empty, and `told` hears it.
     """
+    ((labels, centroids),) = kmeans_of([(points, k)], seed, n_init=n_init)
+    if (different := len(np.unique(labels))) < k:
+        told(f"k-means found {different} clusters, not {k}: there are no more different points")
+    return labels, centroids
+
+
+def kmeans_of(
+    asked: Sequence[tuple[np.ndarray, int]], seed: int, *, n_init: int, threads: int = 1
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """The same of several sets of points, each with its k, in their order.
+
+    Args:
+        threads: how many are at work at once; it changes no result.
+    """
     import warnings
 
     from sklearn.cluster import KMeans
     from sklearn.exceptions import ConvergenceWarning
     from threadpoolctl import threadpool_limits
 
-    # Threads that share a few milliseconds of work wait for each other most of the time, on a busy machine for minutes.
-    threads = 1 if points.size < WORTH_THREADS else None
-    with warnings.catch_warnings(), threadpool_limits(threads):
-        warnings.simplefilter("ignore", ConvergenceWarning)
+    def fitted(points: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         found: Any = KMeans(k, n_init=n_init, random_state=seed).fit(points)
-    if (different := len(np.unique(found.labels_))) < k:
-        told(f"k-means found {different} clusters, not {k}: there are no more different points")
-    return found.labels_, found.cluster_centers_
+        return found.labels_, found.cluster_centers_
+
+    # Threads that share a few milliseconds of work wait for each other most of the time, on a busy machine for minutes.
+    small = all(points.size < WORTH_THREADS for points, _ in asked)
+    with warnings.catch_warnings(), threadpool_limits(1 if small else None), ThreadPoolExecutor(threads) as pool:
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        carry_out = pool.map if small and threads > 1 else map
+        return list(carry_out(lambda pair: fitted(*pair), asked))
 
 
 def on_a_plane(points: np.ndarray) -> np.ndarray:

@@ -1,0 +1,69 @@
+"""Models of one architecture and optimizer are compiled, and so traced, once in a process.
+
+Tracing a network takes longer than some epochs, and what TensorFlow has traced it does not give back: a process that
+traced the same network for every seed of a study would grow by all of them.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+
+MOST = 2**27  # numbers in the variables of all that is kept: 512 MB
+
+_kept: dict[str, tuple[keras.Model, list[np.ndarray]]] = {}  # the one used last at the end
+
+
+def compiled(
+    fresh: keras.Model,
+    optimizer: keras.optimizers.Optimizer,
+    compile_by: Callable[[keras.Model, keras.optimizers.Optimizer], None],
+) -> keras.Model:
+    """A compiled model with the weights, the trainable layers and the random state of a fresh one.
+
+    It is the fresh one, or one of the same architecture that was compiled before in the same way; its configuration is
+    then another's where that holds seeds, so what is saved is to be the fresh one, given the weights.
+
+    Args:
+        fresh: not compiled.
+        optimizer: not built; of the same configuration, one is as good as another.
+        compile_by: compiles a model with an optimizer.
+    """
+    rule = {name: value for name, value in optimizer.get_config().items() if name != "name"}
+    how = [architecture(fresh), rule, compile_by.__module__, compile_by.__qualname__]
+    key = json.dumps(how, sort_keys=True, default=str)
+    if key not in _kept:
+        compile_by(fresh, optimizer)
+        optimizer.build(fresh.trainable_variables)
+        _kept[key] = fresh, [keras.ops.convert_to_numpy(variable) for variable in fresh.optimizer.variables]
+        while len(_kept) > 1 and sum(_size(model) for model, _ in _kept.values()) > MOST:
+            del _kept[next(iter(_kept))]
+        return fresh
+    model, state = _kept[key] = _kept.pop(key)
+    for variable, value in zip(model.variables, fresh.variables, strict=True):
+        variable.assign(value)
+    for variable, value in zip(model.optimizer.variables, state, strict=True):
+        variable.assign(value)
+    return model
+
+
+def architecture(model: keras.Model) -> Any:
+    """The configuration of a model without what shapes no graph: seeds, and the initial values of weights."""
+
+    def without(value: Any) -> Any:
+        if isinstance(value, dict):
+            left = {name: inner for name, inner in value.items() if not re.fullmatch(r"seed|\w+_initializer", name)}
+            return {name: without(inner) for name, inner in left.items()}
+        return [without(inner) for inner in value] if isinstance(value, list | tuple) else value
+
+    return [keras.saving.get_registered_name(type(model)), without(model.get_config())]
+
+
+def _size(model: keras.Model) -> int:
+    return sum(math.prod(variable.shape) for variable in (*model.variables, *model.optimizer.variables))
