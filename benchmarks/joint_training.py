@@ -23,7 +23,7 @@ import numpy as np
 
 from benchmarks import interleaved, report
 from benchmarks.memory import peaks_of
-from keras_art.methods.dcec import joint
+from keras_art.methods.dcec import joint, objective
 from keras_art.methods.dcec.network import autoencoder
 from keras_art.pictures.pipeline import Batches
 
@@ -43,7 +43,7 @@ def published(images: np.ndarray, batch_size: int, iterations: int, interval: in
         for iteration in range(iterations):
             if iteration % interval == 0:
                 q, _ = model.predict(images, batch_size=batch_size, verbose=0)
-                p = joint.target_distribution(q)
+                p = objective.target_distribution(q)
             rows = slice(index * batch_size, (index + 1) * batch_size)
             model.train_on_batch(images[rows], [p[rows], x[rows]])
             index = 0 if (index + 1) * batch_size >= len(images) else index + 1
@@ -73,7 +73,7 @@ def updates(images: np.ndarray, batch_size: int, size: int) -> dict[str, Callabl
     model = joint.DCEC(*autoencoder(size), CLUSTERS)
     batches = Batches(images, np.arange(len(images)), np.zeros(len(images), np.int32), batch_size)
     return {
-        "update: ours": lambda: joint.target_distribution(model.assign(batches)[1]),
+        "update: ours": lambda: objective.target_distribution(model.assign(batches)[1]),
         "update: predict of both outputs": lambda: model.predict(images, batch_size=batch_size, verbose=0),
         "encoder alone": lambda: model.encoder.predict(images, batch_size=batch_size, verbose=0),
     }

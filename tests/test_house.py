@@ -180,10 +180,16 @@ def test_every_card_says_what_a_person_must_know(folder, monkeypatch):
             assert all(url.startswith("https://") for url in file["urls"])
 
 
-def test_every_card_is_installed_with_the_wheel():
-    config = (ROOT / "setup.cfg").read_text(encoding="utf-8")
-    for card in (ROOT / "datasets").glob("*/card.toml"):
-        assert f"share/keras_art/datasets/{card.parent.name} = {card.relative_to(ROOT).as_posix()}" in config
+def test_a_wheel_holds_the_cards_and_all_that_is_printed_from(tmp_path):
+    pytest.importorskip("setuptools")
+    command = [sys.executable, "setup.py", "-q", "build_py", "--build-lib", str(tmp_path / "built")]
+    subprocess.run([*command, "egg_info", "--egg-base", str(tmp_path)], cwd=ROOT, capture_output=True, check=True)
+    built = {path.relative_to(tmp_path / "built").as_posix() for path in (tmp_path / "built").rglob("*.*")}
+    wanted = {f"keras_art/{card.relative_to(ROOT).as_posix()}" for card in (ROOT / "datasets").glob("*/card.toml")}
+    for place in ("published", "errata"):
+        wanted |= {path.relative_to(ROOT).as_posix() for path in (ROOT / "reproductions" / place).glob("*.csv")}
+    assert wanted | {"keras_art/py.typed"} <= built
+    assert {path.relative_to(ROOT).as_posix() for path in ROOMS} <= built
 
 
 def test_there_are_published_series():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -28,7 +29,7 @@ def _dealt(deck: list[str], index: int, seed: int, half: str) -> str:
     return deck[rng.permutation(len(deck))[index % len(deck)]]
 
 
-def _drawn(rng: Rng, table: dict[str, tuple[float, Callable]]) -> str:
+def _drawn(rng: Rng, table: dict[str, tuple[float, Callable[..., Any]]]) -> str:
     return str(rng.choice(list(table), p=[share for share, _ in table.values()]))
 
 

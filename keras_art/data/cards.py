@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import os
-import sys
 import textwrap
 import tomllib
 from dataclasses import dataclass, field, replace
@@ -117,14 +116,14 @@ class DatasetCard:
 
 
 def datasets_folder() -> Path:
-    """Where the cards lie: `$KERAS_ART_DATASETS` if that is set, else a checkout's `datasets/` or a wheel's share.
+    """Where the cards lie: `$KERAS_ART_DATASETS` if that is set, else a checkout's `datasets/`, or the package's own.
 
     Raises:
         DatasetNotFound: when no card is there.
     """
     places = [
         Path(__file__).resolve().parents[2] / "datasets",
-        Path(sys.prefix) / "share" / "keras_art" / "datasets",
+        Path(__file__).resolve().parents[1] / "datasets",  # where `setup.py` puts them
     ]
     if named := os.environ.get("KERAS_ART_DATASETS"):
         places = [Path(named)]

@@ -94,6 +94,14 @@ def choose(
 
     Raises:
         BadCollection: no such target, no given split, no artists to keep apart, or fewer than two classes.
+
+    >>> import tempfile
+    >>> from keras_art.atelier import make_atelier
+    >>> from keras_art.data.sources import load_collection
+    >>> folder = make_atelier(Path(tempfile.mkdtemp()) / "atelier", images=100, image_size=32)
+    >>> choice = choose(load_collection(folder), "style")
+    >>> choice.rule, len(choice.images)
+    ('stratified', 100)
     """
     if target is None:
         if not collection.targets:

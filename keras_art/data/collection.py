@@ -74,6 +74,13 @@ class Collection:
         root: the collection's folder.
         splits: label column -> a split of its own, for tasks that bring one.
         card: the card it was read by, if any.
+
+    `load_collection` reads one.
+
+    >>> import pandas as pd
+    >>> images = pd.DataFrame({"id": ["1"], "path": ["1.png"], "object": ["1"], "split": [""], "bytes": [100]})
+    >>> Collection("mine", images, pd.DataFrame({"artist": ["A. Nonymous"]}), pd.DataFrame()).targets
+    ['artist']
     """
 
     name: str

@@ -43,6 +43,13 @@ def load_collection(
     Raises:
         BadCollection: nothing usable is there; the message names what was found and the remedy.
         cards.DatasetNotFound: a card's collection whose files are absent.
+
+    >>> import tempfile
+    >>> from keras_art.atelier import make_atelier
+    >>> folder = make_atelier(Path(tempfile.mkdtemp()) / "atelier", images=100, image_size=32)
+    >>> collection = load_collection(folder)
+    >>> len(collection.images), list(collection.columns)
+    (100, ['artist', 'style', 'type', 'material'])
     """
     path = Path(data).expanduser()
     if utf8(str(path.absolute())) != str(path.absolute()):

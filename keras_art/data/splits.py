@@ -63,6 +63,17 @@ def split(choice: Choice, readable: Sequence[bool], duplicates: np.ndarray | Non
 
     Raises:
         BadCollection: a split stays empty, fewer than two classes are left, or groups can not be kept apart.
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from keras_art.atelier import make_atelier
+    >>> from keras_art.data.choices import choose
+    >>> from keras_art.data.sources import load_collection
+    >>> folder = make_atelier(Path(tempfile.mkdtemp()) / "atelier", images=100, image_size=32)
+    >>> choice = choose(load_collection(folder), "style")
+    >>> task = split(choice, [True] * len(choice.images))
+    >>> task.classes[0], int((task.images["split"] == "train").sum())
+    ('colour field', 80)
     """
     kept = np.asarray(readable, bool)
     images, columns = choice.images[kept].drop(columns=["bytes", "sha256"], errors="ignore"), choice.columns[kept]

@@ -15,7 +15,7 @@ from keras import ops
 
 from keras_art.networks.backbones import Backbone, BadBackbone, stage_taps
 from keras_art.networks.heads import backbone_of
-from keras_art.networks.layers import DropConnect, Preprocessing
+from keras_art.networks.layers import DropConnect, Preprocessing, check_shape
 
 # The depths that the released code reads, by their names in keras.applications: for ResNet, the first convolution
 # before its batch normalisation and the ends of stages 2 to 4.
@@ -41,13 +41,25 @@ class SpatialAttention(keras.layers.Layer):
 
     Input: a list of maps (batch, h, w, channels) and global features (batch, width). Output: a tuple of vectors
     (batch, width) and maps (batch, h, w) that each sum to one.
+
+    Raises:
+        ValueError: other inputs.
+
+    >>> vector, where = SpatialAttention()([keras.ops.ones((2, 6, 6, 16)), keras.ops.ones((2, 32))])
+    >>> tuple(vector.shape), tuple(where.shape)
+    ((2, 32), (2, 6, 6))
     """
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**{"dtype": "float32", **kwargs})
 
     def build(self, input_shape: Sequence[Sequence[int | None]]) -> None:
-        (*_, channels), (_, width) = input_shape
+        if len(input_shape) != 2 or not all(isinstance(shape, list | tuple) for shape in input_shape):
+            raise ValueError("SpatialAttention takes a list of maps and global features: [maps, features]")
+        local, whole = input_shape
+        check_shape("maps", local, ("batch", "height", "width", "channels"))
+        check_shape("global features", whole, ("batch", "width"))
+        channels, width = local[-1], whole[-1]
         self.projection = None
         if channels != width:
             self.projection = self.add_weight(shape=(channels, width), initializer="glorot_uniform", name="projection")
@@ -218,6 +230,13 @@ def attention_classifier(
         taps: layers of the backbone, as `find_taps` gives them; none: without attention.
         augmentation: a layer that changes images in training only, (batch, size, size, 3) to the same.
         head: what `attention_head` takes beside its shapes.
+
+    >>> pixels = keras.Input((32, 32, 3))
+    >>> maps = keras.layers.Conv2D(8, 3, 2, name="shallow")(pixels)
+    >>> network = keras.Model(pixels, keras.layers.Conv2D(16, 3, 2, name="deep")(maps))
+    >>> model = attention_classifier(Backbone(network, "unit"), ["shallow", "deep"], classes=5)
+    >>> model.output_shape, [output.shape for output in attention_maps(model).outputs]
+    ((None, 5), [(None, 15, 15), (None, 7, 7)])
     """
     reader = tapped(backbone, taps)
     pixels = keras.Input(backbone.model.input.shape[1:], name="pixels")

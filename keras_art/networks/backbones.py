@@ -44,6 +44,10 @@ class Backbone:
     Attributes:
         model: preprocessed pixels (batch, size, size, 3) -> maps (batch, h, w, width).
         preprocessing: the mode of the `Preprocessing` that stands in front of it.
+
+    >>> pixels = keras.Input((32, 32, 3))
+    >>> Backbone(keras.Model(pixels, keras.layers.Conv2D(8, 3, 2)(pixels)), "unit").width
+    8
     """
 
     model: keras.Model
@@ -124,6 +128,10 @@ def load_backbone(
 
     Raises:
         BadBackbone: unknown name, unusable file, wrong weights, or ImageNet weights that can not be downloaded.
+
+    >>> backbone = load_backbone("MobileNetV2", image_size=64, weights=None)
+    >>> backbone.preprocessing, backbone.model.output_shape
+    ('tf', (None, 2, 2, 1280))
     """
     check_name(network)
     mode = own_preprocessing(network) if preprocessing == "imagenet" else preprocessing

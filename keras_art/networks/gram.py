@@ -11,7 +11,7 @@ from keras import ops
 
 from keras_art.networks.backbones import Backbone, BadBackbone, stage_taps
 from keras_art.networks.heads import pooled
-from keras_art.networks.layers import Preprocessing
+from keras_art.networks.layers import Preprocessing, check_shape
 
 DESCRIPTIONS = ("full", "triangle")
 
@@ -25,7 +25,15 @@ def gram_matrix(maps: Any) -> Any:
     Returns:
         (batch, channels, channels): symmetric, positive semi-definite, of rank HW at most, and the same for positions
         in any order.
+
+    Raises:
+        ValueError: maps of another rank.
+
+    >>> maps = np.random.default_rng(0).normal(size=(2, 4, 5, 3)).astype("float32")
+    >>> tuple(gram_matrix(maps).shape)
+    (2, 3, 3)
     """
+    check_shape("maps", maps, ("batch", "height", "width", "channels"))
     positions = maps.shape[1] * maps.shape[2]
     rows = ops.reshape(maps, (-1, positions, maps.shape[3]))  # (batch, HW, channels), F transposed
     return ops.matmul(ops.transpose(rows, (0, 2, 1)), rows) / positions
@@ -55,6 +63,7 @@ class GramTriangle(keras.layers.Layer):
 
     def call(self, inputs: Any) -> Any:
         channels = inputs.shape[1]
+        check_shape("the Gram matrix", inputs, ("batch", channels, channels))
         rows, columns = np.triu_indices(channels)
         flat = ops.reshape(inputs, (-1, channels * channels))
         x = ops.take(flat, (rows * channels + columns).astype("int32"), axis=1)

@@ -14,7 +14,13 @@ from keras_art.writing import distinct
 
 
 def feature_extractor(backbone: Backbone) -> keras.Model:
-    """Pixels (batch, size, size, 3) RGB in [0, 255] -> globally averaged maps (batch, width)."""
+    """Pixels (batch, size, size, 3) RGB in [0, 255] -> globally averaged maps (batch, width).
+
+    >>> from keras_art.networks.backbones import load_backbone
+    >>> backbone = load_backbone("MobileNetV2", image_size=64, weights=None)
+    >>> feature_extractor(backbone).output_shape
+    (None, 1280)
+    """
     pixels = keras.Input(backbone.model.input.shape[1:], name="pixels")
     maps = backbone.model(Preprocessing(backbone.preprocessing, name="preprocessing")(pixels))
     return keras.Model(pixels, pooled(maps), name="features")
@@ -86,6 +92,11 @@ def softmax_classifier(backbone: Backbone, classes: int, seed: int = 0) -> keras
     """Pixels (batch, size, size, 3) RGB in [0, 255] -> class probabilities (batch, classes).
 
     Backbone, global average pooling and one dense softmax layer, nothing hidden between (section 3.2 of the paper).
+
+    >>> pixels = keras.Input((32, 32, 3))
+    >>> network = keras.Model(pixels, keras.layers.Conv2D(8, 3, 2)(pixels))
+    >>> softmax_classifier(Backbone(network, "unit"), classes=5).output_shape
+    (None, 5)
     """
     extractor = feature_extractor(backbone)
     return keras.Model(extractor.input, _softmax(classes, seed)(extractor.output), name="classifier")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -13,6 +14,25 @@ CAFFE_MEAN = (103.939, 116.779, 123.68)  # BGR
 TORCH_MEAN, TORCH_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # RGB, of pixels in [0, 1]
 
 
+def check_shape(what: str, value: Any, axes: Sequence[str | int]) -> None:
+    """Refuses a tensor of another shape, before it is broadcast to something nobody meant.
+
+    Args:
+        what: its name in the message.
+        value: a tensor, an array or a shape; a size that is not known yet passes.
+        axes: a word for a size that may be any, a number for one that must be.
+
+    Raises:
+        ValueError: saying both shapes.
+    """
+    shape = tuple(getattr(value, "shape", value))
+    fits = len(shape) == len(axes) and all(
+        size is None or isinstance(axis, str) or size == axis for size, axis in zip(shape, axes, strict=True)
+    )
+    if not fits:
+        raise ValueError(f"{what} must be ({', '.join(map(str, axes))}), not of shape {shape}")
+
+
 @keras.saving.register_keras_serializable("keras_art")
 class Preprocessing(keras.layers.Layer):
     """Pixels as they are decoded -> pixels as a network was trained on.
@@ -22,6 +42,13 @@ class Preprocessing(keras.layers.Layer):
     Args:
         mode: "unit" scales to [0, 1]; "tf" to [-1, 1]; "torch" to [0, 1], then ImageNet's mean and deviation;
             "caffe" turns RGB into BGR and subtracts ImageNet's mean; "none" leaves [0, 255].
+
+    Raises:
+        ValueError: another mode, or pixels that are not of three channels.
+
+    >>> white = keras.ops.full((1, 2, 2, 3), 255)
+    >>> float(Preprocessing("tf")(white)[0, 0, 0, 0])
+    1.0
     """
 
     MODES = ("unit", "caffe", "tf", "torch", "none")
@@ -33,6 +60,7 @@ class Preprocessing(keras.layers.Layer):
         self.mode = mode
 
     def call(self, inputs: Any) -> Any:
+        check_shape("pixels", inputs, ("batch", "height", "width", 3))
         x = ops.cast(shared_out(inputs), "float32")  # rounded once, at the end, where the compute dtype is a half float
         if self.mode == "unit":
             x = x / 255.0

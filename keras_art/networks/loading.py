@@ -50,6 +50,12 @@ def load_model(path: str | Path) -> keras.Model:
         BadModel: the file is absent or damaged, has a class that nobody here knows, or a program in it (a Lambda),
             which is never executed.
         Damaged: it is of a finished run, and not as that wrote it.
+
+    >>> import tempfile
+    >>> file = Path(tempfile.mkdtemp()) / "model.keras"
+    >>> keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)]).save(file)
+    >>> load_model(file).output_shape
+    (None, 2)
     """
     file = model_file(Path(path))
     if file.name == "head.keras" and file != Path(path):

@@ -9,16 +9,28 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_art.networks.layers import check_shape
+
 
 @keras.saving.register_keras_serializable("keras_art")
 class FocalLoss(keras.losses.Loss):
-    """alpha (1 - p)^gamma (-log p), p the probability of the true class (Lin et al. 2017), over integer labels.
+    """alpha (1 - p)^gamma (-log p), p the probability of the true class (Lin et al. 2017, equation 4).
 
     With `gamma` 0 and `focal_alpha` 1 it is the cross-entropy. ST-SACLF has 2 and 2: a factor over all classes alike,
     which scales the loss and weighs no class.
 
-    Takes labels (batch,) in [0, classes) and probabilities (batch, classes); a probability of 0 counts as 1e-7, as in
-    Keras.
+    Takes probabilities (batch, classes), of which 0 counts as 1e-7, as in Keras; and labels (batch,) or (batch, 1), int
+    in [0, classes), or one-hot (batch, classes). Rows that share their weight among classes get the shares of the
+    classes' losses.
+
+    Raises:
+        ValueError: labels or probabilities of another shape.
+
+    >>> loss = FocalLoss(gamma=0.0, focal_alpha=1.0)  # the cross-entropy
+    >>> round(float(loss(np.array([1]), np.array([[0.5, 0.5]]))), 3)
+    0.693
+    >>> round(float(loss(np.array([[0.0, 1.0]]), np.array([[0.5, 0.5]]))), 3)
+    0.693
     """
 
     def __init__(self, gamma: float = 2.0, focal_alpha: float = 2.0, **kwargs: Any) -> None:
@@ -26,8 +38,20 @@ class FocalLoss(keras.losses.Loss):
         self.gamma, self.focal_alpha = gamma, focal_alpha
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        labels = ops.cast(ops.reshape(y_true, (-1,)), "int32")
-        p = ops.take_along_axis(ops.cast(y_pred, "float32"), labels[:, None], axis=1)[:, 0]
+        check_shape("probabilities", y_pred, ("batch", "classes"))
+        columns = y_true.shape[1] if len(y_true.shape) > 1 else 1
+        if len(y_true.shape) > 2 or columns not in (1, y_pred.shape[1]):
+            raise ValueError(
+                f"labels must be (batch,) or (batch, 1) of integers, or one-hot {tuple(y_pred.shape)} like the "
+                f"probabilities, not of shape {tuple(y_true.shape)}"
+            )
+        p = ops.cast(y_pred, "float32")
+        if columns == 1:
+            labels = ops.cast(ops.reshape(y_true, (-1,)), "int32")
+            return self._of(ops.take_along_axis(p, labels[:, None], axis=1)[:, 0])
+        return ops.sum(ops.cast(y_true, "float32") * self._of(p), axis=1)
+
+    def _of(self, p: Any) -> Any:
         p = ops.clip(p, keras.config.epsilon(), 1.0 - keras.config.epsilon())
         return -self.focal_alpha * (1.0 - p) ** self.gamma * ops.log(p)
 

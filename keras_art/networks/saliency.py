@@ -38,6 +38,13 @@ def visual_backprop(model: keras.Model, taps: Sequence[str], images: np.ndarray,
 
     Raises:
         ValueError: No images, no taps, an unknown tap, one without height and width, or taps that grow with depth.
+
+    >>> import keras
+    >>> pixels = keras.Input((32, 32, 3))
+    >>> maps = keras.layers.Conv2D(8, 3, 2, name="shallow")(pixels)
+    >>> model = keras.Model(pixels, keras.layers.Conv2D(16, 3, 2, name="deep")(maps))
+    >>> visual_backprop(model, ["shallow", "deep"], np.random.default_rng(0).random((2, 32, 32, 3))).shape
+    (2, 32, 32)
     """
     import keras
     from keras import ops

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from keras_art.store.reading import read_table
 from keras_art.store.runs import Store
-from reproductions.dcec_paint.study import Run
+from keras_art.study.kinds.clustering import ClusteringRun as Run
 
 if TYPE_CHECKING:
     import pandas as pd

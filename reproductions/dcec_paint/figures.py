@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from keras_art import terminal
 from keras_art.store.reading import read_arrays, read_table
 from keras_art.store.runs import Store
+from keras_art.study.kinds.clustering import ClusteringRun as Run
 from reproductions.dcec_paint import agreement
-from reproductions.dcec_paint.study import Run, Study
+from reproductions.dcec_paint.study import Study
 
 if TYPE_CHECKING:
     import numpy as np

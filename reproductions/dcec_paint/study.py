@@ -166,11 +166,11 @@ def begin(study: Study, store: Store, chosen: Chosen, missing: Sequence[Run]) ->
         UserError: fewer images than clusters, or images which are all the same.
     """
     from keras_art.data import tasks
-    from keras_art.methods.dcec import clustering, joint
+    from keras_art.methods.dcec import clustering, objective
 
     _, choice = chosen["pictures"]
     clustering.check(tasks.load(store, choice.key, study.image_size, study.resize), max(study.k))
-    lambda_r, lambda_c = joint.loss_weights(study.gamma, study.convention)
+    lambda_r, lambda_c = objective.loss_weights(study.gamma, study.convention)
     terminal.say(
         f"loss = {lambda_r:g} * L_r (squared error, mean over pixels and images) "
         f"+ {lambda_c:g} * L_c (KL divergence, sum over clusters, mean over images)"

@@ -11,9 +11,10 @@ from keras_art.report.comparable import Verdict, judge
 from keras_art.report.tables import PaperTable, compare
 from keras_art.store.reading import read_table
 from keras_art.store.runs import Store
+from keras_art.study.kinds.clustering import ClusteringRun as Run
 from keras_art.study.records import finished, readable, variant
 from reproductions.dcec_paint import agreement
-from reproductions.dcec_paint.study import NETWORK, PRINTED, Run, Study
+from reproductions.dcec_paint.study import NETWORK, PRINTED, Study
 
 if TYPE_CHECKING:
     import pandas as pd

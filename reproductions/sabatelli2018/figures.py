@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from keras_art.store.reading import read_table
 from keras_art.store.runs import Store
+from keras_art.study.kinds.classifier import ClassifierRun as Run
 from keras_art.study.kinds.classifier import label
-from reproductions.sabatelli2018.study import Run, Study
+from reproductions.sabatelli2018.study import Study
 from reproductions.sabatelli2018.tables import is_carried, verdict_of
 
 if TYPE_CHECKING:

@@ -12,9 +12,10 @@ from keras_art.report.comparable import Verdict
 from keras_art.report.tables import PaperTable, compare, rules_of
 from keras_art.store.runs import Store
 from keras_art.study.config import RunRef
+from keras_art.study.kinds.classifier import ClassifierRun as Run
 from keras_art.study.kinds.classifier import label
 from keras_art.study.records import finished, readable, run_of, variant
-from reproductions.sabatelli2018.study import ANTWERP, OPTIMIZERS, RIJKSMUSEUM, Run, Study
+from reproductions.sabatelli2018.study import ANTWERP, OPTIMIZERS, RIJKSMUSEUM, Study
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from keras_art.store.runs import Store
+from keras_art.study.kinds.tickets import TicketRun as Run
 from keras_art.writing import slug
 from reproductions.sabatelli2021 import results
-from reproductions.sabatelli2021.study import Run, Study
+from reproductions.sabatelli2021.study import Study
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,9 +9,10 @@ from keras_art.commands.machine import Tables
 from keras_art.report.comparable import judge
 from keras_art.report.tables import PaperTable, compare, rules_of
 from keras_art.store.runs import Store
+from keras_art.study.kinds.tickets import TicketRun as Run
 from keras_art.study.records import readable
 from reproductions.sabatelli2021 import results
-from reproductions.sabatelli2021.study import PRINTED, Run, Study
+from reproductions.sabatelli2021.study import PRINTED, Study
 
 if TYPE_CHECKING:
     import pandas as pd

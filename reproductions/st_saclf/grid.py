@@ -102,7 +102,7 @@ def check_decoder(store: Store, folder: Path, tested: Sequence[str]) -> None:
     Raises:
         UserError: it holds some.
     """
-    from keras_art.data.kept import read_csv
+    from keras_art.store.reading import read_csv
 
     decoder = given_run(folder, Decoder)
     stores = (store.root, folder.resolve().parents[1])

@@ -10,7 +10,7 @@ import pytest
 
 from keras_art.errors import UserError
 from keras_art.learning import training
-from keras_art.methods.dcec import joint
+from keras_art.methods.dcec import joint, objective
 from keras_art.methods.dcec.checkpoints import Checkpoint
 from keras_art.methods.dcec.network import ClusteringLayer, Pixels, autoencoder
 from keras_art.pictures.pipeline import Batches
@@ -109,19 +109,19 @@ def test_p_is_the_papers_written_out_and_its_rows_sum_to_one():
     for i in range(6):
         for j in range(3):
             expected[i, j] = (q[i, j] ** 2 / f[j]) / sum(q[i, m] ** 2 / f[m] for m in range(3))
-    p = joint.target_distribution(q)
+    p = objective.target_distribution(q)
     np.testing.assert_allclose(p, expected, rtol=1e-5)
     np.testing.assert_allclose(p.sum(axis=1), 1, rtol=1e-6)
 
 
 def test_p_of_a_batch_is_not_p_of_the_collection():
     q = np.random.default_rng(0).dirichlet(np.ones(3), 40)
-    whole, part = joint.target_distribution(q)[:10], joint.target_distribution(q[:10])
+    whole, part = objective.target_distribution(q)[:10], objective.target_distribution(q[:10])
     assert np.abs(whole - part).max() > 0.01
 
 
 def test_p_survives_a_cluster_without_any_share():
-    p = joint.target_distribution(np.array([[1.0, 0.0], [1.0, 0.0]]))
+    p = objective.target_distribution(np.array([[1.0, 0.0], [1.0, 0.0]]))
     np.testing.assert_array_equal(p, [[1, 0], [1, 0]])
 
 
@@ -133,7 +133,7 @@ def test_the_joint_loop_trains_on_p_of_the_whole_collection(monkeypatch):
     updates = []
     clustering.cluster(batches, centroids, labels, update_interval=2, max_iterations=2, checkpoint=NEVER,
                        on_update=updates.append)  # fmt: skip
-    np.testing.assert_array_equal(seen[0], joint.target_distribution(updates[0].q))
+    np.testing.assert_array_equal(seen[0], objective.target_distribution(updates[0].q))
     assert seen[0].shape == (24, 2)
 
 
@@ -141,29 +141,29 @@ def test_losses_have_the_reductions_that_are_stated():
     rng = np.random.default_rng(0)
     p, q = rng.dirichlet(np.ones(3), 5), rng.dirichlet(np.ones(3), 5)
     kl = np.mean([sum(p[i, j] * np.log(p[i, j] / q[i, j]) for j in range(3)) for i in range(5)])
-    assert float(joint.clustering_loss(p.astype("float32"), q.astype("float32"))) == pytest.approx(kl, rel=1e-5)
+    assert float(objective.clustering_loss(p.astype("float32"), q.astype("float32"))) == pytest.approx(kl, rel=1e-5)
     encoder, _ = autoencoder(8)
     x = rng.integers(0, 256, (2, 8, 8, 3)).astype(np.uint8)
     guess = rng.random((2, 8, 8, 3)).astype("float32")
     mse = np.mean((x / 255 - guess) ** 2)
-    assert float(joint.reconstruction_loss(encoder, x, guess)) == pytest.approx(mse, rel=1e-5)
+    assert float(objective.reconstruction_loss(encoder, x, guess)) == pytest.approx(mse, rel=1e-5)
 
 
 def test_the_weights_of_the_losses_follow_the_convention():
-    assert joint.loss_weights(0.9) == pytest.approx((0.1, 0.9))
-    assert joint.loss_weights(0.1, "guo") == (1.0, 0.1)
+    assert objective.loss_weights(0.9) == pytest.approx((0.1, 0.9))
+    assert objective.loss_weights(0.1, "guo") == (1.0, 0.1)
     for gamma in (-0.1, 1.1):
         with pytest.raises(UserError, match="--gamma"):
-            joint.loss_weights(gamma)
+            objective.loss_weights(gamma)
 
 
 def step(gamma):
     """A model after three iterations."""
     batches = images()
-    clustering = model(weights=joint.loss_weights(gamma))
+    clustering = model(weights=objective.loss_weights(gamma))
     z, _ = clustering.assign(batches)
     clustering.clustering.centroids.assign(z[:2])
-    clustering.iterate(replace(batches, labels=joint.target_distribution(clustering.assign(batches)[1])), 0, 3)
+    clustering.iterate(replace(batches, labels=objective.target_distribution(clustering.assign(batches)[1])), 0, 3)
     return clustering
 
 

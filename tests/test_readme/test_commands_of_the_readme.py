@@ -11,6 +11,7 @@ import csv
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from conftest import COLOURS, paint
 pytestmark = pytest.mark.readme
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [page for page in PAGES if page.parent.name != "reference"]  # which is generated, and prints none
 
 
 def table() -> dict[str, str]:
@@ -47,7 +49,7 @@ def printed(page: str) -> list[str]:
     """The commands in a page's indented lines, without their comments, continued lines joined."""
     found, begun = [], ""
     for line in page.splitlines():
-        if not line.startswith("    ") or not (begun or re.match(rf"    (\w+=\S+ )*({PROGRAMS})\b", line)):
+        if not line.startswith("    ") or not (begun or re.match(rf" {{4,}}(\w+=\S+ )*({PROGRAMS})\b", line)):
             begun = ""
             continue
         words = re.sub(r"\s+#\s.*$", "", line.strip())
@@ -164,7 +166,7 @@ def words_of(command: str, extra: str, place: Path) -> list[str]:
         "CONTENT": "new/0.png", "STYLE": "new/1.png", "PICTURE": "new/0.png", "0123.jpg": "012.png",
         "ticket.npz": str(tickets[0]) if tickets else "ticket.npz",
     }  # fmt: skip
-    words = [stands_for.get(word, word) for word in command.split()]
+    words = [stands_for.get(word, word) for word in shlex.split(command)]
     return [sys.executable, *words[words.index("python") + 1 :], *extra.split()]
 
 

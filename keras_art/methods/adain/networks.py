@@ -14,7 +14,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_art.networks.layers import Preprocessing
+from keras_art.networks.layers import Preprocessing, check_shape
 
 # relu1_1, relu2_1, relu3_1 and relu4_1 of VGG19; content and the decoder's input are the last of them.
 TAPS = ("block1_conv1", "block2_conv1", "block3_conv1", "block4_conv1")
@@ -134,7 +134,11 @@ def statistics(maps: Any) -> tuple[Any, Any]:
     """Mean and standard deviation of each channel of maps (batch, h, w, c) over positions, (batch, 1, 1, c) float32.
 
     The variance is unbiased and `EPSILON` stands inside the root, as in the paper's code.
+
+    Raises:
+        ValueError: maps of another rank.
     """
+    check_shape("maps", maps, ("batch", "height", "width", "channels"))
     maps = ops.cast(maps, "float32")
     _, height, width, _ = ops.shape(maps)
     positions = ops.cast(height * width, "float32")
@@ -147,9 +151,26 @@ def adain(content: Any, style: tuple[Any, Any], alpha: float = 1.0) -> Any:
     """Equation 8, and `alpha` of the way to it: content maps (batch, h, w, c) with the style's mean and deviation.
 
     Args:
-        style: what `statistics` says of the style's maps.
+        style: what `statistics` says of the style's maps: its mean and its deviation, (batch, 1, 1, c) or (1, 1, 1, c).
         alpha: in [0, 1]; 0 gives the content back.
+
+    Raises:
+        ValueError: maps of another rank, or a style that is no such pair.
+
+    >>> rng = np.random.default_rng(0)
+    >>> content, style = rng.normal(size=(2, 4, 4, 3)), rng.normal(5, 2, size=(2, 6, 6, 3))
+    >>> mean, deviation = statistics(style)
+    >>> bool(np.allclose(statistics(adain(content, (mean, deviation)))[0], mean, atol=1e-4))
+    True
     """
+    check_shape("content maps", content, ("batch", "height", "width", "channels"))
+    if not isinstance(style, list | tuple) or len(style) != 2:
+        shape = f" of shape {tuple(style.shape)}" if hasattr(style, "shape") else ""
+        raise ValueError(f"style is a pair, mean and deviation, as statistics(maps) gives it, not one thing{shape}")
+    for what, part in zip(("mean", "deviation"), style, strict=True):
+        check_shape(f"the style's {what}", part, ("batch", 1, 1, content.shape[-1]))
+        if part.shape[0] not in (None, 1, content.shape[0]) and content.shape[0] is not None:
+            raise ValueError(f"{content.shape[0]} contents and {part.shape[0]} styles: give as many, or one style")
     content = ops.cast(content, "float32")
     mean, deviation = statistics(content)
     style_mean, style_deviation = (ops.cast(part, "float32") for part in style)

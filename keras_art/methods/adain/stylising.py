@@ -20,6 +20,7 @@ from keras_art.errors import UserError
 from keras_art.learning import training
 from keras_art.methods.adain import networks
 from keras_art.methods.adain.pairs import confused_with, draw_pairs
+from keras_art.networks.layers import check_shape
 from keras_art.networks.loading import load_model
 from keras_art.pictures.colours import is_blank, recolour
 from keras_art.pictures.images import is_whole_jpeg
@@ -54,10 +55,19 @@ def stylise(
 
     Raises:
         UserError: a picture is smaller than the encoder's minimum, or alpha outside [0, 1].
+        ValueError: a picture that is not (height, width, 3).
+
+    >>> from keras_art.atelier import paint
+    >>> encoder = networks.make_encoder(keras.applications.VGG19(include_top=False, weights=None))
+    >>> decoder = networks.make_decoder()  # before its training: `examples/adain_between_two_pictures.py`
+    >>> pictures = [paint(index, image_size=size)[0] for index, size in enumerate((48, 64))]
+    >>> stylise(encoder, decoder, *pictures, alpha=0.7).shape
+    (48, 48, 3)
     """
     if not 0 <= alpha <= 1:
         raise UserError(f"alpha lies in [0, 1], not {alpha}")
     for what, picture in (("content", content), ("style", style)):
+        check_shape(f"the {what}", picture, ("height", "width", 3))
         if min(picture.shape[:2]) < MINIMUM_SIZE:
             raise UserError(
                 f"the {what} of {picture.shape[0]} x {picture.shape[1]} pixels is too small for AdaIN's encoder, which "

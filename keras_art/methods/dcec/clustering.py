@@ -16,7 +16,7 @@ from keras_art.data import tasks
 from keras_art.data.tasks import Ready
 from keras_art.errors import UserError
 from keras_art.learning import training
-from keras_art.methods.dcec import joint, scores, spaces
+from keras_art.methods.dcec import joint, objective, scores, spaces
 from keras_art.methods.dcec.baselines import cluster_baselines
 from keras_art.methods.dcec.formats import formats
 from keras_art.methods.dcec.network import autoencoder
@@ -153,7 +153,7 @@ def _clustered(
     embedding, pca = stored["embedding"], stored["pca"]
     notes: list[str] = []
     baselines, centroids = cluster_baselines(store, run, ready, embedding, pca, notes)
-    lambda_r, lambda_c = joint.loss_weights(run.gamma, run.convention)
+    lambda_r, lambda_c = objective.loss_weights(run.gamma, run.convention)
     pretrained = load_model(source / "autoencoder.keras")
     model = joint.DCEC(pretrained.encoder, pretrained.decoder, run.k, lambda_r, lambda_c, run.alpha)
     model.compile(keras.optimizers.Adam(run.learning_rate))

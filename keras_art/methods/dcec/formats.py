@@ -9,11 +9,12 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from keras_art.data.kept import folder_of, read_csv
+from keras_art.data.kept import folder_of
 from keras_art.data.tasks import Ready
 from keras_art.methods.dcec.spaces import kmeans
 from keras_art.pictures import borders, colours
 from keras_art.pictures.decoded import stored_images
+from keras_art.store.reading import read_csv
 from keras_art.store.runs import Store
 from keras_art.study.kinds.clustering import ClusteringRun
 

@@ -1,11 +1,4 @@
-"""DCEC: an autoencoder and a clustering of its embedding, learnt together (Guo et al. 2017; DCEC-Paint 2020).
-
-    L = lambda_r * L_r + lambda_c * L_c
-
-L_r is the squared error of the reconstruction, averaged over pixels, channels and images; L_c is KL(P || Q) =
-sum_j p_ij log(p_ij / q_ij), summed over clusters and averaged over images. The papers write sums over images too:
-weights mean something only together with these reductions.
-"""
+"""DCEC: an autoencoder and a clustering of its embedding, learnt together (Guo et al. 2017; DCEC-Paint 2020)."""
 
 from __future__ import annotations
 
@@ -18,43 +11,12 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_art.errors import UserError
 from keras_art.methods.dcec.checkpoints import Checkpoint
 from keras_art.methods.dcec.network import ClusteringLayer
+from keras_art.methods.dcec.objective import clustering_loss, reconstruction_loss, target_distribution
 from keras_art.pictures.pipeline import Batches
 
-EPSILON = 1e-7  # p and q are clipped to [EPSILON, 1] before the logarithm, as in Keras
 STEADY = 5e-4  # how far apart the losses of one cluster may be at the end
-
-
-def loss_weights(gamma: float, convention: str = "convex") -> tuple[float, float]:
-    """lambda_r and lambda_c of a gamma in [0, 1].
-
-    Args:
-        convention: "convex" is (1 - gamma, gamma), as the code of DCEC-Paint has it, whose texts state gamma in five
-            ways; "guo" is (1, gamma), L_r + gamma L_c.
-
-    Raises:
-        UserError: gamma outside [0, 1].
-    """
-    if not 0 <= gamma <= 1:
-        raise UserError(f"--gamma {gamma} is outside [0, 1]: it is the weight of the clustering loss")
-    return (1.0 - gamma, gamma) if convention == "convex" else (1.0, gamma)
-
-
-def target_distribution(q: np.ndarray) -> np.ndarray:
-    """p_ij = (q_ij^2 / f_j) / sum_j' (q_ij'^2 / f_j'), f_j = sum_i q_ij over the whole collection.
-
-    Args:
-        q: (images, clusters), of every image; a batch's own f_j would be another target.
-
-    Returns:
-        (images, clusters) float32, rows sum to one.
-    """
-    q = q.astype(np.float64)
-    # A cluster without a share of any image must not turn all of p into NaN.
-    weight = q**2 / np.maximum(q.sum(axis=0), EPSILON)
-    return (weight / weight.sum(axis=1, keepdims=True)).astype(np.float32)
 
 
 @keras.saving.register_keras_serializable("keras_art")
@@ -64,6 +26,12 @@ class Autoencoder(keras.Model):
     Args:
         encoder: (batch, size, size, 3) in [0, 255] -> (batch, dimensions).
         decoder: (batch, dimensions) -> (batch, size, size, channels).
+
+    >>> from keras_art.methods.dcec.network import autoencoder
+    >>> model = Autoencoder(*autoencoder(32, embedding=10))
+    >>> model.compile("adam")
+    >>> model.output_shape
+    (None, 32, 32, 3)
     """
 
     def __init__(self, encoder: keras.Model, decoder: keras.Model) -> None:
@@ -91,6 +59,12 @@ class DCEC(keras.Model):
         encoder, decoder: as those of `Autoencoder`; their weights are shared, not copied. `clusters`: k.
         lambda_r, lambda_c: weights of L_r and L_c.
         alpha: degrees of freedom of Student's t.
+
+    `cluster` trains it on batches of a store; `examples/dcec_of_your_dataset.py` on any `tf.data.Dataset`.
+
+    >>> from keras_art.methods.dcec.network import autoencoder
+    >>> DCEC(*autoencoder(32, embedding=10), clusters=6).output_shape
+    [(None, 6), (None, 32, 32, 3)]
     """
 
     def __init__(
@@ -115,6 +89,8 @@ class DCEC(keras.Model):
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
     ) -> Any:
+        if y is None:
+            raise ValueError("DCEC learns towards target_distribution(q), which `cluster` gives it, or `fit` as labels")
         q, reconstruction = y_pred
         l_r = reconstruction_loss(self.encoder, x, reconstruction)
         l_c = clustering_loss(y, q)
@@ -235,17 +211,6 @@ def _reason(history: list[dict[str, float]], clusters: int, tol: float, most: in
     if clusters == 1:  # no label can change: West's code waits for three losses close to their mean
         steady = len(recent) == 3 and float(np.ptp(recent)) < STEADY
     return "tol" if steady else "max_iterations" if last["iteration"] >= most else ""
-
-
-def reconstruction_loss(encoder: keras.Model, x: Any, reconstruction: Any) -> Any:
-    """L_r: squared error, averaged over pixels, channels and images."""
-    return ops.mean(ops.square(encoder.get_layer("pixels")(x) - reconstruction))
-
-
-def clustering_loss(p: Any, q: Any) -> Any:
-    """L_c: KL(P || Q), summed over clusters, averaged over images; p is data, no gradient passes through it."""
-    p, q = ops.clip(p, EPSILON, 1.0), ops.clip(q, EPSILON, 1.0)
-    return ops.mean(ops.sum(p * ops.log(p / q), axis=-1))
 
 
 def pretrain(

@@ -8,6 +8,7 @@ import keras
 from keras import ops
 
 from keras_art.errors import UserError
+from keras_art.networks.layers import check_shape
 
 FILTERS = (32, 64, 128)
 KERNELS = (5, 5, 3)
@@ -28,6 +29,7 @@ class Pixels(keras.layers.Layer):
         self.channels = channels
 
     def call(self, inputs: Any) -> Any:
+        check_shape("pixels", inputs, ("batch", "height", "width", 3))
         x = ops.cast(inputs, self.compute_dtype) / 255.0
         return x if self.channels == 3 else ops.mean(x, axis=-1, keepdims=True)
 
@@ -39,14 +41,21 @@ class Pixels(keras.layers.Layer):
 class ClusteringLayer(keras.layers.Layer):
     """How much a point belongs to each cluster, by Student's t distribution round the centroids.
 
-    q_ij = (1 + |z_i - mu_j|^2 / alpha)^(-(alpha + 1) / 2), normalised over j (Guo et al. 2017, equation 2; the norm is
-    Euclidean, where West prints a square of vectors).
+    `q_ij = (1 + |z_i - mu_j|^2 / alpha)^(-(alpha + 1) / 2)`, normalised over j (Guo et al. 2017, equation 2; the norm
+    is Euclidean, where West prints a square of vectors).
 
     Input: (batch, dimensions). Output: (batch, clusters) in (0, 1), rows sum to one.
 
     Args:
         clusters: k, the number of centroids.
         alpha: degrees of freedom.
+
+    Raises:
+        ValueError: points of another rank.
+
+    >>> q = ClusteringLayer(clusters=4)(keras.ops.ones((5, 10)))
+    >>> tuple(q.shape), round(float(keras.ops.sum(q[0])), 4)
+    ((5, 4), 1.0)
     """
 
     def __init__(self, clusters: int, alpha: float = 1.0, **kwargs: Any) -> None:
@@ -54,6 +63,7 @@ class ClusteringLayer(keras.layers.Layer):
         self.clusters, self.alpha = clusters, alpha
 
     def build(self, input_shape: Any) -> None:
+        check_shape("points", input_shape, ("batch", "dimensions"))
         self.centroids = self.add_weight(
             shape=(self.clusters, input_shape[-1]), initializer="glorot_uniform", name="centroids"
         )

@@ -8,6 +8,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_art.networks.layers import check_shape
+
 
 @keras.saving.register_keras_serializable("keras_art")
 class MaskedSGD(keras.optimizers.SGD):
@@ -22,6 +24,14 @@ class MaskedSGD(keras.optimizers.SGD):
             whose gradient goes through the momentum, as PyTorch's `weight_decay` does. Keras's argument of that name
             is decoupled from both.
         masked: paths of the variables that have a mask, all ones until `set_masks`.
+
+    >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, use_bias=False, name="dense")])
+    >>> kernel = model.trainable_variables[0]
+    >>> optimizer = MaskedSGD(0.1, masked=[kernel.path])
+    >>> optimizer.build(model.trainable_variables)
+    >>> optimizer.set_masks(model, {kernel.path: np.eye(4, 2, dtype=bool)})
+    >>> int((keras.ops.convert_to_numpy(kernel) != 0).sum())
+    2
     """
 
     def __init__(
@@ -53,10 +63,15 @@ class MaskedSGD(keras.optimizers.SGD):
         Args:
             model: the one whose variables this optimizer was built on.
             masks: path -> True where a weight is kept; a masked variable that is not named keeps all of its weights.
+
+        Raises:
+            ValueError: a mask of another shape than its variable's.
         """
         for variable, mask in zip(model.trainable_variables, self.masks, strict=True):
             if mask is not None:
-                mask.assign(masks.get(variable.path, np.ones(variable.shape)).astype("float32"))
+                kept = masks.get(variable.path, np.ones(variable.shape))
+                check_shape(f"the mask of {variable.path}", kept, variable.shape)
+                mask.assign(kept.astype("float32"))
                 variable.assign(variable * mask)
 
     def update_step(self, gradient: Any, variable: keras.Variable, learning_rate: Any) -> None:

@@ -46,11 +46,25 @@ def find_tickets(
 
     Raises:
         UserError: the weights do not last for so many stages.
-        ValueError: no epoch is left after theta_k.
+        ValueError: no epoch is left after theta_k, or the model has no kernels beside its classifier's.
+
+    >>> rng = np.random.default_rng(0)
+    >>> layers = [keras.layers.Dense(16, "relu"), keras.layers.Dense(3, "softmax")]
+    >>> model = keras.Sequential([keras.Input((8,)), *layers])
+    >>> class Train(keras.utils.PyDataset):
+    ...     def __len__(self):
+    ...         return 2
+    ...     def __getitem__(self, index):
+    ...         return rng.normal(size=(4, 8)).astype("float32"), rng.integers(0, 3, 4)
+    >>> ticket = find_tickets(model, Train(), epochs=1, stages=3, rate=0.5)
+    >>> [sum(int(mask.sum()) for mask in ticket.masks(stage).values()) for stage in range(3)]
+    [128, 64, 32]
     """
     if not 0 <= late_resetting < epochs:
         raise ValueError(f"late_resetting is {late_resetting} of {epochs} epochs: one must be left to train")
     kernels = masks.prunable(model, head=True)[:-1]
+    if not kernels:
+        raise ValueError(f"{model.name} has no kernels beside its classifier's: build it, and give it a hidden layer")
     masks.check_stages(stages, rate, scope, [kernel.shape for kernel in kernels])
     paths = [kernel.path for kernel in kernels]
 

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from keras_art.methods.tickets.masks import Masks, Weights, split
+from keras_art.methods.tickets.masks import Weights, split
+from keras_art.store.tickets import Masks
 
 
 def magnitude_masks(weights: Weights, kept: Weights, sparsity: float, scope: str) -> Masks:
