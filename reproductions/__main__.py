@@ -77,6 +77,8 @@ def interval(n_test: float, low: float, high: float) -> str:
 def run(asked: Tables) -> int:
     """Prints, writes or checks."""
     store, told = Store(asked.store), len(LEFT_OUT)
+    if (asked.write or asked.results or asked.fidelity or asked.check) and not results.PAGES.is_dir():
+        raise UserError(f"there is no {results.PAGES}: pages and what they show are a checkout's, so run this in one")
     if asked.fidelity:
         fidelity.write_page()
         return 0

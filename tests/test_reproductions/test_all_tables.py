@@ -75,6 +75,12 @@ def test_writing_then_checking_agrees_and_an_edit_is_found(store, tmp_path, monk
     assert page.read_text() == text
 
 
+def test_an_installation_without_pages_says_so(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(results, "PAGES", tmp_path / "docs")
+    assert main.main(["--check"]) == 1
+    assert "run this in one" in capsys.readouterr().err
+
+
 def test_a_table_on_no_page_and_a_page_without_its_table_are_found(tmp_path, monkeypatch):
     monkeypatch.setattr(results, "PAGES", tmp_path)
     monkeypatch.setattr(results, "MEASURED", tmp_path)
