@@ -21,6 +21,7 @@ myst_heading_anchors = 3
 myst_enable_extensions = ["deflist"]
 default_role = "code"  # as docstrings mean it
 highlight_language = "text"  # of commands and of what they print; Python says so
+smartquotes = False  # --flag is two hyphens
 html_theme = "furo"
 html_title = f"keras_art {__version__}"
 html_show_copyright = False

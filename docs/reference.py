@@ -107,7 +107,7 @@ def api_page() -> str:
             if value.__module__.split(".")[1] != wing:
                 continue
             kind = "class" if inspect.isclass(value) else "function"
-            lines += [f".. auto{kind}:: {value.__module__}.{name}"]
+            lines += [f".. auto{kind}:: keras_art.{name}"]
             if kind == "class":
                 own = [method for method in vars(value) if not method.startswith("_") and _is_public(value, method)]
                 lines += [f"   :members: {', '.join(own)}"] if own else []
