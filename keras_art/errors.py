@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import errno
+import os
 
 
 class UserError(Exception):
@@ -26,6 +28,16 @@ IN_WORDS = {
     "failed to map segment": errno.ENOMEM,  # a library that does not fit
     "Cannot allocate memory": errno.ENOMEM,
 }
+
+
+def meant(path: str | os.PathLike[str]) -> str:
+    """`: did you mean NAME?` where nothing is called so, but a file or folder beside it is nearly; else ""."""
+    folder, name = os.path.split(os.fspath(path).rstrip("/"))
+    try:
+        near = difflib.get_close_matches(name, os.listdir(folder or "."), n=1, cutoff=0.75)
+    except OSError:
+        near = []
+    return f": did you mean {os.path.join(folder, near[0])}?" if near and near[0] != name else ""
 
 
 def machine_fault(error: BaseException) -> str:

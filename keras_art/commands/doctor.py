@@ -4,7 +4,8 @@
     python -m keras_art doctor check kaokore --root FOLDER
 
 writes `report/report.html` to look at, and as tables `images.csv` (every image and what is known of it),
-`quarantine.csv` (what can not be used, and why) and `duplicates.csv` (copies, and images that look alike).
+`quarantine.csv` (what can not be used, and why), `duplicates.csv` (copies, and images that look alike) and, of a
+table, `unmatched.csv` (rows without a file, and files without a row).
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import tyro
 
@@ -27,10 +28,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from keras_art.data.sources import Collection
-    from keras_art.report.pages import Page
 
 STORED = 64  # pixels a side of what look-alikes are found by
-SHOWN = 12  # rows of a list, groups of look-alikes
+SHOWN = 12  # rows of a list
+MANY = 30_000  # pictures, beyond which versions are looked for where that is asked for
 RIGHTS = ("rights", "dc:rights", "dc_rights", "license", "licence")
 FACTS = ("width", "height", "mode", "format", "orientation", "sha256", "alike", "note")
 
@@ -43,8 +44,13 @@ class Check:
     """A card's name, a table of images, a folder, or a choice of --store."""
     root: str | None = None
     """Folder that holds the cards' collections. Default: $KERAS_ART_DATA."""
+    sheet: str = ""
+    """Of a spreadsheet; without it, the first one whose rows name pictures."""
     out: Path = Path("doctor")
     """Folder for the report."""
+    versions: Literal["auto", "yes", "no"] = "auto"
+    """Look for what is mirrored, turned, cut or framed, too; auto: of up to 30,000 pictures, some seconds for every
+    thousand."""
     store: str = "runs"
     """Folder for decoded images, what is there already is not decoded again; and of the choice that DATA names."""
     max_pixels: int = 0
@@ -56,33 +62,51 @@ def check(asked: Check) -> int:
     import pandas as pd
 
     from keras_art.data.opening import open_collection
-    from keras_art.pictures import lookalikes
+    from keras_art.pictures import quality
     from keras_art.pictures.decoded import stored_images
+    from keras_art.report.checkup import Checkup, listed, look_alikes
     from keras_art.store.runs import Store
 
     check_folder(asked.out)
     kept = Store(asked.store)
     kept.check()
-    collection = open_collection(kept, asked.data, asked.root)
+    collection = open_collection(kept, asked.data, asked.root, sheet=asked.sheet)
     store = stored_images(kept, STORED, "squash")
     with terminal.bar("opening images", "images") as progress:
         scan = store.scan(collection.paths(), progress)
     images, columns, quarantine = examine(collection, scan)
-    usable = scan["row"].to_numpy()[scan["row"] >= 0]
-    images["alike"] = lookalikes.near_groups(images["alike"].to_numpy())
-    twins = images[images.duplicated("alike", keep=False)].sort_values(["alike", "id"])
+    rows = scan["row"].to_numpy()[scan["row"] >= 0]
+    pixels = store.pixels()
+    found = quality.faults(pixels, rows, images["width"].to_numpy(), images["height"].to_numpy())
+    thorough = asked.versions == "yes" or (asked.versions == "auto" and len(rows) <= MANY)
+    how = versions_of(images, found, pixels, rows, thorough)
+    images = pd.concat([images, found.drop(columns=["red", "green", "blue"]).round(3)], axis=1)
+    groups = look_alikes(images, columns, how, collection.targets)
     findings = report(collection, images, columns, quarantine)
+    findings["Duplicates"] += versions_told(how, thorough)
+    unmatched = beside_table(collection, asked)
+    if unmatched is not None:
+        findings["Beside the table"] = unmatched_told(unmatched)
     own_folder(asked.out)
     write(asked.out / "quarantine.csv", csv_text(quarantine))
     write(asked.out / "images.csv", csv_text(pd.concat([images, columns], axis=1)))
-    write(asked.out / "duplicates.csv", csv_text(twins))
-    pictures = store.pixels()[usable] if len(twins) else store.pixels()[:0]
-    page(collection.name, findings, twins, pictures).save(asked.out / "report.html")
+    write(asked.out / "duplicates.csv", csv_text(listed(images, groups)))
+    if unmatched is not None:
+        write(asked.out / "unmatched.csv", csv_text(unmatched))
+    made = Checkup(collection.name, asked.out, images, pixels, rows)
+    made.sections(findings)
+    made.unusable(quarantine)
+    for fault, words in quality.FAULTS.items():
+        if len(places := images.index[images[fault]].tolist()):
+            sizes = [f"{images['width'][i]} x {images['height'][i]}" for i in places[:SHOWN]]
+            made.pictures(fault.capitalize(), words, places, sizes)
+    made.pairs(groups)
+    made.save(asked.out / "report.html")
     for title, lines in findings.items():
         print(title)
         for line in lines:
             print(f"  {line}")
-    print(f"in full: {asked.out / 'report.html'}, and images.csv, quarantine.csv, duplicates.csv beside it")
+    print(f"in full: {asked.out / 'report.html'}, and the tables beside it")
     return 0 if len(images) else 1
 
 
@@ -109,6 +133,7 @@ def report(
         columns: their own columns.
     """
     from keras_art.data.collection import counted
+    from keras_art.pictures import quality
     from keras_art.pictures.containers import EXTENSIONS
 
     total = len(images) + len(quarantine)
@@ -122,12 +147,13 @@ def report(
     same = images[images.duplicated("sha256", keep=False)]
     alike = images[images.duplicated("alike", keep=False)]
     found["Duplicates"] = [
-        f"{len(same):,} files are copies of another, byte for byte, in {same['sha256'].nunique():,} groups",
-        f"{len(alike):,} images look like another (these among them), in {alike['alike'].nunique():,} groups",
+        f"{len(same):,} files are copies of another, byte for byte, in {_groups(same['sha256'].nunique())}",
+        f"{len(alike):,} images look like another (these among them), in {_groups(alike['alike'].nunique())}",
     ]
     for target in collection.targets:
         if differing := int((columns[target][same.index].groupby(same["sha256"]).nunique() > 1).sum()):
-            found["Duplicates"].append(f"{differing:,} groups of copies are labelled differently as to {target}")
+            are = "is" if differing == 1 else "are"
+            found["Duplicates"].append(f"{_groups(differing)} of copies {are} labelled differently as to {target}")
     rights = next((column for column in columns if column.lower() in RIGHTS), None)
     if rights:
         said = columns[rights].str.strip().value_counts()
@@ -148,34 +174,101 @@ def report(
         )
         found["How they were read"] = [f"{count:,} x {note}" for note, count in said.most_common()] or ["as they are"]
         turned = images[images["orientation"] > 1]
-        found["Turned by EXIF"] = [f"{len(turned):,} images are stored turned or mirrored; they are set upright here"]
+        are = "image is" if len(turned) == 1 else "images are"
+        found["Turned by EXIF"] = [f"{len(turned):,} {are} stored turned or mirrored, and set upright here"]
+        found["What they look like"] = [
+            f"{len(those):,} x {fault} ({words}), first {those.iloc[0]}"
+            for fault, words in quality.FAULTS.items()
+            if len(those := images["path"][images[fault]])
+        ] or ["nothing is the matter with how they look"]
         by_size = images.assign(pixels=images["width"] * images["height"]).sort_values(["pixels", "id"])
+        sizes = by_size.drop_duplicates(["width", "height"])
+        middle = by_size.iloc[len(by_size) // 2]
+        found["Sizes"] = [f"{len(sizes):,} different; half of the images have {middle.width} x {middle.height} or more"]
         for title, part in (("Smallest", by_size.head(5)), ("Largest", by_size.tail(5)[::-1])):
             found[title] = [f"{row.width} x {row.height}, {row.bytes:,} bytes: {row.path}" for row in part.itertuples()]
     return found
 
 
-def page(name: str, findings: dict[str, list[str]], twins: pd.DataFrame, pictures: np.ndarray) -> Page:
-    """The report as one HTML file that can be mailed; look-alikes as pictures.
+def versions_of(
+    images: pd.DataFrame, found: pd.DataFrame, pixels: np.ndarray, rows: np.ndarray, thorough: bool
+) -> dict[tuple[int, int], str]:
+    """Gives look-alikes one number in `images["alike"]`, and says of versions what was done to which.
 
     Args:
-        twins: images that have look-alikes, indexed by their row in `pictures`, by group.
-        pictures: (n, STORED, STORED, 3) uint8.
-    """
-    from keras_art.report.pages import Page
+        found: of `quality.faults`.
+        thorough: look for versions, too.
 
-    made = Page(name)
-    for title, lines in findings.items():
-        made.heading(title)
-        if lines:
-            made.items(lines)
-    groups = [group for _, group in twins.groupby("alike")]
-    if groups:
-        made.heading(f"Look-alikes{f', the first {SHOWN} groups' if len(groups) > SHOWN else ''}")
-    for group in groups[:SHOWN]:
-        shown = group["id"].head(SHOWN)
-        made.pictures([pictures[row] for row in shown.index], shown.tolist())
-    return made
+    Returns:
+        Places of two images, the second of which is the first with this done to it -> what, a word of `versions.HOW`.
+    """
+    import numpy as np
+
+    from keras_art.pictures import lookalikes, quality, versions
+
+    hashes = images["alike"].to_numpy()
+    groups = lookalikes.near_groups(hashes)
+    colours = quality.same_colour(found)  # of those that show nothing, whose hashes say nothing
+    groups = np.where(colours >= 0, len(groups) + 1 + colours, groups)
+    how: dict[tuple[int, int], str] = {}
+    if thorough and len(images):
+        first = np.sort(np.unique(hashes, return_index=True)[1])
+        with terminal.bar("looking for mirrored, turned and cut ones", "images") as progress:
+            pairs = versions.find(pixels, rows[first], progress)
+        one_of = {int(group): int(group) for group in groups}
+
+        def root(group: int) -> int:
+            while one_of[group] != group:
+                group = one_of[group]
+            return group
+
+        for pair in pairs:
+            one, other = int(first[pair.one]), int(first[pair.other])
+            if groups[one] != groups[other]:  # else the hash has seen it
+                how[one, other] = pair.how
+                one_of[root(int(groups[other]))] = root(int(groups[one]))
+        groups = np.array([root(int(group)) for group in groups])
+    images["alike"] = np.unique(groups, return_inverse=True)[1]
+    return how
+
+
+def versions_told(how: dict[tuple[int, int], str], thorough: bool) -> list[str]:
+    """How many versions of another there are, by what was done."""
+    if not thorough:
+        return ["mirrored, turned, cut and framed ones were not looked for: --versions yes does"]
+    counts = Counter(how.values()).most_common()
+    return (
+        [f"of these by what a hash does not see: {', '.join(f'{n:,} x {what}' for what, n in counts)}"] if how else []
+    )
+
+
+def beside_table(collection: Collection, asked: Check) -> pd.DataFrame | None:
+    """`inventory.unmatched` of the table that the collection was read from; None where it was none."""
+    from keras_art.data.inventory import unmatched
+    from keras_art.data.readers.folders import labels_in
+    from keras_art.data.readers.spreadsheets import TABLES
+
+    place = Path(asked.data).expanduser()
+    if place.is_dir():
+        place = labels_in(collection.root) or place
+    return unmatched(place, asked.sheet) if place.is_file() and place.suffix.lower() in TABLES else None
+
+
+def unmatched_told(found: pd.DataFrame) -> list[str]:
+    """Rows without a file and files without a row, the first of each."""
+    lines = []
+    for what, part in found.groupby("what", sort=False):
+        lines.append(f"{len(part):,} x {what}" + (f", the first {SHOWN}:" if len(part) > SHOWN else ":"))
+        for row in part.head(SHOWN).itertuples():
+            near = f"; {row.nearest} is called nearly so" if row.nearest else ""
+            where = f" (row {row.row})" if row.row else ""
+            number = f"{row.number}: " if row.number else ""
+            lines.append(f"  {number}{row.named or row.file}{where}{near}")
+    return lines or ["every row has its file, and every file beside them its row"]
+
+
+def _groups(count: int) -> str:
+    return f"{count:,} group{'s' * (count != 1)}"
 
 
 def main(argv: Sequence[str]) -> int:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import itertools
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from keras_art import terminal
@@ -87,7 +85,7 @@ def read(kind: Any, argv: Sequence[str], *, prog: str, description: str, default
 
     found = tyro.cli(
         kind,
-        args=list(argv),
+        args=[os.path.expanduser(word) if word.startswith("~/") else word for word in argv],  # a ~ in quotes
         prog=prog,
         # An example at the margin would run into the next; lines that are indented stay lines.
         description=re.sub("^(?=python -m )", "    ", description, flags=re.MULTILINE),
@@ -130,18 +128,6 @@ def check_values(study: Study, **least: float) -> None:
             raise UserError(f"--{flag} is at least {least[flag]:g}")
     if not study.seeds:
         raise UserError("--seeds needs at least one value")
-
-
-def meant(path: str | Path) -> str:
-    """`: did you mean NAME?` where a file or folder of nearly that name lies there, and what a `~` in quotes does."""
-    path = Path(path)
-    if str(path).startswith("~"):
-        return " (a ~ in quotes is no home: write it without them)"
-    try:
-        near = difflib.get_close_matches(path.name, os.listdir(path.parent), n=1)
-    except OSError:
-        near = []
-    return f": did you mean {path.parent / near[0]}?" if near else ""
 
 
 def run(kind: Any, command: Callable[[Any], int], argv: Sequence[str], *, prog: str, description: str) -> int:

@@ -17,7 +17,7 @@ import tyro
 
 from keras_art import terminal
 from keras_art.commands import flags
-from keras_art.errors import UserError
+from keras_art.errors import UserError, meant
 from keras_art.report import sheets
 from keras_art.report.answers import FIRST, Pictures, hand_over, joined
 from keras_art.writing import check_file, check_folder
@@ -68,7 +68,7 @@ def command(asked: Predict) -> int:
 
     if not asked.model.exists():
         raise UserError(
-            f"{asked.model} does not exist{flags.meant(asked.model)}: give a finished run's directory, or a model.keras"
+            f"{asked.model} does not exist{meant(asked.model)}: give a finished run's directory, or a model.keras"
         )
     out = place_of(asked)
     if asked.saliency is not None:

@@ -94,7 +94,7 @@ def check(asked: Check) -> int:
         terminal.say(f"{asked.store}: every file is as it was written")
         return 0
     rest = "nothing is left" if not left else f"{left} left" + ("" if asked.repair else ", which --repair mends")
-    terminal.say(f"{asked.store}: {found} faults, {rest}")
+    terminal.say(f"{asked.store}: {found} fault{'s' * (found != 1)}, {rest}")
     return 1 if left else 0
 
 

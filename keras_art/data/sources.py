@@ -19,6 +19,7 @@ from keras_art.data.readers.files import list_images as list_images
 from keras_art.data.readers.folders import from_folders, labels_in, wrapped
 from keras_art.data.readers.spreadsheets import TABLES
 from keras_art.data.readers.tables import from_table
+from keras_art.errors import meant
 
 ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
 
@@ -81,7 +82,11 @@ def load_collection(
     try:
         card = cards.load_card(str(data))
     except cards.CardNotFound as error:
-        raise BadCollection(f"{str(data)!r} is neither a folder nor a file, and {error}") from None
+        near = meant(path)
+        is_path = len(path.parts) > 1 or is_image(path.name) or path.suffix.lower() in TABLES  # no card is called so
+        cards_say = str(error) if "there are" not in str(error) else "no card is called so (python -m keras_art cards)"
+        more = "" if near or is_path else f", and {cards_say}"
+        raise BadCollection(f"{str(data)!r} is neither a folder nor a file{near}{more}") from None
     _no_sheet(data, sheet)
     return read_card(card, card.find(root), need_images=need_images)
 

@@ -39,6 +39,17 @@ def _lines(picture: np.ndarray) -> int:
     return count if count >= max(2, LEAST * len(picture)) else 0
 
 
+def edged(squares: np.ndarray) -> np.ndarray:
+    """Whether an outermost line of each picture has one colour, (n,): only then may `inside` find a border.
+
+    Args:
+        squares: (n, side, side, 3) uint8.
+    """
+    lines = np.stack([squares[:, 0], squares[:, -1], squares[:, :, 0], squares[:, :, -1]], axis=1).astype(np.int16)
+    apart = np.abs(lines - np.median(lines, axis=2, keepdims=True)).max(axis=3)
+    return np.asarray(((apart <= ALIKE).mean(axis=2) >= WHOLE).any(axis=1))
+
+
 def measured(pixels: np.ndarray, rows: np.ndarray) -> pd.DataFrame:
     """One row per picture: `border`, the share of its area, and `aspect`, width over height of what is inside.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import combinations, pairwise
 
 import numpy as np
@@ -33,10 +34,6 @@ def perceptual_hash(pixels: np.ndarray) -> int:
 def near_groups(values: np.ndarray, distance: int = NEAR) -> np.ndarray:
     """Groups of hashes each at most `distance` bits from another of its group.
 
-    Exact. The 64 bits are cut into two blocks more than `distance`: whoever differs in no more bits has at least two
-    blocks in common. So for every two blocks only hashes that agree in both are compared, which stand together once
-    sorted.
-
     Args:
         values: (n,) uint64.
         distance: at most 62.
@@ -46,6 +43,22 @@ def near_groups(values: np.ndarray, distance: int = NEAR) -> np.ndarray:
     """
     different, index = np.unique(values, return_inverse=True)
     edges = _Edges(len(different))
+    for one, other in near_pairs(different, distance):
+        edges.add(one, other)
+    return edges.groups()[index]
+
+
+def near_pairs(different: np.ndarray, distance: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """The places of every two hashes that are at most `distance` bits apart, in portions; some pairs more than once.
+
+    Exact. The 64 bits are cut into two blocks more than `distance`: whoever differs in no more bits has at least two
+    blocks in common. So for every two blocks only hashes that agree in both are compared, which stand together once
+    sorted.
+
+    Args:
+        different: (n,) uint64, no two of them equal.
+        distance: at most 62.
+    """
     cuts = np.linspace(0, 64, distance + 3).astype(int)
     masks = [(1 << int(end)) - (1 << int(begin)) for begin, end in pairwise(cuts)]
     for one, two in combinations(masks, 2):
@@ -57,9 +70,8 @@ def near_groups(values: np.ndarray, distance: int = NEAR) -> np.ndarray:
             first = first[first + step < len(order)]
             first = first[shared[first] == shared[first + step]]
             near = first[np.bitwise_count(ordered[first] ^ ordered[first + step]) <= distance]
-            edges.add(order[near], order[near + step])
+            yield order[near], order[near + step]
             step += 1
-    return edges.groups()[index]
 
 
 class _Edges:

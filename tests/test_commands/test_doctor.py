@@ -55,18 +55,20 @@ def test_every_problem_is_counted_with_an_example(ward, tmp_path, capsys):
 
 def test_copies_look_alikes_and_their_disagreeing_labels_are_found(ward, tmp_path, capsys):
     printed = examined(ward, tmp_path, capsys)
-    assert "2 files are copies of another, byte for byte, in 1 groups" in printed
-    assert "1 groups of copies are labelled differently as to style" in printed
+    assert "2 files are copies of another, byte for byte, in 1 group\n" in printed
+    assert "1 group of copies is labelled differently as to style" in printed
     groups = pd.read_csv(tmp_path / "report" / "duplicates.csv").groupby("alike")["id"].apply(set)
     assert {"0.png", "copy.png"} in list(groups)
     assert any({"1.png", "alike.jpg"} <= group for group in groups)
+    differs = pd.read_csv(tmp_path / "report" / "duplicates.csv").set_index("id")["differs"]
+    assert differs["copy.png"].startswith("the same file, byte for byte; style 'y', the first 'x'")
 
 
 def test_colours_sizes_rotation_and_rights_are_told(ward, tmp_path, capsys):
     printed = examined(ward, tmp_path, capsys)
     assert "4 x PNG, 2 x JPEG" in printed
     assert "5 x RGB, 1 x L" in printed
-    assert "1 images are stored turned" in printed
+    assert "1 image is stored turned" in printed
     assert "640 x 320" in printed.partition("Largest")[2].splitlines()[1]
     assert "3 x CC0" in printed
     assert "2 x nothing said" in printed
@@ -123,3 +125,92 @@ def test_a_raised_limit_reads_larger_pictures(ward, tmp_path, capsys, monkeypatc
     words = ["check", str(ward), "--out", str(tmp_path / "report"), "--store", str(tmp_path / "runs")]
     assert doctor.main([*words, "--max_pixels", "62500"]) == 0
     assert "6 images can be used" in capsys.readouterr().out
+
+
+@pytest.fixture
+def versions(tmp_path):
+    """Six scenes, one of them mirrored and one cut in other files; black and white; a table with a row too many."""
+    images = tmp_path / "museum" / "images"
+    images.mkdir(parents=True)
+    rows = [["Inventarisnummer", "image", "artist"]]
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        parts = [Image.fromarray(rng.integers(0, 256, (n, n, 3), np.uint8)).resize((200, 160), 3) for n in (5, 24)]
+        scene = Image.blend(*parts, 0.4)
+        scene.save(images / f"{seed:04d}.png")
+        if seed == 0:
+            scene.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(images / "0010.png")
+        if seed == 1:
+            scene.crop((24, 19, 176, 141)).save(images / "0011.png")
+    for i, colour in enumerate(("black", "white")):
+        Image.new("RGB", (200, 160), colour).save(images / f"002{i}.png")
+    rows += [[path.stem, path.name, "x" if path.stem < "0010" else "y"] for path in sorted(images.iterdir())]
+    Image.new("RGB", (30, 20), "red").save(images / "0099_verso.png")
+    rows.append(["0099", "0099.png", "y"])
+    write_csv(tmp_path / "museum" / "labels.csv", rows)
+    return tmp_path / "museum"
+
+
+def test_versions_are_shown_and_black_is_not_alike_white(versions, tmp_path, capsys):
+    printed = examined(versions, tmp_path, capsys)
+    assert "1 x mirrored" in printed and "1 x cut by 12% at each side" in printed
+    assert "2 x uniform" in printed
+    twins = pd.read_csv(tmp_path / "report" / "duplicates.csv", dtype=str)
+    assert sorted(map(sorted, twins.groupby("alike")["id"].apply(list))) == [
+        ["0000.png", "0010.png"], ["0001.png", "0011.png"],
+    ]  # fmt: skip
+    said = twins.set_index("id")["differs"].dropna()
+    assert said["0011.png"].startswith("cut by 12% at each side; 152 x 122 pixels, the first 200 x 160; artist 'y'")
+    page = (tmp_path / "report" / "report.html").read_text()
+    assert page.count("<h1>") == 1 and "museum: " not in page
+    assert 'href="../museum/images/0010.png"' in page and "Uniform: 2" in page
+    words = [
+        "check",
+        str(versions),
+        "--out",
+        str(tmp_path / "no"),
+        "--store",
+        str(tmp_path / "runs"),
+        "--versions",
+        "no",
+    ]
+    assert doctor.main(words) == 0
+    assert "were not looked for: --versions yes does" in capsys.readouterr().out
+    assert pd.read_csv(tmp_path / "no" / "duplicates.csv").empty
+
+
+def test_rows_and_files_without_each_other_are_told_by_their_number(versions, tmp_path, capsys):
+    printed = examined(versions, tmp_path, capsys)
+    told = printed.partition("Beside the table")[2]
+    assert "0099: 0099.png; images/0099_verso.png is called nearly so" in told
+    assert "0099: images/0099_verso.png" in told
+    found = pd.read_csv(tmp_path / "report" / "unmatched.csv", dtype=str)
+    assert found["number"].tolist() == ["0099", "0099"]
+
+
+def test_what_is_not_there_is_one_line_with_its_neighbour(versions, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for word, told in [
+        ("musuem", "'musuem' is neither a folder nor a file: did you mean museum?"),
+        ("museum/label.csv", "did you mean museum/labels.csv?"),
+        ("NOWHERE", "'NOWHERE' is neither a folder nor a file, and no card is called so (python -m keras_art cards)"),
+        ("a/b.csv", "'a/b.csv' is neither a folder nor a file\n"),
+        ("kaokor", "did you mean 'kaokore'?"),
+    ]:
+        assert doctor.main(["check", word]) == 1
+        assert told in (said := capsys.readouterr().err) and said.count("\n") == 1 and len(said) < 200
+
+
+@pytest.mark.slow
+def test_the_page_in_a_browser(versions, tmp_path, capsys):
+    from browser import opened
+
+    name = "<img src=x onerror=executed=1>.png".replace("/", "")
+    shutil.copyfile(versions / "images" / "0002.png", versions / "images" / name)
+    with (versions / "labels.csv").open("a") as file:
+        file.write(f"0050,{name},<b>x</b>\n")
+    examined(versions, tmp_path, capsys)
+    with opened(tmp_path / "report" / "report.html") as seen:
+        assert seen.page.locator(".pair").count() == 3
+        assert seen.page.locator(".pair a").first.get_attribute("href").startswith("../museum/images/")
+        assert seen.problems() == []

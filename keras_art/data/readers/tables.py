@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 # What museums call the number of an object; `object_id` is ours, the others stay label columns too.
 OBJECT_COLUMNS = (
     "object_id", "object_number", "objectnumber", "object number", "objectid", "accession_number", "accession number",
-    "inventory_number", "inventory number", "inventarisnummer",
+    "inventory_number", "inventory number", "inventarisnummer", "inventarisnr", "inventarisnr.", "objectnummer",
+    "numéro d'inventaire", "numéro d’inventaire", "no d'inventaire", "n° d'inventaire", "n° inventaire",
+    "inventarnummer", "inv. nr.", "inv.nr.", "inv. no.", "inv.-nr.",
 )  # fmt: skip
 MOST_VIEWS = 10  # images that share an id, on average, up to which it is taken for the number of a work
 MOST_NAMES = 12  # for train, val and test in a column: `Train`, `training`, ...
@@ -68,12 +70,14 @@ def read_rows(
     base: Path | None = None,
     need_images: bool = True,
     sheet: str = "",
+    quiet: bool = False,
 ) -> Rows:
     """Reads a CSV, XLSX, ODS or Parquet file whose rows name images, as it stands.
 
     Args:
         base: what paths and the card's `images` are relative to; without it the table's folder.
         sheet: of a file that has several; "": the first one whose rows name images.
+        quiet: do not say how it was read; somebody has.
 
     Raises:
         BadCollection: it is no such table, has no such sheet, or no column names images that are there.
@@ -83,9 +87,11 @@ def read_rows(
     images = next((folder / place for place in (card.images if card else ()) if (folder / place).is_dir()), folder)
     finder = Finder(folder, images)
     sheets = _named(path, read_sheets(path, latin=card is not None), sheet)
-    sheet, image_column = _sheet(path, sheets, finder, columns, need_images=need_images)
+    sheet, image_column, said = _sheet(path, sheets, finder, columns, need_images=need_images)
     raw = sheets[sheet].table
-    paths = _find_all(finder, raw[image_column].tolist(), name)
+    paths, more = _find_all(finder, raw[image_column].tolist(), name)
+    for line in () if quiet else (*said, *more):
+        terminal.say(line)
     if need_images and not any(paths):
         raise BadCollection(f"none of the {len(raw)} images that {path} names exists below {images}")
     return Rows(raw, image_column, paths, finder, sheet, sheets[sheet].rows)
@@ -213,16 +219,20 @@ def _split_by_folder(paths: list[str]) -> list[str]:
     return splits_within(common, [parent[len(common) :].strip(os.sep).split(os.sep) for parent in parents])
 
 
-def _find_all(finder: Finder, cells: list[str], name: str) -> list[str]:
-    """The image of each cell, "" for none: what a path of another machine means is another row's if that is surer."""
+def _find_all(finder: Finder, cells: list[str], name: str) -> tuple[list[str], list[str]]:
+    """The image of each cell, "" for none, and what a person should know of that.
+
+    What a path of another machine means is another row's if that is surer.
+    """
     sure = [finder.by_path(cell) or finder.by_name(cell) for cell in cells]
     far = ["" if found else finder.elsewhere(cell) for cell, found in zip(cells, sure, strict=True)]
     taken = Counter(filter(None, [*sure, *far]))
     far = [found if taken[found] == 1 else "" for found in far]
+    said = []
     if count := sum(map(bool, far)):
         first = next(cell for cell, found in zip(cells, far, strict=True) if found)
-        terminal.say(f"{name}: {count:,} paths are not here, first {first!r}; their images are found by name")
-    return [found or other for found, other in zip(sure, far, strict=True)]
+        said.append(f"{name}: {count:,} paths are not here, first {first!r}; their images are found by name")
+    return [found or other for found, other in zip(sure, far, strict=True)], said
 
 
 def _named(path: Path, sheets: dict[str, Sheet], wanted: str) -> dict[str, Sheet]:
@@ -242,8 +252,8 @@ def _named(path: Path, sheets: dict[str, Sheet], wanted: str) -> dict[str, Sheet
 
 def _sheet(
     path: Path, sheets: dict[str, Sheet], finder: Finder, columns: Mapping[str, str], *, need_images: bool
-) -> tuple[str, str]:
-    """The first sheet one of whose columns names images, and that column; says how it was read.
+) -> tuple[str, str, list[str]]:
+    """The first sheet one of whose columns names images, that column, and what a person should know of how it was read.
 
     Raises:
         BadCollection: there is none; what is said is of the sheet with most cells.
@@ -266,13 +276,12 @@ def _sheet(
     if not found:
         raise BadCollection(problems[max(problems)])
     taken, column = found[0]
+    said = list(sheets[taken].said)
     if len(sheets) > 1:
         others = ", ".join(repr(name) for name in sheets if name != taken)
         more = "; --sheet names another" if len(found) > 1 else ""
-        terminal.say(f"{path}: the sheet {taken!r} is read, not {others}{more}")
-    for line in sheets[taken].said:
-        terminal.say(line)
-    return taken, column
+        said.insert(0, f"{path}: the sheet {taken!r} is read, not {others}{more}")
+    return taken, column, said
 
 
 def _image_column(raw: pd.DataFrame, finder: Finder, where: str, *, need_images: bool) -> str:
