@@ -44,10 +44,6 @@ class Backbone:
     Attributes:
         model: preprocessed pixels (batch, size, size, 3) -> maps (batch, h, w, width).
         preprocessing: the mode of the `Preprocessing` that stands in front of it.
-
-    >>> pixels = keras.Input((32, 32, 3))
-    >>> Backbone(keras.Model(pixels, keras.layers.Conv2D(8, 3, 2)(pixels)), "unit").width
-    8
     """
 
     model: keras.Model
