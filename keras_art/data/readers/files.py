@@ -6,6 +6,7 @@ import json
 import os
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
@@ -154,6 +155,21 @@ class Finder:
             return ""
         parts = path.split("/")[1:]
         return next(filter(None, (self.by_name("/".join(parts[i:])) for i in range(len(parts)))), "")
+
+    def find_all(self, cells: list[str], name: str) -> tuple[list[str], list[str]]:
+        """The image of each cell, "" for none, and what a person should know of that.
+
+        What a path of another machine means is another row's if that is surer.
+        """
+        sure = [self.by_path(cell) or self.by_name(cell) for cell in cells]
+        far = ["" if found else self.elsewhere(cell) for cell, found in zip(cells, sure, strict=True)]
+        taken = Counter(filter(None, [*sure, *far]))
+        far = [found if taken[found] == 1 else "" for found in far]
+        said = []
+        if count := sum(map(bool, far)):
+            first = next(cell for cell, found in zip(cells, far, strict=True) if found)
+            said.append(f"{name}: {count:,} paths are not here, first {first!r}; their images are found by name")
+        return [found or other for found, other in zip(sure, far, strict=True)], said
 
     @cached_property
     def _names(self) -> dict[str, str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,7 +88,7 @@ def read_rows(
     sheets = _named(path, read_sheets(path, latin=card is not None), sheet)
     sheet, image_column, said = _sheet(path, sheets, finder, columns, need_images=need_images)
     raw = sheets[sheet].table
-    paths, more = _find_all(finder, raw[image_column].tolist(), name)
+    paths, more = finder.find_all(raw[image_column].tolist(), name)
     for line in () if quiet else (*said, *more):
         terminal.say(line)
     if need_images and not any(paths):
@@ -217,22 +216,6 @@ def _split_by_folder(paths: list[str]) -> list[str]:
         return parents
     common = os.path.commonpath(list(filter(None, parents)))
     return splits_within(common, [parent[len(common) :].strip(os.sep).split(os.sep) for parent in parents])
-
-
-def _find_all(finder: Finder, cells: list[str], name: str) -> tuple[list[str], list[str]]:
-    """The image of each cell, "" for none, and what a person should know of that.
-
-    What a path of another machine means is another row's if that is surer.
-    """
-    sure = [finder.by_path(cell) or finder.by_name(cell) for cell in cells]
-    far = ["" if found else finder.elsewhere(cell) for cell, found in zip(cells, sure, strict=True)]
-    taken = Counter(filter(None, [*sure, *far]))
-    far = [found if taken[found] == 1 else "" for found in far]
-    said = []
-    if count := sum(map(bool, far)):
-        first = next(cell for cell, found in zip(cells, far, strict=True) if found)
-        said.append(f"{name}: {count:,} paths are not here, first {first!r}; their images are found by name")
-    return [found or other for found, other in zip(sure, far, strict=True)], said
 
 
 def _named(path: Path, sheets: dict[str, Sheet], wanted: str) -> dict[str, Sheet]:
