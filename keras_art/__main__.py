@@ -7,6 +7,7 @@
     curate       a balanced choice from a collection, with a split
     manifests    a collection as .csv, .xlsx or .parquet
     work         compute what studies have asked of a store, beside whoever else does
+    page         a page for every study of a store, and an index of them
     predict      what a finished run says of new pictures
     map          a collection as a page to look through: every picture near those that it is like
     neighbours   which works look like this one
@@ -27,7 +28,7 @@ from collections.abc import Sequence
 # Of keras_art.commands.
 VERBS = {
     "cards": "cards", "fetch": "fetch", "doctor": "doctor", "leaks": "leaks", "curate": "curation",
-    "manifests": "manifests", "predict": "predict", "map": "map", "neighbours": "neighbours",
+    "manifests": "manifests", "predict": "predict", "page": "page", "map": "map", "neighbours": "neighbours",
     "work": "work", "adain": "adain", "tickets": "tickets", "store": "store",
 }  # fmt: skip
 

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 from keras_art.errors import FAULTS, UserError, machine_fault
@@ -109,6 +110,14 @@ UNSEEN = {code: "\N{REPLACEMENT CHARACTER}" for code in (*range(9), *range(11, 3
 def say(text: str) -> None:
     """Tells a person something; tables alone go to standard output."""
     print(text.translate(UNSEEN), file=sys.stderr, flush=True)
+
+
+def show(page: Path) -> None:
+    """Shows a page in the browser of whoever sits here; where there is none, its address has to do."""
+    import webbrowser
+
+    if not webbrowser.open(page.resolve().as_uri()):
+        say(f"no browser was found: open {page} by hand")
 
 
 def duration(seconds: float) -> str:

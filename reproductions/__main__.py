@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from keras_art import terminal
-from keras_art.commands import flags, machine
+from keras_art.commands import flags, papers
 from keras_art.commands.printed import print_tables
 from keras_art.errors import UserError
 from keras_art.report.rendering import word
@@ -50,7 +50,7 @@ class Tables:
 def measured_rows(store: Store) -> pd.DataFrame:
     """The cells in which something of ours stands, of all papers, as words; the interval behind the note."""
     cells = []
-    for paper in machine.reproductions():
+    for paper in papers.reproductions():
         for table, frame in paper.tables(store, None, paper.presets["study"]).paper:
             if {"mode", "target"} & set(frame):
                 frame = frame[frame["n"] > 0]
@@ -97,7 +97,7 @@ def run(asked: Tables) -> int:
             raise UserError("\n".join(found))
         return 0
     store.check()
-    for paper in machine.reproductions():
+    for paper in papers.reproductions():
         print_tables(paper.tables(store, None, paper.presets["study"]), asked.format)
     return int(len(LEFT_OUT) > told)
 

@@ -31,6 +31,7 @@ from collections.abc import Sequence
 
 from keras_art.commands.machine import Reproduction, Tables
 from keras_art.report.comparable import judge
+from keras_art.report.plates import Plates
 from keras_art.report.tables import PaperTable, compare
 from keras_art.store.runs import Store
 from keras_art.study.kinds.classifier import label
@@ -89,11 +90,11 @@ def tables(store: Store, only: Sequence[MultitaskRun] | None, study: Study) -> T
     return Tables([(GRAM, compare(GRAM, pd.DataFrame(rows)))], summaries(store, beside))
 
 
-def draw(store: Store, runs: Sequence[MultitaskRun], study: Study) -> None:
-    """The comparison page of `multitask`, which needs the backend."""
+def draw(store: Store, runs: Sequence[MultitaskRun], study: Study, plates: Plates) -> None:
+    """The comparison of `multitask`, which needs the backend."""
     from reproductions.multitask import page
 
-    page.draw(store, runs, store.root / "gram_style" / "figures")
+    page.draw(store, runs, plates)
 
 
 REPRODUCTION = Reproduction(

@@ -45,6 +45,7 @@ from keras_art.study.records import finished, variant
 
 if TYPE_CHECKING:
     from keras_art.commands.machine import Chosen
+    from keras_art.report.plates import Plates
 
 TABLE = PaperTable(
     name="kaokore2020",
@@ -186,8 +187,8 @@ def tables(store: Store, only: Sequence[Run] | None, study: Study) -> Tables:
     return Tables([(TABLE, compare(TABLE, pd.DataFrame(rows)))], own)
 
 
-def draw(store: Store, configs: Sequence[Run], study: Study) -> None:
-    """Learning curves of every target, into `figures/`."""
+def draw(store: Store, configs: Sequence[Run], study: Study, plates: Plates) -> None:
+    """Learning curves of every target."""
     import pandas as pd
 
     from keras_art.report import figures
@@ -199,8 +200,13 @@ def draw(store: Store, configs: Sequence[Run], study: Study) -> None:
                 line = read_table(store.directory(run) / "history.csv").assign(seed=run.seed)
                 lines = curves.setdefault(label(run.network), {})
                 lines["fine_tuning"] = pd.concat([*lines.values(), line])
-        path = store.root / "kaokore2020" / "figures" / f"{key}-curves.png"
-        figures.save(figures.learning_curves(curves, title=f"{key.rsplit('-', 1)[0]}, {target}"), path)
+        title = f"{key.rsplit('-', 1)[0]}, {target}"
+        plates.figure(
+            f"{key}-curves",
+            figures.learning_curves(curves, title=title),
+            f"The share of validation pictures whose {target} is named rightly, after each round of training (epoch) "
+            f"through all training pictures; a dot ends a line.",
+        )
 
 
 REPRODUCTION = Reproduction(
@@ -215,6 +221,16 @@ REPRODUCTION = Reproduction(
     figures=draw,
     files=lambda study: words_of(study.networks, study.weights),
     printed=(TABLE,),
+    bibtex="""
+@inproceedings{tian2020kaokore,
+  author    = {Tian, Yingtao and Suzuki, Chikahiko and Clanuwat, Tarin and Bober-Irizar, Mikel and Lamb, Alex and
+               Kitamoto, Asanobu},
+  title     = {{KaoKore}: A Pre-modern {Japanese} Art Facial Expression Dataset},
+  booktitle = {Proceedings of the International Conference on Computational Creativity (ICCC)},
+  year      = {2020},
+  note      = {arXiv:2002.08595},
+}
+""",
 )
 
 if __name__ == "__main__":

@@ -63,6 +63,20 @@ class Study:
     """Print the tables of what has been run; train nothing."""
     format: Format = "text"
     """Of the tables."""
+    open: bool = False
+    """Show the study's page in a browser when it is written."""
+
+
+# Of where and how something is computed, or shown on the terminal: no figure depends on these.
+ASIDE = (
+    "data", "root", "max_pixels", "store", "jobs", "devices", "threads", "executor", "cluster", "dry_run", "table",
+    "format", "open",
+)  # fmt: skip
+
+
+def told(study: Any) -> str:
+    """The flags of a study that its figures may depend on, in one line."""
+    return ", ".join(f"{flag}={value!r}" for flag, value in sorted(vars(study).items()) if flag not in ASIDE)
 
 
 AnyStudy = TypeVar("AnyStudy", bound=Study)

@@ -1,6 +1,6 @@
 """The study machine: the one place that knows in which order a reproduction's parts are used.
 
-Study -> collections -> runs -> plan -> pictures and checks -> execute -> tables -> figures.
+Study -> collections -> runs -> plan -> pictures and checks -> execute -> tables -> figures -> page.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from keras_art import terminal
 from keras_art.commands import flags, printed
 from keras_art.commands.printed import Tables as Tables
 from keras_art.commands.printed import print_tables
-from keras_art.errors import UserError
 from keras_art.store.leftovers import sweep
 from keras_art.store.runs import Store
-from keras_art.study import clusters, workers
+from keras_art.study import catalogue, clusters, workers
+from keras_art.study.catalogue import Asked
 from keras_art.study.config import Run, digest, function, kinds, needs
 from keras_art.study.costs import Estimate
 from keras_art.study.devices import devices_of, settle
@@ -32,6 +32,7 @@ from keras_art.writing import one_line, write_bytes
 if TYPE_CHECKING:
     from keras_art.data.choices import Choice
     from keras_art.data.collection import Collection
+    from keras_art.report.plates import Plates
     from keras_art.report.tables import PaperTable
 
     Chosen = dict[str, tuple[Collection | None, Choice]]  # a role, such as "target" -> what is taken
@@ -42,7 +43,7 @@ class Reproduction:
     """One paper, as the parts that are its own.
 
     Attributes:
-        name: its module in `reproductions`, and the folder of its figures in a store.
+        name: its module in `reproductions`.
         doc: its page: claim, commands, departures.
         study: the dataclass of its flags.
         presets: name -> a whole study; "demo", and "study" for other people's images.
@@ -50,13 +51,14 @@ class Reproduction:
         collections: (study, store) -> what it takes of which collections, read but not yet opened.
         runs: (study, collections, store) -> what it computes.
         tables: (store, runs or None for all of the store, study) -> what it prints.
-        figures: (store, runs, study) draws into `figures/`.
+        figures: (store, runs, study, plates) draws, for the study's page and its `figures/`.
         files: (study) -> the files among its flags, which are copied into the store.
         begin: (study, store, collections, runs to compute), called when pictures are ready, before anything trains.
         verbs: further words of its command line -> (words after it) -> exit status.
         printed: the paper's tables, in the order in which it prints them.
         errata: whose errors in print, `reproductions/errata/NAME.csv`, are its own; "": those of its name.
         series: (folder) draws the paper's figures from its published series alone; None where it has none.
+        bibtex: what to cite for the paper; "" where nothing is printed.
     """
 
     name: str
@@ -67,13 +69,14 @@ class Reproduction:
     collections: Callable[[Any, Store], Chosen]
     runs: Callable[[Any, Chosen, Store], Sequence[Run]]
     tables: Callable[[Store, Sequence[Any] | None, Any], Tables]
-    figures: Callable[[Store, Sequence[Any], Any], object]
+    figures: Callable[[Store, Sequence[Any], Any, Plates], object]
     files: Callable[[Any], Iterable[str]] = lambda study: ()
     begin: Callable[[Any, Store, Chosen, Sequence[Any]], None] = lambda study, store, chosen, runs: None
     verbs: Mapping[str, Callable[[Sequence[str]], int]] = field(default_factory=dict)
     printed: Sequence[PaperTable] = ()
     errata: str = ""
     series: Callable[[Path], None] | None = None
+    bibtex: str = ""
 
     @property
     def prog(self) -> str:
@@ -92,14 +95,21 @@ class Reproduction:
         if words and words[0] in self.verbs:
             return self.verbs[words[0]](words[1:])
         return terminal.guarded(
-            lambda: self.carry_out(flags.parse(self.study, self.presets, words, prog=self.prog, description=self.doc)),
+            lambda: self.carry_out(self.parse(words), words),
             self.prog,
         )
 
-    def carry_out(self, study: Any) -> int:
-        """Computes what is missing of a study, prints its tables, draws its figures.
+    def parse(self, words: Sequence[str]) -> Any:
+        """The study of a command line; exits as `flags.read` does."""
+        return flags.parse(self.study, self.presets, words, prog=self.prog, description=self.doc)
+
+    def carry_out(self, study: Any, words: Sequence[str] = ()) -> int:
+        """Computes what is missing of a study, prints its tables, draws its figures, writes its page.
 
         What can not be read, or not be computed, is named and left out of all that.
+
+        Args:
+            words: of the command line that asks for it.
 
         Returns:
             The exit status: 1 where something was left out.
@@ -139,6 +149,7 @@ class Reproduction:
             self.begin(study, store, chosen, concerned)
         for run in missing:
             store.ask(run)
+        asked = catalogue.write_down(store, self.name, words, runs)
         if missing:
             match study.executor:
                 case "here":
@@ -152,32 +163,63 @@ class Reproduction:
             found = states(store, found)
         elif len(found) == len(runs):
             terminal.say(f"{len(runs)} run{'s' * (len(runs) > 1)}, all done: nothing is trained")
-        print_tables(self.tables(store, runs, study), study.format)
-        done = {run.ref: run for run, metrics in found.items() if metrics is not None}
-        whole = [run for run in done.values() if set(needs(run)) <= set(done)]
-        if whole:
-            self.draw(store, whole, study)
+        tables = self.tables(store, runs, study)
+        print_tables(tables, study.format)
+        whole = whole_runs(found)
+        self.draw(store, asked, whole, study)
+        if page := self.write_page(store, asked, tables):
+            terminal.say(f"the page of this study is {page}")
+            if study.open:
+                terminal.show(page)
         return 0 if len(whole) == len(runs) else 1
 
-    def draw(self, store: Store, runs: Sequence[Run], study: Any) -> None:
-        """Draws the figures of finished runs, unless the last ones drawn are of the same runs.
+    def draw(self, store: Store, asked: Asked, runs: Sequence[Run], study: Any) -> None:
+        """Draws the figures of a study's finished runs, unless those that are there are of the same runs and flags.
 
-        So runs that came of several commands have figures in common, and a study asked for again is answered at once.
-        A figure that fails is reported: the numbers are whole without it.
+        So a study asked for again is answered at once. A figure that fails is reported: numbers are whole without it.
         """
-        drawn = store.root / self.name / "figures" / ".drawn"
-        what = "\n".join([__version__, *sorted(map(digest, runs))])
-        if _says(drawn, what):
+        from keras_art.report.plates import Plates
+
+        folder = asked.folder(store) / "figures"
+        what = "\n".join([__version__, *sorted(map(digest, runs)), flags.told(study)])
+        if not runs or _says(folder / ".drawn", what):
             return
-        sweep(drawn.parent)
+        sweep(folder)
         terminal.start_backend()
+        plates = Plates(folder)
         try:
-            self.figures(store, runs, study)
+            self.figures(store, runs, study, plates)
         except Exception as error:
             terminal.say(f"figures could not be drawn ({type(error).__name__}: {error}); the same command tries again")
+            plates.save()
             return
-        write_bytes(drawn, what.encode())
-        terminal.say(f"figures are in {drawn.parent}")
+        plates.save()
+        write_bytes(folder / ".drawn", what.encode())
+        terminal.say(f"figures are in {folder}")
+
+    def write_page(self, store: Store, asked: Asked, tables: Tables) -> Path | None:
+        """Writes a study's page, and the index; what fails is reported, and None returned where nothing was written."""
+        from keras_art.report.index_page import write_index
+        from keras_art.report.study_page import Told, study_page
+
+        told = Told(self.doc, self.bibtex, tables.own, tables.paper, tables.digits)
+        path = asked.folder(store) / "page.html"
+        try:
+            page, failures = study_page(store, asked, catalogue.progress(store, asked), told)
+            page.save(path)
+            write_index(store)
+        except Exception as error:
+            terminal.say(f"the page was not written ({type(error).__name__}: {error}); the same command tries again")
+            return None
+        for failure in failures:
+            terminal.say(f"a part of the page could not be made: {failure}")
+        return path
+
+
+def whole_runs(found: Mapping[Run, Any]) -> list[Run]:
+    """Those among some runs and what they measured that are finished, and all that they need too."""
+    done = {run.ref: run for run, metrics in found.items() if metrics is not None}
+    return [run for run in done.values() if set(needs(run)) <= set(done)]
 
 
 def _says(path: Path, text: str) -> bool:
@@ -253,20 +295,3 @@ def located(store: Store, data: str | None) -> str | Path:
     half = "source" if data else "target"
     # By version: a painter who has learnt something since must not be taken for the old one.
     return make_atelier(store.root / "cache" / __version__ / f"atelier-{half}", half=half)
-
-
-def reproductions() -> list[Reproduction]:
-    """Every reproduction that is installed, by name, found by walking the package."""
-    import importlib
-    import pkgutil
-
-    package = importlib.import_module("reproductions")
-    found = []
-    for module in pkgutil.iter_modules(package.__path__):
-        if not module.name.startswith("_"):
-            page = importlib.import_module(f"reproductions.{module.name}")
-            if hasattr(page, "REPRODUCTION"):
-                found.append(page.REPRODUCTION)
-    if not found:
-        raise UserError("no reproductions are installed beside keras_art")
-    return sorted(found, key=lambda reproduction: reproduction.name)

@@ -10,20 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from keras_art.report import palette
 from keras_art.report.lettering import COLUMN, PAGE, font, label
+from keras_art.report.palette import COLOURS
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Okabe and Ito's, which colour-blind readers tell apart, and two more.
-COLOURS = (
-    "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#7A4B1E", "#F0E442", "#000000", "#999999",
-)  # fmt: skip
 METHODS = {
-    "dcec": ("#CC1F2F", "-"), "kmeans_embedding": ("#0072B2", "--"), "kmeans_pca": ("#009E73", ":"),
-    "kmeans_pixels": ("#E69F00", ":"), "kmeans_backbone": ("#000000", "-."),
+    "dcec": (palette.VERMILLION, "-"), "kmeans_embedding": (palette.BLUE, "--"), "kmeans_pca": (palette.GREEN, ":"),
+    "kmeans_pixels": (palette.ORANGE, ":"), "kmeans_backbone": (palette.BLACK, "-."),
 }  # fmt: skip
 
 
@@ -65,6 +63,7 @@ def training_curves(updates: Mapping[str, pd.DataFrame]) -> Figure:
             be absent, where training stopped at once.
     """
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     captions = {"reconstruction_loss": "L_r", "clustering_loss": "L_c", "changed": "labels changed"}
     figure = Figure(figsize=(PAGE, 2.6), layout="constrained")
@@ -73,9 +72,12 @@ def training_curves(updates: Mapping[str, pd.DataFrame]) -> Figure:
         axes = figure.add_subplot(1, len(captions), i)
         for n, (name, table) in enumerate(updates.items()):
             if column in table:
-                (handles[name],) = axes.plot(table["iteration"], table[column], color=f"C{n % 10}", linewidth=1)
+                style: dict[str, Any] = {"color": COLOURS[n % len(COLOURS)]}
+                style["linestyle"] = "-" if n < len(COLOURS) else "--"
+                (handles[name],) = axes.plot(table["iteration"], table[column], **style, linewidth=1)
         _plain(axes, label(caption, 8, PAGE / len(captions)))
         axes.set_xlabel("iterations", fontproperties=font(7))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, nbins=5))
     place: dict[str, Any] = {"loc": "outside lower center", "frameon": False}
     figure.legend(list(handles.values()), list(handles), ncols=min(9, len(handles)), prop=font(7), **place)
     return figure
@@ -89,7 +91,7 @@ def gap_curve(gap: pd.DataFrame, choice: int | None) -> Figure:
     axes = figure.add_subplot()
     axes.errorbar(gap["k"], gap["gap"], gap["se"], color="black", capsize=2, linewidth=1, marker="o", markersize=3)
     if choice:
-        axes.axvline(choice, color="#CC1F2F", linewidth=0.8)
+        axes.axvline(choice, color=palette.VERMILLION, linewidth=0.8)
     rule = f"Tibshirani's rule: k = {choice}" if choice else "no k satisfies Tibshirani's rule"
     _plain(axes, f"gap statistic, pretrained embedding; {rule}")
     axes.set_xticks(gap["k"])
@@ -150,7 +152,7 @@ def contingency_plot(counts: np.ndarray, rows: str, columns: str) -> Figure:
     figure = Figure(figsize=(width * side + 1.2, height * side + 0.9), layout="constrained")
     axes = figure.add_subplot()
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    axes.imshow(shares, cmap=palette.SHARES, vmin=0, vmax=1)
     for row, column in np.ndindex(counts.shape):
         colour = "white" if shares[row, column] > 0.5 else "black"
         axes.text(column, row, f"{counts[row, column]}", color=colour, ha="center", va="center", fontproperties=font(7))

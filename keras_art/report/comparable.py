@@ -244,9 +244,10 @@ def _of_card(store: Store, key: str, card: str, targets: Iterable[str]) -> tuple
     except UserError as error:
         return str(error), []
     if targets and set(facts["targets"]) - set(targets):
-        return f"the label {' and '.join(map(one_line, facts['targets']))}, the paper's {' or '.join(targets)}", []
+        return f"labelled by {' and '.join(map(one_line, facts['targets']))}, the paper's by {' or '.join(targets)}", []
     if not content:
-        return "", [f"which images {card} has is published nowhere"]
+        nowhere = f"which images {card} has is published nowhere"
+        return ("", [nowhere]) if key.startswith(f"{card}-") else (nowhere, [])
     images = store.root / "collections" / key / "images.csv"
     stamp = images.stat().st_mtime_ns if images.exists() else 0
     other, reasons = _differences(store.root, key, card, stamp)
@@ -255,8 +256,7 @@ def _of_card(store: Store, key: str, card: str, targets: Iterable[str]) -> tuple
 
 def version_of(store: Store, key: str, family: str) -> str:
     """Which version of a card's collection a choice is of, by its content; "" of none."""
-    versions = cards.load_card(family).versions
-    return next((name for name in versions if not of_card(store, key, f"{family}-{name}")), "")
+    return next((name for name in cards.load_card(family).versions if not of_card(store, key, f"{family}-{name}")), "")
 
 
 @functools.lru_cache(maxsize=64)

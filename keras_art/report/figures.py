@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from keras_art.report import palette
 from keras_art.report.lettering import COLUMN, PAGE, font, label, width_of
 from keras_art.writing import replacing
 
@@ -20,11 +21,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-# A network has one colour in all figures, a network trained from scratch orange, in shades that stay apart for
-# colour-blind readers; other networks take OTHER_COLOURS in the order they come.
-COLOURS = {"Xception": "#0072B2", "ResNet50": "#CC1F2F", "InceptionV3": "#000000", "VGG19": "#009E73"}
-SCRATCH_COLOUR = "#E69F00"
-OTHER_COLOURS = ("#AA4499", "#56B4E9", "#7A4B1E", "#888888", "#3D2C8D", "#B5BD4C")
+# A network has one colour in all figures, a network trained from scratch orange; others take `palette.OTHERS` in the
+# order they come.
 LINESTYLES = {"fine_tuning": "--", "off_the_shelf": "-.", "scratch": "-"}
 OTHER_LINESTYLES = (":", (0, (8, 2)), (0, (3, 1, 1, 1, 1, 1)), (0, (1, 4)), (0, (8, 2, 1, 2)))
 PAPER_LINE: dict[str, Any] = {"linewidth": 0.8, "alpha": 0.45}
@@ -65,18 +63,18 @@ def learning_curves(
 
     keys = list(dict.fromkeys([*ours, *published]))
     networks = list(dict.fromkeys(network for network, _ in keys))
-    others = [network for network in networks if network not in COLOURS]
-    colours = COLOURS | {name: OTHER_COLOURS[i % len(OTHER_COLOURS)] for i, name in enumerate(others)}
+    others = [network for network in networks if network not in palette.NETWORKS]
+    colours = palette.NETWORKS | dict(zip(others, itertools.cycle(palette.OTHERS), strict=False))
     scratch = [key for key in keys if key[1] == "scratch"]
     modes = list(dict.fromkeys(mode for _, mode in keys))
     other_modes = [mode for mode in modes if mode not in LINESTYLES]
     strokes = LINESTYLES | dict(zip(other_modes, itertools.cycle(OTHER_LINESTYLES), strict=False))
     by_mode = len(networks) == 1 and bool(other_modes)
-    mode_colours = dict(zip(modes, itertools.cycle((*COLOURS.values(), *OTHER_COLOURS)), strict=False))
+    mode_colours = dict(zip(modes, itertools.cycle(palette.COLOURS), strict=False))
 
     def style(network: str, mode: str) -> dict[str, Any]:
         colour = mode_colours[mode] if by_mode else colours[network]
-        return {"color": SCRATCH_COLOUR if scratch == [(network, mode)] else colour, "linestyle": strokes[mode]}
+        return {"color": palette.SCRATCH if scratch == [(network, mode)] else colour, "linestyle": strokes[mode]}
 
     figure = Figure(figsize=(COLUMN, 3.6), layout="constrained")
     axes = figure.add_subplot()
@@ -118,7 +116,7 @@ def learning_curves(
     words = metric.replace("val_", "validation ").replace("_", " ")
     axes.set_ylabel(label(words, 9, 3), fontproperties=font(9))
     axes.tick_params(labelsize=8)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))  # one epoch alone has one
     axes.grid(color="0.9", linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)
     return figure
@@ -153,23 +151,25 @@ def confusion_matrix(confusion: np.ndarray, names: Sequence[str], *, top: int = 
     counts = np.add.reduceat(np.add.reduceat(confusion[np.ix_(order, order)], starts, axis=0), starts, axis=1)
     support = counts.sum(axis=1)
     shares = counts / np.where(support, support, np.nan)[:, None]
-    kept = [label(names[index], 7, 1.4) for index in order[:top]]
+    kept = [label(names[index], 7, 2.0, lines=2 if len(starts) <= 14 else 1) for index in order[:top]]
     if len(order) > top:
         rest = len(order) - top
         kept.append(f"rest ({rest} {'class' if rest == 1 else 'classes'})")
 
     # In inches, for the cells to be square and as large as the page allows.
     rows = [f"{name}  {count:,.0f}" for name, count in zip(kept, support, strict=True)]
-    left, below = (max(width_of(text, 7) for text in texts) + 0.4 for texts in (rows, kept))
+    left, below = (
+        max(width_of(line, 7) for text in texts for line in text.split("\n")) + 0.4 for texts in (rows, kept)
+    )
     right = 0.7
     cell = min(max(0.32, 1.8 / len(kept)), (PAGE - left - right) / len(kept))
     side = cell * len(kept)
+    heading = label(title, 9, side + right - 0.1, lines=6)
     width = left + side + right
-    heading = label(title, 9, width - 0.2, lines=4)
     height = below + side + (0.1 + 0.18 * len(heading.splitlines()))
     figure = Figure(figsize=(width, height))
     axes = figure.add_axes((left / width, below / height, side / width, side / height))
-    colours = matplotlib.colormaps["Blues"].with_extremes(bad="0.9")
+    colours = matplotlib.colormaps[palette.SHARES].with_extremes(bad="0.9")
     image = axes.imshow(shares, cmap=colours, vmin=0, vmax=1)
     ticks = range(len(kept))
     axes.set_yticks(ticks, rows, fontproperties=font(7))
@@ -177,8 +177,7 @@ def confusion_matrix(confusion: np.ndarray, names: Sequence[str], *, top: int = 
     axes.tick_params(length=0)
     axes.set_xlabel("predicted class", fontproperties=font(8))
     axes.set_ylabel("true class and its support", fontproperties=font(8))
-    middle = (width / 2 - left) / side  # of the page: over the axes alone a long title would leave it
-    axes.set_title(heading, x=middle, fontproperties=font(9))
+    axes.set_title(heading, loc="left", fontproperties=font(9))
     if cell >= 0.22:
         for row, column in np.argwhere(shares >= 0.005):
             share = shares[row, column]
@@ -188,6 +187,69 @@ def confusion_matrix(confusion: np.ndarray, names: Sequence[str], *, top: int = 
     figure.colorbar(image, cax=bar, format=PercentFormatter(1))
     bar.tick_params(labelsize=7)
     return figure
+
+
+def confused_pairs(confusion: np.ndarray, names: Sequence[str], *, top: int = 20, title: str = "") -> Figure:
+    """Which classes are taken for which, most often first: for so many classes that a matrix shows nothing.
+
+    Args:
+        confusion: (n, n) counts, true classes in rows, predicted classes in columns.
+        names: of the n classes.
+        top: pairs, each in one direction.
+        title: printed above.
+
+    Raises:
+        ValueError: `confusion` is not a square of counts with one name to a row.
+    """
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
+    confusion = np.array(confusion)
+    if confusion.shape != (len(names), len(names)):
+        raise ValueError(f"a confusion matrix of {len(names)} names must be square, not {confusion.shape}")
+    support = confusion.sum(axis=1)
+    np.fill_diagonal(confusion, 0)
+    places = np.argsort(-confusion, axis=None, kind="stable")[:top]
+    pairs = [(int(row), int(column)) for row, column in np.array(np.unravel_index(places, confusion.shape)).T]
+    pairs = [pair for pair in pairs if confusion[pair]]
+    texts = [label(f"{names[row]} taken for {names[column]}", 7, 3.2, lines=3) for row, column in pairs]
+    heights = [0.2 + 0.12 * text.count("\n") for text in texts] or [0.3]
+    figure = Figure(figsize=(PAGE, 0.9 + sum(heights)), layout="constrained")
+    axes = figure.add_subplot()
+    middles = sum(heights) - np.cumsum(heights) + np.array(heights) / 2
+    counts = [int(confusion[pair]) for pair in pairs]
+    axes.barh(middles[: len(pairs)], counts, height=0.14, color=palette.BLUE)
+    for y, count, (row, _) in zip(middles, counts, pairs, strict=False):
+        axes.text(count, y, f" {count} of {support[row]}", va="center", fontproperties=font(7))
+    axes.set_yticks(middles[: len(pairs)], texts)
+    for tick in axes.get_yticklabels():
+        tick.set_fontproperties(font(7))
+    axes.set_ylim(0, sum(heights))
+    axes.set_xlim(0, max(counts, default=1) * 1.2)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    axes.set_xlabel("test images" if pairs else "test images: none is taken for another class", fontproperties=font(8))
+    axes.tick_params(labelsize=7)
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.suptitle(label(title, 9, PAGE - 0.3, lines=3), fontproperties=font(9))
+    return figure
+
+
+MOST_CLASSES = 60  # of which a matrix is drawn
+
+
+def confusion(counts: np.ndarray, names: Sequence[str], *, title: str = "") -> Figure:
+    """`confusion_matrix`, or for more than `MOST_CLASSES` classes `confused_pairs`."""
+    return (confusion_matrix if len(names) <= MOST_CLASSES else confused_pairs)(counts, names, title=title)
+
+
+def how_to_read(classes: int) -> str:
+    """What stands below `confusion` of so many classes."""
+    if classes > MOST_CLASSES:
+        return "Which class is taken for which, most often first; beside a bar, of how many images of the true class."
+    return (
+        "A row is what the pictures are, with their number; a column what they were taken for. Cells are per cent of "
+        "their row, so a good classifier is dark on the diagonal and pale elsewhere."
+    )
 
 
 def save(figure: Figure, path: str | os.PathLike[str]) -> None:

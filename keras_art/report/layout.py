@@ -11,6 +11,7 @@ from keras_art.report.rendering import assembled, escaped, marked, render, title
 from keras_art.report.tables import PaperTable
 
 LEGEND = {1: "best", 2: "second-best"}
+NOT_BESIDE = "not beside the paper's: "  # as the note of `comparable.Verdict` begins
 
 
 def laid_out(table: PaperTable, frame: pd.DataFrame, format: str, *, alone: bool = False) -> str:
@@ -34,8 +35,9 @@ def laid_out(table: PaperTable, frame: pd.DataFrame, format: str, *, alone: bool
         protocol = line["protocol"] or followed.get(names, "")
         key = (*map(word, names), *([] if alone else [protocol]))
         rows.setdefault(key, {})[word(line[column])] = _cell(line, table, format, alone)
-        for note in filter(None, [line["mark_note"] if alone else line["note"]]):
-            notes.setdefault(word(note), []).append(" ".join(word(line[name]) for name in table.keys))
+        for note in [line["mark_note"]] if alone else clauses(line["mark_note"], line["note"]):
+            if note:
+                notes.setdefault(word(note), []).append(" ".join(word(line[name]) for name in table.keys))
     printed = table.text.split()[table.index : len(table.text.strip().splitlines()[0].split())]
     found = dict.fromkeys(map(word, frame[column]))
     columns = [*(name for name in printed if name in found), *(name for name in found if name not in printed)]
@@ -58,6 +60,13 @@ def laid_out(table: PaperTable, frame: pd.DataFrame, format: str, *, alone: bool
         told.insert(0, f"\0{best}, {second} {among}")
     title = f"{table.source}: {table.metric}{'' if alone else '; ours (the paper' + chr(39) + 's)'}"
     return titled(title, text + _below(told, format), format)
+
+
+def clauses(mark_note: str, note: str) -> list[str]:
+    """The parts of a row's note, each of which is told once for all rows that have it: marks, facts, the verdict."""
+    rest = note.removeprefix(mark_note).removeprefix("; ")
+    facts, beside, reasons = rest.partition(NOT_BESIDE)
+    return list(filter(None, [mark_note, *facts.removesuffix("; ").split("; "), f"{beside}{reasons}"]))
 
 
 def _below(notes: Sequence[str], format: str) -> str:

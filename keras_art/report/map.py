@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from keras_art.report import palette
 from keras_art.report.atlases import Atlases
-from keras_art.report.figures import COLOURS, OTHER_COLOURS, SCRATCH_COLOUR
 from keras_art.report.placement import in_rows
 from keras_art.writing import slug, write
 
@@ -27,11 +27,8 @@ if TYPE_CHECKING:
 
 SCRIPTS = Path(__file__).with_name("scripts")
 PARTS = ("model.js", "view.js", "gestures.js", "panel.js")
-# The house's colours that stand on a light ground; the palest and the grey are for what is not known.
-PALETTE = (
-    COLOURS["Xception"], SCRATCH_COLOUR, COLOURS["VGG19"], COLOURS["ResNet50"],
-    *(colour for colour in OTHER_COLOURS if colour != "#888888"),
-)  # fmt: skip
+# The house's colours that stand on a light ground.
+PALETTE = tuple(colour for colour in palette.COLOURS if colour != palette.YELLOW)
 RAMP = ("#00204d", "#31446b", "#666970", "#958f78", "#cbba69", "#ffea46")  # cividis: the same to all eyes
 FEWEST_NUMBERS = 12  # different numbers from which on a column is a measure, below they are names
 

@@ -18,12 +18,16 @@ if TYPE_CHECKING:
     from matplotlib.transforms import Bbox
 
 
+GAP = 0.08  # inches between pictures
+
+
 def samples(pictures: Sequence[np.ndarray], captions: Sequence[str], columns: int = 6) -> Figure:
     """Figure 1 of the 2018 study: rows of pictures, each at its own aspect ratio over its caption.
 
     Args:
         pictures: (height, width, 3) uint8 each.
-        captions: One for each picture; cut with an ellipsis where wider than its column.
+        captions: One for each picture, of one line or several; each is broken where wider than its column, and cut
+            with an ellipsis on the fourth line.
         columns: Pictures in a row.
 
     Raises:
@@ -32,9 +36,11 @@ def samples(pictures: Sequence[np.ndarray], captions: Sequence[str], columns: in
     if not len(pictures) or len(pictures) != len(captions) or columns < 1:
         raise ValueError(f"cannot lay out {len(pictures)} pictures, {len(captions)} captions, {columns} columns")
     rows = [pictures[start : start + columns] for start in range(0, len(pictures), columns)]
-    figure, places, width = _mosaic(rows, columns, left=0, above=0, below=0.16)
-    for place, caption in zip(itertools.chain(*places), captions, strict=True):
-        _note(figure, label(caption, 7, 0.97 * width), place, (0.5, 0), (0, -2), ha="center", va="top")
+    texts = [_broken(caption, 7, 0.97 * (PAGE / columns - GAP), lines=4) for caption in captions]
+    most = max(text.count("\n") for text in texts) + 1
+    figure, places, _ = _mosaic(rows, columns, left=0, above=0, below=0.04 + 0.12 * most)
+    for place, text in zip(itertools.chain(*places), texts, strict=True):
+        _note(figure, text, place, (0.5, 0), (0, -2), ha="center", va="top")
     return figure
 
 
@@ -42,7 +48,8 @@ def saliency_sheet(rows: Sequence[tuple[str, Sequence[np.ndarray]]], columns: Se
     """Figure 4 of the 2018 study: a painting to a row, beside the overlays of what each network looks at.
 
     Args:
-        rows: A caption, set upright at the left, and one picture (height, width, 3) uint8 for each of `columns`.
+        rows: A caption of one line or several, set below the row, and one picture (height, width, 3) uint8 for each
+            of `columns`.
         columns: The headers.
 
     Raises:
@@ -54,12 +61,14 @@ def saliency_sheet(rows: Sequence[tuple[str, Sequence[np.ndarray]]], columns: Se
         if len(pictures) != len(columns):
             raise ValueError(f"the row {caption!r} has {len(pictures)} pictures for {len(columns)} columns")
     pictures_of_rows = [pictures for _, pictures in rows]
-    figure, places, width = _mosaic(pictures_of_rows, len(columns), left=0.2, above=0.22, below=0)
+    texts = [_broken(caption, 8, PAGE - 0.2, lines=2) for caption, _ in rows]
+    most = max(text.count("\n") for text in texts) + 1
+    figure, places, width = _mosaic(pictures_of_rows, len(columns), left=0, above=0.22, below=0.06 + 0.14 * most)
     for place, header in zip(places[0], columns, strict=True):
         _note(figure, label(header, 9, 0.97 * width), place, (0.5, 1), (0, 3), ha="center", va="bottom", size=9)
-    for (place, *_), (caption, _) in zip(places, rows, strict=True):
-        text = label(caption, 8, place.height * figure.get_figheight())
-        _note(figure, text, place, (0, 0.5), (-3, 0), ha="right", va="center", size=8, rotation=90)
+    for (place, *_), text in zip(places, texts, strict=True):
+        below = place.y0 - 3 / 72 / figure.get_figheight()
+        figure.text(0.5, below, text, ha="center", va="top", fontproperties=font(8))
     return figure
 
 
@@ -95,7 +104,7 @@ def _mosaic(
     from matplotlib.image import BboxImage
     from matplotlib.transforms import Bbox, TransformedBbox
 
-    gap = 0.08
+    gap = GAP
     column = (PAGE - left) / columns - gap
     heights = [column * min(1.25, max(picture.shape[0] / picture.shape[1] for picture in row)) for row in rows]
     width = left + max(map(len, rows)) * (column + gap)
@@ -118,6 +127,11 @@ def _mosaic(
             places[-1].append(place)
         ground -= below + gap
     return figure, places, column
+
+
+def _broken(caption: str, size: float, width: float, lines: int) -> str:
+    """A caption whose every line is broken at a width in inches, and cut after `lines`."""
+    return "\n".join(label(line, size, width, lines) for line in caption.split("\n"))
 
 
 def _note(

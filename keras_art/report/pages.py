@@ -1,36 +1,63 @@
-"""An HTML page: tables and figures in a single file that can be sent to someone."""
+"""HTML pages: words, tables, figures and pictures in a file that opens from a disk and can be sent to someone."""
 
 from __future__ import annotations
 
 import base64
 import html
 import io
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from keras_art.report.lettering import font, label
 from keras_art.report.rendering import render
+from keras_art.terminal import UNSEEN
 from keras_art.writing import write
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
+# Blue is `palette.BLUE`; every text stands out from its ground by 4.5 to 1 at least.
 STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 70em; margin: 2em auto; padding: 0 1em; color: #222 }
-table { border-collapse: collapse; margin: .7em 0; font-size: 14px }
-th, td { padding: .15em .7em; border-bottom: 1px solid #ddd; text-align: left }
-figure { display: inline-block; margin: .5em 1em .5em 0; vertical-align: top; max-width: 100% }
+:root { color-scheme: light }
+* { box-sizing: border-box }
+body { font: 16px/1.5 system-ui, sans-serif; margin: 0; color: #222; background: #fff }
+main { max-width: 70rem; margin: 0 auto; padding: 1rem 1.25rem 4rem; overflow-wrap: anywhere }
+h1 { font-size: 1.7rem; line-height: 1.2; margin: 1rem 0 .5rem }
+h2 { font-size: 1.3rem; margin: 2.2rem 0 .5rem; padding-top: .6rem; border-top: 2px solid #0072b2 }
+h3 { font-size: 1.05rem; margin: 1.3rem 0 .3rem }
+p, ul, ol { max-width: 50rem; margin: .5rem 0 } li { margin: .2rem 0 }
+a { color: #005a8e } a:focus-visible, .wide:focus-visible { outline: 3px solid #e69f00; outline-offset: 2px }
+nav ul { list-style: none; padding: 0; display: flex; flex-wrap: wrap; gap: .2rem 1.2rem; max-width: none }
+.lead { font-size: 1.1rem } .state { color: #444 }
+.wide { overflow-x: auto; max-width: 100% }
+table { border-collapse: collapse; margin: .6rem 0; font-size: .875rem; overflow-wrap: normal }
+th, td { padding: .2rem .7rem .2rem 0; border-bottom: 1px solid #ddd; text-align: left; vertical-align: top }
+thead th { border-bottom: 2px solid #666 } tbody tr:hover { background: #f3f7fa }
+pre { background: #f3f5f7; padding: .6rem .8rem; white-space: pre-wrap; font-size: .85rem; margin: .6rem 0 }
+figure { display: inline-block; margin: .6rem 1rem .6rem 0; vertical-align: top; max-width: 100% }
+figure img { max-width: 100%; height: auto; display: block }
+figcaption { font-size: .875rem; color: #444; max-width: 46rem; margin-top: .25rem }
+.pictures { display: flex; flex-wrap: wrap; gap: .8rem; align-items: flex-end; margin: .6rem 0 }
+.pictures figure { margin: 0; width: 13.5rem; max-width: calc(50% - .4rem) }
+.pictures img { max-height: 17rem; max-width: 100%; width: auto }
+.pictures.small figure { width: 7.5rem; max-width: calc(33% - .4rem) } .pictures.small img { max-height: 9rem }
+.pictures figcaption { font-size: .8rem; line-height: 1.35 }
 .patch { display: inline-block; width: 1em; height: 1em; margin-right: .5em; border: 1px solid #888 }
-figure img { max-width: 100% } img.small { width: 96px; height: 96px }
-figcaption { max-width: 60em; overflow-wrap: anywhere } img.small + figcaption { width: 96px }
-figcaption { font-size: 13px; color: #555 }
+.cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(18rem, 100%), 1fr)); gap: 1.2rem }
+.card { border: 1px solid #ccc; border-radius: 4px; padding: .8rem } .card h2 { border: 0; margin: 0; padding: 0 }
+.card h2, .card h3 { font-size: 1.05rem; margin: .2rem 0 } .card p { margin: .2rem 0; font-size: .9rem }
+.card img { width: 100%; height: 11rem; object-fit: contain; background: #f3f5f7 }
+@page { margin: 1.5cm }
+@media print {
+  body { font-size: 10pt } main { max-width: none; padding: 0 } nav { display: none }
+  h2, h3 { break-after: avoid } figure, tr, pre { break-inside: avoid }
+  .wide { overflow: visible } table { font-size: 7.5pt; width: 100%; overflow-wrap: anywhere }
+  th, td { padding-right: .3rem }
+}
 """
-SHOWN = 10  # classes with a colour of their own in a projection; the smaller ones are grey
 
 
 class Page:
@@ -38,137 +65,113 @@ class Page:
 
     def __init__(self, title: str) -> None:
         self.title = title
-        self.parts: list[str] = [f"<h1>{html.escape(title)}</h1>\n"]
+        self.parts: list[str] = []
+        self.sections: list[str] = []
 
     def heading(self, text: str, colour: str = "") -> None:
         """A section begins; a colour of CSS stands before its words."""
         patch = f'<span class="patch" style="background: {colour}"></span>' if colour else ""
-        self.parts.append(f"<h2>{patch}{html.escape(text)}</h2>\n")
+        self.sections.append(text)
+        self.parts.append(f'<h2 id="part-{len(self.sections)}">{patch}{shown(text)}</h2>\n')
 
-    def text(self, text: str) -> None:
-        """A paragraph."""
-        self.parts.append(f"<p>{html.escape(text)}</p>\n")
+    def subheading(self, text: str) -> None:
+        """A part of a section begins."""
+        self.parts.append(f"<h3>{shown(text)}</h3>\n")
 
-    def items(self, lines: Sequence[str]) -> None:
+    def text(self, text: str, style: str = "") -> None:
+        """A paragraph; `style` is a class of the stylesheet."""
+        self.parts.append(f"<p{f' class={style}' if style else ''}>{shown(text)}</p>\n")
+
+    def items(self, lines: Sequence[str], *, numbered: bool = False) -> None:
         """Sentences of equal rank."""
-        self.parts.append("<ul>" + "".join(f"<li>{html.escape(line)}</li>" for line in lines) + "</ul>\n")
+        tag = "ol" if numbered else "ul"
+        self.parts.append(f"<{tag}>" + "".join(f"<li>{shown(line)}</li>" for line in lines) + f"</{tag}>\n")
 
-    def table(self, frame: pd.DataFrame, digits: int = 2) -> None:
+    def code(self, text: str) -> None:
+        """Lines to be copied as they are."""
+        self.parts.append(f"<pre>{shown(text)}</pre>\n")
+
+    def link(self, address: str, words: str) -> None:
+        """A line that leads to another file; `address` is relative to the page, its letters escaped as URLs have it."""
+        self.parts.append(f'<p><a href="{html.escape(address)}">{shown(words)}</a></p>\n')
+
+    def table(self, frame: pd.DataFrame, digits: int = 2, title: str = "") -> None:
         """A table, numbers with some decimals."""
-        self.parts.append(render(frame, "html", digits))
+        self.rendered(render(frame, "html", digits), title or self._section)
+
+    def rendered(self, tables: str, title: str) -> None:
+        """HTML of `rendering` and `layout`; where it is wider than the window it is moved by hand or by keys."""
+        name = html.escape(title.translate(UNSEEN))
+        opening = f'<div class="wide" tabindex="0" role="group" aria-label="{name}">\n<table>'
+        wide = tables.replace("<table>", opening).replace("</table>", "</table>\n</div>")
+        self.parts.append(wide.replace("<th>", '<th scope="col">').replace("<th style", '<th scope="col" style'))
 
     def figure(self, figure: Figure, caption: str = "") -> None:
         """A picture; without a caption its title is what a screen reader says."""
         drawn = io.BytesIO()
         figure.savefig(drawn, format="png", dpi=110, metadata={"Software": None})
-        data = base64.b64encode(drawn.getvalue()).decode()
-        said = html.escape(caption or figure.get_suptitle() or figure.axes[0].get_title())
-        below = f"<figcaption>{html.escape(caption)}</figcaption>" if caption else ""
-        self.parts.append(f'<figure><img src="data:image/png;base64,{data}" alt="{said}">{below}</figure>\n')
+        said = caption or figure.get_suptitle() or figure.axes[0].get_title()
+        self.image(drawn.getvalue(), caption, said)
 
-    def pictures(self, pictures: Sequence[np.ndarray], captions: Sequence[str]) -> None:
-        """Pictures (height, width, 3) uint8 in a row, each over its caption."""
-        from PIL import Image
+    def image(self, content: bytes, caption: str, alt: str) -> None:
+        """A PNG or JPEG file's bytes over a caption; `alt` is what a screen reader says."""
+        self.parts.append(f"<figure>{inline(content, alt)}{_below(caption)}</figure>\n")
 
-        parts = []
-        for picture, caption in zip(pictures, captions, strict=True):
-            content = io.BytesIO()
-            Image.fromarray(picture).save(content, "JPEG", quality=85)
-            data, said = base64.b64encode(content.getvalue()).decode(), html.escape(caption)
-            image = f'<img class="small" src="data:image/jpeg;base64,{data}" alt="{said}">'
-            parts.append(f"<figure>{image}<figcaption>{said}</figcaption></figure>")
-        self.parts.append(f"<div>{''.join(parts)}</div>\n")
+    def pictures(self, pictures: Sequence[np.ndarray | bytes], captions: Sequence[str], *, small: bool = False) -> None:
+        """Pictures, (height, width, 3) uint8 or a file's bytes, side by side, each over its caption."""
+        contents = [picture if isinstance(picture, bytes) else jpeg(picture) for picture in pictures]
+        parts = [
+            f"<figure>{inline(content, caption)}{_below(caption)}</figure>"
+            for content, caption in zip(contents, captions, strict=True)
+        ]
+        self.parts.append(f'<div class="pictures{" small" * small}">{"".join(parts)}</div>\n')
+
+    def contents(self) -> str:
+        """Links to the sections, where there are several."""
+        if len(self.sections) < 3:
+            return ""
+        links = "".join(
+            f'<li><a href="#part-{number}">{shown(text)}</a></li>' for number, text in enumerate(self.sections, 1)
+        )
+        return f'<nav aria-label="sections"><ul>{links}</ul></nav>\n'
 
     def save(self, path: Path) -> None:
         """Writes the page, by rename."""
-        head = f'<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>{html.escape(self.title)}</title>\n'
-        write(path, f"{head}<style>{STYLE}</style>\n{''.join(self.parts)}</html>\n")
-
-
-def scatter(points: np.ndarray, names: Sequence[str], title: str) -> Figure:
-    """Points of a projection, one colour for each of the most frequent names, grey for the others.
-
-    Args:
-        points: (n, 2).
-        names: one for each point; "" is unknown, and grey.
-
-    Raises:
-        ValueError: not as many names as points.
-    """
-    import matplotlib
-    from matplotlib.figure import Figure
-
-    if len(points) != len(names):
-        raise ValueError(f"{len(points)} points need as many names, not {len(names)}")
-    shown = [name for name, _ in Counter(filter(None, names)).most_common(SHOWN)]
-    ours = np.array(names, dtype=object)
-    figure = Figure(figsize=(6.2, 4.0), layout="constrained")
-    axes = figure.add_subplot()
-    if (rest := np.array([name not in shown for name in names])).any():
-        axes.scatter(points[rest, 0], points[rest, 1], s=10, color="0.8", label=f"others ({rest.sum()})")
-    for i, name in enumerate(shown):
-        mine = points[ours == name]
-        axes.scatter(
-            mine[:, 0],
-            mine[:, 1],
-            s=16,
-            color=matplotlib.colormaps["tab10"](i),
-            label=f"{label(name, 7, 1.5)} ({len(mine)})",
+        title = shown(self.title)
+        head = (
+            f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>\n'
+            f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<style>{STYLE}</style></head>\n'
         )
-    axes.set_title(label(title, 10, 6), fontproperties=font(10))
-    axes.set_xticks([])
-    axes.set_yticks([])
-    figure.legend(loc="outside right upper", prop=font(7), frameon=False)
-    return figure
+        body = f"<h1>{title}</h1>\n{self.contents()}{''.join(self.parts)}"
+        text = f"{head}<body><main>\n{body}</main></body></html>\n"
+        write(path, text.encode(errors="replace").decode())  # a file's name may hold what is no text
+
+    @property
+    def _section(self) -> str:
+        return self.sections[-1] if self.sections else self.title
 
 
-def differences(frame: pd.DataFrame, title: str, unit: str = "F1") -> Figure:
-    """Per-class differences with their 95% intervals over seeds, those beyond the noise filled.
-
-    Args:
-        frame: what `evaluation.per_class_differences` returns.
-    """
-    from matplotlib.figure import Figure
-
-    frame = frame[frame["n"] > 0].iloc[::-1].reset_index(drop=True)
-    figure = Figure(figsize=(6.2, 0.9 + 0.22 * len(frame)), layout="constrained")
-    axes = figure.add_subplot()
-    axes.axvline(0, color="0.6", linewidth=0.8)
-    for i, row in frame.iterrows():
-        colour = "#0072B2" if row["difference"] > 0 else "#CC1F2F"
-        if np.isfinite(row["lower"]):
-            axes.plot([max(row["lower"], -1), min(row["upper"], 1)], [i, i], color=colour, linewidth=1)
-        face = colour if row["beyond_noise"] else "white"
-        axes.plot(row["difference"], i, "o", color=colour, markerfacecolor=face, markersize=5)
-    texts = [f"{label(name, 7, 1.8)}  {n}" for name, n in zip(frame["class"], frame["support"], strict=True)]
-    axes.set_yticks(range(len(frame)), texts, fontproperties=font(7))
-    axes.set_xlabel(f"difference in {unit}; filled: its interval over seeds leaves out 0", fontproperties=font(8))
-    axes.tick_params(labelsize=7)
-    figure.suptitle(label(title, 9, 6), fontproperties=font(9))  # wider than the axes
-    axes.spines[["top", "right"]].set_visible(False)
-    return figure
+def shown(text: str) -> str:
+    """A text as HTML shows it, whatever it holds."""
+    return html.escape(text.translate(UNSEEN))
 
 
-def matrices(named: Mapping[str, np.ndarray], title: str, columns: int = 4) -> Figure:
-    """Square matrices side by side on one symmetric colour scale, the 99th percentile of their magnitudes at its ends.
+def inline(content: bytes, alt: str) -> str:
+    """An image that stands in the page itself."""
+    kind = "png" if content.startswith(b"\x89PNG") else "jpeg"
+    said = html.escape(" ".join(alt.translate(UNSEEN).split()))
+    return f'<img src="data:image/{kind};base64,{base64.b64encode(content).decode()}" alt="{said}">'
 
-    Raises:
-        ValueError: there are none.
-    """
-    from matplotlib.figure import Figure
 
-    if not named:
-        raise ValueError("there are no matrices to draw")
-    rows = -(-len(named) // columns)
-    figure = Figure(figsize=(1.75 * min(columns, len(named)) + 0.6, 1.85 * rows + 0.4), layout="constrained")
-    grid = np.atleast_2d(figure.subplots(rows, min(columns, len(named)), squeeze=False))
-    limit = np.percentile(np.abs(np.stack(list(named.values()))), 99) or 1.0
-    for axes in grid.flat:
-        axes.set_axis_off()
-    for axes, (name, matrix) in zip(grid.flat, named.items(), strict=False):
-        image = axes.imshow(matrix, cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest")
-        axes.set_title(label(name, 7, 1.6), fontproperties=font(7))
-    bar = figure.colorbar(image, ax=grid, shrink=0.6)
-    bar.ax.tick_params(labelsize=6)
-    figure.suptitle(label(title, 9, 6), fontproperties=font(9))
-    return figure
+def jpeg(picture: np.ndarray, quality: int = 85) -> bytes:
+    """(height, width, 3) uint8 as a JPEG file's bytes."""
+    from PIL import Image
+
+    content = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(picture)).save(content, "JPEG", quality=quality)
+    return content.getvalue()
+
+
+def _below(caption: str) -> str:
+    lines: Iterable[str] = filter(None, caption.split("\n"))
+    return f"<figcaption>{'<br>'.join(map(shown, lines))}</figcaption>" if caption else ""

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from keras_art.report.figures import OTHER_COLOURS, PAPER_LINE
+from keras_art.report import palette
+from keras_art.report.figures import PAPER_LINE
 from keras_art.report.lettering import COLUMN, PAGE, font, label
 
 if TYPE_CHECKING:
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-SCRATCH_COLOUR = "#000000"
-TICKS = (0, 3, 6, 10, 14, 18, 22, 26, 30)  # the axis names what so many stages of a fifth prune
+SCRATCH_COLOUR = palette.BLACK
+TICKS = (0, 0.5, 0.75, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999)  # fractions pruned that the axis names
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def sparsity_curves(panels: Sequence[Panel], colours: Mapping[str, str] | None =
     where they belong.
 
     Args:
-        colours: of lines, by name; others take `OTHER_COLOURS` in the order they come.
+        colours: of lines, by name; others take `palette.OTHERS` in the order they come.
 
     Raises:
         ValueError: there is nothing to draw.
@@ -69,9 +70,11 @@ def sparsity_curves(panels: Sequence[Panel], colours: Mapping[str, str] | None =
 
 
 def _draw(axes: Axes, panel: Panel, known: Mapping[str, str], width: float, small: bool) -> None:
+    import pandas as pd
+
     names = list(dict.fromkeys([*panel.lines, *panel.paper]))
     unknown = [name for name in names if name not in known]
-    colours = {**known} | {name: OTHER_COLOURS[i % len(OTHER_COLOURS)] for i, name in enumerate(unknown)}
+    colours = {**known} | {name: palette.OTHERS[i % len(palette.OTHERS)] for i, name in enumerate(unknown)}
     deepest = max((float(np.max(_place(line["pruned"]))) for line in panel.lines.values()), default=30.0)
     for name, line in panel.paper.items():
         line = line[_place(line["pruned"]) <= max(deepest, 3) + 0.8]  # what lies beyond would stretch the other axis
@@ -90,11 +93,12 @@ def _draw(axes: Axes, panel: Panel, known: Mapping[str, str], width: float, smal
         if math.isfinite(deviation):
             axes.axhspan(accuracy - deviation, accuracy + deviation, color="0.5", alpha=0.15, linewidth=0)
     size = 7 if small else 8
-    ticks = [tick for tick in TICKS if tick <= max(deepest, 3) + 0.5]
-    axes.set_xticks(ticks, [f"{1 - 0.8**tick:.3g}" for tick in ticks], rotation=60)
+    places = _place(pd.Series(TICKS))
+    ticks = [(place, tick) for place, tick in zip(places, TICKS, strict=True) if place <= max(deepest, 3) + 0.5]
+    axes.set_xticks([place for place, _ in ticks], [f"{100 * tick:g}" for _, tick in ticks])
     axes.set_xlim(-0.5, max(deepest, 3) + 0.8)
     axes.set_title(label(panel.title, 9, 0.9 * width), fontproperties=font(9))
-    axes.set_xlabel("fraction of the prunable weights pruned", fontproperties=font(size))
+    axes.set_xlabel("weights pruned, % of those that may be", fontproperties=font(size))
     axes.set_ylabel("test accuracy, %", fontproperties=font(size))
     axes.tick_params(labelsize=size)
     axes.grid(color="0.9", linewidth=0.6)
@@ -111,7 +115,7 @@ def survival_map(kept: Mapping[str, Sequence[float]]) -> Figure:
     """Which layers lost their weights when: a row for each kernel, a column for each stage.
 
     Args:
-        kept: path of a kernel -> share of its weights kept at stage 0, 1, ...; where none is, the cell is red.
+        kept: path of a kernel -> share of its weights kept at stage 0, 1, ...; where none is, the cell is vermillion.
     """
     import matplotlib
     from matplotlib.colors import LogNorm
@@ -121,14 +125,14 @@ def survival_map(kept: Mapping[str, Sequence[float]]) -> Figure:
     shares = np.array([list(row) for row in kept.values()])
     figure = Figure(figsize=(PAGE, 0.9 + 0.14 * len(shares)), layout="constrained")
     axes = figure.add_subplot()
-    colours = matplotlib.colormaps["viridis"].with_extremes(bad="#CC1F2F")
+    colours = matplotlib.colormaps[palette.VALUES].with_extremes(bad=palette.VERMILLION)
     norm = LogNorm(min(float(shares[shares > 0].min()), 0.1), 1.0)
     image = axes.imshow(np.ma.masked_equal(shares, 0), aspect="auto", cmap=colours, norm=norm, interpolation="none")
     axes.set_yticks(range(len(kept)), [label(path.removesuffix("/kernel"), 6, 1.8) for path in kept])
     axes.tick_params(labelsize=6, length=0)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("stage", fontproperties=font(8))
-    axes.set_title("share of each kernel's weights that is kept; red: none", fontproperties=font(8))
+    axes.set_title("share of each kernel's weights that is kept; orange-red: none", fontproperties=font(8))
     bar = figure.colorbar(image, ax=axes, pad=0.01, ticks=[10.0**-power for power in range(5)], format="{x:.4g}")
     bar.ax.minorticks_off()
     bar.ax.tick_params(labelsize=6)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -261,6 +263,7 @@ def environment() -> dict[str, Any]:
         "versions": versions,
         "python": platform.python_version(),
         "platform": platform.platform(),
+        "processor": processor(),
         "cpus": os.cpu_count(),
         "backend": keras.config.backend(),
         "devices": keras.distribution.list_devices() if keras.config.backend() != "torch" else _torch_devices(),
@@ -268,6 +271,18 @@ def environment() -> dict[str, Any]:
         "uncommitted_changes": bool(_git(code, "status", "--porcelain", "--untracked-files=no")),
         "command": sys.argv,
     }
+
+
+def processor() -> str:
+    """The processor's model as its maker calls it, such as "Intel(R) Xeon(R) CPU @ 2.20GHz"; "" where nothing tells."""
+    with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+        if sys.platform == "darwin":
+            asked = ["sysctl", "-n", "machdep.cpu.brand_string"]
+            return subprocess.run(asked, capture_output=True, text=True, timeout=10).stdout.strip()
+        told = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+        if found := re.search(r"^(?:model name|Model|cpu model)\s*:\s*(\S.*)$", told, re.MULTILINE):
+            return found[1].strip()
+    return platform.processor()
 
 
 def _torch_devices() -> list[str]:

@@ -26,6 +26,7 @@ from keras_art.store.reading import DAMAGE, is_there, read_arrays, read_json, re
 from keras_art.store.runs import FORMAT, Store, StoreError
 from keras_art.store.segments import ABOUT, Segments
 from keras_art.store.tickets import read_ticket
+from keras_art.study import catalogue
 from keras_art.study.config import Artefact, Run, kinds
 from keras_art.study.files import sound_artefact
 from keras_art.study.kinds.tickets import TicketRun, chain_file
@@ -79,15 +80,12 @@ def faults(store: Store) -> Iterator[Fault]:
         yield from _sealed(folder, partial(_deleted, folder))
     for path in sorted(store.root.glob("*/search/*.db")):
         yield from _database(path, _aside(store, path))
-    for folder in _everywhere(store.root):
+    for path in catalogue.files(store):
+        yield from _asked(partial(catalogue.read, path), _aside(store, path))
+    for folder in [Path(place) for place, _, _ in os.walk(store.root)]:
         if gone := abandoned(folder):
             words = f"half-written, and given up: {', '.join(map(str, gone))}"
             yield Fault(words, partial(_swept, folder))
-
-
-def _everywhere(root: Path) -> Iterator[Path]:
-    for folder, _, _ in os.walk(root):
-        yield Path(folder)
 
 
 def _folders(folder: Path) -> list[Path]:

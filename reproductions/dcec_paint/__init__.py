@@ -53,4 +53,21 @@ REPRODUCTION = Reproduction(
     files=study.files,
     begin=study.begin,
     printed=(tables.TABLE_SCORES, tables.TABLE_CH, tables.TABLE_CONTINGENCY, tables.TABLE_ARTISTS),
+    bibtex="""
+@inproceedings{castellano2020deep,
+  author    = {Castellano, Giovanna and Vessio, Gennaro},
+  title     = {Deep Convolutional Embedding for Digitized Painting Clustering},
+  booktitle = {25th International Conference on Pattern Recognition (ICPR)},
+  year      = {2020},
+  note      = {arXiv:2003.08597},
+}
+
+@inproceedings{guo2017deep,
+  author    = {Guo, Xifeng and Liu, Xinwang and Zhu, En and Yin, Jianping},
+  title     = {Deep Clustering with Convolutional Autoencoders},
+  booktitle = {Neural Information Processing (ICONIP)},
+  pages     = {373--382},
+  year      = {2017},
+}
+""",
 )

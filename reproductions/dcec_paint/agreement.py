@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from keras_art.store.reading import read_table
@@ -35,8 +36,8 @@ def agreements(done: Sequence[Clustered]) -> pd.DataFrame:
     return frame.groupby(keys, sort=False).mean().reset_index().sort_values(keys[:2], kind="stable")
 
 
-def pages_of_baselines(store: Store, runs: Sequence[Run], target: str | None) -> Iterator[str]:
-    """Writes a page for each baseline, at its best k; yields a line for each method, the best one first.
+def pages_of_baselines(store: Store, runs: Sequence[Run], target: str | None) -> list[tuple[str, Path]]:
+    """Writes a page for each baseline, at its best k; a line and a page for each method, the best one first.
 
     Best is the largest NMI with `target`, or the first label column; without labels the largest silhouette on the
     principal components of the pixels, where no method was trained to cluster.
@@ -51,9 +52,11 @@ def pages_of_baselines(store: Store, runs: Sequence[Run], target: str | None) ->
     score = f"nmi_{target}" if f"nmi_{target}" in labels else next(iter(labels), "silhouette_pca")
     words = f"NMI with {score.removeprefix('nmi_')}" if labels else "silhouette on principal components"
     first = found.dropna(subset=[score]).sort_values(score, ascending=False, kind="stable").drop_duplicates("method")
+    pages = []
     for row in first.to_dict("records"):
         run, method = runs[row["place"]], row["method"]
         path = store.directory(run) / ("page.html" if method == "dcec" else f"page-{method}.html")
         if not path.exists():
             page.draw_page(store, run, method)
-        yield f"{method}, k = {run.k}, {words} {row[score]:.3f}: {path}"
+        pages.append((f"{method}, k = {run.k}, {words} {row[score]:.3f}", path))
+    return pages

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,12 +17,15 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
+    from keras_art.report.plates import Plates
+
+MOST_OF_A_CLUSTER = 8  # pictures
 MOST_ON_A_MAP = 2000  # t-SNE of more points takes minutes; a seeded sample, and the figure says so
 SPACES = ("learned", "embedding", "pca")
 
 
-def draw(store: Store, runs: Sequence[Run], study: Study) -> None:
-    """Writes the pages that are missing into their clusterings' directories, and a folder of figures for them all.
+def draw(store: Store, runs: Sequence[Run], study: Study, plates: Plates) -> None:
+    """Writes the pages that are missing into their clusterings' directories, and the figures for them all.
 
     The figures are of the first seed.
     """
@@ -35,23 +37,48 @@ def draw(store: Store, runs: Sequence[Run], study: Study) -> None:
     missing = [run for run in done if not (store.directory(run) / "page.html").exists()]
     for i, run in enumerate(missing, 1):
         terminal.say(f"page {i} of {len(missing)}: {page.draw_page(store, run)}")
-    words = ",".join(run.ref.digest for run in runs)
-    folder = store.root / "dcec_paint" / "figures"
-    folder /= f"{runs[0].collection}-{hashlib.sha256(words.encode()).hexdigest()[:8]}"
     first = [run for run in done if run.seed == done[0].seed]
-    draw_maps(store, first, folder, study.target, study.shown)
-    draw_scores(store, first, folder, study.target)
-    pretraining = next(run for run in runs if run.ref == first[0].weights)
-    draw_gap(store.directory(pretraining), folder)
-    draw_losses(store, first, folder)
-    for line in agreement.pages_of_baselines(store, done, study.target):
-        terminal.say(line)
+    lines = agreement.pages_of_baselines(store, done, study.target)
     chosen = best(store, done, "silhouette_learned")
     why = "the best silhouette" if is_sound(store, chosen) else "though no clustering is sound"
+    draw_clusters(store, chosen, why, plates)
+    draw_maps(store, first, plates, study.target, study.shown)
+    draw_scores(store, first, plates, study.target)
+    pretraining = next(run for run in runs if run.ref == first[0].weights)
+    draw_gap(store.directory(pretraining), plates)
+    draw_losses(store, first, plates)
+    plates.heading("Pages of clusters")
+    for words, path in lines:
+        terminal.say(f"{words}: {path}")
+        plates.link(path, words)
+    for run in done:
+        plates.link(store.directory(run) / "page.html", f"DCEC, k = {run.k}, seed {run.seed}: every cluster")
     terminal.say(f"the page of k = {chosen.k}, {why}, is {store.directory(chosen) / 'page.html'}")
 
 
-def draw_maps(store: Store, runs: Sequence[Run], folder: Path, target: str | None, shown: Sequence[str] = ()) -> None:
+def draw_clusters(store: Store, run: Run, why: str, plates: Plates) -> None:
+    """The pictures of which one clustering is surest, cluster by cluster."""
+    import numpy as np
+
+    from keras_art.data import tasks
+
+    ready = tasks.load(store, run.collection, run.image_size, run.resize)
+    told = read_table(store.directory(run) / "assignments.csv", usecols=["cluster", "probability"])
+    plates.heading(f"The clusters of k = {run.k}, {why}")
+    ids = ready.task.images["id"]
+    for cluster in range(1, run.k + 1):
+        members = np.flatnonzero(told["cluster"] == cluster)
+        chosen = members[np.argsort(-told["probability"].to_numpy()[members], kind="stable")][:MOST_OF_A_CLUSTER]
+        plates.pictures(
+            f"cluster-{cluster}",
+            [ready.picture(int(i), 256) for i in chosen],
+            [ids.iloc[i] for i in chosen],
+            f"Cluster {cluster}: {len(members):,} pictures"
+            + (", the surest of them with their ids:" if len(chosen) else ""),
+        )
+
+
+def draw_maps(store: Store, runs: Sequence[Run], plates: Plates, target: str | None, shown: Sequence[str] = ()) -> None:
     """Maps of every k; of the best k by label and as it was trained; and where its clusters lie in another k's.
 
     Args:
@@ -63,7 +90,7 @@ def draw_maps(store: Store, runs: Sequence[Run], folder: Path, target: str | Non
     from keras_art.data import tasks
     from keras_art.methods.dcec import scores
     from keras_art.methods.dcec.spaces import on_a_plane
-    from keras_art.report import cluster_figures, figures
+    from keras_art.report import cluster_figures
 
     ready = tasks.load(store, runs[0].collection, runs[0].image_size, runs[0].resize)
     n = len(ready.rows)
@@ -77,8 +104,13 @@ def draw_maps(store: Store, runs: Sequence[Run], folder: Path, target: str | Non
         clusters[run.k] = film["clusters"][-1]
         place = on_a_plane(film["z"][-1][sample])
         panels[run.k] = (f"k = {run.k}", place, clusters[run.k][sample], _numbers(run.k))
-    figure = cluster_figures.maps(list(panels.values()), f"t-SNE of the learned embedding, {of}")
-    figures.save(figure, folder / "maps.png")
+    plates.heading("Maps")
+    plates.figure(
+        "maps",
+        cluster_figures.maps(list(panels.values()), f"t-SNE of the learned embedding, {of}"),
+        "Every dot is a picture, near those that the network finds alike; colours and numbers are the clusters, once "
+        "for each number of clusters that was asked for.",
+    )
 
     place = panels[chosen.k][1]
     labels = scores.telling(ready.task.columns)
@@ -91,8 +123,12 @@ def draw_maps(store: Store, runs: Sequence[Run], folder: Path, target: str | Non
         places = labels[target].map({name: i for i, name in enumerate(shown)}).fillna(len(shown)).astype(int)
         labelled.append((f"some of {target}", place, places.to_numpy()[sample], list(shown)))
     if labelled:
-        figure = cluster_figures.maps(labelled, f"the map of k = {chosen.k} by label, {of}")
-        figures.save(figure, folder / "labels.png")
+        plates.figure(
+            "labels",
+            cluster_figures.maps(labelled, f"the map of k = {chosen.k} by label, {of}"),
+            "The same dots, coloured by what is known of the pictures, the ten largest groups; the others are grey. "
+            "Where a colour keeps together, the network groups by that, without having been told of it.",
+        )
     film = _film(store, chosen)
     last = len(film["iterations"]) - 1
     frames = [
@@ -104,18 +140,25 @@ def draw_maps(store: Store, runs: Sequence[Run], folder: Path, target: str | Non
         )
         for i in np.unique(np.linspace(0, last, 6).astype(int))
     ]
-    figure = cluster_figures.maps(frames, f"k = {chosen.k} as it is trained, {of}")
-    figures.save(figure, folder / "evolution.png")
+    plates.figure(
+        "evolution",
+        cluster_figures.maps(frames, f"k = {chosen.k} as it is trained, {of}"),
+        "How the clusters draw apart while the network is trained, from its first step to its last.",
+    )
     if others := [run for run in runs if run.k != chosen.k]:
         a, b = sorted((chosen.k, best(store, others, "calinski_harabasz_learned").k))
         counts = scores.contingency(clusters[a], clusters[b], a, b)
-        figure = cluster_figures.contingency_plot(counts, f"clusters of k = {a}", f"clusters of k = {b}")
-        figures.save(figure, folder / "contingency.png")
+        plates.figure(
+            "contingency",
+            cluster_figures.contingency_plot(counts, f"clusters of k = {a}", f"clusters of k = {b}"),
+            f"Where the pictures of each of {a} clusters (rows) lie when there are {b} (columns); cells are pictures, "
+            f"shades shares of the row. Clusters have no order.",
+        )
 
 
-def draw_scores(store: Store, runs: Sequence[Run], folder: Path, target: str | None) -> None:
+def draw_scores(store: Store, runs: Sequence[Run], plates: Plates, target: str | None) -> None:
     """Every method's scores against k, in the learned and in the fixed spaces, and against labels."""
-    from keras_art.report import cluster_figures, figures
+    from keras_art.report import cluster_figures
 
     found = measured(store, runs)
     lines = {}
@@ -125,26 +168,42 @@ def draw_scores(store: Store, runs: Sequence[Run], folder: Path, target: str | N
     labels = [name.removeprefix("nmi_") for name in found if name.startswith("nmi_")]
     for name in [target] if target in labels else labels:
         lines[f"NMI with {name}"] = _against_k(found, f"nmi_{name}")
-    figure = cluster_figures.against_k(lines, "scores against k, in the learned and in fixed spaces")
-    figures.save(figure, folder / "scores.png")
+    plates.heading("Scores")
+    plates.figure(
+        "scores",
+        cluster_figures.against_k(lines, "scores against k, in the learned and in fixed spaces"),
+        "How far apart the clusters lie (silhouette, Calinski-Harabasz) and how far they agree with labels (NMI: 0 not "
+        "at all, 1 wholly), for each number of clusters k. The learned space was trained to look well here; judge by "
+        "the others.",
+    )
 
 
-def draw_losses(store: Store, runs: Sequence[Run], folder: Path) -> None:
+def draw_losses(store: Store, runs: Sequence[Run], plates: Plates) -> None:
     """Both losses of every k against iterations, and the share of labels that changed."""
-    from keras_art.report import cluster_figures, figures
+    from keras_art.report import cluster_figures
 
     updates = {f"k = {run.k}": read_table(store.directory(run) / "updates.csv") for run in runs}
-    figures.save(cluster_figures.training_curves(updates), folder / "losses.png")
+    plates.figure(
+        "losses",
+        cluster_figures.training_curves(updates),
+        "The training: how badly pictures are painted again from their embedding (L_r), how unsure the clusters are "
+        "(L_c), and the share of pictures that changed their cluster; all three should fall.",
+    )
 
 
-def draw_gap(pretraining: Path, folder: Path) -> None:
+def draw_gap(pretraining: Path, plates: Plates) -> None:
     """The gap statistic of a pretraining, where it was asked for."""
     from keras_art.methods.dcec.scores import gap_choice
-    from keras_art.report import cluster_figures, figures
+    from keras_art.report import cluster_figures
 
     if (pretraining / "gap.csv").exists():
         gap = read_table(pretraining / "gap.csv")
-        figures.save(cluster_figures.gap_curve(gap, gap_choice(gap)), folder / "gap.png")
+        plates.figure(
+            "gap",
+            cluster_figures.gap_curve(gap, gap_choice(gap)),
+            "How many clusters there are: how much tighter k clusters are than k clusters of noise would be. The rule "
+            "takes the first k that the next one does not surpass by more than its bar.",
+        )
 
 
 def measured(store: Store, runs: Sequence[Run]) -> pd.DataFrame:

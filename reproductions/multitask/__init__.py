@@ -34,17 +34,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from keras_art.commands.machine import Reproduction
+from keras_art.report.plates import Plates
 from keras_art.store.runs import Store
 from reproductions.multitask.kind import MultitaskRun
 from reproductions.multitask.study import PRESETS, Study, begin, check, collections, files, runs
 from reproductions.multitask.tables import DEFENSE, tables_of
 
 
-def draw(store: Store, runs: Sequence[MultitaskRun], study: Study) -> None:
-    """The comparison page, which needs the backend."""
+def draw(store: Store, runs: Sequence[MultitaskRun], study: Study, plates: Plates) -> None:
+    """The comparison, which needs the backend."""
     from reproductions.multitask import page
 
-    page.draw(store, runs, store.root / "multitask" / "figures")
+    page.draw(store, runs, plates)
 
 
 REPRODUCTION = Reproduction(

@@ -1,78 +1,90 @@
-"""The comparison page of a study: tables, curves, confusion matrices, the shared layer, and what Gram matrices say."""
+"""What a study's page shows: tables, curves, confusion matrices, the shared layer, and what `grams` draws."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from keras_art.data import labels, tasks
-from keras_art.report import evaluation, figures, metrics, pages
+from keras_art.report import comparison_figures, evaluation, figures, metrics, mosaics
+from keras_art.report.plates import Plates
 from keras_art.report.rendering import render
 from keras_art.store.reading import read_arrays, read_table
 from keras_art.store.runs import Store
 from keras_art.study.records import variant
-from keras_art.writing import distinct, meant, write
+from keras_art.writing import distinct, meant, slug, write
+from reproductions.multitask.grams import draw_gram
 from reproductions.multitask.kind import MultitaskRun
 from reproductions.multitask.tables import cell, summary
 
-LEAST = 3  # test images of a class for its Gram matrix to be drawn
 
+def draw(store: Store, runs: Sequence[MultitaskRun], plates: Plates) -> None:
+    """Draws the comparison, the scores beside it as CSV and LaTeX, and the differences as CSV.
 
-def draw(store: Store, runs: Sequence[MultitaskRun], folder: Path) -> None:
-    """Writes `COLLECTION.html` into a folder, the same table as CSV and LaTeX, and the differences as CSV.
-
-    Only finished runs are compared; diverged ones are named. A part of the page that fails leaves a line where it
-    would stand.
+    Only finished runs are compared; diverged ones are named. A part that fails leaves a line where it would stand.
 
     Raises:
-        Exception: that of the first part that failed, once the page is written without it.
+        Exception: that of the first part that failed, once the others are drawn.
     """
     key = runs[0].collection
     found = {run: store.metrics(run) or {"status": "unfinished"} for run in runs}
     done = [run for run in runs if found[run]["status"] == "ok"]
     facts = labels.facts(store, key)
-    page = pages.Page(f"{runs[0].place}: {', '.join(facts)}")
-    for line in f"{tasks.describe(store, key)}\n{labels.describe(store, key)}".splitlines():
-        page.text(line.strip())
+    plates.heading(f"{runs[0].place}: {', '.join(facts)}")
+    for line in labels.describe(store, key).splitlines():
+        plates.text(line.strip())
     if diverged := [run for run in runs if found[run]["status"] == "diverged"]:
-        page.text("Diverged: " + ", ".join(run.title for run in diverged))
-
-    page.heading("Scores on the test split, in per cent")
-    page.text(
-        "Means over seeds. In brackets the rules that see no pixel: a score near theirs may have been won without "
-        "looking. Classes are unequal in size, so read macro F1 first."
-    )
+        plates.text("Diverged: " + ", ".join(run.title for run in diverged))
     scores = summary(store, done, facts)
-    page.table(scores)
-    write(folder / f"{key}.csv", render(scores, "csv"))
-    write(folder / f"{key}.tex", render(scores, "latex"))
+    plates.text(
+        "Of the scores above: in brackets are the rules that see no pixel, and a score near theirs may have been won "
+        "without looking. Classes are unequal in size, so read macro F1 first."
+    )
+    write(plates.folder / f"{key}.csv", render(scores, "csv"))
+    write(plates.folder / f"{key}.tex", render(scores, "latex"))
 
     models: dict[str, dict[int, MultitaskRun]] = {}
     for run in done:
         models.setdefault(run.model_name + variant(run, done, cell), {})[run.seed] = run
     first = {name: of_seed[min(of_seed)] for name, of_seed in models.items()}
     parts = [
-        functools.partial(_compare, page, store, models, folder / f"{key}-differences.csv"),
-        functools.partial(_curves, page, store, models),
-        functools.partial(page.heading, "Per class, confusion and the shared layer, first seed"),
-        *(functools.partial(_one_model, page, store, name, run) for name, run in first.items()),
-        *(functools.partial(_gram, page, store, name, run) for name, run in first.items() if run.mode == "gram"),
+        functools.partial(_samples, plates, store, runs[0], list(facts)),
+        functools.partial(_compare, plates, store, models, key),
+        functools.partial(_curves, plates, store, models),
+        functools.partial(plates.heading, "Per class, confusion and the shared layer, first seed"),
+        *(functools.partial(_one_model, plates, store, name, run) for name, run in first.items()),
+        *(functools.partial(draw_gram, plates, store, name, run) for name, run in first.items() if run.mode == "gram"),
     ]
     failures = []
     for part in parts if done else []:
         try:
             part()
         except Exception as error:
-            page.text(f"What stands here could not be drawn: {type(error).__name__}: {error}")
+            plates.text(f"What stands here could not be drawn: {type(error).__name__}: {error}")
             failures.append(error)
-    page.save(folder / f"{key}.html")
     if failures:
         raise failures[0]
+
+
+def _samples(plates: Plates, store: Store, run: MultitaskRun, targets: Sequence[str]) -> None:
+    """One test picture of each of the largest classes of the first column, with all that is known of it."""
+    ready = tasks.load(store, run.collection, run.image_size, run.resize)
+    test, columns = ready.part("test"), ready.task.columns
+    names = columns[targets[0]].iloc[test]
+    order = names[names != ""].map(names.value_counts()).sort_values(ascending=False, kind="stable").index
+    chosen = columns.loc[order].drop_duplicates(targets[0]).index[:18]
+    words = [
+        "\n".join([*(columns[target][place] for target in targets), ready.task.images["id"][place]]) for place in chosen
+    ]
+    if len(chosen):
+        plates.figure(
+            "samples",
+            mosaics.samples([ready.picture(place, 256) for place in chosen], words),
+            f"One test picture of each {targets[0]}, the largest classes first; below it {', '.join(targets)} and id.",
+        )
 
 
 def _file(store: Store, run: MultitaskRun, name: str, task: str) -> Path:
@@ -114,30 +126,38 @@ def differences_table(store: Store, models: dict[str, dict[int, MultitaskRun]]) 
     return pd.DataFrame(rows)
 
 
-def _compare(page: pages.Page, store: Store, models: dict[str, dict[int, MultitaskRun]], csv: Path) -> None:
+def _compare(plates: Plates, store: Store, models: dict[str, dict[int, MultitaskRun]], key: str) -> None:
     frame = differences_table(store, models)
     if frame.empty:
         return
-    page.heading("Pairs of models, seed by seed")
-    page.text(
+    plates.heading("Pairs of models, seed by seed")
+    plates.table(
+        f"{key}-differences",
+        frame,
         "The difference other - base in per cent points and its 95% t-interval over seeds that both ran. Beyond noise "
-        "means that the interval leaves out 0: noise of seeds, not of the test set's size."
+        "means that the interval leaves out 0: noise of seeds, not of the test set's size.",
     )
-    page.table(frame)
-    write(csv, render(frame, "csv"))
+    drawn = False
     for base, other, task in pairs(models):
         if len(set(models[base]) & set(models[other])) > 1:
             one, two = (
                 {seed: _table(store, run, task) for seed, run in models[name].items()} for name in (base, other)
             )
             classes = evaluation.per_class_differences(one, two)
-            page.figure(pages.differences(classes, f"F1 of each {task}: {other} - {base}"))
-    page.text("Of classes that do not differ at all, one in twenty is filled by chance.")
+            plates.figure(
+                f"differences-{slug(base)}-{slug(other)}-{slug(task)}",
+                comparison_figures.differences(classes, f"F1 of each {task}: {other} - {base}"),
+                f"How much better {other} knows each {task} than {base} does (blue, to the right), or worse (red, to "
+                f"the left); lines are 95% intervals over seeds. Behind each name the number of its test pictures.",
+            )
+            drawn = True
+    if drawn:
+        plates.text("Of classes that do not differ at all, one in twenty is filled by chance.")
 
 
-def _curves(page: pages.Page, store: Store, models: dict[str, dict[int, MultitaskRun]]) -> None:
-    page.heading("Learning curves")
-    page.text(
+def _curves(plates: Plates, store: Store, models: dict[str, dict[int, MultitaskRun]]) -> None:
+    plates.heading("Learning curves")
+    plates.text(
         "Mean over seeds, in a band from the smallest to the largest; the dot is the last epoch, the grey line where "
         "the backbone thaws. Losses of training are with dropout and augmentation; of several columns they are the sum."
     )
@@ -157,26 +177,40 @@ def _curves(page: pages.Page, store: Store, models: dict[str, dict[int, Multitas
         figure.axes[0].set_ylabel(words)
         for thaw in {run.frozen_epochs for run in every} - {0}:
             figure.axes[0].axvline(thaw + 0.5, color="0.6", linewidth=1)
-        page.figure(figure)
+        what = (
+            "how badly the labels are said"
+            if title == "loss"
+            else f"the share of pictures whose {title} is named rightly"
+        )
+        plates.figure(
+            f"curves-{slug(title)}",
+            figure,
+            f"{title}: {what}, after each round of training (epoch), on pictures trained on and on those held back.",
+        )
     for name, runs in models.items():
         for seed, run in runs.items():
             if weights := (store.metrics(run) or {}).get("task_weights"):
                 said = ", ".join(f"{task} {weight:.3f}" for task, weight in weights.items())
-                page.text(f"{name}, seed {seed}: learned weights of the losses {said}")
+                plates.text(f"{name}, seed {seed}: learned weights of the losses {said}")
 
 
-def _one_model(page: pages.Page, store: Store, name: str, run: MultitaskRun) -> None:
+def _one_model(plates: Plates, store: Store, name: str, run: MultitaskRun) -> None:
     """Per-class scores, confusion matrices, and t-SNE of the shared layer coloured by every label column there is."""
-    page.text(name)
     for task in run.targets:
         table = _table(store, run, task)
-        page.table(table.sort_values("support", ascending=False, ignore_index=True))
+        file = f"{slug(name)}-{distinct(run.targets)[task]}"
+        plates.table(
+            f"per-class-{file}",
+            table.sort_values("support", ascending=False, ignore_index=True),
+            f"{name}, every {task}: support is how many test pictures there are, predicted how many it took for it.",
+        )
         found = read_table(_file(store, run, "predictions", task), dtype=str, keep_default_na=False)
         found = found[found["label"] != ""]
         places = {cls: i for i, cls in enumerate(table["class"].astype(str))}
         true, predicted = (found[column].map(meant).map(places).to_numpy() for column in ("label", "predicted"))
         counts = metrics.confusion(true, predicted, len(places))
-        page.figure(figures.confusion_matrix(counts, list(places), title=f"{name}: {task}"))
+        drawn = figures.confusion(counts, list(places), title=f"{name}: {task}")
+        plates.figure(f"confusion-{file}", drawn, f"{name}, {task}. {figures.how_to_read(len(places))}")
     stored = read_arrays(store.directory(run) / "shared.npz")
     features, rows = stored["features"], stored["rows"]
     if len(features) < 5:
@@ -185,50 +219,9 @@ def _one_model(page: pages.Page, store: Store, name: str, run: MultitaskRun) -> 
     columns = tasks.load(store, run.collection, run.image_size, run.resize).task.columns
     for column in labels.facts(store, run.collection):
         names = columns[column].iloc[rows].tolist()
-        page.figure(pages.scatter(points, names, f"{name}: shared layer by {column}"))
-
-
-def gram_findings(store: Store, run: MultitaskRun) -> tuple[dict[str, np.ndarray], np.ndarray, list[str]]:
-    """What a Gram run's test images say: style -> mean Gram matrix minus the mean of all; contributions; classes."""
-    from keras_art.networks import gram
-    from keras_art.networks.loading import load_model
-    from keras_art.pictures.pipeline import Batches
-
-    ready = tasks.load(store, run.collection, run.image_size, run.resize)
-    known = labels.read_labels(ready.task, run.targets)
-    classes, test = known.classes[run.targets[0]], ready.part("test")
-    index = known.index[test, 0]
-    model = load_model(store.directory(run))
-    batches = Batches(ready.pixels, ready.rows[test], known.index[test], run.batch_size)
-    grams = gram.gram_reader(model).predict(batches.epochs(), verbose=0)
-    mean = grams.mean(axis=0)
-    shown = {
-        name: grams[index == i].mean(axis=0) - mean for i, name in enumerate(classes) if (index == i).sum() >= LEAST
-    }
-    return shown, gram.contributions(model, grams, index), classes
-
-
-def strongest(contributions: np.ndarray, classes: Sequence[str], top: int = 3) -> pd.DataFrame:
-    """The feature correlations that add most to each style's logit: one row per style and pair of channels."""
-    rows: list[dict[str, Any]] = []
-    for name, matrix in zip(classes, contributions, strict=True):
-        both = matrix + matrix.T - np.diag(matrix.diagonal())  # a correlation and its mirror are one
-        i, j = np.triu_indices(len(both))
-        for place in np.argsort(-both[i, j])[:top]:
-            if both[i[place], j[place]] > 0:
-                pair = f"{i[place]} x {j[place]}" if i[place] != j[place] else f"{i[place]} (its strength)"
-                rows.append({"style": name, "channels": pair, "adds to the logit": float(both[i[place], j[place]])})
-    return pd.DataFrame(rows, columns=["style", "channels", "adds to the logit"])
-
-
-def _gram(page: pages.Page, store: Store, name: str, run: MultitaskRun) -> None:
-    page.heading(f"Gram matrices of {name}")
-    page.text(
-        f"Channels against channels: the mean matrix of a style's test images minus that of all, for styles with "
-        f"{LEAST} test images at least. Below it the correlations that weigh most: gradient of the style's logit in "
-        f"the Gram branch times distance from the mean image."
-    )
-    shown, weights, classes = gram_findings(store, run)
-    if shown:
-        page.figure(pages.matrices(shown, f"{name}: what sets each {run.targets[0]}'s Gram matrix apart"))
-    page.table(strongest(weights, classes))
+        plates.figure(
+            f"shared-{slug(name)}-{distinct(labels.facts(store, run.collection))[column]}",
+            comparison_figures.scatter(points, names, f"{name}: shared layer by {column}"),
+            f"Every dot is a test picture, near those that {name} finds alike (t-SNE of its last layer but one), "
+            f"coloured by {column}, the largest classes.",
+        )

@@ -49,4 +49,12 @@ REPRODUCTION = Reproduction(
     files=files,
     printed=(TABLE_1, TABLE_2, TABLE_2_SIZES, TABLE_3),
     series=draw_series,
+    bibtex="""
+@inproceedings{sabatelli2018deep,
+  author    = {Sabatelli, Matthia and Kestemont, Mike and Daelemans, Walter and Geurts, Pierre},
+  title     = {Deep Transfer Learning for Art Classification Problems},
+  booktitle = {Computer Vision -- ECCV 2018 Workshops},
+  year      = {2018},
+}
+""",
 )

@@ -17,11 +17,13 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
+    from keras_art.report.plates import Plates
+
 SERIES = Path(__file__).parents[1] / "published"
 
 
-def draw(store: Store, configs: Sequence[Run], study: Study) -> None:
-    """The paper's figures for each collection of a study, into `figures/` beside its runs.
+def draw(store: Store, configs: Sequence[Run], study: Study, plates: Plates) -> None:
+    """The paper's figures for each collection of a study.
 
     Samples (figure 1), validation curves (figures 2 and 3, the paper's own behind ours where the collection is the
     paper's), and VisualBackProp of the frozen and the fine-tuned network side by side (figure 4).
@@ -31,16 +33,20 @@ def draw(store: Store, configs: Sequence[Run], study: Study) -> None:
     from keras_art.data import tasks
     from keras_art.report import figures, mosaics
 
-    folder = store.root / "sabatelli2018" / "figures"
     targets = {run.collection: run for run in configs if run.mode != "pretraining"}
     carried = {run.collection for run in configs if is_carried(store, run)}
     for key, any_run in targets.items():
         ready = tasks.load(store, key, any_run.image_size, any_run.resize)
         table = ready.task.images
         shown = table[table["split"] == "test"].drop_duplicates("label").head(18)
-        pictures = [ready.picture(place, 256) for place in shown.index]
-        figures.save(
-            mosaics.samples(pictures, [ready.task.classes[i] for i in shown["label"]]), folder / f"{key}-samples.png"
+        title = f"{any_run.place}, {any_run.target}"
+        plates.heading(f"{title}: samples, learning curves, and where it looks")
+        words = [f"{ready.task.classes[label]}\n{id_}" for label, id_ in zip(shown["label"], shown["id"], strict=True)]
+        plates.figure(
+            f"{key}-samples",
+            mosaics.samples([ready.picture(place, 256) for place in shown.index], words),
+            f"One test picture for each {any_run.target}, {len(shown)} of {len(ready.task.classes)} classes; below it "
+            f"its class and its id.",
         )
         curves: dict[str, dict[str, pd.DataFrame]] = {}
         for run in configs:
@@ -53,11 +59,16 @@ def draw(store: Store, configs: Sequence[Run], study: Study) -> None:
         if curves:
             verdicts = [verdict_of(store, run, carried) for run in configs if run.collection == key]
             beside = any(verdict.comparable for verdict in verdicts)
-            title, paper = f"{any_run.place}, {any_run.target}", published(any_run.target) if beside else None
-            figure = figures.learning_curves(curves, title=title, paper=paper)
-            figures.save(figure, folder / f"{key}-curves.png")
+            paper = published(any_run.target) if beside else None
+            plates.figure(
+                f"{key}-curves",
+                figures.learning_curves(curves, title=title, paper=paper),
+                "The share of validation pictures that is named rightly, after each round of training (epoch) through "
+                "all training pictures; a dot ends a line. A line that rises and then stays level has learnt what it "
+                "can; several seeds are a line, their mean, in a band from the worst to the best.",
+            )
         ours = [run for run in configs if run.collection == key]
-        _draw_saliency(store, ours, shown.head(4), folder / f"{key}-saliency.png", study.saliency == "released")
+        _draw_saliency(store, ours, shown.head(4), plates, study.saliency == "released")
 
 
 ANTWERP = {"RijksNet": "from the Rijksmuseum", "ImageNet": "from ImageNet"}
@@ -133,11 +144,11 @@ def published_curves(path: Path) -> pd.DataFrame:
     return pd.concat(curves, ignore_index=True)
 
 
-def _draw_saliency(store: Store, configs: Sequence[Run], shown: pd.DataFrame, path: Path, released: bool) -> None:
+def _draw_saliency(store: Store, configs: Sequence[Run], shown: pd.DataFrame, plates: Plates, released: bool) -> None:
     """Figure 4 for one network, VGG19 where it was fine-tuned, because the paper shows VGG19."""
     from keras_art.data import tasks
     from keras_art.networks.saliency import overlay
-    from keras_art.report import figures, mosaics
+    from keras_art.report import mistakes, mosaics
 
     tuned = [run for run in configs if run.mode == "fine_tuning" and (store.directory(run) / "model.keras").exists()]
     if not tuned:
@@ -147,11 +158,18 @@ def _draw_saliency(store: Store, configs: Sequence[Run], shown: pd.DataFrame, pa
     photos = [ready.picture(place, 512) for place in shown.index]
     released &= label(run.network).startswith("VGG")  # nothing sensible comes out of others, whose sizes do not halve
     frozen, fine = saliency(store, run, ready.pixels[ready.rows[shown.index]], released)
+    (said,) = mistakes.said(store.directory(run), run.target)
     rows = [
-        (text, [photo, overlay(photo, before), overlay(photo, after)])
+        (f"{said.sentence(text)}\n{text}", [photo, overlay(photo, before), overlay(photo, after)])
         for text, photo, before, after in zip(shown["id"], photos, frozen, fine, strict=False)
     ]
-    figures.save(mosaics.saliency_sheet(rows, ["painting", "before", "fine-tuned"]), path)
+    plates.figure(
+        f"{run.collection}-saliency",
+        mosaics.saliency_sheet(rows, ["picture", "before", "fine-tuned"]),
+        f"Where {label(run.network)} looks (VisualBackProp): the paler a place, the more of it reaches its last layer. "
+        "In the middle with the weights it began with, on the right after fine-tuning. Below what the picture "
+        "is, what it was taken for and how sure that was, and its id.",
+    )
 
 
 def saliency(store: Store, run: Run, pixels: np.ndarray, released: bool = False) -> tuple[np.ndarray, np.ndarray]:

@@ -48,4 +48,13 @@ REPRODUCTION = Reproduction(
     files=files,
     printed=(TABLE_4, TABLE_5, TABLE_6),
     series=draw_series,
+    bibtex="""
+@inproceedings{sabatelli2021transferability,
+  author    = {Sabatelli, Matthia and Kestemont, Mike and Geurts, Pierre},
+  title     = {On the Transferability of Winning Tickets in Non-Natural Image Datasets},
+  booktitle = {Proceedings of the 16th International Conference on Computer Vision Theory and Applications (VISAPP)},
+  year      = {2021},
+  note      = {arXiv:2005.05232},
+}
+""",
 )

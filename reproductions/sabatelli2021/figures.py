@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from keras_art.report import palette
 from keras_art.store.runs import Store
 from keras_art.study.kinds.tickets import TicketRun as Run
 from keras_art.writing import slug
@@ -15,7 +16,9 @@ from reproductions.sabatelli2021.study import Study
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
 
+    from keras_art.report.plates import Plates
     from keras_art.report.sparsity_figures import Panel
 
 PUBLISHED = Path(__file__).parents[1] / "published"
@@ -36,41 +39,56 @@ PRINTED = {
         "human_lba_percentage_study": "% of the training set, Human-LBA",
     },
 }  # fmt: skip
-# The paper's blue, orange, green, red, purple and cyan, in shades that stay apart for colour-blind readers.
+# The paper's blue, orange, green, red, purple and cyan, as the house has them.
 COLOURS = {
-    "target_ticket": "#0072B2", "winning_ticket": "#0072B2", "ticket": "#0072B2", "random_mask": "#E69F00",
-    "random_weights": "#E69F00", "cifar10": "#009E73", "cifar100": "#CC1F2F", "fashion_mnist": "#AA4499",
-    "fmnist": "#AA4499", "similar_source": "#56B4E9", "fine_tuned_pruned_model": "#7A4B1E",
-    "shuffled_mask": "#7A4B1E",
+    "target_ticket": palette.BLUE, "winning_ticket": palette.BLUE, "ticket": palette.BLUE,
+    "random_mask": palette.ORANGE, "random_weights": palette.ORANGE, "cifar10": palette.GREEN,
+    "cifar100": palette.VERMILLION, "fashion_mnist": palette.PURPLE, "fmnist": palette.PURPLE,
+    "similar_source": palette.SKY, "fine_tuned_pruned_model": palette.WINE, "shuffled_mask": palette.WINE,
 }  # fmt: skip
 
 
-def draw(store: Store, configs: Sequence[Run], study: Study) -> None:
-    """Accuracy against the fraction pruned, of each collection of a study and of the paper's, into `figures/`.
+def draw(store: Store, configs: Sequence[Run], study: Study, plates: Plates) -> None:
+    """Accuracy against the fraction pruned, of each collection of a study; then the paper's.
 
     The paper's lines have figures of their own: its collections are published nowhere.
     """
-    from keras_art.report.figures import save
     from keras_art.report.sparsity_figures import sparsity_curves
 
-    folder = store.root / "sabatelli2021" / "figures"
     every = results.rows(store, configs)
+    plates.heading("Accuracy against what was pruned")
     for (key, challenge, network), group in every.groupby(["key", "challenge", "network"], sort=False):
         panel = _panel(group, f"{challenge}, {network}")
         if panel.lines:
             shares = "-" + challenge.rsplit(", ", 1)[1].split("%")[0] if "% of train" in challenge else ""
-            save(sparsity_curves([panel], COLOURS), folder / f"{key}{shares}-{slug(network)}-tickets.png")
-    draw_series(folder)
+            plates.figure(
+                f"{key}{shares}-{slug(network)}-tickets",
+                sparsity_curves([panel], COLOURS),
+                f"{challenge}: how many test pictures are named rightly by networks from which more and more of the "
+                "weights were taken away, from left to right. A line is where the weights that stayed were found; "
+                "above the black line, which is the whole network trained from scratch, pruning has cost nothing. "
+                "Crosses are means over seeds, bands one standard deviation.",
+            )
+    plates.heading("The paper's own figures, from its authors' series")
+    for name, figure in series():
+        plates.figure(f"paper-{name}", figure, f"{name.replace('-', ' ').capitalize()} of the paper, its own numbers.")
 
 
-def draw_series(folder: Path) -> None:
-    """The paper's figures 5, 8 and 9 from the published series alone."""
-    from keras_art.report.figures import save
+def series() -> Iterator[tuple[str, Figure]]:
+    """The paper's figures 5, 8 and 9 from the published series alone, each with its name."""
     from keras_art.report.sparsity_figures import sparsity_curves
 
     for name, plots in PRINTED.items():
         panels = [published_panel(PUBLISHED / f"lth_{stem}.csv", title) for stem, title in plots.items()]
-        save(sparsity_curves(panels, COLOURS), folder / f"paper-{name}.png")
+        yield name, sparsity_curves(panels, COLOURS)
+
+
+def draw_series(folder: Path) -> None:
+    """Writes the paper's figures into a folder."""
+    from keras_art.report.figures import save
+
+    for name, figure in series():
+        save(figure, folder / f"paper-{name}.png")
 
 
 def _panel(group: pd.DataFrame, title: str) -> Panel:

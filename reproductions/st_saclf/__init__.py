@@ -60,4 +60,19 @@ REPRODUCTION = Reproduction(
     begin=begin,
     printed=(BASELINES, PUBLISHED),
     verbs={"search": search.main},
+    bibtex="""
+@misc{vijendran2024stsaclf,
+  author = {Vijendran, Mridula and Li, Frederick W. B. and Deng, Jingjing and Shum, Hubert P. H.},
+  title  = {{ST-SACLF}: Style Transfer Informed Self-Attention Classifier for Bias-Aware Painting Classification},
+  year   = {2024},
+  note   = {arXiv:2408.01827},
+}
+
+@inproceedings{huang2017arbitrary,
+  author    = {Huang, Xun and Belongie, Serge},
+  title     = {Arbitrary Style Transfer in Real-time with Adaptive Instance Normalization},
+  booktitle = {Proceedings of the IEEE International Conference on Computer Vision (ICCV)},
+  year      = {2017},
+}
+""",
 )

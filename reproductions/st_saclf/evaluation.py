@@ -49,7 +49,7 @@ def report(run: SaclfRun, folder: Path, data: Data, model: keras.Model, probabil
     _draw_confidence(data, labels, probabilities, folder / "confidence.png")
     facts: dict[str, Any] = scores(labels, probabilities, classes, data.rare)
     if run.attention == "spatial":
-        _draw_attention(model, data, labels, folder / "attention.png")
+        _draw_attention(model, data, labels, probabilities, folder / "attention.png")
         tested = ready.rows[ready.part("test")]
         facts |= overlap(model, data.pixels[tested[np.linspace(0, len(tested) - 1, COMPARED).astype(int)]])
         if len(known := np.flatnonzero(data.tested >= 0)):
@@ -177,8 +177,11 @@ def _correlation(a: np.ndarray, b: np.ndarray) -> float:
     return float(np.divide((a * b).sum(1), size, out=np.zeros(len(a)), where=size > 0).mean())
 
 
-def _draw_attention(model: keras.Model, data: Data, labels: np.ndarray, path: Path) -> None:
-    """One test image of each class; over it the softmax map of each depth and Grad-CAM, stretched to [0, 1] each."""
+def _draw_attention(model: keras.Model, data: Data, labels: np.ndarray, probabilities: np.ndarray, path: Path) -> None:
+    """One test image of each class, with what it was taken for.
+
+    Over it the softmax map of each depth and Grad-CAM, stretched to [0, 1] each.
+    """
     shown = np.unique(labels, return_index=True)[1][:8]
     places = data.ready.part("test")[shown]
     rows = data.ready.rows[places]
@@ -188,9 +191,17 @@ def _draw_attention(model: keras.Model, data: Data, labels: np.ndarray, path: Pa
     for i, place in enumerate(places):
         photo = data.ready.picture(place, 256)
         overlays = [overlay(photo, (m[i] - m[i].min()) / max(np.ptp(m[i]), 1e-12)) for m in maps]
-        lines.append((data.ready.task.classes[labels[shown[i]]], [photo, *overlays]))
+        said = _said(data.ready.task.classes, labels[shown[i]], probabilities[shown[i]])
+        lines.append((f"{said}\n{data.ready.task.images['id'].iloc[place]}", [photo, *overlays]))
     columns = ["image", *(f"depth {i}" for i in range(1, len(seen) + 1)), "Grad-CAM"]
     figures.save(mosaics.saliency_sheet(lines, columns), path)
+
+
+def _said(classes: Sequence[str], label: int, probabilities: np.ndarray) -> str:
+    """What an image is and what it was taken for, with how sure that is."""
+    said = int(probabilities.argmax())
+    verdict = "right" if said == label else f"taken for {classes[said]}"
+    return f"{classes[label]}: {verdict}, {probabilities[said]:.0%}"
 
 
 def _draw_confidence(data: Data, labels: np.ndarray, probabilities: np.ndarray, path: Path) -> None:
@@ -199,10 +210,7 @@ def _draw_confidence(data: Data, labels: np.ndarray, probabilities: np.ndarray, 
     true = probabilities[np.arange(len(labels)), labels]
     order = np.argsort(-true, kind="stable")
     shown = np.concatenate([order[:4], order[-4:]]) if len(order) >= 8 else order
-    captions = [
-        f"{classes[labels[i]]} {true[i]:.0%}"
-        + ("" if probabilities[i].argmax() == labels[i] else f", said {classes[probabilities[i].argmax()]}")
-        for i in shown
-    ]
+    ids = data.ready.task.images["id"].iloc[places].tolist()
+    captions = [f"{_said(classes, labels[i], probabilities[i])}\n{ids[i]}" for i in shown]
     pictures = [data.ready.picture(places[i], 256) for i in shown]
     figures.save(mosaics.samples(pictures, captions, columns=4), path)

@@ -90,7 +90,7 @@ def published(store: Store, only: Sequence[Run] | None = None) -> pd.DataFrame:
         name = label(run.network)
         if not verdict.comparable:
             set_as = ", ".join(f"{setting}={getattr(run, setting)}" for setting in SETTINGS)
-            name += f" on {run.collection} [{set_as}]{variant(run, [other for other, _ in found_runs], cell)}"
+            name += f" on {run.collection}: {set_as}{variant(run, [other for other, _ in found_runs], cell)}"
         images = f"{found['n_images']:,} images, {found['n_stylised']:,} stylised in training"
         row = {
             "network": name, "version": of, "status": found["status"], "protocol": verdict.protocol,

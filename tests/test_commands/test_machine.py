@@ -8,9 +8,10 @@ import pandas as pd
 import pytest
 from test_config import Tiny
 
-from keras_art.commands import flags, machine
+from keras_art.commands import flags, machine, papers
 from keras_art.commands.machine import Reproduction, Tables
 from keras_art.errors import UserError
+from keras_art.report import study_page
 from keras_art.store.runs import Store
 from keras_art.study import clusters
 from keras_art.study.records import leave_out
@@ -25,7 +26,7 @@ class Study(flags.Study):
 ONE = (Tiny(),)
 
 
-def reproduction(calls, figures=lambda store, runs, study: None, runs=ONE):
+def reproduction(calls, figures=lambda store, runs, study, plates: None, runs=ONE):
     def told(name, answer=None):
         return lambda *arguments: calls.append(name) or answer
 
@@ -55,7 +56,7 @@ def test_a_study_that_is_done_says_so(tmp_path, capsys):
 
 
 def test_a_figure_that_fails_is_reported_and_tried_again_and_the_tables_are_there(tmp_path, capsys):
-    def fails(store, runs, study):
+    def fails(store, runs, study, plates):
         raise FileNotFoundError("figures of 1893")
 
     calls = []
@@ -71,7 +72,33 @@ def test_figures_are_drawn_once_of_the_same_runs(tmp_path):
     one, two = Tiny(), Tiny(seed=1)
     for runs in ([one], [one], [one, two], [two, one], [one]):
         assert reproduction(calls, runs=runs).main(["--store", str(tmp_path / "s")]) == 0
-    assert calls.count("figures") == 3
+    assert calls.count("figures") == 2
+    assert len(list((tmp_path / "s" / "studies").glob("*/page.html"))) == 2
+
+
+def test_a_study_is_written_down_and_its_page_written_last(tmp_path, capsys, monkeypatch):
+    shown = []
+    monkeypatch.setattr(machine.terminal, "show", shown.append)
+    words = ["--store", str(tmp_path / "s"), "--split_seed", "3"]
+    assert reproduction([]).main([*words, "--open"]) == 0
+    (page,) = (tmp_path / "s" / "studies").glob("tiny2024-*/page.html")
+    text = page.read_text(encoding="utf-8")
+    assert shown == [page] and "python -m reproductions.tiny2024 --store" in text and "--open" not in text
+    assert str(page) in capsys.readouterr().err and (tmp_path / "s" / "index.html").exists()
+
+
+def test_a_page_that_fails_is_reported_and_the_study_is_done(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(study_page, "study_page", lambda *_: 1 / 0)
+    assert reproduction([]).main(["--store", str(tmp_path / "s")]) == 0
+    printed = capsys.readouterr()
+    assert "the page was not written (ZeroDivisionError" in printed.err and printed.out.startswith("ours")
+
+
+def test_flags_that_figures_may_depend_on_draw_them_anew(tmp_path):
+    calls = []
+    for words in ([], ["--jobs", "2"], ["--split_seed", "3"]):
+        assert reproduction(calls).main(["--store", str(tmp_path / "s"), *words]) == 0
+    assert calls.count("figures") == 2
 
 
 def test_a_table_asks_for_no_collection_and_makes_no_store(tmp_path):
@@ -88,7 +115,7 @@ def test_a_table_without_a_damaged_run_is_told_by_the_exit_status(tmp_path, monk
         return whole
 
     object.__setattr__(made, "tables", damaged)
-    monkeypatch.setattr(machine, "reproductions", lambda: [made])
+    monkeypatch.setattr(papers, "reproductions", lambda: [made])
     words = ["--store", str(tmp_path / "s")]
     for _ in range(2):  # the reason is told once in a process
         assert made.main([*words, "--table"]) == 1
@@ -151,6 +178,6 @@ def test_help_keeps_the_lines_of_examples_and_calls_words_without_a_flag_by_thei
 
 
 def test_reproductions_are_found_by_walking():
-    names = [reproduction.name for reproduction in machine.reproductions()]
+    names = [reproduction.name for reproduction in papers.reproductions()]
     assert names == sorted(names)
     assert {"sabatelli2018", "kaokore2020"} <= set(names)

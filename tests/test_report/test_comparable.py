@@ -141,7 +141,7 @@ RUNS = {
     "a network of a file": ({"network": Artefact("own-00000000.keras")}, "own-00000000.keras is none"),
     "the atelier": ({"collection": "atelier-target-00000001"}, "the demo's own"),
     "a collection that is not there": ({"collection": "rijksmuseum-0000000f"}, "absent"),
-    "another label": ({"collection": "kaokore-1.2-00000001"}, "the label status, the paper's material or type"),
+    "another label": ({"collection": "kaokore-1.2-00000001"}, "labelled by status, the paper's by material or type"),
 }  # fmt: skip
 
 
@@ -173,7 +173,7 @@ PICTURES = {
     "more than there are": ({"blank": 60}, "other pictures"),
     "too many classes": ({"classes": 12}, "12 classes of type, and the paper's filter leaves 2 to 9"),
     "too few images left": ({"size": 90, "blank": 110}, "90 images of type"),
-    "another label": ({"target": "status"}, "the label status"),
+    "another label": ({"target": "status"}, "labelled by status"),
     "a stratified split": ({"rule": "stratified"}, "split stratified where the paper has random"),
     "its own split": ({"rule": "given"}, "split given"),
     "another seed of the split": ({"split_seed": 0}, "split seed 0 where the paper has 42"),

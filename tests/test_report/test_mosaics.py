@@ -23,7 +23,7 @@ def test_samples_keep_the_aspect_ratio_of_every_picture():
 
 
 def test_long_captions_are_cut_to_their_column():
-    captions = ["The Night Watch, or the Militia Company of District II", "Nocturne", ""]
+    captions = ["The Night Watch, or the Militia Company of District II " * 3, "Nocturne", ""]
     figure = mosaics.samples([picture(40, 50)] * 3, captions)
     figure.draw_without_rendering()
     long, *short = figure.texts
@@ -39,7 +39,7 @@ def test_what_no_font_has_becomes_a_box_without_a_warning(tmp_path, monkeypatch)
     figure = mosaics.samples([picture(40, 50)] * 3, ["広重 1857", "Dürer\n1500", "$5 and $x_1$"])
     draw(figure, tmp_path)
     lettering.font.cache_clear()
-    assert [text.get_text() for text in figure.texts] == ["□□ 1857", "Dürer 1500", r"\$5 and \$x_1\$"]
+    assert [text.get_text() for text in figure.texts] == ["□□ 1857", "Dürer\n1500", r"\$5 and \$x_1\$"]
 
 
 def test_samples_without_pictures_or_captions_are_an_error():
@@ -50,11 +50,11 @@ def test_samples_without_pictures_or_captions_are_an_error():
 
 
 def test_a_saliency_sheet_has_a_row_for_each_painting(tmp_path):
-    rows = [("Sunflowers", [picture(60, 40)] * 3), ("The Starry Night", [picture(40, 60)] * 3)]
+    rows = [("Sunflowers\ntaken for Irises", [picture(60, 40)] * 3), ("The Starry Night", [picture(40, 60)] * 3)]
     figure = mosaics.saliency_sheet(rows, ["painting", "frozen", "fine-tuned"])
     assert len(places(figure)) == 6
     said = [text.get_text() for text in figure.texts]
-    assert said == ["painting", "frozen", "fine-tuned", "Sunflowers", "The Starry Night"]
+    assert said == ["painting", "frozen", "fine-tuned", "Sunflowers\ntaken for Irises", "The Starry Night"]
     with Image.open(draw(figure, tmp_path)) as image:
         assert image.width == pytest.approx(6.5 * 150, abs=1)
 

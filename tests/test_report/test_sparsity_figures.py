@@ -24,8 +24,8 @@ def test_stages_of_a_fifth_stand_at_equal_distances_and_other_rates_where_they_b
 
 def test_the_axis_names_fractions_pruned():
     axes = sparsity_figures.sparsity_curves([sparsity_figures.Panel("ours", {"ticket": line(stages=31)})]).axes[0]
-    assert [text.get_text() for text in axes.get_xticklabels()][:3] == ["0", "0.488", "0.738"]
-    assert [text.get_text() for text in axes.get_xticklabels()][-1] == "0.999"
+    assert [text.get_text() for text in axes.get_xticklabels()][:3] == ["0", "50", "75"]
+    assert [text.get_text() for text in axes.get_xticklabels()][-1] == "99.8"
 
 
 def test_a_band_of_one_standard_deviation_is_drawn_where_there_is_one():

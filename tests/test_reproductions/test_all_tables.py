@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from keras_art.commands import flags, machine
+from keras_art.commands import flags, machine, papers
 from keras_art.store import runs
 from reproductions import __main__ as main
 from reproductions import results
@@ -89,10 +89,10 @@ def test_a_table_on_no_page_and_a_page_without_its_table_are_found(tmp_path, mon
     assert [line.split()[0] for line in results.differences()] == ["absent.csv", "alone.csv"]
 
 
-@pytest.mark.parametrize("paper", machine.reproductions(), ids=lambda paper: paper.name)
+@pytest.mark.parametrize("paper", papers.reproductions(), ids=lambda paper: paper.name)
 def test_a_reproduction_without_a_word_is_its_demo(paper, monkeypatch):
     asked, read = [], flags.read
     monkeypatch.setattr(flags, "read", lambda *args, **kwargs: asked.append(read(*args, **kwargs)) or asked[-1])
-    monkeypatch.setattr(machine.Reproduction, "carry_out", lambda self, study: 0)
+    monkeypatch.setattr(machine.Reproduction, "carry_out", lambda self, study, words: 0)
     assert paper.main([]) == 0
     assert asked[0].preset == "demo"

@@ -120,9 +120,9 @@ def test_a_study_leaves_what_a_person_wants_to_see(whole):
     assert not (folder / "checkpoint").exists()
     text = (folder / "page.html").read_text()
     assert [f"Cluster {i}</h2>" in text for i in range(1, 5)] == [True, True, True, False]
-    assert text.count("data:image/png") >= 3 and "most certain, least certain, random" in text
-    assert "artist: Artist" in text and "silhouette_learned" in text
-    drawn = {path.name for path in (store / "dcec_paint/figures").glob("*/*")}
+    assert text.count("data:image/png") >= 2 and text.count("data:image/jpeg") >= 9 and "Least certain" in text
+    assert "artist: Artist" in text and "silhouette, learned space" in text
+    drawn = {path.name for path in store.glob("studies/*/figures/*.png")}
     assert drawn == {
         "scores.png", "maps.png", "labels.png", "evolution.png", "contingency.png", "gap.png", "losses.png",
     }  # fmt: skip
@@ -316,12 +316,17 @@ def test_digests_of_runs_stay_what_they_are():
     assert (digest(pretraining), digest(clustered)) == ("c8035041", "f2f6a11f")
 
 
+def drawn_mark(store):
+    """What says that the figures of a store's one study are whole; None where they are not."""
+    return next(store.glob("studies/*/figures/.drawn"), None)
+
+
 def test_a_study_killed_while_it_is_drawn_is_drawn_by_a_fresh_process(whole, tmp_path):
     store = tmp_path / "store"
     shutil.copytree(whole[1] / "store", store)
     arguments = [*whole[0], "--store", str(store)]
     drawn = [*store.glob("clustering/*/page.html"), *store.glob("clustering/*/*.png")]
-    for path in [*drawn, *store.glob("dcec_paint/figures/*/*"), store / "dcec_paint/figures/.drawn"]:
+    for path in [*drawn, *store.glob("studies/*/figures/*.png"), drawn_mark(store)]:
         path.unlink()
     process = subprocess.Popen(
         [sys.executable, "-m", "reproductions.dcec_paint", *arguments],
@@ -333,17 +338,17 @@ def test_a_study_killed_while_it_is_drawn_is_drawn_by_a_fresh_process(whole, tmp
         time.sleep(0.01)
     process.kill()
     process.wait()
-    assert len(list(store.glob("clustering/*/page.html"))) < 2 and not (store / "dcec_paint/figures/.drawn").exists()
+    assert len(list(store.glob("clustering/*/page.html"))) < 2 and drawn_mark(store) is None
 
     done = in_a_fresh_process(*arguments, folder=tmp_path)
     assert done.returncode == 0 and "could not be drawn" not in done.stderr, done.stderr
-    assert all(path.exists() for path in drawn) and (store / "dcec_paint/figures/.drawn").exists()
+    assert all(path.exists() for path in drawn) and drawn_mark(store)
     assert "loss =" not in done.stderr, "nothing was left to train"
 
 
 def test_a_figure_that_fails_is_reported_after_the_tables(whole, capsys, monkeypatch, tmp_path):
     shutil.copytree(whole[1] / "store", tmp_path / "store")
-    (tmp_path / "store/dcec_paint/figures/.drawn").unlink()
+    drawn_mark(tmp_path / "store").unlink()
 
     def fails(*arguments):
         raise RuntimeError("no ink")

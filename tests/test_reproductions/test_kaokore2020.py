@@ -56,7 +56,7 @@ def test_every_target_has_a_classifier_and_none_stands_beside_the_owners(argumen
     ours = table[table["n"] == "1"]
     assert sorted(ours["mode"]) == ["artist", "style"]
     assert (ours["paper"] == "").all() and (ours["protocol"] == "study").all()  # of a smaller network
-    assert {path.name.rsplit("-", 1)[1] for path in tmp_path.glob("store/kaokore2020/figures/*.png")} == {"curves.png"}
+    assert {path.name.rsplit("-", 1)[1] for path in tmp_path.glob("store/studies/*/figures/*.png")} == {"curves.png"}
     for path in tmp_path.glob("store/classifier/*/config.json"):
         assert json.loads(path.read_text())["optimizer"]["drops"] == [1]
 

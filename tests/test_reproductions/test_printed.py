@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from keras_art.commands import machine
+from keras_art.commands import papers
 from keras_art.report.layout import ranks
 from keras_art.report.tables import compare
 from reproductions.sabatelli2018 import tables as transfer
@@ -20,7 +20,7 @@ from reproductions.sabatelli2021 import tables as tickets
 
 ROOT = Path(__file__).parents[2]
 SERIES = ROOT / "reproductions" / "published"
-PAPERS = {paper.name: paper for paper in machine.reproductions()}
+PAPERS = {paper.name: paper for paper in papers.reproductions()}
 
 
 def errata(name):

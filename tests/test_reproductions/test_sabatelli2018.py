@@ -109,7 +109,7 @@ def test_a_run_leaves_what_a_person_wants_to_see(arguments, tmp_path):
         *("classes.json", "confusion.png", "model.keras"),
     }
     assert not (folder / "checkpoint").exists()
-    figures = {path.name.split("-")[-1] for path in (tmp_path / "store/sabatelli2018/figures").glob("*.png")}
+    figures = {path.name.split("-")[-1] for path in tmp_path.glob("store/studies/*/figures/*.png")}
     assert figures == {"curves.png", "samples.png", "saliency.png"}
     predictions = pd.read_csv(folder / "predictions.csv")
     splits = pd.read_csv(next((tmp_path / "store/collections").glob("*/images.csv")))

@@ -89,7 +89,7 @@ def test_a_study_finds_carries_prints_and_is_not_run_again(arguments, capsys, tm
     assert set(carried["mode"]) == {"scratch", "pictures", "pictures theta_i"}
     assert {word.split(", best by ")[1] for word in carried["network"]} == {"validation", "test"}
     assert (ours["paper"] == "").all() and (ours["protocol"] == "study").all()
-    names = {path.name.split("-")[0] for path in (tmp_path / "store/sabatelli2021/figures").glob("*-tickets.png")}
+    names = {path.name.split("-")[0] for path in tmp_path.glob("store/studies/*/figures/*-tickets.png")}
     assert names == {"museum", "pictures"}
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "store").rglob("*.json")}
     pd.testing.assert_frame_equal(table_of(capsys, *asked), first)

@@ -310,8 +310,8 @@ def test_a_study_from_pictures_to_tables(picture_folder: Path, backbone_file: Pa
         assert (folder / name).exists(), name
     # The little network has maps of two sizes.
     assert len(found["attention_agreement"]) == len(found["grad_cam_agreement"]) == 2
-    figures = {path.name.split("-", 2)[2] for path in (store.root / "st_saclf" / "figures").glob("*.png")}
-    assert figures == {"curves.png", "stylised.png"}
+    figures = {path.name.split("-", 2)[2] for path in store.root.glob("studies/*/figures/*.png")}
+    assert figures == {"curves.png", "stylised.png", "attention.png", "confidence.png"}
     mixture = pd.read_csv(folder / "mixture.csv").set_index("class")
     splits = pd.read_csv(store.root / "collections" / run.collection / "images.csv", dtype=str)
     train = splits[splits["split"] == "train"]
@@ -526,7 +526,7 @@ def test_classes_called_like_nothing_or_a_number_keep_their_stylised_images(back
     mixture = pd.read_csv(path, dtype=str, keep_default_na=False)
     assert set(mixture["class"]) == {"NA", "nan", "007"}
     assert (mixture["stylised"] == mixture["originals"]).all() and "0" not in set(mixture["originals"])
-    assert list((tmp_path / "store").glob("st_saclf/figures/*-stylised.png"))
+    assert list((tmp_path / "store").glob("studies/*/figures/*-stylised.png"))
 
 
 def test_a_decoder_of_another_store_is_taken_as_it_is(picture_folder: Path, backbone_file: Path, tmp_path: Path):

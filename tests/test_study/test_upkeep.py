@@ -20,7 +20,7 @@ from keras_art.store import runs
 from keras_art.store.runs import Store
 from keras_art.store.segments import Segments
 from keras_art.store.tickets import Ticket, write_ticket
-from keras_art.study import records, upkeep
+from keras_art.study import catalogue, records, upkeep
 from keras_art.study.files import keep_files
 from keras_art.study.kinds.classifier import ClassifierRun
 from keras_art.study.kinds.tickets import TicketRun, chain_file
@@ -60,6 +60,9 @@ def whole(tmp_path_factory) -> Path:
         (store.root / "st_saclf" / "search").mkdir(parents=True)
         with sqlite3.connect(store.root / "st_saclf" / "search" / "x-00000000.db") as base:
             base.execute("CREATE TABLE trials (number INTEGER)")
+        catalogue.write_down(
+            store, "sabatelli2018", ["--seeds", "0", "1"], [run for run, _ in finished(store, ClassifierRun)]
+        )
         begun = store.begin(ClassifierRun(seed=9))
         write_arrays(begun / "checkpoint" / "epoch.npz", {"0": np.ones(9)})
     return store.root
@@ -100,6 +103,7 @@ FILES = [
     "cache/weights/network-*.keras",
     "tickets/*.npz",
     "st_saclf/search/*.db",
+    "studies/*/study.json",
 ]
 
 
@@ -141,6 +145,7 @@ NOTHING_LACKS = {
     ("collections/*/task.json", absent), ("cache/images/*/*.index", absent), ("cache/features/*/*.index", absent),
     ("cache/images/*/*.index", empty), ("cache/features/*/*.index", empty),
     ("cache/weights/network-*.keras", absent), ("st_saclf/search/*.db", absent), ("store.json", flip),
+    ("studies/*/study.json", absent),
 }  # fmt: skip
 
 

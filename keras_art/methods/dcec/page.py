@@ -22,6 +22,16 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 ACROSS = 12  # pictures in a row of a gallery
+SIDE = 192  # pixels of each, of the longer side
+NAMES = {
+    "silhouette": "silhouette", "calinski_harabasz": "Calinski-Harabasz", "accuracy": "accuracy against",
+    "nmi": "agreement (NMI) with", "ari": "agreement (ARI) with", "format": "agreement (NMI) with the pictures'",
+}  # fmt: skip
+SPACES = {"learned": "learned space", "embedding": "pretrained embedding", "pca": "principal components of the pixels"}
+METHODS = {
+    "dcec": "DCEC", "kmeans_embedding": "k-means, pretrained embedding", "kmeans_pca": "k-means, principal components",
+    "kmeans_pixels": "k-means, pixels", "kmeans_backbone": "k-means, frozen network",
+}  # fmt: skip
 LABELS = 4  # values of a label column that a card names
 
 
@@ -42,9 +52,9 @@ def draw_page(store: Store, run: ClusteringRun, method: str = "dcec") -> Path:
     measured, scored = read_json(folder / "metrics.json"), read_table(folder / "scores.csv")
     histograms = cluster_figures.colour_histograms(looks, clusters, run.k)
 
-    page = Page(f"{run.collection}: {run.k} clusters{'' if own else f' of {method}'}, seed {run.seed}")
+    page = Page(f"{run.place}: {run.k} clusters{'' if own else f' by {METHODS[method]}'}, seed {run.seed}")
     if own:
-        page.text(f"{len(clusters):,} images, {measured['steps']} iterations, stopped by {measured['stop']}")
+        page.text(f"{len(clusters):,} images, {measured['steps']:,} iterations, stopped by {measured['stop']}")
         page.text(f"loss = {measured['lambda_r']:g} L_r + {measured['lambda_c']:g} L_c")
     (row,) = scored[scored["method"] == method].to_dict("records")
     said = measured["notes"] if own else scores.warnings_of(clusters, run.k) + scores.found_formats(row)
@@ -61,16 +71,27 @@ def draw_page(store: Store, run: ClusteringRun, method: str = "dcec") -> Path:
         figures.save(histograms, folder / "colours.png")
         figures.save(decoded, folder / "reconstructions.png")
         page.heading("Images and their reconstructions")
-        page.figure(decoded, "images, and what the decoder makes of their embedding")
+        page.figure(decoded, "pictures as the network sees them, and what it makes of each from its embedding alone")
     path = folder / ("page.html" if own else f"page-{method}.html")
     page.save(path)
     return path
 
 
 def _scores(table: pd.DataFrame) -> pd.DataFrame:
-    """One row per score, one column per method."""
-    turned = table.set_index("method").T
-    return turned.rename_axis(index="score", columns=None).reset_index()
+    """One row per score, one column per method, both by names for people."""
+    turned = table.assign(method=table["method"].replace(METHODS)).set_index("method").T
+    return turned.rename_axis(index="score", columns=None).rename(index=_score_name).reset_index()
+
+
+def _score_name(column: str) -> str:
+    """`silhouette_learned` as "silhouette, learned space", `nmi_style` as "agreement (NMI) with style"."""
+    kind = next((kind for kind in NAMES if column.startswith(f"{kind}_")), "")
+    if not kind:
+        return column
+    of = column.removeprefix(f"{kind}_")
+    return (
+        f"{NAMES[kind]}, {SPACES.get(of, of)}" if kind in ("silhouette", "calinski_harabasz") else f"{NAMES[kind]} {of}"
+    )
 
 
 def _card(
@@ -101,19 +122,22 @@ def _card(
             for value, n in mine.items()
         )
         page.text(f"{name}: {', '.join(shares)}")
-    rows = [("random", np.random.default_rng(cluster).permutation(members)[:ACROSS])]
+    rows = [("Drawn at random", np.random.default_rng(cluster).permutation(members)[:ACROSS])]
     if certain is not None:
         order = members[np.argsort(-certain[members], kind="stable")]
-        rows = [("most", order[:ACROSS]), ("least", order[::-1][:ACROSS]), *rows]
-    gallery = mosaics.strips([(words, [ready.pixels[ready.rows[i]] for i in chosen]) for words, chosen in rows])
-    page.figure(gallery, "random" if certain is None else "most certain, least certain, random")
+        rows = [("Most certain", order[:ACROSS]), ("Least certain", order[::-1][:ACROSS]), *rows]
+    ids = ready.task.images["id"]
+    for words, chosen in rows:
+        page.subheading(f"{words}, each with its id")
+        page.pictures([ready.picture(int(i), SIDE) for i in chosen], [ids.iloc[i] for i in chosen], small=True)
 
 
 def _reconstructions(folder: Path, ready: tasks.Ready) -> Figure:
     """Some images over what the decoder makes of their embedding, clipped to [0, 1] for display only."""
     model = load_model(folder / "model.keras")
-    shown = ready.rows[np.linspace(0, len(ready.rows) - 1, min(ACROSS, len(ready.rows))).astype(int)]
-    images = np.asarray(ready.pixels[shown])
+    places = np.linspace(0, len(ready.rows) - 1, min(ACROSS // 2, len(ready.rows))).astype(int)
+    images = np.asarray(ready.pixels[ready.rows[places]])
     _, decoded = model.predict(images, verbose=0)
     decoded = np.broadcast_to(np.uint8(np.clip(decoded, 0, 1) * 255), images.shape)
-    return mosaics.strips([("image", list(images)), ("decoded", list(decoded))])
+    pictures = [ready.picture(int(place), 256) for place in places]
+    return mosaics.strips([("picture", pictures), ("as seen", list(images)), ("decoded", list(decoded))])

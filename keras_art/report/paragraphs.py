@@ -1,0 +1,142 @@
+"""What a person pastes into a paper: how a study was made, as a paragraph, and what to cite, as BibTeX."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from keras_art import terminal
+from keras_art.study.config import Artefact, Optimizer, Run, RunRef
+from keras_art.version import __version__
+
+RESIZED = {
+    "squash": "squashed to {0} x {0} pixels", "squash_nearest": "squashed to {0} x {0} pixels (nearest neighbour)",
+    "crop": "cropped to a square and scaled to {0} x {0} pixels", "pad": "padded to a square of {0} x {0} pixels",
+    "trim": "freed of borders of one colour, cropped and scaled to {0} x {0} pixels",
+}  # fmt: skip
+# What a field of a run is called in a sentence, in the order of the sentence.
+CALLED = {
+    "network": "network {}", "backbone": "backbone for comparison {}", "weights": "initial weights {}",
+    "preprocessing": "preprocessing {}", "optimizer": "optimizer {}", "learning_rate": "learning rate {}",
+    "batch_size": "batches of {}", "epochs": "{} epochs at most",
+    "frozen_epochs": "the first {} with a frozen backbone",
+    "iterations": "{} iterations", "max_iterations": "{} iterations at most",
+    "patience": "stopped after {} epochs without a smaller validation loss", "keep": "the {} weights kept",
+    "precision": "arithmetic {}", "seed": "seeds {}",
+}  # fmt: skip
+UNSAID = ("collection", "target", "targets", "mode", "image_size", "resize")
+
+
+def data(name: str, facts: Mapping[str, Any], sizes: Mapping[str, int]) -> str:
+    """A sentence on a collection.
+
+    Args:
+        facts: its `task.json`.
+        sizes: split -> images.
+    """
+    labels = " and ".join(facts["targets"])
+    about = f" with {len(facts['classes']):,} classes of {labels}" if labels and facts["classes"] else ""
+    words = f"The collection {name} holds {facts['n_images']:,} images{about}"
+    if facts["rule"] != "whole":
+        parts = ", ".join(f"{sizes.get(part, 0):,} for {use}" for part, use in USES.items())
+        words += f", split into {parts} ({facts['rule'].replace('_', '-')} split, seed {facts['split_seed']})"
+    if bad := facts["quarantined"]:
+        words += f"; {bad:,} file{'s' * (bad > 1)} that could not be read {'were' if bad > 1 else 'was'} left out"
+    return f"{words}."
+
+
+USES = {"train": "training", "val": "validation", "test": "testing"}
+
+
+def training(runs: Sequence[Run]) -> list[str]:
+    """A sentence for every kind and mode of some runs: what its runs share, and what they differ in."""
+    groups: dict[tuple[str, str], list[Run]] = {}
+    for run in runs:
+        groups.setdefault((run.kind, run.mode), []).append(run)
+    return [_of_group(mode, group) for (_, mode), group in groups.items()]
+
+
+def _of_group(mode: str, runs: Sequence[Run]) -> str:
+    values = {
+        field.name: list(dict.fromkeys(getattr(run, field.name) for run in runs))
+        for field in dataclasses.fields(runs[0])
+    }
+    defaults = {field.name: field.default for field in dataclasses.fields(runs[0])}
+    phrases = []
+    if "image_size" in values:
+        for size in values["image_size"]:
+            for rule in values.get("resize", ["squash"]):
+                phrases.append(f"images {RESIZED.get(rule, rule).format(size)}")
+    order = [*CALLED, *(name for name in values if name not in CALLED)]
+    for name in (name for name in order if name in values and name not in UNSAID):
+        told = [word for value in values[name] if (word := _word(value))]
+        plain = name in CALLED and name not in ("precision", "backbone")
+        if told and (plain or values[name] != [defaults[name]]):
+            phrase = CALLED.get(name, name.replace("_", " ") + " {}").format(_list(told))
+            phrases.append(phrase if name != "seed" or len(told) > 1 else f"seed {told[0]}")
+    count = f"{len(runs)} run{'s' * (len(runs) > 1)}"
+    return f"{mode.replace('_', ' ').capitalize() or runs[0].kind} ({count}): {'; '.join(phrases)}."
+
+
+def _word(value: Any) -> str:
+    if isinstance(value, RunRef) or value is None or value == ():
+        return ""
+    if isinstance(value, Artefact):
+        return value.stem
+    if isinstance(value, Optimizer):
+        options = ", ".join(
+            name if option is True else f"{name.replace('_', ' ')} {option:g}" for name, option in value.options
+        )
+        drops = "".join(f", a tenth after {epochs} epochs" for epochs in value.drops)
+        return f"{value.name} (learning rate {value.learning_rate:g}{f', {options}' * bool(options)}{drops})"
+    if isinstance(value, tuple):
+        return " ".join(map(str, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _list(words: Sequence[str]) -> str:
+    if len(words) > 8:
+        words = [*words[:3], f"... ({len(words)} values)", words[-1]]
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def software(environments: Sequence[Mapping[str, Any]], seconds: float) -> str:
+    """A sentence on what a study ran with and on."""
+    if not environments:
+        return ""
+    first = environments[0]
+    versions = first.get("versions", {})
+    backend = first.get("backend", "")
+    parts = [f"Keras {versions.get('keras', '?')} on {backend} {versions.get(backend, '')}".strip()]
+    parts.append(f"Python {first.get('python', '?')}")
+    processor = first.get("processor") or first.get("platform", "")
+    commit = f" (commit {first['commit'][:12]})" if first.get("commit") else ""
+    others = " and other machines" if len(environments) > 1 else ""
+    return (
+        f"Computed by keras_art {versions.get('keras_art', __version__)}{commit} with {', '.join(parts)} on "
+        f"{processor}, {first.get('cpus', '?')} cores{others}, in {terminal.duration(seconds)}."
+    )
+
+
+TESTED = (
+    "Every image of the test split counts once. Where several seeds were run, numbers are their means and standard "
+    "deviations; intervals in brackets are 95% Wilson score intervals for the size of the test set."
+)
+
+
+def bibtex(year: int, commit: str = "") -> str:
+    """What to cite for keras_art itself."""
+    fields = {
+        "author": "{The keras\\_art maintainers}",
+        "title": "{keras\\_art}: Deep-learning studies of art, reproduced in {Keras} 3",
+        "version": __version__, "year": str(year),
+        **({"note": f"Commit {commit[:12]}"} if commit else {}),
+    }  # fmt: skip
+    lines = (f"  {name:8}= {{{value}}}," for name, value in fields.items())
+    return "\n".join(["@software{keras_art,", *lines, "}"])
+
+
+def joined(sentences: Iterable[str]) -> str:
+    """Sentences as one paragraph."""
+    return " ".join(filter(None, sentences))

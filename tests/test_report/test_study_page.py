@@ -1,0 +1,224 @@
+"""The page of a study and the index of a store, of a store written by hand: no backend is started."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+
+import pandas as pd
+import pytest
+from browser import hostile, opened, serious
+from conftest import paint, write_csv
+from PIL import Image
+
+from keras_art.commands import page as command
+from keras_art.data import tasks
+from keras_art.data.opening import open_choice
+from keras_art.report import paragraphs
+from keras_art.report.index_page import write_index
+from keras_art.report.plates import Plates
+from keras_art.report.study_page import Told, study_page, verdict
+from keras_art.report.tables import PaperTable, compare
+from keras_art.store.runs import Store
+from keras_art.study import catalogue
+from keras_art.study.config import Optimizer
+from keras_art.study.kinds.classifier import ClassifierRun
+
+DOC = """A headline about <networks>.
+
+Somebody: A paper. 2024.
+
+Claim: `this` beats that.
+
+    python -m reproductions.tiny2024
+
+Departures from the paper:
+1. Pixels: theirs
+   are others.
+2. Order: none.
+"""
+TABLE = PaperTable("table_1", "Somebody 2024, Table 1", "test accuracy, %", "challenge network fine_tuning\nx y 80.00")
+
+
+def finished(store, run, table):
+    """Writes a finished classifier down that says of test images what `table` says: id -> (label, predicted, share)."""
+    store.ask(run)
+    folder = store.directory(run)
+    told = {
+        "versions": {"keras_art": "0.2.0", "keras": "3.15.1", "tensorflow": "2.21"}, "backend": "tensorflow",
+        "python": "3.11", "processor": "An <EPYC>", "cpus": 2, "commit": "0123456789abcdef", "devices": ["cpu:0"],
+        "command": ["/x/reproductions/sabatelli2018/__main__.py", "--target", run.target],
+    }  # fmt: skip
+    (folder / "environment.json").write_text(json.dumps(told))
+    with (folder / "predictions.csv").open("w", newline="", encoding="utf-8") as file:
+        rows = [[id_, *said] for id_, said in table.items()]
+        csv.writer(file).writerows([["id", "label", "predicted", "probability"], *rows])
+    right = sum(label == predicted for label, predicted, _ in table.values()) / len(table)
+    store.finish(
+        run,
+        {
+            "status": "ok", "test_accuracy": right, "val_accuracy": right, "n_test": len(table), "n_images": 24,
+            "n_classes": 3, "parameters": 9, "width": 3, "epochs": 2, "seconds": 60, "test_loss": 1.0,
+            "test_macro_f1": right,
+        },
+    )  # fmt: skip
+
+
+@pytest.fixture
+def store(tmp_path):
+    """A store with one study of a museum whose artists, files and columns have names that would run."""
+    rows = [["image", hostile(1)]]
+    for n in range(30):
+        name = f"{n:02d} {hostile(n).replace('/', '_')[:60]}.png"
+        paint(tmp_path / "museum" / "images" / name, "abc"[n % 3], n)
+        rows.append([name, hostile(n % 3)])
+    write_csv(tmp_path / "museum" / "labels.csv", rows)
+    (tmp_path / "museum" / "images" / "broken.png").write_bytes(b"no picture")
+    rows.append(["broken.png", hostile(0)])
+    write_csv(tmp_path / "museum" / "labels.csv", rows)
+    made = Store(tmp_path / "runs")
+    made.create()
+    collection, choice = open_choice(made, tmp_path / "museum", None, hostile(1))
+    ready = tasks.prepare(made, collection, choice, 8, "squash", lambda done, all: None)
+    test = ready.task.images.iloc[ready.part("test")]
+    names = ready.task.classes
+    said = {
+        id_: (names[label], names[(label + n) % 3], f"{0.5 + n / 100}")
+        for n, (id_, label) in enumerate(zip(test["id"], test["label"], strict=True))
+    }
+    run = ClassifierRun(
+        collection=choice.key, target=hostile(1), network="VGG19", mode="fine_tuning", image_size=8,
+        optimizer=Optimizer("SGD", 1e-3, (("nesterov", True),)),
+    )  # fmt: skip
+    finished(made, run, said)
+    study = catalogue.write_down(made, "sabatelli2018", ["--target", hostile(1)], [run])
+    plates = Plates(study.folder(made) / "figures")
+    plates.pictures("works", [ready.picture(0, 64)], [hostile(2)], hostile(3))
+    plates.save()
+    return made
+
+
+def page_of(store, **told):
+    (study,) = catalogue.studies(store)
+    page, failures = study_page(store, study, catalogue.progress(store, study), Told(DOC, **told))
+    assert failures == []
+    path = study.folder(store) / "page.html"
+    page.save(path)
+    return path
+
+
+def row(**changes):
+    told = {
+        "challenge": "museum", "network": "VGG19", "mode": "fine_tuning", "value": 50.0, "status": "ok",
+        "protocol": "study", "comparable": False, "n_test": 4, "note": "N_t=4; not beside the paper's: a; b",
+    }  # fmt: skip
+    return compare(TABLE, pd.DataFrame([told | changes]))
+
+
+def test_a_page_tells_all_of_a_study(store):
+    text = page_of(store, bibtex="@misc{somebody}", paper=[(TABLE, row())]).read_text(encoding="utf-8")
+    sections = [re.sub("<.*?>", "", found) for found in re.findall(r"<h2.*?</h2>", text)]
+    assert sections == [
+        "Results", "Figures", "Where it errs", "The pictures and their splits", "Claim and departures from the paper",
+        "Runs", "Environment", "How to make it again", "For a paper",
+    ]  # fmt: skip
+    assert "A headline about &lt;networks&gt;." in text and "<li>Pixels: theirs are others.</li>" in text
+    assert "None of these numbers may be set beside" in text and text.count("Why not: a; b.") == 1
+    assert "not beside the paper" not in text and "50.00 [" in text
+    assert "2 of 3 test images" not in text and "broken.png" in text and "An &lt;EPYC&gt;" in text
+    assert "nesterov" in text and "split into" in text and "@misc{somebody}" in text and "@software{keras_art" in text
+    assert "python -m reproductions.sabatelli2018 --target" in text
+    assert re.findall(r"<h(\d)", text)[0] == "1" and not re.search(r"<h1.*<h3.*<h2", text.split("<h2")[0])
+    assert text.count("<script") == 0 and text.count("onerror=&#x27;") > 0
+
+
+def test_errors_are_shown_surest_first_with_their_ids(store):
+    text = page_of(store).read_text(encoding="utf-8")
+    shown = re.findall(r"<figcaption>(\d\d) [^\n]*?taken for: [^\n]*?, (\d+)% sure", text)
+    sure = [int(share) for _, share in shown]
+    assert sure and sure == sorted(sure, reverse=True)
+
+
+def test_what_may_stand_beside_the_paper_is_counted():
+    beside = row(challenge="x", network="y", comparable=True, note="")
+    assert verdict([beside]) == [
+        "1 of our 1 numbers share pictures, split, weights and settings with the paper's, and stand beside them."
+    ]
+    assert verdict([compare(TABLE, pd.DataFrame())]) == []
+
+
+def test_a_part_that_fails_is_named_and_the_others_stand(store, monkeypatch):
+    monkeypatch.setattr(paragraphs, "software", lambda *_: 1 / 0)
+    (study,) = catalogue.studies(store)
+    page, failures = study_page(store, study, catalogue.progress(store, study), Told(DOC))
+    assert failures == ["For a paper: ZeroDivisionError: division by zero"]
+    assert "could not be made" in page.parts[-1] and "Runs" in page.sections
+
+
+def test_the_index_lists_studies_with_thumbnail_state_and_time(store):
+    page_of(store)
+    text = write_index(store).read_text(encoding="utf-8")
+    assert "sabatelli2018: museum" in text and "done, 60 s of computing, ended 20" in text and "asked for 20" in text
+    assert 'src="data:image/jpeg;base64,' in text and re.search(
+        r'href="studies/sabatelli2018-museum-\w+/page\.html"', text
+    )
+
+
+def test_the_command_writes_pages_of_stores_that_are_older_than_the_record(store, capsys, monkeypatch):
+    for path in catalogue.files(store):
+        path.unlink()
+    papers = command.reproductions()
+    monkeypatch.setattr(command, "reproductions", lambda: papers)
+    drawn = []
+    monkeypatch.setattr(type(papers[0]), "draw", lambda self, *_: drawn.append(self.name))
+    assert command.main([str(store.root)]) == 0
+    told = capsys.readouterr()
+    assert told.err.splitlines()[0].startswith("1 runs are older than the record")
+    assert drawn == ["sabatelli2018"] and told.out.splitlines()[-1] == str(store.root / "index.html")
+    (page,) = store.root.glob("studies/*/page.html")
+    assert "did not write down what was asked" in page.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["nowhere"], "nowhere is no store"),
+        (["runs", "--study", "zebra"], "no study called zebra; it has sabatelli2018-"),
+    ],
+)
+def test_a_store_or_study_that_is_not_there_is_one_line(store, words, message, capsys, monkeypatch):
+    monkeypatch.chdir(store.root.parent)
+    assert command.main(words) == 1
+    told = capsys.readouterr().err.splitlines()
+    assert len(told) == 1 and message in told[0]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [400, 1400])
+def test_in_a_browser_nothing_runs_nothing_is_asked_for_and_nothing_is_too_wide(store, width, tmp_path):
+    path = page_of(store, paper=[(TABLE, row())])
+    for shown in (path, write_index(store)):
+        with opened(shown, width=width) as seen:
+            assert seen.problems() == []
+            assert seen.page.evaluate("document.documentElement.scrollWidth") <= width
+            assert len(seen.files) == 1
+            pdf = seen.page.pdf(path=tmp_path / "page.pdf")
+            assert pdf.startswith(b"%PDF") and seen.problems() == []
+
+
+@pytest.mark.slow
+def test_axe_finds_nothing_serious(store):
+    path = page_of(store, paper=[(TABLE, row())])
+    for shown in (path, write_index(store)):
+        with opened(shown) as seen:
+            assert serious(seen) == []
+
+
+def test_a_thumbnail_of_what_is_no_picture_is_white(tmp_path):
+    from keras_art.report.index_page import thumbnail
+
+    (tmp_path / "x.png").write_bytes(b"no")
+    (tmp_path / "small.jpg").write_bytes(thumbnail(tmp_path / "x.png"))
+    with Image.open(tmp_path / "small.jpg") as image:
+        assert image.getpixel((0, 0)) == (255, 255, 255)
