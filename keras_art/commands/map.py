@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from keras_art.store.runs import Store
 
 NEAR = 10  # neighbours of a picture that the page tells
-RULES = 1  # by which positions are made; those that others made are made again
+RULES = 2  # by which positions are made; those that others made are made again
 
 
 @dataclass(frozen=True)
@@ -94,6 +94,8 @@ def command(asked: Map) -> int:
 
 def space(store: Store, by: Describer, seen: Description) -> Space:
     """Where pictures stand and which are their nearest, kept in the store for the next time."""
+    import numpy as np
+
     from keras_art.learning.neighbours import directions, nearest
     from keras_art.report import placement
     from keras_art.report.map import Space
@@ -107,17 +109,14 @@ def space(store: Store, by: Describer, seen: Description) -> Space:
     except Damaged:  # or not there yet
         vectors = directions(seen.vectors)
         terminal.say(f"{by.name}: nearest neighbours of {len(vectors):,} pictures")
-        near, far = nearest(vectors, vectors, NEAR, _itself(len(vectors)))
-        terminal.say(f"{by.name}: laying out {len(vectors):,} pictures (t-SNE; a minute or so for every 8,000)")
-        kept = {"cloud": placement.cloud(vectors), "near": near, "distances": far}
+        # As many as t-SNE looks at; of a small collection all others, and marks for none behind them.
+        most = min(placement.NEIGHBOURS, len(vectors) - 1)
+        near, far = nearest(vectors, vectors, max(most, NEAR), np.arange(len(vectors)))
+        terminal.say(f"{by.name}: laying out {len(vectors):,} pictures by t-SNE")
+        cloud = placement.cloud(vectors, near[:, :most], far[:, :most])
+        kept = {"cloud": cloud, "near": near[:, :NEAR], "distances": far[:, :NEAR]}
         write_arrays(file, kept)
     return Space(by.name, kept["cloud"], kept["near"], kept["distances"])
-
-
-def _itself(count: int) -> np.ndarray:
-    import numpy as np
-
-    return np.arange(count)
 
 
 def told(seen: Seen, by: Sequence[Describer]) -> pd.DataFrame:

@@ -2,34 +2,59 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 
-DIMENSIONS = 50  # principal components that t-SNE is given, as its authors do
 FEWEST = 5  # points of which t-SNE makes anything
-PERPLEXITY = 30.0
+PERPLEXITY = 30
+NEIGHBOURS = 3 * PERPLEXITY  # of each point, that t-SNE looks at
+MANY = 1000  # points from which on their forces are interpolated on a grid (Linderman et al. 2019)
+THREADED = 5000  # and from which on several threads are worth their waiting for one another
 
 
-def cloud(vectors: np.ndarray, seed: int = 0) -> np.ndarray:
+def cloud(vectors: np.ndarray, near: np.ndarray, distances: np.ndarray, seed: int = 0) -> np.ndarray:
     """Points of a plane, near one another where the vectors are: t-SNE (van der Maaten and Hinton 2008).
 
     Args:
-        vectors: (n, width) floats.
+        vectors: (n, width) of length one.
+        near: the places of each one's nearest, nearest first, (n, k): `NEIGHBOURS`, or all others where they are fewer.
+        distances: 1 less the cosine to those, (n, k).
 
     Returns:
         (n, 2) float32 in [0, 1], the same for the same seed; fewer than `FEWEST` vectors stand in a row.
     """
-    from sklearn.decomposition import PCA
-    from sklearn.manifold import TSNE
+    import warnings
 
-    count, width = vectors.shape
+    count = len(vectors)
     if count < FEWEST:
         return np.column_stack([(np.arange(count) + 0.5) / count, np.full(count, 0.5)]).astype(np.float32)
-    points = np.ascontiguousarray(vectors, dtype=np.float32)
-    if width > DIMENSIONS < count:
-        points = PCA(DIMENSIONS, svd_solver="covariance_eigh", random_state=seed).fit_transform(points)
-    perplexity = min(PERPLEXITY, (count - 1) / 3)
-    start = "pca" if points.shape[1] > 1 and np.ptp(points, axis=0).max() > 0 else "random"
-    return framed(TSNE(perplexity=perplexity, init=start, random_state=seed, n_jobs=-1).fit_transform(points))
+    from openTSNE import TSNE
+    from openTSNE.affinity import PerplexityBasedNN
+    from openTSNE.nearest_neighbors import PrecomputedNeighbors
+
+    far = np.sqrt(2 * distances.astype(np.float64))  # what lies between the ends of two vectors of length one
+    index = PrecomputedNeighbors(near.astype(np.int64), np.maximum(far, 1e-6))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of small collections, whose perplexity it lowers
+        alike = PerplexityBasedNN(knn_index=index, perplexity=min(PERPLEXITY, near.shape[1] / 3))
+    layout = TSNE(
+        n_jobs=os.cpu_count() or 1 if count > THREADED else 1,
+        random_state=seed,
+        negative_gradient_method="fft" if count > MANY else "bh",
+    )
+    return framed(np.asarray(layout.fit(affinities=alike, initialization=_spread(vectors, seed))))
+
+
+def _spread(vectors: np.ndarray, seed: int) -> np.ndarray:
+    """Where t-SNE begins: the first two principal components, small; of what has none, chance."""
+    from sklearn.decomposition import PCA
+
+    found = np.random.default_rng(seed).normal(size=(len(vectors), 2))
+    if vectors.shape[1] > 1 and np.ptp(vectors, axis=0).max() > 1e-6:
+        parts = PCA(2, svd_solver="covariance_eigh").fit_transform(vectors.astype(np.float64))
+        found = parts + 1e-3 * found * parts.std()  # copies of one picture do not stand on each other for ever
+    return 1e-4 * found / found[:, 0].std()
 
 
 def framed(points: np.ndarray) -> np.ndarray:

@@ -5,32 +5,43 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from keras_art.report.placement import cloud, framed, in_rows
+from keras_art.learning.neighbours import directions, nearest
+from keras_art.report import placement
+from keras_art.report.placement import framed, in_rows
 
 
-def test_what_is_alike_stands_together_and_the_same_every_time():
+def laid_out(vectors, seed=0):
+    vectors = directions(vectors)
+    most = min(placement.NEIGHBOURS, len(vectors) - 1)
+    near, far = nearest(vectors, vectors, most, np.arange(len(vectors)))
+    return placement.cloud(vectors, near, far, seed)
+
+
+@pytest.mark.parametrize("many", [pytest.param(10, marks=pytest.mark.slow), 1000])
+def test_what_is_alike_stands_together_and_the_same_every_time(many, monkeypatch):
+    monkeypatch.setattr(placement, "MANY", many)
     rng = np.random.default_rng(0)
     groups = np.repeat([0, 1, 2], 20)
     vectors = rng.normal(size=(60, 70)) + 12 * rng.normal(size=(3, 70))[groups]
-    points = cloud(vectors)
+    points = laid_out(vectors)
     assert points.dtype == np.float32 and points.min() >= 0 and points.max() <= 1
     for group in range(3):
         middle = points[groups == group].mean(axis=0)
         inside = np.linalg.norm(points[groups == group] - middle, axis=1).max()
         outside = np.linalg.norm(points[groups != group] - middle, axis=1).min()
         assert inside < outside
-    np.testing.assert_array_equal(points, cloud(vectors))
+    np.testing.assert_array_equal(points, laid_out(vectors))
 
 
 @pytest.mark.parametrize("count", [1, 2, 4, 5, 6])
 def test_few_pictures_have_places_of_their_own(count):
-    points = cloud(np.random.default_rng(0).normal(size=(count, 3)))
+    points = laid_out(np.random.default_rng(0).normal(size=(count, 3)))
     assert points.shape == (count, 2) and len(np.unique(points, axis=0)) == count
 
 
-def test_pictures_that_are_all_the_same_have_places():
-    assert np.isfinite(cloud(np.ones((8, 60)))).all()
-    assert np.isfinite(cloud(np.ones((8, 1)))).all()
+@pytest.mark.parametrize("vectors", [np.ones((8, 60)), np.ones((8, 1)), np.zeros((8, 4)), np.eye(8)[[0] * 7 + [1]]])
+def test_pictures_that_are_all_the_same_have_places(vectors):
+    assert np.isfinite(laid_out(vectors)).all()
 
 
 def test_a_frame_keeps_proportions():
