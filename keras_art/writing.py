@@ -219,6 +219,22 @@ def check_file(path: Path, *suffixes: str) -> None:
         raise UserError(f"--out {path} can not be made: its name is longer than {MOST_NAME} bytes")
 
 
+def check_apart(data: str | Path, *places: Path) -> None:
+    """Refuses to write over the table that a collection is read from.
+
+    Args:
+        data: a table, or a folder with a `labels.csv`, or whatever else names a collection.
+
+    Raises:
+        UserError: one of `places` is that table, by whatever name.
+    """
+    read = Path(data).expanduser()
+    tables = list(read.glob("labels.*")) if read.is_dir() else [read] if read.is_file() else []
+    for place in filter(os.path.exists, places):
+        if any(os.path.samefile(place, table) for table in tables):
+            raise UserError(f"--out: {place} is the table that is read: name another place")
+
+
 def check_folder(folder: Path) -> None:
     """Refuses a folder that is not there and can not be made, or can not be written into.
 

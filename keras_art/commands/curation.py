@@ -22,7 +22,7 @@ import tyro
 
 from keras_art import terminal
 from keras_art.commands import flags
-from keras_art.writing import check_folder, csv_text, own_folder, write
+from keras_art.writing import check_apart, check_folder, csv_text, own_folder, write
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -185,6 +185,7 @@ def run(asked: Curation) -> int:
     from keras_art.store.runs import Store
 
     check_folder(asked.out)
+    check_apart(asked.data, asked.out / "labels.csv", asked.out / "report.csv")
     collection = open_collection(Store(asked.store), asked.data, asked.root)
     chosen, report = curate(
         dataclasses.replace(collection, splits={}, images=collection.images.assign(split="")), asked

@@ -21,7 +21,7 @@ import tyro
 
 from keras_art import terminal
 from keras_art.commands import flags
-from keras_art.writing import check_folder, csv_text, own_folder, write
+from keras_art.writing import check_apart, check_folder, csv_text, own_folder, write
 
 if TYPE_CHECKING:
     import numpy as np
@@ -68,6 +68,7 @@ def check(asked: Check) -> int:
     from keras_art.store.runs import Store
 
     check_folder(asked.out)
+    check_apart(asked.data, *(asked.out / f"{name}.csv" for name in ("images", "quarantine", "duplicates")))
     kept = Store(asked.store)
     kept.check()
     collection = open_collection(kept, asked.data, asked.root, sheet=asked.sheet)

@@ -19,7 +19,7 @@ import tyro
 from keras_art import terminal
 from keras_art.commands import flags
 from keras_art.errors import UserError
-from keras_art.writing import check_file, csv_text, one_line, write
+from keras_art.writing import check_apart, check_file, csv_text, one_line, write
 
 STORED = 64  # pixels a side of what look-alikes are found by
 
@@ -63,6 +63,7 @@ def look(asked: Leaks) -> int:
 
     if asked.out:
         check_file(asked.out)
+        check_apart(asked.data, asked.out)
     store = Store(asked.store)
     store.check()
     collection = open_collection(store, asked.data, asked.root, need_images=asked.images == "yes")

@@ -16,7 +16,7 @@ import tyro
 from keras_art.commands import flags
 from keras_art.data.readers.tables import IMAGE_COLUMNS, OBJECT_COLUMNS, SPLIT_COLUMNS
 from keras_art.report.sheets import SUFFIXES, relative, write_table
-from keras_art.writing import check_file
+from keras_art.writing import check_apart, check_file
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -74,6 +74,7 @@ def run(asked: Manifest) -> int:
     from keras_art.store.runs import Store
 
     check_file(asked.out, *SUFFIXES)
+    check_apart(asked.data, asked.out)
     collection = open_collection(Store(asked.store), asked.data, asked.root)
     table, bad = manifest(collection, asked.out.parent), collection.quarantine
     write_table(table, asked.out)

@@ -7,7 +7,6 @@ python -m keras_art predict RUN inventory.xlsx --out answers.xlsx  # the same ro
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,7 +19,7 @@ from keras_art.commands import flags
 from keras_art.errors import UserError, meant
 from keras_art.report import sheets
 from keras_art.report.answers import FIRST, Pictures, hand_over, joined
-from keras_art.writing import check_file, check_folder
+from keras_art.writing import check_apart, check_file, check_folder
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -109,8 +108,7 @@ def place_of(asked: Predict) -> Path | None:
     if asked.out is None and out.exists():
         raise UserError(f"{out} is there already: name another with --out, or --out {out} to write over it")
     check_file(out, *sheets.SUFFIXES)
-    if out.exists() and data.exists() and os.path.samefile(out, data):
-        raise UserError(f"--out {out} is the table that is read: name another")
+    check_apart(data, out)
     return out
 
 

@@ -76,6 +76,31 @@ def test_a_manifest_of_another_kind_is_refused_before_any_work(picture_csv, tmp_
     assert "is no .csv or .xlsx or .parquet file" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("main", "words", "out", "name"),
+    [
+        (doctor.main, ["check", "DATA", "--out"], ".", "images"),
+        (leaks.main, ["DATA", "--images", "no", "--target", "style", "--out"], "{}.csv", "labels"),
+        (curation.main, ["DATA", "--target", "style", *CURATE, "--out"], ".", "labels"),
+        (curation.main, ["DATA", "--target", "style", *CURATE, "--out"], ".", "report"),
+        (manifests.main, ["DATA", "--out"], "{}.csv", "labels"),
+        (predict.main, ["MODEL", "DATA", "--out"], "link.csv", "labels"),
+    ],
+    ids=["doctor", "leaks", "curate", "report", "manifests", "predict"],
+)
+def test_no_command_writes_over_the_table_that_it_reads(
+    picture_csv, tmp_path, monkeypatch, capsys, main, words, out, name
+):
+    monkeypatch.setattr("keras_art.data.opening.open_collection", lambda *_: pytest.fail("work had begun"))
+    table = (picture_csv / "labels.csv").rename(picture_csv / f"{name}.csv")
+    (picture_csv / "link.csv").symlink_to(table)
+    before = table.read_bytes()
+    for data in [table, picture_csv] if name == "labels" else [table]:
+        named = {"DATA": data, "MODEL": tmp_path}
+        assert run(main, *(named.get(word, word) for word in words), picture_csv / out.format(name)) == 1
+        assert "is the table that is read" in capsys.readouterr().err and table.read_bytes() == before
+
+
 # --- a choice of a store is data
 
 
