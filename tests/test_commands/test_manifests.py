@@ -118,22 +118,6 @@ def test_dublin_core_and_rights_are_told_from_other_columns():
     assert described_by(columns) == ["dc:title", "dc_creator", "dcterms:date", "rights", "Licence", "manifest", "url"]
 
 
-def test_what_is_known_of_an_object_stands_beside_what_is_predicted_of_its_picture(museum):
-    from keras_art.commands.predict import described, facts
-
-    collection = load_collection(museum)
-    known = facts(collection, collection.images["path"].tolist())
-    found = pd.DataFrame({"id": ["images/2.png", "images/other.png"], "predicted": ["Barok", "Rokoko"]})
-    table = described(found, known)
-    assert table.to_dict("list")["object"][0] == "SK-A-2"
-    assert table["dc:title"][0] == "=SUM(A1)"
-    assert table["rights"].isna().tolist() == [False, True]
-    assert table["predicted"].tolist() == ["Barok", "Rokoko"]
-    assert described(found, None) is found
-    # A task may be called as what is known of an object is.
-    assert described(found.assign(rights="x"), known)["rights"].tolist() == ["x", "x"]
-
-
 def test_predictions_of_a_run_keep_dublin_core_and_rights(museum, tmp_path):
     import numpy as np
 

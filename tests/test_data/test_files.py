@@ -158,6 +158,13 @@ def test_a_folder_that_can_not_be_opened_is_named(tmp_path, monkeypatch):
     assert left_out == [(str(tmp_path / "b"), "this folder can not be opened (Permission denied)")]
 
 
+def test_a_link_to_a_folder_that_is_not_there_is_named_by_what_takes_every_picture(tmp_path):
+    (works(tmp_path) / "c").symlink_to(tmp_path / "unmounted")
+    left_out: list[tuple[str, str]] = []
+    assert len(list_images(tmp_path, left_out)) == 2
+    assert left_out == [(str(tmp_path / "c"), "a link to what is not there")]
+
+
 # --- names
 
 

@@ -46,7 +46,7 @@ def list_images(folder: Path, left_out: list[tuple[str, str]] | None = None) -> 
             left_out.append((path, NOT_UTF8))
         elif is_image(path):
             found.append(Path(path))
-        elif os.path.splitext(path)[1].lower() in UNREAD:
+        elif os.path.splitext(path)[1].lower() in UNREAD or not os.path.exists(path):  # a link to nothing
             left_out.append((path, why_no_image(path)))
     if not found and [path for path, _ in left_out] in ([], [str(folder)]):
         raise BadCollection(f"{folder} holds no images ({', '.join(sorted(IMAGE_SUFFIXES))})")
