@@ -55,8 +55,9 @@ def command(asked: Pages) -> int:
     loose = unclaimed(store, {(ref.kind, ref.digest) for study in known for ref in study.runs})
     if guessed := catalogue.guessed(store, loose):
         terminal.say(
-            f"{len(loose):,} runs are older than the record of what was asked: {len(guessed)} studies are put together "
-            "by the commands that their directories tell of"
+            f"{len(loose):,} run{'s are' if len(loose) > 1 else ' is'} older than the record of what was asked: "
+            f"{len(guessed)} {'studies are' if len(guessed) > 1 else 'study is'} put together by the commands that "
+            f"the runs' directories tell of"
         )
     wanted = [study for study in [*known, *guessed] if asked.study in study.key]
     if asked.study and not wanted:

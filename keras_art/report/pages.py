@@ -29,7 +29,8 @@ h1 { font-size: 1.7rem; line-height: 1.2; margin: 1rem 0 .5rem }
 h2 { font-size: 1.3rem; margin: 2.2rem 0 .5rem; padding-top: .6rem; border-top: 2px solid #0072b2 }
 h3 { font-size: 1.05rem; margin: 1.3rem 0 .3rem }
 p, ul, ol { max-width: 50rem; margin: .5rem 0 } li { margin: .2rem 0 }
-a { color: #005a8e } a:focus-visible, .wide:focus-visible { outline: 3px solid #e69f00; outline-offset: 2px }
+a { color: #005a8e }
+a:focus-visible, .wide:focus-visible, .drawn:focus-visible { outline: 3px solid #e69f00; outline-offset: 2px }
 nav ul { list-style: none; padding: 0; display: flex; flex-wrap: wrap; gap: .2rem 1.2rem; max-width: none }
 .lead { font-size: 1.1rem } .state { color: #444 }
 .wide { overflow-x: auto; max-width: 100% }
@@ -40,6 +41,8 @@ pre { background: #f3f5f7; padding: .6rem .8rem; white-space: pre-wrap; font-siz
 figure { display: inline-block; margin: .6rem 1rem .6rem 0; vertical-align: top; max-width: 100% }
 figure img { max-width: 100%; height: auto; display: block }
 figcaption { font-size: .875rem; color: #444; max-width: 46rem; margin-top: .25rem }
+.drawn { overflow-x: auto; max-width: 100% }
+@media (max-width: 40rem) { .drawn img { max-width: none; min-width: 38rem } }
 .pictures { display: flex; flex-wrap: wrap; gap: .8rem; align-items: flex-end; margin: .6rem 0 }
 .pictures figure { margin: 0; width: 13.5rem; max-width: calc(50% - .4rem) }
 .pictures img { max-height: 17rem; max-width: 100%; width: auto }
@@ -54,7 +57,8 @@ figcaption { font-size: .875rem; color: #444; max-width: 46rem; margin-top: .25r
 @media print {
   body { font-size: 10pt } main { max-width: none; padding: 0 } nav { display: none }
   h2, h3 { break-after: avoid } figure, tr, pre { break-inside: avoid }
-  .wide { overflow: visible } table { font-size: 7.5pt; width: 100%; overflow-wrap: anywhere }
+  .wide, .drawn { overflow: visible } .drawn img { min-width: 0; max-width: 100% }
+  table { font-size: 7.5pt; width: 100%; overflow-wrap: anywhere }
   th, td { padding-right: .3rem }
 }
 """
@@ -114,8 +118,12 @@ class Page:
         self.image(drawn.getvalue(), caption, said)
 
     def image(self, content: bytes, caption: str, alt: str) -> None:
-        """A PNG or JPEG file's bytes over a caption; `alt` is what a screen reader says."""
-        self.parts.append(f"<figure>{inline(content, alt)}{_below(caption)}</figure>\n")
+        """A drawing, a PNG or JPEG file's bytes, over a caption; `alt` is what a screen reader says.
+
+        On a narrow screen it stays as large as its letters need, and is moved by hand or by keys.
+        """
+        opening = f'<div class="drawn" tabindex="0" role="group" aria-label="{shown(self._section)}">'
+        self.parts.append(f"<figure>{opening}{inline(content, alt)}</div>{_below(caption)}</figure>\n")
 
     def pictures(self, pictures: Sequence[np.ndarray | bytes], captions: Sequence[str], *, small: bool = False) -> None:
         """Pictures, (height, width, 3) uint8 or a file's bytes, side by side, each over its caption."""

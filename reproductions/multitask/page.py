@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from keras_art.data import labels, tasks
-from keras_art.report import comparison_figures, evaluation, figures, metrics, mosaics
+from keras_art.report import comparison_figures, evaluation, figures, metrics
 from keras_art.report.plates import Plates
 from keras_art.report.rendering import render
 from keras_art.store.reading import read_arrays, read_table
@@ -80,10 +80,12 @@ def _samples(plates: Plates, store: Store, run: MultitaskRun, targets: Sequence[
         "\n".join([*(columns[target][place] for target in targets), ready.task.images["id"][place]]) for place in chosen
     ]
     if len(chosen):
-        plates.figure(
+        plates.pictures(
             "samples",
-            mosaics.samples([ready.picture(place, 256) for place in chosen], words),
+            [ready.picture(place, 256) for place in chosen],
+            words,
             f"One test picture of each {targets[0]}, the largest classes first; below it {', '.join(targets)} and id.",
+            small=True,
         )
 
 

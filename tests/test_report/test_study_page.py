@@ -99,6 +99,12 @@ def store(tmp_path):
     return made
 
 
+A4 = 680  # CSS pixels between its margins
+# Tables and pictures of which paper would lose a part.
+CUT_OFF = """() => [...document.querySelectorAll("table, img, pre, h1, h2, p")]
+    .filter(e => e.getBoundingClientRect().right > innerWidth + 1).map(e => e.outerHTML.slice(0, 80))"""
+
+
 def page_of(store, **told):
     (study,) = catalogue.studies(store)
     page, failures = study_page(store, study, catalogue.progress(store, study), Told(DOC, **told))
@@ -174,7 +180,7 @@ def test_the_command_writes_pages_of_stores_that_are_older_than_the_record(store
     monkeypatch.setattr(type(papers[0]), "draw", lambda self, *_: drawn.append(self.name))
     assert command.main([str(store.root)]) == 0
     told = capsys.readouterr()
-    assert told.err.splitlines()[0].startswith("1 runs are older than the record")
+    assert told.err.splitlines()[0].startswith("1 run is older than the record")
     assert drawn == ["sabatelli2018"] and told.out.splitlines()[-1] == str(store.root / "index.html")
     (page,) = store.root.glob("studies/*/page.html")
     assert "did not write down what was asked" in page.read_text(encoding="utf-8")
@@ -205,6 +211,9 @@ def test_in_a_browser_nothing_runs_nothing_is_asked_for_and_nothing_is_too_wide(
             assert len(seen.files) == 1
             pdf = seen.page.pdf(path=tmp_path / "page.pdf")
             assert pdf.startswith(b"%PDF") and seen.problems() == []
+            seen.page.emulate_media(media="print")
+            seen.page.set_viewport_size({"width": A4, "height": 900})
+            assert seen.page.evaluate(CUT_OFF) == []
 
 
 @pytest.mark.slow
