@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import keras_art
-from keras_art.commands import machine
+from keras_art.commands import papers
 from keras_art.writing import write
 
 CHAPTERS = {
@@ -86,9 +86,9 @@ def flags_page() -> str:
         "`python -m reproductions.NAME --help` prints those of the preset it is called with.", "",
         "## Of every reproduction", "",
     ]  # fmt: skip
-    papers = machine.reproductions()
-    lines += flags_of(Study, papers[0].presets["study"])
-    for paper in papers:
+    found = papers.reproductions()
+    lines += flags_of(Study, found[0].presets["study"])
+    for paper in found:
         lines += ["", f"## `{paper.name}`", "", *flags_of(paper.study, paper.presets["study"], without=shared)]
     return "\n".join(lines) + "\n"
 

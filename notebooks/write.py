@@ -10,7 +10,8 @@ from pathlib import Path
 
 import jupytext
 
-from keras_art.commands import machine
+from keras_art.commands import papers
+from keras_art.commands.machine import Reproduction
 from keras_art.writing import write
 
 HERE = Path(__file__).resolve().parent
@@ -69,7 +70,7 @@ for path in sorted(Path("runs").glob("*/figures/**/*.png")):
 """
 
 
-def notebook(paper: machine.Reproduction) -> str:
+def notebook(paper: Reproduction) -> str:
     """The notebook of a reproduction, as JSON."""
     title, *parts = paper.doc.strip().split("\n\n")
     told = [f"# {title.removesuffix('.')}", *(part for part in parts if not part.startswith("    "))]
@@ -82,5 +83,5 @@ def notebook(paper: machine.Reproduction) -> str:
 
 
 if __name__ == "__main__":
-    for paper in machine.reproductions():
+    for paper in papers.reproductions():
         write(HERE / f"{paper.name}.ipynb", notebook(paper))

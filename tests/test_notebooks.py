@@ -24,10 +24,10 @@ SMALL = {
 
 def test_every_reproduction_has_the_notebook_that_its_script_writes():
     pytest.importorskip("jupytext")
-    from keras_art.commands import machine
+    from keras_art.commands import papers
 
     script = runpy.run_path(str(ROOT / "write.py"))
-    written = {f"{paper.name}.ipynb": script["notebook"](paper) for paper in machine.reproductions()}
+    written = {f"{paper.name}.ipynb": script["notebook"](paper) for paper in papers.reproductions()}
     kept = {path.name: path.read_text(encoding="utf-8") for path in ROOT.glob("*.ipynb")}
     assert kept == written, "run python notebooks/write.py"
     assert {name.removesuffix(".ipynb") for name in kept} == set(SMALL)
