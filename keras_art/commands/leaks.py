@@ -34,6 +34,8 @@ class Leaks:
     """Folder that holds the cards' collections. Default: $KERAS_ART_DATA."""
     target: str | None = None
     """The label column. May be left out when there is only one."""
+    artist: str = "artist"
+    """The column of artists."""
     split: flags.Split = "auto"
     """As in a study; a given split is reported on as it is, without a validation set taken from train."""
     split_seed: int = 0
@@ -53,7 +55,7 @@ def look(asked: Leaks) -> int:
     import pandas as pd
 
     from keras_art.data import splits
-    from keras_art.data.choices import choose
+    from keras_art.data.choices import check_target, choose
     from keras_art.data.collection import counted, left_out, quarantined
     from keras_art.data.leaks import leak_report, wilson
     from keras_art.data.opening import open_collection
@@ -67,6 +69,10 @@ def look(asked: Leaks) -> int:
     store = Store(asked.store)
     store.check()
     collection = open_collection(store, asked.data, asked.root, need_images=asked.images == "yes")
+    if asked.artist != "artist":
+        check_target(collection, asked.artist, ". Name the column of artists with --artist")
+        own = collection.columns.drop(columns="artist", errors="ignore")  # which is then another thing
+        collection = dataclasses.replace(collection, columns=own.assign(artist=collection.columns[asked.artist]))
     choice = choose(collection, asked.target, rule=asked.split, split_seed=asked.split_seed, class_filter=False)
     table, columns, sha256, alike = choice.images, choice.columns, None, None
     readable = [True] * len(table)
@@ -94,7 +100,7 @@ def look(asked: Leaks) -> int:
         task = splits.split(choice, readable, alike)
         table, columns = task.images, task.columns
         names = table["label"].map(dict(enumerate(task.classes)))
-    artists = columns.get("artist")
+    artists = columns.get("artist") if choice.target != asked.artist else None
     report = leak_report(table, choice.target, artists, sha256=sha256, alike=alike)
     both = pd.concat([table.assign(split=name) for name in ("train", "test")], ignore_index=True)
     whole = leak_report(
@@ -116,8 +122,10 @@ def look(asked: Leaks) -> int:
     for text, count in choice.dropped.items():
         print(f"{count:,} images without a label are left out: {text}")
     print("".join(f"{line}\n" for line in left_out(collection.quarantine)), end="")
-    if artists is None and choice.target != "artist":
-        print("no column is called artist: what an artist's name tells of the label is not among these")
+    if artists is None and choice.target != asked.artist:
+        print(
+            "no column is called artist: what an artist's name tells of the label is not among these; --artist names it"
+        )
     if asked.out:
         text = csv_text(table.assign(label=names)[["id", "split", "label"]])
         write(asked.out, text)

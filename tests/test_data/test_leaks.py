@@ -133,3 +133,20 @@ def test_objects_with_several_images_are_looked_for_on_both_sides():
     assert "same_object" not in leak_report(one.images, "style")
     twice = one.images.assign(object=["A", "B", "C", "D", "A", "D", "E", "E"])
     assert leak_report(twice, "style")["same_object"] == 0.5
+
+
+def test_the_column_of_artists_may_have_another_name(picture_csv, tmp_path, capsys):
+    words = [str(picture_csv), "--target", "style", "--images", "no", "--split", "stratified"]
+    assert leaks.main(words) == 0
+    before = capsys.readouterr().out
+    assert "are by an artist of train" in before
+    table = (picture_csv / "labels.csv").read_text()
+    (picture_csv / "labels.csv").write_text(table.replace("image,artist,style", "image,maker,style"))
+    assert leaks.main(words) == 0
+    assert "--artist names it" in capsys.readouterr().out
+    assert leaks.main([*words, "--artist", "maker"]) == 0
+    assert capsys.readouterr().out == before
+    assert leaks.main([words[0], "--target", "maker", "--images", "no", "--artist", "maker"]) == 0
+    assert "artist" not in capsys.readouterr().out.replace("--artist", "")
+    assert leaks.main([*words, "--artist", "makr"]) == 1
+    assert "did you mean 'maker'?" in capsys.readouterr().err
