@@ -73,15 +73,18 @@ class Study(flags.Study):
     targets: tuple[str, ...] = ("gender", "status")
     """The label columns, a classifier each."""
     networks: tuple[str, ...] = ("VGG16", "ResNet50", "MobileNetV2", "DenseNet121")
-    """Names of keras.applications, or .keras files with a spatial output."""
+    """Names of keras.applications, .keras files with a spatial output, or presets of keras-hub, which take
+    --preprocessing imagenet, their own."""
     weights: tuple[str, ...] = ("imagenet",)
     """imagenet, none (He-uniform), demo (trained in the run on the atelier's source half), a file, or NETWORK=FILE."""
     preprocessing: Literal["imagenet", "unit", "caffe", "tf", "torch", "none"] = "tf"
     """tf: [-1, 1], the script's; imagenet: the network's own."""
     image_size: int = 256
     """Side of the square input in pixels."""
+    optimizer: str = "released"
+    """The script's Adam, or one of Keras by name with its rate and decay: AdamW@3e-4,weight_decay=0.05."""
     learning_rate: float = 1e-3
-    """Of Adam, in the first half of the epochs; a tenth of it in the second."""
+    """In the first half of the epochs; a tenth of it in the second. Of a named optimizer its own holds."""
     batch_size: int = 32
     """Images per step."""
     epochs: int = 20
@@ -120,6 +123,7 @@ def check(study: Study) -> None:
     if study.preset not in PRESETS:
         raise UserError(f"there is no --preset {study.preset}: the table's own code is not the script; see released")
     flags.check_values(study, epochs=2, batch_size=1, image_size=8, limit=0)
+    optimizer_of(study)
     if study.target or not study.targets or not study.networks:
         raise UserError("--targets names the label columns, and --networks needs at least one value")
 
@@ -132,13 +136,19 @@ def collections(study: Study, store: Store) -> Chosen:
     return chosen
 
 
+def optimizer_of(study: Study) -> Optimizer:
+    """The script's Adam or a named optimizer; of either the rate falls to a tenth after half of the epochs."""
+    released = {"released": Optimizer("Adam", study.learning_rate)}
+    return dataclasses.replace(flags.optimizer_of(study.optimizer, released), drops=(study.epochs // 2,))
+
+
 def runs(study: Study, chosen: Chosen, store: Store) -> list[Run]:
     """The study as a list of runs."""
-    adam = Optimizer("Adam", study.learning_rate, drops=(study.epochs // 2,))
     found: dict[Run, None] = {}
     for network in study.networks:
         common = Run(
-            mode="fine_tuning", network=artefact(network), preprocessing=study.preprocessing, optimizer=adam,
+            mode="fine_tuning", network=artefact(network), preprocessing=study.preprocessing,
+            optimizer=optimizer_of(study),
             weights=starting_weights(network, study.networks, study.weights), image_size=study.image_size,
             batch_size=study.batch_size, epochs=study.epochs, patience=study.epochs, keep="last",
             bn_momentum=study.bn_momentum,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import os
 import re
@@ -12,7 +13,9 @@ from typing import Any, Literal, TypeVar
 from keras_art import terminal
 from keras_art.errors import UserError
 from keras_art.study.clusters import Cluster
+from keras_art.study.config import Optimizer
 
+OLD_SPELLINGS = {"--head_epochs": "--frozen_epochs"}  # understood still
 Format = Literal["text", "csv", "markdown", "latex", "html"]
 Split = Literal[
     "auto", "given", "stratified", "random", "object_disjoint", "artist_disjoint", "duplicate_disjoint"
@@ -86,6 +89,7 @@ def parse(
     study: type[AnyStudy], presets: Mapping[str, AnyStudy], argv: Sequence[str], *, prog: str, description: str
 ) -> AnyStudy:
     """Reads a Study from a command line, on top of the preset that it names; exits as `read` does."""
+    argv = [_spelled(word) for word in argv]
     chosen = _flag(argv, "--preset") or ("study" if _flag(argv, "--data") else "demo")
     return read(study, argv, prog=prog, description=description, default=presets.get(chosen, presets["demo"]))
 
@@ -114,6 +118,43 @@ def read(kind: Any, argv: Sequence[str], *, prog: str, description: str, default
 
         allow(most)
     return found
+
+
+def _spelled(word: str) -> str:
+    name, equals, value = word.partition("=")
+    return OLD_SPELLINGS.get(name, name) + equals + value
+
+
+def optimizer_of(word: str, named: Mapping[str, Optimizer], learning_rate: float = 0.0) -> Optimizer:
+    """What `--optimizer` says: a name that the reproduction knows, or one of Keras's with its rate and options.
+
+    `AdamW@3e-4,weight_decay=0.05` is AdamW at 3e-4 with a decoupled decay; `SGD@0.01,momentum=0.9,nesterov=true`.
+
+    Args:
+        named: "paper", "released" -> theirs.
+        learning_rate: of `--learning_rate`, over that of the word (0: that one's own).
+
+    Raises:
+        UserError: it is neither.
+    """
+    if found := named.get(word):
+        return dataclasses.replace(found, learning_rate=learning_rate or found.learning_rate)
+    match = re.fullmatch(r"([A-Za-z]\w*)(?:@([^,]+))?((?:,\w+=[^,=]+)*)", word)
+    wanted = f"{', '.join(named)}, or a Keras optimizer such as AdamW@3e-4,weight_decay=0.05"
+    if not match or not (match[2] or learning_rate):
+        raise UserError(f"--optimizer {word} is none of {wanted}")
+    try:
+        options = {name: _number(value) for name, value in (item.split("=") for item in match[3].split(",")[1:])}
+        rate = float(learning_rate or match[2])
+    except ValueError as error:
+        raise UserError(f"--optimizer {word}: {error}; it is {wanted}") from None
+    if not rate > 0:
+        raise UserError(f"--optimizer {word} needs a rate above 0")
+    return Optimizer(match[1], rate, tuple(sorted(options.items())))
+
+
+def _number(word: str) -> float | bool:
+    return word.lower() == "true" if word.lower() in ("true", "false") else float(word)
 
 
 def _flag(argv: Sequence[str], name: str) -> str | None:

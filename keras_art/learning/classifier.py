@@ -16,7 +16,7 @@ import pandas as pd
 
 from keras_art.data import tasks
 from keras_art.data.collection import described_by
-from keras_art.learning import features, probes, training
+from keras_art.learning import adaptation, adapted, features, probes, training
 from keras_art.learning.compiled import compiled
 from keras_art.learning.vectors import features_folder, made_by
 from keras_art.learning.weights import begins_diverged, load_network
@@ -27,8 +27,8 @@ from keras_art.report import calibration, figures, metrics
 from keras_art.store.reading import read_json
 from keras_art.store.runs import Store
 from keras_art.store.sums import Damaged, write_sealed
-from keras_art.study.config import written
-from keras_art.study.kinds.classifier import ClassifierRun
+from keras_art.study.config import Artefact, written
+from keras_art.study.kinds.classifier import PROBES, ClassifierRun
 from keras_art.terminal import Tell
 from keras_art.writing import csv_text, write
 
@@ -37,6 +37,11 @@ ON = ("network", "weights", "preprocessing", "frozen_bn", "bn_momentum", "seed",
 
 def off_the_shelf(store: Store, run: ClassifierRun, folder: Path, tell: Tell) -> dict[str, Any]:
     """A head on the frozen network, whose features are cached where its batch normalisation allows it."""
+    return _carry_out(store, run, folder, tell, frozen=True)
+
+
+def probed(store: Store, run: ClassifierRun, folder: Path, tell: Tell) -> dict[str, Any]:
+    """A probe of the frozen network's cached features (`probes`); what was tried on validation is in `probe.csv`."""
     return _carry_out(store, run, folder, tell, frozen=True)
 
 
@@ -88,6 +93,9 @@ def _trained(store: Store, run: ClassifierRun, folder: Path, tell: Tell, frozen:
         facts |= _report(folder, ready, said["test"], margins=run.head == "linear_svm")
         calibrated = _calibration(ready, said, margins=run.head == "linear_svm")
         facts |= {name: calibrated[name] for name in ("temperature", "ece", "ece_calibrated") if name in calibrated}
+        facts |= network.get("chosen", {})
+        if run.mode == "knn_probe":  # counted votes are no probabilities
+            facts["test_loss"] = None
         if len(history):
             facts["best_epoch"] = int(history.loc[history["val_loss"].idxmin(), "epoch"])
             facts["val_accuracy"] = float(history["val_accuracy"][history["val_loss"].idxmin()])
@@ -115,7 +123,9 @@ def card_of(run: ClassifierRun, classes: list[str], facts: dict[str, Any], head:
     """The card of what a run has trained; of a head on features, with the network that it stands on."""
     given = {name: written(getattr(run, name)) for name in ON}
     if run.preprocessing == "imagenet":
-        given["preprocessing"] = backbones.own_preprocessing(str(run.network))
+        # A file does not say its own, so what is kept is a preset, which rescales itself.
+        kept = isinstance(run.network, Artefact)
+        given["preprocessing"] = "none" if kept else backbones.own_preprocessing(str(run.network))
     return ModelCard(
         {run.target: classes}, given["preprocessing"], run.resize, run.image_size, facts, provenance(run.as_json()),
         margins=run.head == "linear_svm", network=given if head else None,
@@ -124,8 +134,8 @@ def card_of(run: ClassifierRun, classes: list[str], facts: dict[str, Any], head:
 
 def _train(
     store: Store, run: ClassifierRun, folder: Path, ready: tasks.Ready, tell: Tell, frozen: bool
-) -> tuple[pd.DataFrame, dict[str, np.ndarray] | None, keras.Model | None, dict[str, int]]:
-    """The history, what the model says of test and validation images (None: it diverged), it, and what it stands on."""
+) -> tuple[pd.DataFrame, dict[str, np.ndarray] | None, keras.Model | None, dict[str, Any]]:
+    """The history, what the model says of test and validation images (None: it diverged), it, and of its network."""
     load = functools.cache(lambda: load_network(store, run))
     # Frozen batch normalisation that looks at its batch says something else of an image each time: nothing to cache.
     cached = frozen and (run.frozen_bn == "inference" or not load().has_batch_normalization)
@@ -134,12 +144,20 @@ def _train(
     else:
         inputs, rows, network = ready.pixels, ready.rows, _describe(load())
     labels, classes = ready.task.images["label"].to_numpy(), len(ready.task.classes)
+    if not frozen and adaptation.is_adapted(run):
+        return *adapted.train(store, run, ready, lambda model, of: _fit(model, of, folder, run, tell, 0.0)), network
 
     def batches(split: str, seed: int | None = None) -> Batches:
         part = ready.part(split)
         kind = Windows if seed is not None and run.order == "fixed" else Batches
         return kind(inputs, rows[part], labels[part], run.batch_size, seed)
 
+    if run.mode in PROBES:
+        found = probes.probe(run.mode, batches, classes)
+        write(folder / "probe.csv", csv_text(found.tried))
+        asked = ("test",) if run.mode == "knn_probe" else ("test", "val")  # votes are not calibrated
+        said = {name: found.head.predict(batches(name).epochs(), verbose=0) for name in asked}
+        return pd.DataFrame(), said, found.head, {**network, "chosen": found.chosen}
     if run.head != "softmax":
         tested, margins = probes.classical_head(run, batches, classes)
         said = {"test": tested}
@@ -169,7 +187,7 @@ def network_features(
     rows: np.ndarray,
     sha256: list[str],
     tell: Tell = lambda line, share: None,
-) -> tuple[np.ndarray, np.ndarray, dict[str, int]]:
+) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
     """Cached features, each image's row in them, and the width and parameters of the network they come from."""
     folder = features_folder(store, run)
     inputs, places = features.cached_features(
@@ -190,7 +208,7 @@ def network_features(
     return inputs, places, network
 
 
-def _describe(backbone: backbones.Backbone) -> dict[str, int]:
+def _describe(backbone: backbones.Backbone) -> dict[str, Any]:
     return {"width": backbone.width, "parameters": backbone.model.count_params()}
 
 

@@ -89,10 +89,10 @@ def _on_network(file: Path, card: ModelCard, head: keras.Model) -> tuple[Any, An
     except (TypeError, ValueError, KeyError) as error:
         raise BadModel(f"{file} has a damaged card, its network is {card.network}: train it anew") from error
     for kept in (run.network, run.weights):
-        if isinstance(kept, Artefact) and not artefact_path(store, kept).is_file():
+        if isinstance(kept, Artefact) and not artefact_path(store, kept).exists():
             raise BadModel(
                 f"{file} is a head alone, and {kept}, which it stands on, is not in {store.root}/cache/weights: ask "
-                f"the run within its store, or copy that file from the store's cache/weights to there"
+                f"the run within its store, or copy that from the store's cache/weights to there"
             )
     if isinstance(run.weights, RunRef) and not store.has(run.weights):
         raise BadModel(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 import gc
 import json
 import math
 import shutil
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,24 +27,31 @@ from keras_art.writing import write, write_arrays
 BEGINS_ANEW = "this training begins anew"
 
 
-def make_optimizer(described: Optimizer, steps: int = 1) -> keras.optimizers.Optimizer:
+def make_optimizer(described: Optimizer, steps: int = 1, rate: Any = None) -> keras.optimizers.Optimizer:
     """The optimizer of Keras that a run describes.
 
     Args:
         steps: of an epoch, for learning rates that fall.
+        rate: a schedule instead of the rate that is described.
 
     Raises:
         BadRun: Keras has none of that name, or it does not take these options.
     """
     kind: Any = getattr(keras.optimizers, described.name, None)
-    rate: Any = described.learning_rate
+    if not (isinstance(kind, type) and issubclass(kind, keras.optimizers.Optimizer)):
+        known = [name for name, value in vars(keras.optimizers).items() if isinstance(value, type)]
+        near = difflib.get_close_matches(described.name, known, n=3, cutoff=0.5) or ["Adam", "AdamW", "SGD"]
+        raise BadRun(f"Keras has no optimizer called {described.name}: did you mean {' or '.join(near)}?")
+    rate = described.learning_rate if rate is None else rate
     if described.drops:
         ends = [steps * epochs - 1 for epochs in described.drops]  # the last step at the old rate
         rates = [described.learning_rate / 10**i for i in range(len(ends) + 1)]
         rate = keras.optimizers.schedules.PiecewiseConstantDecay(ends, rates)
     try:
-        return kind(rate, **dict(described.options))
-    except (TypeError, ValueError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", UserWarning)  # of an option that Keras would ignore
+            return kind(rate, **dict(described.options))
+    except (TypeError, ValueError, UserWarning) as error:
         raise BadRun(f"Keras has no optimizer {described.name} with {dict(described.options)}: {error}") from error
 
 

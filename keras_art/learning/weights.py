@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from keras_art.learning import training
+from keras_art.learning import adaptation, training
 from keras_art.networks import backbones
 from keras_art.networks.loading import load_model
 from keras_art.store.runs import Store
@@ -52,9 +52,13 @@ def check(store: Store, runs: Sequence[ClassifierRun]) -> None:
     """
     built = set()
     for run in runs:
-        what = (run.network, run.image_size, run.weights, run.preprocessing)
+        what = (run.network, run.image_size, run.weights, run.preprocessing, run.freeze_until, run.lora)
         if what not in built:
-            load_network(store, run, built_only=True)
+            network = load_network(store, run, built_only=True).model
+            if run.freeze_until:
+                adaptation.freeze_until(network, run.freeze_until)
+            if run.lora:
+                adaptation.enable_lora(network, run.lora)
             built.add(what)
     for optimizer in {run.optimizer for run in runs}:
         training.make_optimizer(optimizer)

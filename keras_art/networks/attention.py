@@ -5,7 +5,6 @@ After the released code of arXiv 2408.01827, which follows Jetley et al. 2018, "
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,7 +12,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_art.networks.backbones import Backbone, BadBackbone, stage_taps
+from keras_art.networks.backbones import Backbone
 from keras_art.networks.heads import backbone_of
 from keras_art.networks.layers import DropConnect, Preprocessing, check_shape
 
@@ -141,25 +140,20 @@ def find_taps(backbone: Backbone, taps: Sequence[str] = ()) -> list[str]:
     Raises:
         BadBackbone: a layer that is not there, with the nearest names, or one that is no map.
     """
-    model = backbone.model
-    names = [layer.name for layer in model.layers]
     known = {name.lower(): found for name, found in TAPS.items()}
-    wanted = list(taps or known.get(model.name, ()))
-    if not wanted:
-        wanted = stage_taps(model)[-4:]
+    ends = backbone.stages()
+    if backbone.taps:  # of a transformer, whose every block has maps of one size: four depths, evenly
+        ends = [ends[round(len(ends) * i / 4) - 1] for i in range(1, 5)] if len(ends) > 4 else ends
+    wanted = list(taps or known.get(backbone.model.name, ())) or ends[-4:]
     for tap in wanted:
-        if tap not in names:
-            near = ", ".join(difflib.get_close_matches(tap, names, n=3, cutoff=0))
-            raise BadBackbone(f"{model.name} has no layer {tap!r} to tap; the nearest names: {near}")
-        if len(model.get_layer(tap).output.shape) != 4:
-            raise BadBackbone(f"the layer {tap!r} of {model.name} is no map: choose one before its pooling")
+        backbone.tap(tap)
     return wanted
 
 
 def tapped(backbone: Backbone, taps: Sequence[str]) -> keras.Model:
     """Preprocessed pixels -> the maps of the taps, and last the backbone's own output."""
     model = backbone.model
-    return keras.Model(model.input, [*(model.get_layer(tap).output for tap in taps), model.output], name=model.name)
+    return keras.Model(model.input, [*map(backbone.tap, taps), model.output], name=model.name)
 
 
 def attention_head(
@@ -242,7 +236,8 @@ def attention_classifier(
     pixels = keras.Input(backbone.model.input.shape[1:], name="pixels")
     images = augmentation(pixels) if augmentation else pixels
     *maps, last = reader(Preprocessing(backbone.preprocessing, name="preprocessing")(images))
-    whole = keras.layers.GlobalAveragePooling2D(name="global")(last)
+    vector = len(last.shape) == 2  # of a transformer
+    whole = (keras.layers.Identity if vector else keras.layers.GlobalAveragePooling2D)(name="global")(last)
     standing = attention_head([tap.shape[1:] for tap in maps], backbone.width, classes, **head)
     return keras.Model(pixels, standing([*maps, whole])[0], name="classifier")
 

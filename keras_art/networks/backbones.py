@@ -1,22 +1,25 @@
-"""A name or a `.keras` file -> a convolutional backbone with its input size, preprocessing, taps and weights."""
+"""A name, a `.keras` file or a keras-hub preset -> a backbone with its input size, preprocessing, taps and weights."""
 
 from __future__ import annotations
 
 import difflib
-import math
 import os
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import keras
-import numpy as np
 
 from keras_art.errors import UserError
-from keras_art.networks import matching
+from keras_art.networks import hub, matching
 from keras_art.networks.layers import BatchNormalization2018, Preprocessing
 from keras_art.networks.loading import BadModel, computing_anew, load_model
+from keras_art.networks.resnets import draw_kernels
+from keras_art.networks.taps import gigamacs as gigamacs
+from keras_art.networks.taps import stage_taps as stage_taps
+from keras_art.writing import HANDLES
 
 # The md5 of the weights files without top of the paper's networks, as keras.applications checks them.
 IMAGENET_MD5 = {
@@ -42,17 +45,44 @@ class Backbone:
     """A network without its top.
 
     Attributes:
-        model: preprocessed pixels (batch, size, size, 3) -> maps (batch, h, w, width).
+        model: preprocessed pixels (batch, size, size, 3) -> maps (batch, h, w, width); of a transformer the image's
+            vector (batch, width), or its tokens (batch, n, width), the first of which is that.
         preprocessing: the mode of the `Preprocessing` that stands in front of it.
+        taps: of a transformer, name -> its patches at that depth as maps (batch, h, w, channels), shallow to deep.
     """
 
     model: keras.Model
     preprocessing: str
+    taps: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def width(self) -> int:
         """X of the paper's Table 2: channels of the last map."""
         return self.model.output.shape[-1]
+
+    @property
+    def has_maps(self) -> bool:
+        """Whether something in it knows where in the picture it is."""
+        return bool(self.taps) or len(self.model.output.shape) == 4
+
+    def stages(self) -> list[str]:
+        """What can be tapped without knowing its layers, shallow to deep."""
+        return list(self.taps) or stage_taps(self.model)
+
+    def tap(self, name: str) -> Any:
+        """The output of a layer, or of a transformer's depth, as a tensor of the model's graph.
+
+        Raises:
+            BadBackbone: there is none of that name, with the nearest, or it is no map.
+        """
+        names = [*self.taps, *(layer.name for layer in self.model.layers)]
+        if name not in names:
+            near = ", ".join(difflib.get_close_matches(name, names, n=3, cutoff=0))
+            raise BadBackbone(f"{self.model.name} has no layer {name!r} to tap; the nearest names: {near}")
+        found = self.taps[name] if name in self.taps else self.model.get_layer(name).output
+        if len(getattr(found, "shape", ())) != 4:
+            raise BadBackbone(f"the layer {name!r} of {self.model.name} is no map: choose one before its pooling")
+        return found
 
     @property
     def has_batch_normalization(self) -> bool:
@@ -62,11 +92,16 @@ class Backbone:
 
 def is_file(network: str) -> bool:
     """Whether a network is meant as a file rather than as a name of keras.applications."""
-    return network.endswith(".keras") or "/" in network
+    return not is_preset(network) and (network.endswith(".keras") or "/" in network)
+
+
+def is_preset(network: str) -> bool:
+    """Whether a network is meant as a preset of keras-hub: its name with a handle in front, or a folder."""
+    return network.startswith(HANDLES) or Path(network).expanduser().is_dir()
 
 
 def check_name(network: str) -> None:
-    """Refuses what is neither a `.keras` file that exists nor a name of keras.applications.
+    """Refuses what is no preset, no `.keras` file that exists, and no name of keras.applications.
 
     Raises:
         BadBackbone: naming the nearest names.
@@ -74,10 +109,10 @@ def check_name(network: str) -> None:
     if is_file(network):
         if not Path(network).expanduser().is_file():
             raise BadBackbone(f"the network file {network} does not exist")
-    elif network not in (known := applications()):
+    elif not is_preset(network) and network not in (known := applications()):
         near = difflib.get_close_matches(network, known, n=3, cutoff=0.5) or sorted(known)
         raise BadBackbone(
-            f"no network is called {network!r}; did you mean {' or '.join(near)}? A .keras file works too."
+            f"no network is called {network!r}; did you mean {' or '.join(near)}? Files and presets work too."
         )
 
 
@@ -87,7 +122,7 @@ def applications() -> dict[str, Callable[..., keras.Model]]:
 
 
 def own_preprocessing(network: str) -> str:
-    """The mode a keras.applications network was trained with.
+    """The mode a keras.applications network was trained with; a preset rescales itself.
 
     Raises:
         BadBackbone: for a file, whose pixels nobody but its maker knows.
@@ -96,6 +131,8 @@ def own_preprocessing(network: str) -> str:
         raise BadBackbone(
             f"{network} does not say which pixels it takes: give --preprocessing {' or '.join(Preprocessing.MODES)}"
         )
+    if is_preset(network):
+        return "none"
     return next(mode for prefix, mode in PREPROCESSING.items() if network.startswith(prefix))
 
 
@@ -112,12 +149,13 @@ def load_backbone(
     """Builds a backbone and gives it its weights.
 
     Args:
-        network: a name of keras.applications, or a `.keras` file with an image input and a spatial output; either
-            computes by the dtype policy of now, whichever the file was saved under.
+        network: a name of keras.applications, a `.keras` file with an image input and a spatial output, or a preset
+            of keras-hub as `hub` has them; each computes by the dtype policy of now, whatever a file was saved under.
         image_size: side of the square input in pixels.
         weights: "imagenet"; a weights file for this network; None for He-uniform kernels, as the paper's scratch
-            network has; for a `.keras` file, "own" keeps what the file holds.
-        preprocessing: a mode of `Preprocessing`, or "imagenet" for the network's own.
+            network has; for a `.keras` file or a preset, "own" keeps what it holds.
+        preprocessing: a mode of `Preprocessing`, or "imagenet" for the network's own, which is all that a preset that
+            has its own takes.
         frozen_bn: "inference", or "batch" for `BatchNormalization2018`.
         bn_momentum: of batch normalisation's moving averages (0: the network's own).
         seed: of the He-uniform kernels.
@@ -131,17 +169,26 @@ def load_backbone(
     """
     check_name(network)
     mode = own_preprocessing(network) if preprocessing == "imagenet" else preprocessing
-    if is_file(network):
+    taps: Mapping[str, Any] = {}
+    if is_preset(network):
+        keras.utils.set_random_seed(seed)  # of what `draw_kernels` leaves as it was drawn
+        try:
+            found = hub.load_preset(network, image_size, preprocessing, with_weights=weights in ("own", "imagenet"))
+        except BadModel as error:
+            raise BadBackbone(str(error)) from error
+        model, taps, weights = found.model, found.taps, "own" if weights == "imagenet" else weights
+    elif is_file(network):
         model = _load_file(Path(network).expanduser(), image_size, keep_weights=weights == "own")
     else:
         model = _build_application(network, image_size, imagenet=weights == "imagenet")
-    if frozen_bn == "batch" or bn_momentum or BatchNormalization2018 in map(type, model.layers):
+    batches = frozen_bn == "batch" or bn_momentum or BatchNormalization2018 in map(type, model.layers)
+    if batches and not taps:  # a transformer normalises no batch
         model = _with_batch_normalization(model, frozen_bn, bn_momentum)
     if weights is None:
-        he_uniform(model, seed)
+        draw_kernels(model, "he_uniform", seed)
     elif weights not in ("imagenet", "own"):
         load_weights(model, Path(weights))
-    return Backbone(model, mode)
+    return Backbone(model, mode, taps)
 
 
 def _build_application(network: str, image_size: int, *, imagenet: bool) -> keras.Model:
@@ -219,15 +266,6 @@ def _with_batch_normalization(model: keras.Model, frozen_bn: str, momentum: floa
     return twin
 
 
-def he_uniform(model: keras.Model, seed: int) -> None:
-    """Draws every kernel anew from He-uniform, as the paper's scratch network has it."""
-    rng = np.random.default_rng(seed)
-    for variable in model.weights:
-        if "kernel" in variable.name:
-            initializer = keras.initializers.HeUniform(seed=int(rng.integers(2**31)))
-            variable.assign(initializer(variable.shape, variable.dtype))
-
-
 def load_weights(model: keras.Model, path: Path) -> None:
     """Gives a model the weights of a file, all or none.
 
@@ -254,46 +292,5 @@ def load_weights(model: keras.Model, path: Path) -> None:
         raise BadBackbone(f"{path} holds no weights for {model.name}: {_first_line(error)}") from error
 
 
-def gigamacs(model: keras.Model) -> float:
-    """10^9 multiply-accumulates of one image: every weight of a kernel, once per position of its layer's output."""
-    return sum(
-        math.prod(variable.shape) * math.prod(layer.output.shape[1:-1]) / 1e9
-        for layer in model.layers
-        for variable in layer.weights
-        if "kernel" in variable.name
-    )
-
-
 def _first_line(error: BaseException) -> str:
     return str(error).strip().split("\n")[0][:300]
-
-
-def stage_taps(model: keras.Model) -> list[str]:
-    """The layers VisualBackProp reads, shallow to deep.
-
-    In a VGG every convolution has its ReLU inside, and all of them are read, as in the paper's figure. Elsewhere it is
-    the last activation, sum or concatenation at each size of map that everything passes through: a convolution before
-    its batch normalisation, a shortcut, or one branch of a block says little of what the network passes on. A network
-    whose blocks have no such layer (ConvNeXt) is read at its last map alone.
-    """
-    convolutions = [layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D)]
-    if model.name.startswith("vgg") and all(map(_activates, convolutions)):
-        return [layer.name for layer in convolutions]
-    kinds = (keras.layers.ReLU, keras.layers.Add, keras.layers.Concatenate)
-    nodes = model.operations  # the layers and the functions between them, in topological order
-    place = {id(tensor): i for i, node in enumerate(nodes) for tensor in keras.tree.flatten(node.output)}
-    last_use = [0] * len(nodes)
-    for i, node in enumerate(nodes):
-        for tensor in keras.tree.flatten(node.input):
-            last_use[place[id(tensor)]] = i
-    taps: dict[int, str] = {}
-    for i, node in enumerate(nodes):
-        bypassed = max(last_use[:i], default=0) > i
-        shape: tuple[int, ...] = getattr(node.output, "shape", ())
-        if not bypassed and len(shape) == 4 and (isinstance(node, kinds) or _activates(node)):
-            taps[shape[1]] = node.name
-    return [taps[size] for size in sorted(taps, reverse=True)] or [model.layers[-1].name]
-
-
-def _activates(layer: keras.Layer) -> bool:
-    return getattr(layer, "activation", None) not in (None, keras.activations.linear)

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_art.networks.backbones import Backbone, BadBackbone, stage_taps
+from keras_art.networks.backbones import Backbone, BadBackbone
 from keras_art.networks.heads import pooled
 from keras_art.networks.layers import Preprocessing, check_shape
 
@@ -117,7 +117,7 @@ def gram_classifier(
     Raises:
         BadBackbone: the backbone has no maps, or no such tap.
     """
-    if len(backbone.model.output.shape) != 4:
+    if not backbone.has_maps:
         raise BadBackbone(f"a Gram matrix needs maps, and {backbone.model.name} has none: use a convolutional network")
     if branch and branch.description not in DESCRIPTIONS:
         raise ValueError(f"the description {branch.description!r} is none of {', '.join(DESCRIPTIONS)}")
@@ -127,7 +127,7 @@ def gram_classifier(
     if branch is None:
         maps, last = None, backbone.model(prepared)
     else:
-        maps, last = _tapped(backbone.model, branch)(prepared)
+        maps, last = _tapped(backbone, branch)(prepared)
     x = keras.layers.Dense(shared, "relu", name="shared")(pooled(last))
     x = keras.layers.Dropout(dropout, name="main_dropout")(x)
     main = keras.layers.Dense(classes, dtype="float32", name="main_logits")(x)
@@ -147,14 +147,17 @@ def gram_classifier(
     return keras.Model(pixels, softmax, name="classifier")
 
 
-def _tapped(network: keras.Model, branch: GramBranch) -> keras.Model:
+def _tapped(backbone: Backbone, branch: GramBranch) -> keras.Model:
     """Preprocessed pixels -> the maps that a branch describes, and the last ones."""
-    tap = branch.tap or (["", *stage_taps(network)])[-2]
-    if tap not in [layer.name for layer in network.layers]:
-        raise BadBackbone(f"{network.name} has no layer {tap!r}; its stages end with {', '.join(stage_taps(network))}")
-    if len(network.get_layer(tap).output.shape) != 4:
-        raise BadBackbone(f"{tap} of {network.name} is no map; its stages end with {', '.join(stage_taps(network))}")
-    return keras.Model(network.input, [network.get_layer(tap).output, network.output], name=network.name)
+    network, ends = backbone.model, f"its stages end with {', '.join(backbone.stages())}"
+    tap = branch.tap or backbone.stages()[-2:][0]
+    if tap not in [*backbone.taps, *(layer.name for layer in network.layers)]:
+        raise BadBackbone(f"{network.name} has no layer {tap!r}; {ends}")
+    try:
+        maps = backbone.tap(tap)
+    except BadBackbone as error:
+        raise BadBackbone(f"{tap} of {network.name} is no map; {ends}") from error
+    return keras.Model(network.input, [maps, network.output], name=network.name)
 
 
 def gram_reader(model: keras.Model) -> keras.Model:

@@ -13,8 +13,11 @@ from keras_art.networks.layers import Preprocessing
 from keras_art.writing import distinct
 
 
-def feature_extractor(backbone: Backbone) -> keras.Model:
-    """Pixels (batch, size, size, 3) RGB in [0, 255] -> globally averaged maps (batch, width).
+def feature_extractor(backbone: Backbone, augmentation: keras.Layer | None = None) -> keras.Model:
+    """Pixels (batch, size, size, 3) RGB in [0, 255] -> globally averaged maps, or an image's vector (batch, width).
+
+    Args:
+        augmentation: a layer that changes images in training only, (batch, size, size, 3) to the same.
 
     >>> from keras_art.networks.backbones import load_backbone
     >>> backbone = load_backbone("MobileNetV2", image_size=64, weights=None)
@@ -22,7 +25,8 @@ def feature_extractor(backbone: Backbone) -> keras.Model:
     (None, 1280)
     """
     pixels = keras.Input(backbone.model.input.shape[1:], name="pixels")
-    maps = backbone.model(Preprocessing(backbone.preprocessing, name="preprocessing")(pixels))
+    images = augmentation(pixels) if augmentation else pixels
+    maps = backbone.model(Preprocessing(backbone.preprocessing, name="preprocessing")(images))
     return keras.Model(pixels, pooled(maps), name="features")
 
 
@@ -82,13 +86,17 @@ def _upstream(tensor: Any) -> list[Any]:
 
 
 def pooled(outputs: Any) -> Any:
-    """One vector for an image: maps (batch, h, w, width) averaged, or of tokens (batch, n, width) the first."""
+    """One vector for an image: maps (batch, h, w, width) averaged, of tokens (batch, n, width) the first."""
+    if len(outputs.shape) == 2:
+        return outputs
     if len(outputs.shape) == 3:
         return outputs[:, 0]  # the class token of a vision transformer
     return keras.layers.GlobalAveragePooling2D(name="pooled")(outputs)
 
 
-def softmax_classifier(backbone: Backbone, classes: int, seed: int = 0) -> keras.Model:
+def softmax_classifier(
+    backbone: Backbone, classes: int, seed: int = 0, augmentation: keras.Layer | None = None
+) -> keras.Model:
     """Pixels (batch, size, size, 3) RGB in [0, 255] -> class probabilities (batch, classes).
 
     Backbone, global average pooling and one dense softmax layer, nothing hidden between (section 3.2 of the paper).
@@ -98,7 +106,7 @@ def softmax_classifier(backbone: Backbone, classes: int, seed: int = 0) -> keras
     >>> softmax_classifier(Backbone(network, "unit"), classes=5).output_shape
     (None, 5)
     """
-    extractor = feature_extractor(backbone)
+    extractor = feature_extractor(backbone, augmentation)
     return keras.Model(extractor.input, _softmax(classes, seed)(extractor.output), name="classifier")
 
 

@@ -11,7 +11,7 @@ import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import keras
 
@@ -94,31 +94,31 @@ def check_archive(file: Path) -> None:
             if member.file_size > most:  # Keras compresses nothing
                 raise BadModel(f"{file} claims {member.file_size:,} bytes of {member.filename}: not read")
         config = json.loads(archive.read(CONFIG))
-        programs = sorted({name for name in _class_names(config, file) if PROGRAMS.fullmatch(name)})
+        programs = sorted({name for name in class_names(config, file) if PROGRAMS.fullmatch(name)})
         if programs:
             raise BadModel(
                 f"{file} has a {programs[0]} layer, which is a program or reads a file of its choice, and none is "
                 f"executed: save it with other layers or keras.ops instead"
             )
-        stored = _stored(archive.read(WEIGHTS))
+        numbers = stored(io.BytesIO(archive.read(WEIGHTS)))
     # In a thread, whose end forgets the variables that were never given a value.
     with ThreadPoolExecutor(1) as thread:
-        claimed = thread.submit(_claimed, config).result()
-    if claimed > stored + CONSTANTS:
-        raise BadModel(f"{file} describes a network of {claimed:,} numbers and stores {stored:,}: not read")
+        count = thread.submit(claimed, config).result()
+    if count > numbers + CONSTANTS:
+        raise BadModel(f"{file} describes a network of {count:,} numbers and stores {numbers:,}: not read")
 
 
-def _class_names(config: Any, file: Path, depth: int = 0) -> Iterator[str]:
+def class_names(config: Any, file: Path, depth: int = 0) -> Iterator[str]:
     """Every class a configuration names, wherever it stands in it."""
     if depth > DEEPEST:
         raise BadModel(f"{file} has more than {DEEPEST} objects within each other: not read")
     if isinstance(config, dict) and isinstance(config.get("class_name"), str):
         yield config["class_name"].rpartition(">")[2]
     for inner in config.values() if isinstance(config, dict) else config if isinstance(config, list) else ():
-        yield from _class_names(inner, file, depth + 1)
+        yield from class_names(inner, file, depth + 1)
 
 
-def _stored(weights: bytes) -> int:
+def stored(weights: BinaryIO) -> int:
     """How many numbers an HDF5 file has; links to other files are passed over."""
     import h5py
 
@@ -128,13 +128,13 @@ def _stored(weights: bytes) -> int:
         if isinstance(found, h5py.Dataset):
             sizes.append(found.size)
 
-    with h5py.File(io.BytesIO(weights)) as file:
+    with h5py.File(weights) as file:
         file.visititems(count)
     # Not more than there are bytes: one may be compressed, or of one value throughout.
-    return min(sum(sizes), len(weights))
+    return min(sum(sizes), weights.seek(0, io.SEEK_END))
 
 
-def _claimed(config: dict[str, Any]) -> int:
+def claimed(config: dict[str, Any]) -> int:
     """How many numbers the network of a configuration has; none of them is made."""
     with keras.StatelessScope(initialize_variables=False):
         model = keras.saving.deserialize_keras_object({**config, "compile_config": None}, safe_mode=True)

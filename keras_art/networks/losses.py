@@ -11,6 +11,8 @@ from keras import ops
 
 from keras_art.networks.layers import check_shape
 
+SMALLEST = 1e-37  # of a float32 that is not rounded further
+
 
 @keras.saving.register_keras_serializable("keras_art")
 class FocalLoss(keras.losses.Loss):
@@ -19,9 +21,10 @@ class FocalLoss(keras.losses.Loss):
     With `gamma` 0 and `focal_alpha` 1 it is the cross-entropy. ST-SACLF has 2 and 2: a factor over all classes alike,
     which scales the loss and weighs no class.
 
-    Takes probabilities (batch, classes), of which 0 counts as 1e-7, as in Keras; and labels (batch,) or (batch, 1), int
-    in [0, classes), or one-hot (batch, classes). Rows that share their weight among classes get the shares of the
-    classes' losses.
+    Takes probabilities (batch, classes); and labels (batch,) or (batch, 1), int in [0, classes), or one-hot (batch,
+    classes). Rows that share their weight among classes get the shares of the classes' losses. A probability of 0
+    counts as 1e-37: under Keras's own floor, 1e-7, the loss has no slope, and a head that its first steps throw there
+    stays at the majority class.
 
     Raises:
         ValueError: labels or probabilities of another shape.
@@ -52,7 +55,7 @@ class FocalLoss(keras.losses.Loss):
         return ops.sum(ops.cast(y_true, "float32") * self._of(p), axis=1)
 
     def _of(self, p: Any) -> Any:
-        p = ops.clip(p, keras.config.epsilon(), 1.0 - keras.config.epsilon())
+        p = ops.clip(p, SMALLEST, 1.0 - keras.config.epsilon())
         return -self.focal_alpha * (1.0 - p) ** self.gamma * ops.log(p)
 
     def get_config(self) -> dict[str, Any]:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import keras
-import numpy as np
 from keras import ops
 
 from keras_art.networks.backbones import Backbone, BadBackbone
+from keras_art.networks.hub import interpolated
 
 # Dosovitskiy et al. 2021, Table 1 (B), and Touvron et al. 2021 (Ti).
 VITS: dict[str, dict[str, int]] = {
@@ -74,16 +73,8 @@ def load_vit(
     config = {**source.get_config(), "image_shape": shape, "dtype": keras.config.dtype_policy()}
     model = keras_hub.models.ViTBackbone.from_config(config)
     for theirs, ours in zip(source.weights, model.weights, strict=True):
-        ours.assign(theirs if theirs.shape == ours.shape else _interpolated(theirs, ours.shape[0]))
+        ours.assign(theirs if theirs.shape == ours.shape else interpolated(ops.convert_to_numpy(theirs), ours.shape[0]))
     return Backbone(model, mode)
-
-
-def _interpolated(embedding: Any, positions: int) -> Any:
-    """Position embeddings (1 + n * n, width) for another number of patches, the class token's kept as it is."""
-    table = ops.convert_to_numpy(embedding)
-    old, new = (round((count - 1) ** 0.5) for count in (len(table), positions))
-    grid = ops.image.resize(table[None, 1:].reshape(1, old, old, -1), (new, new), interpolation="bicubic")
-    return np.concatenate([table[:1], ops.convert_to_numpy(grid).reshape(new * new, -1)])
 
 
 def check_preset(folder: Path) -> None:

@@ -14,11 +14,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import keras
+import numpy as np
 
 from keras_art.errors import UserError
+from keras_art.pictures.pipeline import Batches
 
 WAYS = ("tf_data", "keras", "keras_cv", "none")
 CROP = 0.8  # the least side of the window, a share of the image's
@@ -91,6 +94,30 @@ def warped(images: Any, seed: Any) -> Any:
     grey = tf.reduce_mean(out, axis=3, keepdims=True)
     out = (out - grey) * (1 + saturation) + grey
     return tf.cast(tf.round(tf.clip_by_value(out, 0.0, 255.0)), images.dtype)
+
+
+@dataclass(frozen=True)
+class Mixed(Batches):
+    """Batches in which every picture is mixed with another of its batch, and its target with that one's.
+
+    By Keras's own layers, MixUp (Zhang et al. 2018) or CutMix (Yun et al. 2019). What is drawn follows from the seed
+    and the samples of a batch, so a batch that is made again is the same.
+
+    Attributes:
+        labels: (n, classes) float32 targets.
+        way: "mixup", by weights, or "cutmix", by rectangles.
+    """
+
+    way: str = "mixup"
+
+    def gather(self, samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """As in `Batches`; pixels are rounded to their own type."""
+        images, targets = super().gather(samples)
+        seed = int(np.random.default_rng([self.seed or 0, *map(int, samples)]).integers(2**31))
+        kind = keras.layers.MixUp if self.way == "mixup" else keras.layers.CutMix
+        mixed = kind(seed=seed, dtype="float32")({"images": images.astype("float32"), "labels": targets}, training=True)
+        pixels, shares = (keras.ops.convert_to_numpy(mixed[name]) for name in ("images", "labels"))
+        return np.rint(pixels).clip(0, 255).astype(images.dtype), shares.astype("float32")
 
 
 def _keras_cv(seed: int, size: int) -> Callable[[Any, Any], Any]:

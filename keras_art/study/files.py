@@ -13,7 +13,7 @@ from keras_art.store.runs import Store
 from keras_art.store.sums import Damaged
 from keras_art.study.config import AnyRun, Artefact, Run, RunRef
 from keras_art.study.records import read_run
-from keras_art.writing import beside, replacing, slug, wait_for_disk, write_bytes
+from keras_art.writing import HANDLES, beside, replacing, slug, wait_for_disk, write_bytes
 
 
 def artefact(word: str) -> str | Artefact:
@@ -23,7 +23,8 @@ def artefact(word: str) -> str | Artefact:
         UserError: the file does not exist, or the folder is no preset.
     """
     path = Path(word).expanduser()
-    if not ("/" in word or path.suffix in (".keras", ".h5", ".npz")):
+    folder = (path / "config.json").is_file()
+    if word.startswith(HANDLES) or not (folder or "/" in word or path.suffix in (".keras", ".h5", ".npz")):
         return word
     if path.is_dir():
         sha256 = hashlib.sha256(b"".join(map(digest_of, preset_files(path)))).hexdigest()
@@ -42,17 +43,18 @@ def digest_of(path: Path) -> bytes:
 
 
 def preset_files(folder: Path) -> list[Path]:
-    """The files of a model that keras-hub saved in a folder.
+    """The files of a model that keras-hub saved in a folder, or that it can convert; of a text's side, assets too.
 
     Raises:
-        UserError: it did not.
+        UserError: there is none.
     """
-    if not ((folder / "config.json").is_file() and any(folder.glob("*.weights.h5"))):
+    stored = [*folder.glob("*.weights.h5"), *folder.glob("*.safetensors")]
+    if not ((folder / "config.json").is_file() and stored):
         raise UserError(
             f"{folder} is a folder, and no preset: that has config.json and model.weights.h5, as save_to_preset of "
             f"keras-hub writes them"
         )
-    return sorted(path for path in folder.iterdir() if path.is_file())
+    return sorted(path for path in [*folder.iterdir(), *(folder / "assets").rglob("*")] if path.is_file())
 
 
 def content_artefact(stem: str, content: bytes, suffix: str) -> Artefact:
@@ -74,7 +76,7 @@ def sound_artefact(store: Store, kept: Artefact) -> Path:
     path = artefact_path(store, kept)
     remedy = "delete it, and give the study that file again"
     try:
-        parts = [path, *(path.iterdir() if path.is_dir() else ())]
+        parts = [path, *path.rglob("*")]
         content = _content(path, max(part.stat().st_mtime_ns for part in parts))
     except OSError as error:
         raise Damaged(f"{path} can not be read ({error.strerror}): {remedy}") from error
@@ -146,8 +148,10 @@ def _keep_preset(store: Store, folder: Path, place: Path) -> None:
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir()
         for path in preset_files(folder):
-            shutil.copyfile(path, part / path.name)
-            wait_for_disk(part / path.name)
+            copy = part / path.relative_to(folder)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, copy)
+            wait_for_disk(copy)
         part.rename(place)
         wait_for_disk(place.parent)
 
@@ -198,6 +202,7 @@ def starting_weights(network: str, networks: Sequence[str], weights: Sequence[st
     files, plain = split_weights(networks, weights)
     if network in files:
         return artefact(files[network])
-    if network.endswith(".keras") and plain in ("imagenet", "demo"):
+    brings_its_own = network.endswith(".keras") or network.startswith(HANDLES) or Path(network).expanduser().is_dir()
+    if brings_its_own and plain in ("imagenet", "demo"):
         return "own"
     return artefact(plain)

@@ -66,7 +66,8 @@ class Study(flags.Study):
     shown: tuple[str, ...] = ()
     """Values of --target, such as artists, that get a map of their own, all others grey."""
     backbone: str | None = None
-    """A network whose frozen features are clustered for comparison: a name of keras.applications, or a .keras file."""
+    """A network whose frozen features are clustered for comparison: a name of keras.applications, a .keras file, or a
+    preset of keras-hub."""
     preprocessing: Literal["imagenet", "unit", "caffe", "tf", "torch", "none"] = "imagenet"
     """The backbone's pixels. imagenet: the network's own."""
     gap_references: int = 30

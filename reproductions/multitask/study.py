@@ -13,6 +13,7 @@ from keras_art.commands.curation import Curation, curate, kept_in_short
 from keras_art.commands.machine import located
 from keras_art.errors import UserError
 from keras_art.store.runs import Store
+from keras_art.study.config import Optimizer
 from keras_art.study.costs import VITS
 from keras_art.study.files import artefact, starting_weights, words_of
 from reproductions.multitask.kind import ALIASES, MultitaskRun, adamw
@@ -38,7 +39,8 @@ class Study(flags.Study):
     targets: tuple[str, ...] = ("style", "artist")
     """The label columns; `gram` and baselines are of the first one."""
     networks: tuple[str, ...] = ("resnet", "vit")
-    """resnet (ResNet50), vit (ViTB16), ViTTi16, names of keras.applications, or .keras files with a spatial output."""
+    """resnet (ResNet50), vit (ViTB16), ViTTi16, names of keras.applications, .keras files with a spatial output, or
+    presets of keras-hub."""
     tasks: tuple[str, ...] = ()
     """Columns by name, multitask for all of them at once, gram on the first one; default: all of these. And baseline,
     gram without its branch, with the same width, dropout and decay."""
@@ -71,8 +73,10 @@ class Study(flags.Study):
     """All of them, frozen and end to end."""
     frozen_epochs: int = 5
     """The first ones, with a frozen backbone."""
+    optimizer: str = "paper"
+    """paper: AdamW; or one of Keras by name with its rate and decay: SGD@0.01,momentum=0.9."""
     learning_rate: float = 1e-4
-    """Of AdamW while the backbone is frozen."""
+    """While the backbone is frozen. Of a named optimizer its own holds."""
     tuned_rate: float = 0.1
     """Times --learning_rate, end to end."""
     plateau_factor: float = 0.1
@@ -133,6 +137,7 @@ def check(study: Study) -> None:
         UserError: naming the flags.
     """
     once = dataclasses.replace(study, task_weights="learned")  # among the weights a number may stand twice
+    optimizer_of(study, study.weight_decay)
     if study.years and study.years[0] > study.years[1]:
         raise UserError("--years are the first and the last")
     least = {"epochs": 1, "frozen_epochs": 0, "batch_size": 1, "image_size": 1, "min_images": 1, "gram_channels": 1}
@@ -238,11 +243,14 @@ def runs(study: Study, chosen: Chosen, store: Store) -> list[MultitaskRun]:
     return list(found)
 
 
+def optimizer_of(study: Study, weight_decay: float) -> Optimizer:
+    """The note's AdamW with a decay, or a named optimizer, whose decay is its own."""
+    return flags.optimizer_of(study.optimizer, {"paper": adamw(study.learning_rate, weight_decay)})
+
+
 def heads(study: Study, common: MultitaskRun) -> list[MultitaskRun]:
     """One network's classifiers on a shared layer: each column's own, and the one of all columns."""
-    common = dataclasses.replace(
-        common, dropout=study.dropout, optimizer=adamw(study.learning_rate, study.weight_decay)
-    )
+    common = dataclasses.replace(common, dropout=study.dropout, optimizer=optimizer_of(study, study.weight_decay))
     found = [
         dataclasses.replace(common, targets=(target,))
         for target in study.targets
@@ -266,7 +274,7 @@ def grams(study: Study, common: MultitaskRun) -> list[MultitaskRun]:
     found = []
     common = dataclasses.replace(
         common, targets=study.targets[:1], dropout=study.gram_dropout, hidden=512, shared=study.shared or 512,
-        optimizer=adamw(study.learning_rate, study.gram_weight_decay),
+        optimizer=optimizer_of(study, study.gram_weight_decay),
     )  # fmt: skip
     if "baseline" in study.tasks:
         found.append(dataclasses.replace(common, mode="baseline"))

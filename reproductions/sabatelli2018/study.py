@@ -14,14 +14,14 @@ from keras_art.report.comparable import Printed, Protocol
 from keras_art.store.runs import Store
 from keras_art.study.config import Optimizer
 from keras_art.study.files import artefact, starting_weights, words_of
+from keras_art.study.kinds.classifier import PROBES, pretraining
 from keras_art.study.kinds.classifier import ClassifierRun as Run
-from keras_art.study.kinds.classifier import pretraining
+from keras_art.study.sizes import NATIVE, native_size
 
 if TYPE_CHECKING:
     from keras_art.commands.machine import Chosen
 
 NETWORKS = ("Xception", "InceptionV3", "ResNet50", "VGG19")
-NATIVE_SIZE = {"Xception": 299, "InceptionV3": 299, "InceptionResNetV2": 299, "NASNetLarge": 331}  # others: 224
 
 # Section 3.3 of the paper, and what its released code passes to Keras. Keras 3 adds RMSprop's epsilon inside the square
 # root, the Keras of 2018 outside, so that no value of it is an exact match.
@@ -42,10 +42,19 @@ SHARED = (
 class Study(flags.Study):
     """What a person asks for; it expands into Runs."""
 
+    preset: Literal["demo", "study", "paper", "released", "modern"] = "demo"  # type: ignore[assignment]
+    """Fixes every field below; any flag overrides one; modern is for 1,000 to 10,000 images. Default: demo, or study
+    when --data is given."""
+
     networks: tuple[str, ...] = NETWORKS
-    """Names of keras.applications, or .keras files with a spatial output."""
-    modes: tuple[Literal["off_the_shelf", "fine_tuning", "scratch"], ...] = ("off_the_shelf", "fine_tuning")
-    """scratch is InceptionV3's, as in the paper, unless --networks names others."""
+    """Names of keras.applications, .keras files with a spatial output, or presets of keras-hub: a folder,
+    keras-hub:NAME, kaggle://HANDLE or hf://OWNER/NAME."""
+    modes: tuple[Literal["off_the_shelf", "fine_tuning", "scratch", "linear_probe", "knn_probe"], ...] = (
+        "off_the_shelf",
+        "fine_tuning",
+    )
+    """scratch is InceptionV3's, as in the paper, unless --networks names others. The probes, which the paper has not,
+    judge the frozen network by logistic regression and by nearest neighbours: the same for every seed."""
     source: str | None = None
     """A collection to train on first and carry over from (theta^r of Table 3), off the shelf and fine-tuned."""
     source_target: str | None = None
@@ -65,8 +74,9 @@ class Study(flags.Study):
     """In training, frozen batch normalisation takes moving averages (Keras 3), or the batch's own (Keras in 2018)."""
     head: Literal["softmax", "linear_svm", "random_forest"] = "softmax"
     """On frozen features; fine-tuning is always softmax."""
-    optimizer: Literal["paper", "released"] = "paper"
-    """The paper's text, or its code."""
+    optimizer: str = "paper"
+    """The paper's text, `released`, its code, or one of Keras by name with its rate and decay:
+    AdamW@3e-4,weight_decay=0.05."""
     learning_rate: float = 0.0
     """0: the optimizer's own."""
     batch_size: int = 32
@@ -75,14 +85,31 @@ class Study(flags.Study):
     """Of the training images: anew in every epoch; or as in the released code, one for all, in whole batches only."""
     epochs: int = 100
     """At most."""
-    head_epochs: int = 0
-    """The same of off-the-shelf heads, whose epochs cost next to nothing (0: as --epochs)."""
+    frozen_epochs: int = 0
+    """The same of heads on a frozen network, whose epochs cost next to nothing (0: as --epochs)."""
     patience: int = 7
     """Epochs without a smaller validation loss before training stops."""
     keep: Literal["best", "last"] = "best"
     """Weights that are tested: of the smallest validation loss, or of the last epoch."""
     bn_momentum: float = 0.0
     """Of batch normalisation's moving averages (0: the network's own); short trainings need 0.9."""
+    freeze_until: str = ""
+    """Of fine-tuning, as the next seven, none of which is the paper's: the first layer that learns, or the share of
+    layers that do not (0.5)."""
+    lora: int = 0
+    """Rank of matrices that learn beside the frozen dense layers of a transformer (0: none)."""
+    warmup: int = 0
+    """Epochs in which the learning rate rises."""
+    schedule: Literal["constant", "cosine"] = "constant"
+    """Of the learning rate after them; cosine falls to 0 in the last epoch."""
+    label_smoothing: float = 0.0
+    """Share of a target that goes to all classes."""
+    mixing: Literal["none", "mixup", "cutmix"] = "none"
+    """Of training images, in pairs, with their targets."""
+    augmentation: Literal["tf_data", "keras", "keras_cv", "none"] = "none"
+    """Where crop, flip, rotation and colour jitter of training images happen."""
+    test_flips: bool = False
+    """Say the mean of a picture and its mirror image."""
     class_filter: Literal["in_all_splits", "none"] = "in_all_splits"
     """Which classes stay."""
     saliency: Literal["paper", "released"] = "paper"
@@ -94,7 +121,7 @@ class Study(flags.Study):
 PRESETS = {
     "demo": Study(
         preset="demo", target="artist", networks=("Xception", "InceptionV3", "ResNet50"), weights=("demo",),
-        preprocessing="tf", image_size=75, epochs=4, head_epochs=60, bn_momentum=0.9, split="stratified",
+        preprocessing="tf", image_size=75, epochs=4, frozen_epochs=60, bn_momentum=0.9, split="stratified",
     ),
     "study": Study(preset="study"),
     "paper": Study(
@@ -105,6 +132,11 @@ PRESETS = {
         preset="released", data="rijksmuseum", resize="squash_nearest", frozen_bn="batch", optimizer="released",
         order="fixed", saliency="released", keep="last", class_filter="none", split="random", split_seed=42,
     ),
+    "modern": Study(
+        preset="modern", modes=("linear_probe", "knn_probe", "fine_tuning"), optimizer="AdamW@3e-4,weight_decay=0.05",
+        epochs=20, patience=20, warmup=2, schedule="cosine", label_smoothing=0.1, augmentation="tf_data",
+        test_flips=True,
+    ),
 }  # fmt: skip
 
 
@@ -114,7 +146,9 @@ def check(study: Study) -> None:
     Raises:
         UserError: naming the flags.
     """
-    flags.check_values(study, epochs=1, head_epochs=0, patience=1, batch_size=1, image_size=0, limit=0)
+    least = {"epochs": 1, "frozen_epochs": 0, "patience": 1, "batch_size": 1, "image_size": 0, "lora": 0, "warmup": 0}
+    flags.check_values(study, limit=0, **least)
+    in_mode(study, Run(), "fine_tuning")  # reads --optimizer
     for flag in ("networks", "modes", "weights"):
         if not getattr(study, flag):
             raise UserError(f"--{flag} needs at least one value")
@@ -122,6 +156,14 @@ def check(study: Study) -> None:
         raise UserError(f"--head {study.head} stands on frozen features: add off_the_shelf to --modes")
     if study.head != "softmax" and study.frozen_bn == "batch":
         raise UserError(f"--head {study.head} needs features that stay as they are: add --frozen_bn inference")
+    if not 0 <= study.label_smoothing < 1:
+        raise UserError(f"--label_smoothing lies in [0, 1), not {study.label_smoothing}")
+    if study.warmup > study.epochs:
+        raise UserError(f"--warmup {study.warmup} are some of the --epochs, of which there are {study.epochs}")
+    if study.lora and study.freeze_until:
+        raise UserError("--lora freezes all layers but its own: leave --freeze_until out")
+    if study.frozen_bn == "batch" and (probes := [mode for mode in study.modes if mode in PROBES]):
+        raise UserError(f"--modes {probes[0]} needs features that stay as they are: add --frozen_bn inference")
     if study.source and set(study.modes) == {"scratch"}:
         raise UserError("--source carries weights over, --modes scratch begins without any: add another mode")
     if study.source and study.source == study.data:
@@ -162,7 +204,7 @@ def runs(study: Study, chosen: Chosen, store: Store) -> list[Run]:
             target=target.target,
             network=artefact(network),
             weights=starting_weights(network, study.networks, study.weights),
-            image_size=study.image_size or NATIVE_SIZE.get(network, 224),
+            image_size=study.image_size or native_size(network),
             **{field: getattr(study, field) for field in SHARED},
         )
         if common.weights == "demo":
@@ -172,7 +214,7 @@ def runs(study: Study, chosen: Chosen, store: Store) -> list[Run]:
         for mode in study.modes:
             if mode == "scratch" and study.networks == NETWORKS and network != "InceptionV3":
                 continue
-            for seed in study.seeds:
+            for seed in seeds_of(study, common, mode):
                 run = in_mode(study, dataclasses.replace(common, seed=seed), mode)
                 found[run] = None
                 if network in (carried := dict(item.split("=", 1) for item in study.theta_r)) and mode != "scratch":
@@ -186,15 +228,26 @@ def runs(study: Study, chosen: Chosen, store: Store) -> list[Run]:
     return list(found)
 
 
+def seeds_of(study: Study, run: Run, mode: str) -> tuple[int, ...]:
+    """The seeds that make a difference: to a probe none does, unless its network is drawn or trained by it."""
+    same = mode in PROBES and run.weights != "none" and not study.source
+    return study.seeds[:1] if same else study.seeds
+
+
 def in_mode(study: Study, run: Run, mode: str) -> Run:
-    """A run in one of the paper's modes, with the optimizer of that mode."""
+    """A run in one mode, with the optimizer of that mode; of a probe, whatever it does not read is left as it is."""
+    if mode in PROBES:
+        unread = ("optimizer", "order", "epochs", "patience", "keep", "head")
+        plain = {field: getattr(Run, field) for field in unread}
+        return dataclasses.replace(run, mode=mode, **plain)
     frozen = mode == "off_the_shelf"
-    optimizer = OPTIMIZERS[study.optimizer, "frozen" if frozen else "whole"]
-    if study.learning_rate:
-        optimizer = dataclasses.replace(optimizer, learning_rate=study.learning_rate)
+    part = "frozen" if frozen else "whole"
+    named = {name: OPTIMIZERS[name, part] for name in ("paper", "released")}
+    optimizer = flags.optimizer_of(study.optimizer, named, study.learning_rate)
     run = dataclasses.replace(run, mode=mode, optimizer=optimizer)
     if frozen:
-        return dataclasses.replace(run, head=study.head, epochs=study.head_epochs or study.epochs)
+        return dataclasses.replace(run, head=study.head, epochs=study.frozen_epochs or study.epochs)
+    run = dataclasses.replace(run, **{field: getattr(study, field) for field in Run.ADAPTATION})
     return dataclasses.replace(run, weights="none") if mode == "scratch" else run
 
 
@@ -206,7 +259,7 @@ def like(preset: Study, run: Run) -> Run:
     """
     if run.mode not in ("off_the_shelf", "fine_tuning", "scratch"):
         raise UserError(f"the paper has no {run.mode}")
-    size = NATIVE_SIZE.get(str(run.network), 224)
+    size = NATIVE.get(str(run.network), 224)
     shared = {field: getattr(preset, field) for field in SHARED}
     return in_mode(
         preset, dataclasses.replace(run, weights="imagenet", image_size=size, head="softmax", **shared), run.mode
@@ -222,7 +275,7 @@ RIJKSMUSEUM = Printed(
                 "class_filter": preset.class_filter == "in_all_splits",
             },
         )
-        for name, preset in PRESETS.items() if name not in ("demo", "study")
+        for name, preset in PRESETS.items() if name in ("paper", "released")
     },
     card="rijksmuseum", targets=("material", "type", "artist"), networks=NETWORKS,
 )  # fmt: skip

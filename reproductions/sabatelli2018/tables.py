@@ -166,6 +166,8 @@ def verdict_of(store: Store, run: Run, carried: Collection[str]) -> Verdict:
 
 def asked_for(run: Run, field: str) -> str:
     """What a command says for a field: the modes of one command have one label, whatever it gave each of them."""
+    if field in Run.ADAPTATION and getattr(run, field) == getattr(Run(), field):
+        return ""
     if field != "optimizer":
         return f"{field}={getattr(run, field)}"
     part = "frozen" if run.mode == "off_the_shelf" else "whole"

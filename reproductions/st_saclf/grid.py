@@ -21,7 +21,7 @@ from keras_art.study.kinds.classifier import ClassifierRun
 from reproductions.st_saclf import prior
 from reproductions.st_saclf.kinds import SaclfRun
 from reproductions.st_saclf.stages import lengths, parse
-from reproductions.st_saclf.study import PRESETS, Study
+from reproductions.st_saclf.study import PRESETS, Study, optimizer_of
 
 if TYPE_CHECKING:
     from keras_art.commands.machine import Chosen
@@ -175,12 +175,6 @@ def stage_by_stage(run: SaclfRun, drawn: Stylised) -> Iterator[Run]:
         after = before.ref if before else None
         before = dataclasses.replace(run, part=part, after=after, stylised=drawn.ref)
         yield before
-
-
-def optimizer_of(study: Study) -> Optimizer:
-    """Adam, with what of it is not Keras's own default."""
-    own = (("epsilon", study.epsilon),) if study.epsilon != Study.epsilon else ()
-    return Optimizer("Adam", study.learning_rate, own, study.drops)
 
 
 def decoder_of(study: Study, collection: str) -> Decoder:

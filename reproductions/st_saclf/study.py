@@ -9,6 +9,7 @@ from typing import Literal
 
 from keras_art.commands import flags
 from keras_art.errors import UserError
+from keras_art.study.config import Optimizer
 from keras_art.study.kinds.adain import check_size
 from reproductions.st_saclf.stages import parse
 
@@ -20,7 +21,7 @@ class Study(flags.Study):
     preset: Literal["demo", "study", "paper", "released", "released_v1_1"] = "demo"  # type: ignore[assignment]
     """Fixes every field below; any flag overrides one. Default: demo, or study when --data is given."""
     networks: tuple[str, ...] = ("ResNet50",)
-    """Names of keras.applications, or .keras files with a spatial output."""
+    """Names of keras.applications, .keras files with a spatial output, or presets of keras-hub."""
     p1: tuple[float, ...] = (0.5,)
     """Shares of stylised images that representative classes get, in [0, 1]."""
     p2: tuple[float, ...] = (1.0,)
@@ -66,8 +67,11 @@ class Study(flags.Study):
     """In training, frozen batch normalisation takes moving averages (Keras 3), or the batch's own (PyTorch)."""
     bn_momentum: float = 0.0
     """Of batch normalisation's moving averages (0: the network's own); short trainings need 0.9."""
+    optimizer: str = "paper"
+    """paper: Adam; released: with PyTorch's epsilon, too; or one of Keras by name with its rate and decay:
+    AdamW@3e-4,weight_decay=0.05."""
     learning_rate: float = 1e-3
-    """Of the first stage (Adam); later ones are lower."""
+    """Of the first stage; later ones are lower. Of a named optimizer its own holds."""
     batch_size: int = 32
     """Images per step."""
     epochs: int = 40
@@ -157,6 +161,16 @@ PRESETS = {
 }  # fmt: skip
 
 
+def optimizer_of(study: Study) -> Optimizer:
+    """The optimizer of a study's first stage, with what of Adam is not Keras's own default."""
+    own = (("epsilon", study.epsilon),) if study.epsilon != Study.epsilon else ()
+    adam = Optimizer("Adam", study.learning_rate, own)
+    pytorchs = dataclasses.replace(adam, options=(("epsilon", 1e-8),))
+    return dataclasses.replace(
+        flags.optimizer_of(study.optimizer, {"paper": adam, "released": pytorchs}), drops=study.drops
+    )
+
+
 def check(study: Study) -> None:
     """Refuses what contradicts itself, before anything is read.
 
@@ -168,6 +182,7 @@ def check(study: Study) -> None:
     flags.check_values(
         once, epochs=1, batch_size=1, image_size=1, decoder_iterations=1, decoder_size=0, limit=0, drops=1, epsilon=0
     )
+    optimizer_of(study)
     if list(study.drops) != sorted(study.drops):
         raise UserError("--drops are numbers of epochs, in their order")
     for flag in ("networks", "modes", "weights", "p1", "p2", "attention", "losses"):

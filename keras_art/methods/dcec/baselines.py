@@ -30,7 +30,7 @@ def check_backbones(store: Store, runs: Sequence[ClusteringRun]) -> None:
 
 
 def load_backbone(store: Store, run: ClusteringRun) -> backbones.Backbone:
-    """A run's backbone with its ImageNet weights, or a `.keras` file of the store with its own.
+    """A run's backbone with its ImageNet weights, or a file or preset of the store with its own.
 
     Raises:
         BadBackbone: it can not be used.

@@ -11,6 +11,7 @@ from keras_art.study.costs import Cost, Networks
 from keras_art.writing import one_line
 
 ADAM = Optimizer("Adam", 1e-3)
+PROBES = ("linear_probe", "knn_probe")  # modes that learn nothing by steps: a frozen network's features, judged
 # What is measured of any classifier.
 TESTED = {
     "status": str, "test_accuracy": SCORE, "n_images": int, "parameters": int, "epochs": int, "seconds": (int, float),
@@ -44,6 +45,9 @@ class ClassifierRun(NetworkRun):
     """One network on one collection, trained once."""
 
     kind: ClassVar[str] = "classifier"
+    ADAPTATION: ClassVar[tuple[str, ...]] = (
+        "freeze_until", "lora", "warmup", "schedule", "label_smoothing", "mixing", "augmentation", "test_flips",
+    )  # fmt: skip
 
     mode: str = "off_the_shelf"
     carried: bool = False  # its weights, of a file, were trained on another collection
@@ -51,6 +55,15 @@ class ClassifierRun(NetworkRun):
     order: str = "shuffled"  # of the training images, in every epoch anew; or fixed, in `pipeline.Windows`
     patience: int = 7
     keep: str = "best"
+    # How a network that is trained as a whole is fitted to a small collection (`learning.adaptation`).
+    freeze_until: str = ""  # the first layer that learns, or a share of those that do not
+    lora: int = 0  # rank
+    warmup: int = 0  # epochs in which the learning rate rises
+    schedule: str = "constant"  # or cosine
+    label_smoothing: float = 0.0
+    mixing: str = "none"  # or mixup, cutmix
+    augmentation: str = "none"  # or a way of `pictures.augmentation`
+    test_flips: bool = False
 
     @property
     def measures(self) -> dict[str, Any]:
@@ -91,6 +104,11 @@ def off_the_shelf_cost(run: Any, images: int, networks: Networks, found: dict[st
     return Cost(work, 0.0015 * epochs * images / run.batch_size + 3, 4 * 2048 * images)
 
 
+def probe_cost(run: Any, images: int, networks: Networks, found: dict[str, Any] | None) -> Cost:
+    """Features once."""
+    return Cost(networks.gigamacs(run.network, run.image_size) * images, 0.002 * images + 5, 4 * 4096 * images)
+
+
 def training_cost(run: Any, images: int, networks: Networks, found: dict[str, Any] | None) -> Cost:
     """Three passes for each training image and epoch, one for each image elsewhere."""
     epochs = found["epochs"] if found else run.epochs
@@ -113,6 +131,7 @@ KINDS = {
             "fine_tuning": Mode(f"{ROOM}:whole_network", training_cost),
             "scratch": Mode(f"{ROOM}:whole_network", training_cost),
             "pretraining": Mode(f"{ROOM}:whole_network", training_cost),  # for other runs to begin with
+            **{mode: Mode(f"{ROOM}:probed", probe_cost, tells_speed=False) for mode in PROBES},
         },
         check="keras_art.learning.weights:check",
         summary=tested,

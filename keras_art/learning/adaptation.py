@@ -1,0 +1,124 @@
+"""How a pretrained network is fitted to a small collection: which of its layers learn, at which rate, from what.
+
+None of it is a paper's here; each part is off unless it is asked for.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_art.networks.backbones import BadBackbone
+from keras_art.study.config import Optimizer
+from keras_art.study.kinds.classifier import ClassifierRun
+
+LORA_LAYERS = (keras.layers.Dense, keras.layers.EinsumDense)
+
+
+def is_adapted(run: ClassifierRun) -> bool:
+    """Whether a run asks for any of it."""
+    plain = ClassifierRun()
+    return any(getattr(run, name) != getattr(plain, name) for name in ClassifierRun.ADAPTATION)
+
+
+def freeze_until(backbone: keras.Model, word: str) -> None:
+    """Freezes the layers of a backbone that come before one of them, or the first share of those that have weights.
+
+    Layers within a block count, too: a transformer may be a single layer of its model.
+
+    Args:
+        word: a layer's name, the first that learns, or a share in [0, 1]: of 0.5 the first half stays as it is.
+
+    Raises:
+        BadBackbone: there is no such layer, with the nearest names.
+    """
+    every = list(backbone._flatten_layers(include_self=False))
+    # What has weights of its own, beside those of layers within it.
+    holders = [layer for layer in every if layer._trainable_variables or layer._non_trainable_variables]
+    try:
+        first = math.ceil(float(word) * len(holders))
+    except ValueError:
+        names = [layer.name for layer in every if layer.weights]
+        if word not in names:
+            near = ", ".join(difflib.get_close_matches(word, names, n=3, cutoff=0))
+            raise BadBackbone(
+                f"{backbone.name} has no layer {word!r} with weights; the nearest names: {near}; or give a share, 0.5"
+            ) from None
+        named = next(layer for layer in every if layer.name == word and layer.weights)
+        within = {id(layer) for layer in named._flatten_layers()}
+        first = next(i for i, layer in enumerate(holders) if id(layer) in within)
+    for layer in holders[:first]:
+        layer.trainable = False
+
+
+def enable_lora(backbone: keras.Model, rank: int) -> None:
+    """Freezes a backbone but for matrices of low rank beside its dense layers (Hu et al. 2021), by Keras's own layers.
+
+    Raises:
+        BadBackbone: it has no dense layers, as convolutional networks have none.
+    """
+    dense = [layer for layer in backbone._flatten_layers(include_self=False) if isinstance(layer, LORA_LAYERS)]
+    if not dense:
+        raise BadBackbone(
+            f"{backbone.name} has no dense layers, which alone take --lora in Keras: use --freeze_until instead"
+        )
+    backbone.trainable = True
+    for layer in backbone._flatten_layers(include_self=False):
+        layer.trainable = False
+    for layer in dense:
+        layer.trainable = True
+        layer.enable_lora(rank)
+
+
+def merged(adapted: keras.Model, plain: keras.Model) -> keras.Model:
+    """A model of the same architecture with what LoRA has learnt in its kernels."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "merged.weights.h5"
+        adapted.save_weights(path)  # Keras merges as it saves
+        plain.load_weights(path)
+    return plain
+
+
+def rate_schedule(optimizer: Optimizer, run: ClassifierRun, steps: int) -> Any:
+    """The learning rate of every step: rising from 0 in the warm-up, then constant or falling to 0 along a cosine.
+
+    Args:
+        steps: of an epoch.
+    """
+    rise, whole = run.warmup * steps, run.epochs * steps
+    if run.schedule == "cosine":
+        return keras.optimizers.schedules.CosineDecay(
+            0.0 if rise else optimizer.learning_rate,
+            max(1, whole - rise),
+            warmup_target=optimizer.learning_rate if rise else None,
+            warmup_steps=rise,
+        )
+    if rise:
+        return keras.optimizers.schedules.PolynomialDecay(0.0, rise, optimizer.learning_rate)
+    return optimizer.learning_rate
+
+
+def targets(run: ClassifierRun, labels: np.ndarray, classes: int) -> np.ndarray:
+    """Labels (n,) as they are, or one-hot (n, classes) where they are smoothed or mixed."""
+    return np.eye(classes, dtype="float32")[labels] if run.label_smoothing or run.mixing != "none" else labels
+
+
+def compile_adapted(model: keras.Model, optimizer: keras.optimizers.Optimizer, run: ClassifierRun) -> None:
+    """Cross-entropy on what `targets` gives, accuracy beside it."""
+    if run.label_smoothing or run.mixing != "none":
+        loss: keras.losses.Loss = keras.losses.CategoricalCrossentropy(label_smoothing=run.label_smoothing)
+    else:
+        loss = keras.losses.SparseCategoricalCrossentropy()
+    model.compile(optimizer, loss, metrics=["accuracy"])
+
+
+def flip_averaged(model: keras.Model) -> keras.Model:
+    """A classifier that also looks at the mirror image and says the mean of both probabilities; weights are shared."""
+    mirrored = model.call(keras.ops.flip(model.input, axis=2))
+    return keras.Model(model.input, 0.5 * (model.output + mirrored), name=model.name)

@@ -1,0 +1,61 @@
+"""The folder of a preset of keras-hub by its name: `keras-hub:NAME`, `kaggle://HANDLE`, `hf://OWNER/NAME`."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+
+from keras_art import terminal
+from keras_art.networks.loading import BadModel
+from keras_art.writing import HANDLES
+
+# What downloads, and below which folder of ~/.cache it keeps what it has.
+CLIENTS = {
+    "Kaggle": ("kagglehub.model_download", "kagglehub/models"),
+    "Hugging Face": ("snapshot_download", "huggingface"),
+}
+FILES = ["*.json", "*.h5", "*.safetensors", "assets/**"]  # of a repository on Hugging Face: no pickles, no code
+
+
+def folder_of(preset: str) -> Path:
+    """The folder of a preset, downloaded if it is not here yet.
+
+    Raises:
+        BadModel: keras-hub has none of that name, or it can not be downloaded, with what to do elsewhere.
+    """
+    if not preset.startswith(HANDLES):
+        return Path(preset).expanduser()
+    handle, where = preset, "Hugging Face"
+    if preset.startswith("keras-hub:"):
+        handle = _released(preset.removeprefix("keras-hub:"))
+    terminal.say(f"looking for {preset}, which is downloaded if it is not here")
+    try:
+        if handle.startswith("kaggle://"):
+            import kagglehub
+
+            where = "Kaggle"
+            return Path(kagglehub.model_download(handle.removeprefix("kaggle://")))
+        from huggingface_hub import snapshot_download
+
+        return Path(snapshot_download(handle.removeprefix("hf://"), allow_patterns=FILES))
+    except ImportError as error:
+        raise BadModel(f"{preset} is downloaded by {error.name}: pip install {error.name}") from error
+    except Exception as error:  # of several clients, each with its own
+        name = handle.partition("://")[2]
+        call, cache = CLIENTS[where]
+        raise BadModel(
+            f"{preset} can not be downloaded from {where} ({str(error).strip().splitlines()[0][:120]}...). On a "
+            f"machine with network {call}({name!r}) writes config.json, image_converter.json and model.weights.h5 into "
+            f"a folder that it returns: copy it here and give it instead of the name, or put it below ~/.cache/{cache}"
+        ) from error
+
+
+def _released(name: str) -> str:
+    import keras_hub
+
+    known = {found: facts["kaggle_handle"] for found, facts in keras_hub.models.Backbone.presets.items()}
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+        also = f"; did you mean {' or '.join(near)}?" if near else ""
+        raise BadModel(f"keras-hub {keras_hub.__version__} has no preset called {name!r}{also}")
+    return known[name]

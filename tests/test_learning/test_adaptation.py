@@ -1,0 +1,179 @@
+from __future__ import annotations
+
+import json
+
+import keras
+import numpy as np
+import pandas as pd
+import presets
+import pytest
+from keras import layers
+
+from keras_art.learning import adaptation
+from keras_art.networks import heads
+from keras_art.networks.backbones import BadBackbone, load_backbone
+from keras_art.pictures.augmentation import Mixed
+from keras_art.report import calibration
+from keras_art.study.config import Optimizer
+from keras_art.study.kinds.classifier import ClassifierRun
+from reproductions.sabatelli2018 import REPRODUCTION
+
+
+def stack() -> keras.Model:
+    inputs = keras.Input((None, None, 3))
+    x = inputs
+    for name in ("one", "two", "three", "four"):
+        x = layers.Conv2D(3, 3, padding="same", name=name)(x)
+        x = layers.ReLU(name=f"{name}_relu")(x)
+    return keras.Model(inputs, x, name="stack")
+
+
+def learns(model: keras.Model) -> list[str]:
+    return [layer.name for layer in model.layers if layer.trainable_weights]
+
+
+@pytest.mark.parametrize(
+    ("word", "left"),
+    [
+        ("0", ["one", "two", "three", "four"]),
+        ("0.5", ["three", "four"]),
+        ("0.51", ["four"]),
+        ("1", []),
+        ("two", ["two", "three", "four"]),
+    ],
+)
+def test_what_stands_before_a_layer_or_a_share_of_all_is_frozen(word, left):
+    model = stack()
+    adaptation.freeze_until(model, word)
+    assert learns(model) == left
+
+
+def test_a_layer_that_is_not_there_gets_the_nearest():
+    with pytest.raises(BadBackbone, match=r"no layer 'thre' with weights; the nearest names: three.*or give a share"):
+        adaptation.freeze_until(stack(), "thre")
+    with pytest.raises(BadBackbone, match="no dense layers, which alone take --lora"):
+        adaptation.enable_lora(stack(), 2)
+
+
+def test_layers_within_a_block_are_frozen_one_by_one_and_lora_learns_beside_them(tmp_path):
+    presets.save("DINOV2", tmp_path / "preset")
+    half = load_backbone(str(tmp_path / "preset"), image_size=28, weights="own").model
+    adaptation.freeze_until(half, "0.5")
+    encoder = next(layer for layer in half.layers if layer.name.endswith("encoder"))
+    assert 0 < len(encoder.trainable_weights) < len(encoder.weights)
+
+    def classifier() -> keras.Model:
+        return heads.softmax_classifier(load_backbone(str(tmp_path / "preset"), image_size=28, weights="own"), 2)
+
+    model = classifier()
+    adaptation.enable_lora(heads.backbone_of(model), 2)
+    kernels = [weight.path for weight in model.trainable_weights if weight.path.endswith("kernel")]
+    assert kernels == ["softmax/kernel"]  # biases learn, too
+    assert any("lora" in weight.path for weight in model.trainable_weights)
+    images = np.random.default_rng(0).uniform(0, 255, (4, 28, 28, 3)).astype("float32")
+    before = classifier().predict(images, verbose=0)
+    np.testing.assert_allclose(model.predict(images, verbose=0), before, atol=1e-5)
+    model.compile(keras.optimizers.Adam(0.05), "sparse_categorical_crossentropy")
+    model.fit(images, np.array([0, 1, 0, 1]), epochs=3, verbose=0)
+    after = model.predict(images, verbose=0)
+    assert np.abs(after - before).max() > 1e-3
+    plain = adaptation.merged(model, classifier())
+    assert not any("lora" in weight.path for weight in plain.weights)
+    np.testing.assert_allclose(plain.predict(images, verbose=0), after, atol=1e-5)
+
+
+def test_the_rate_rises_in_the_warm_up_and_falls_along_a_cosine():
+    run = ClassifierRun(mode="fine_tuning", epochs=10, warmup=2, schedule="cosine")
+    rate = adaptation.rate_schedule(Optimizer("AdamW", 0.1), run, steps=5)
+    at = [float(rate(step)) for step in (0, 5, 10, 30, 50)]
+    np.testing.assert_allclose(at, [0, 0.05, 0.1, 0.05, 0], atol=1e-6)
+    constant = adaptation.rate_schedule(Optimizer("AdamW", 0.1), ClassifierRun(epochs=10, warmup=2), steps=5)
+    np.testing.assert_allclose([float(constant(step)) for step in (0, 5, 10, 49)], [0, 0.05, 0.1, 0.1], atol=1e-6)
+    assert adaptation.rate_schedule(Optimizer("AdamW", 0.1), ClassifierRun(), steps=5) == 0.1
+
+
+@pytest.mark.parametrize("way", ["mixup", "cutmix"])
+def test_pictures_and_targets_are_mixed_in_one_share_and_again_the_same(way):
+    pixels = np.zeros((6, 48, 48, 3), "uint8")
+    pixels[3:] = 200
+    targets = np.eye(2, dtype="float32")[[0, 0, 0, 1, 1, 1]]
+    batches = Mixed(pixels, np.arange(6), targets, 6, seed=3, way=way)
+    images, mixed = batches.gather(np.array([0, 3, 1, 4, 2, 5]))
+    assert images.dtype == np.uint8
+    np.testing.assert_allclose(mixed.sum(axis=1), 1, atol=1e-5)
+    np.testing.assert_allclose(images.mean(axis=(1, 2, 3)) / 200, mixed[:, 1], atol=0.1)
+    assert not np.array_equal(mixed, targets[[0, 3, 1, 4, 2, 5]])
+    again = batches.gather(np.array([0, 3, 1, 4, 2, 5]))
+    assert np.array_equal(again[0], images) and np.array_equal(again[1], mixed)
+    assert not np.array_equal(batches.gather(np.array([3, 0, 1, 4, 2, 5]))[1], mixed[[1, 0, 2, 3, 4, 5]])
+
+
+def test_a_picture_and_its_mirror_image_are_said_to_be_the_same():
+    inputs = keras.Input((8, 8, 3), name="pixels")
+    model = keras.Model(inputs, layers.Dense(3, "softmax")(layers.Flatten()(inputs)), name="classifier")
+    images = np.random.default_rng(0).uniform(0, 1, (2, 8, 8, 3)).astype("float32")
+    both = adaptation.flip_averaged(model)
+    said = both.predict(images, verbose=0)
+    np.testing.assert_allclose(both.predict(images[:, :, ::-1], verbose=0), said, atol=1e-6)
+    alone = model.predict(images, verbose=0), model.predict(images[:, :, ::-1], verbose=0)
+    np.testing.assert_allclose(said, np.mean(alone, axis=0), atol=1e-6)
+
+
+def test_a_study_with_all_of_it_trains_predicts_and_stands_beside_the_plain_one(picture_csv, tmp_path, capsys):
+    stack().save(tmp_path / "stack.keras")
+    words = ["--data", str(picture_csv), "--target", "artist", "--networks", str(tmp_path / "stack.keras")]
+    words += ["--preprocessing", "unit", "--image_size", "32", "--store", str(tmp_path / "store"), "--epochs", "3"]
+    words += ["--modes", "fine_tuning", "--batch_size", "8"]
+    assert REPRODUCTION.main(words) == 0
+    more = [
+        "--optimizer",
+        "AdamW@1e-3,weight_decay=0.01",
+        "--freeze_until",
+        "two",
+        "--warmup",
+        "1",
+        "--test_flips",
+    ]
+    more += ["--schedule", "cosine", "--label_smoothing", "0.1", "--mixing", "mixup", "--augmentation", "keras"]
+    assert REPRODUCTION.main([*words, *more]) == 0
+    capsys.readouterr()
+    assert REPRODUCTION.main(["--table", "--format", "csv", "--store", str(tmp_path / "store")]) == 0
+    printed = capsys.readouterr().out
+    assert "freeze_until=two" in printed and "lora=0" not in printed
+    runs = sorted((tmp_path / "store" / "classifier").glob("*/config.json"))
+    assert len(runs) == 2
+    run = next(path.parent for path in runs if json.loads(path.read_text())["freeze_until"] == "two")
+    config = json.loads((run / "config.json").read_text())
+    assert config["optimizer"]["name"] == "AdamW" and config["optimizer"]["options"] == [["weight_decay", 0.01]]
+    out = tmp_path / "predictions.csv"
+    assert REPRODUCTION.main(["predict", str(run), str(picture_csv / "images"), "--out", str(out)]) == 0
+    told, known = pd.read_csv(out).set_index("id"), pd.read_csv(run / "predictions.csv").set_index("id")
+    temperature = json.loads((run / "metrics.json").read_text())["temperature"]
+    for name, row in known.iterrows():
+        shares = row[[f"probability_{i}" for i in (1, 2, 3)]].to_numpy(float)[None]
+        said = told.loc[name.removeprefix("images/"), "artist_probability"]
+        assert said == pytest.approx(calibration.cooled(shares, temperature).max(), abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("extra", "words"),
+    [
+        (["--optimizer", "AdamX@1e-3"], "Keras has no optimizer called AdamX: did you mean Adam"),
+        (["--optimizer", "AdamW"], "is none of paper, released, or a Keras optimizer such as AdamW@3e-4"),
+        (["--optimizer", "AdamW@fast"], "--optimizer AdamW@fast: could not convert"),
+        (["--optimizer", "AdamW@-1"], "needs a rate above 0"),
+        (["--optimizer", "SGD@0.1,decay=1"], "Keras has no optimizer SGD with {'decay': 1.0}"),
+        (["--freeze_until", "tow"], "the nearest names: two"),
+        (["--lora", "4"], "has no dense layers, which alone take --lora"),
+        (["--lora", "4", "--freeze_until", "two"], "leave --freeze_until out"),
+        (["--label_smoothing", "1"], "--label_smoothing lies in [0, 1)"),
+        (["--warmup", "9"], "--warmup 9 are some of the --epochs"),
+    ],
+)
+def test_what_can_not_be_is_said_before_anything_is_trained(picture_csv, tmp_path, capsys, extra, words):
+    stack().save(tmp_path / "stack.keras")
+    command = ["--data", str(picture_csv), "--target", "artist", "--networks", str(tmp_path / "stack.keras")]
+    command += ["--preprocessing", "unit", "--image_size", "32", "--store", str(tmp_path / "s"), "--epochs", "3"]
+    assert REPRODUCTION.main([*command, "--modes", "fine_tuning", *extra]) == 1
+    message = capsys.readouterr().err
+    assert words in message.splitlines()[-1] and "Traceback" not in message
