@@ -147,6 +147,7 @@ def published_curves(path: Path) -> pd.DataFrame:
 def _draw_saliency(store: Store, configs: Sequence[Run], shown: pd.DataFrame, plates: Plates, released: bool) -> None:
     """Figure 4 for one network, VGG19 where it was fine-tuned, because the paper shows VGG19."""
     from keras_art.data import tasks
+    from keras_art.learning.weights import load_network
     from keras_art.networks.saliency import overlay
     from keras_art.report import mistakes, mosaics
 
@@ -154,6 +155,8 @@ def _draw_saliency(store: Store, configs: Sequence[Run], shown: pd.DataFrame, pl
     if not tuned:
         return
     run = min(tuned, key=lambda run: run.network != "VGG19")
+    if len(load_network(store, run, built_only=True).model.output.shape) != 4:
+        return  # a transformer says a vector: no map of it shrinks towards that
     ready = tasks.load(store, run.collection, run.image_size, run.resize)
     photos = [ready.picture(place, 512) for place in shown.index]
     released &= label(run.network).startswith("VGG")  # nothing sensible comes out of others, whose sizes do not halve

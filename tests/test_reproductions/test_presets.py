@@ -43,8 +43,9 @@ def test_a_preset_off_the_shelf_probed_and_fine_tuned(picture_csv, clip, tmp_pat
     ]
     modes = ["--modes", "off_the_shelf", "linear_probe", "knn_probe", "fine_tuning", "--seeds", "0", "1"]
     assert sabatelli2018.REPRODUCTION.main([*words, *modes]) == 0
-    printed = capsys.readouterr().out
-    assert "linear_probe" in printed and "knn_probe" in printed
+    printed = capsys.readouterr()
+    assert "linear_probe" in printed.out and "knn_probe" in printed.out
+    assert "could not be drawn" not in printed.err
     # A probe is one run, whatever the seeds; its network's size is the preset's own.
     assert [len(found(store, "classifier", mode)) for mode in ("off_the_shelf", "linear_probe", "knn_probe")] == [
         2,
