@@ -182,7 +182,7 @@ class Reproduction:
 
         folder = asked.folder(store) / "figures"
         what = "\n".join([__version__, *sorted(map(digest, runs)), flags.told(study)])
-        if not runs or _says(folder / ".drawn", what):
+        if not runs or (_says(folder / ".drawn", what) and Plates.are_whole(folder)):
             return
         sweep(folder)
         terminal.start_backend()

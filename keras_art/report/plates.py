@@ -16,6 +16,7 @@ import numpy as np
 
 from keras_art.report.pages import Page, jpeg
 from keras_art.store.reading import read_bytes, read_json, read_table
+from keras_art.store.sums import Damaged
 from keras_art.writing import csv_text, meant, write, write_bytes
 
 if TYPE_CHECKING:
@@ -107,6 +108,17 @@ class Plates:
         if (folder / LIST).exists():
             found.parts = read_json(folder / LIST, REMEDY)
         return found
+
+    @classmethod
+    def are_whole(cls, folder: Path) -> bool:
+        """Whether the list of a folder can be read, and every file that it names is there."""
+        try:
+            parts = cls.read(folder).parts
+            names = [name for part in parts for name in (part.get("figure"), part.get("table")) if name]
+            names += [name for part in parts for name, _ in part.get("pictures", ())]
+        except (Damaged, AttributeError, TypeError, ValueError):
+            return False
+        return all((folder / Path(name).name).is_file() for name in [LIST, *names])
 
     def place(self, page: Page) -> None:
         """Puts them on a page, the files' contents into it.

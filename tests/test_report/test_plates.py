@@ -47,6 +47,18 @@ def test_the_first_drawing_stands_for_the_study(tmp_path):
     assert Plates.read(tmp_path / "none").parts == []
 
 
+@pytest.mark.parametrize("damage", ["", "{", "[1]", '[{"pictures": [1]}]'])
+def test_plates_are_whole_with_every_file_that_they_name(tmp_path, damage):
+    drawn(tmp_path)
+    folder = tmp_path / "figures"
+    assert Plates.are_whole(folder) and not Plates.are_whole(tmp_path)
+    (folder / "plates.json").write_text(damage)
+    assert not Plates.are_whole(folder)
+    drawn(tmp_path)
+    (folder / "works-002.jpg").unlink()
+    assert not Plates.are_whole(folder)
+
+
 def test_no_list_leads_out_of_its_folder(tmp_path):
     (tmp_path / "secret.png").write_bytes(b"\x89PNG secret")
     (tmp_path / "figures").mkdir()
