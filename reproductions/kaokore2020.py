@@ -175,14 +175,23 @@ def tables(store: Store, only: Sequence[Run] | None, study: Study) -> Tables:
     every = [run for run, _ in done]
 
     def cell(run: Run) -> tuple[object, ...]:
-        return run.place, run.target, run.network
+        return run.place, run.network  # the targets of one command share a row
+
+    def asked_for(run: Run, field: str) -> str | None:
+        # A collection is called otherwise for each target: only where one target has several does that tell rows apart.
+        here = {other.collection for other in every if (*cell(other), other.target) == (*cell(run), run.target)}
+        if field == "optimizer":  # when the rate falls follows from the epochs
+            rates = {other.optimizer.learning_rate for other in every if cell(other) == cell(run)}
+            return f"learning_rate={run.optimizer.learning_rate:g}" if len(rates) > 1 else ""
+        return "" if field == "collection" and len(here) == 1 else None
 
     rows = []
     for run, found in done:
         verdict = judge(store, run, PRINTED)
+        set_as = variant(run, every, cell, ("seed", "target"), asked_for)
         rows.append(
             {
-                "network": f"{label(run.network)} on {run.place}{variant(run, every, cell, ('seed', 'collection'))}",
+                "network": f"{label(run.network)} on {run.place}{set_as}",
                 "version": version_of(store, run.collection, "kaokore") or "-",
                 "target": run.target,
                 "value": None if found["test_accuracy"] is None else 100 * found["test_accuracy"],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -13,6 +13,7 @@ from keras_art.data.leaks import RULES
 from keras_art.report import metrics
 from keras_art.store.reading import read_json
 from keras_art.store.runs import Store
+from keras_art.study.records import readable
 
 NOT_RUN = "—"
 DIVERGED = "diverged"
@@ -192,10 +193,15 @@ def without_looking(leaks: Mapping[str, Mapping[str, float]], name: str) -> pd.D
 
 
 def rules_of(store: Store, collections: Iterable[str]) -> list[tuple[str, pd.DataFrame]]:
-    """`without_looking` of some choices of a store, NAME-DIGEST, under its title; none where none says so."""
-    leaks = {}
-    for key in sorted(collections):
-        facts = read_json(store.root / "collections" / key / "task.json")
+    """`without_looking` of some choices of a store, NAME-DIGEST, under its title; none where none says so.
+
+    A choice that can not be read is named and left out.
+    """
+    leaks: dict[str, Any] = {}
+    for key, facts in readable(
+        sorted(collections), lambda key: (key, read_json(store.root / "collections" / key / "task.json"))
+    ):
         if facts.get("leaks"):
-            leaks[f"{key.rsplit('-', 1)[0]} {' '.join(facts['targets'])}"] = facts["leaks"]
+            name = f"{key.rsplit('-', 1)[0]} {' '.join(facts['targets'])}"
+            leaks[key if name in leaks else name] = facts["leaks"]
     return [("Test accuracy without looking, %", without_looking(leaks, "collection and target"))] if leaks else []

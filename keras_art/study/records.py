@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,7 +12,7 @@ from keras_art import terminal
 from keras_art.errors import UserError
 from keras_art.store.reading import is_there, read_json
 from keras_art.store.runs import NOT_INSTALLED, Store, StoreError
-from keras_art.study.config import AnyRun, BadRun, Run, RunRef, kinds, needs, run_from
+from keras_art.study.config import AnyRun, BadRun, Optimizer, Run, RunRef, kinds, needs, run_from
 from keras_art.version import __version__
 
 Item = TypeVar("Item")
@@ -140,14 +140,15 @@ def variant(
     others: Sequence[AnyRun],
     cell: Callable[[AnyRun], Hashable],
     told: Iterable[str] = ("seed",),
-    word: Callable[[AnyRun, str], str] = lambda run, field: f"{field}={getattr(run, field)}",
+    word: Callable[[AnyRun, str], str | None] = lambda run, field: None,
 ) -> str:
     """The fields in which a run differs from others that would stand in the same cell of a table: ` [epochs=9]`.
 
     Args:
         cell: what names a run's cell.
         told: the fields that are told apart otherwise. References to runs always are.
-        word: (run, field) -> how a person would have asked for its value; "" where it goes without saying.
+        word: (run, field) -> how a person would have asked for its value; "" where it goes without saying, None where
+            its name and value say it: of an optimizer, what of it differs.
     """
     rivals = [run, *(other for other in others if cell(other) == cell(run))]
     differing = []
@@ -155,6 +156,23 @@ def variant(
         values = [getattr(rival, field.name) for rival in rivals]
         plain = {value for value in values if not isinstance(value, RunRef)}
         if field.name not in told and values[0] in plain and len(plain) > 1:
-            differing.append(word(run, field.name))
+            asked = word(run, field.name)
+            differing.append(_differing(field.name, values[0], plain) if asked is None else asked)
     words = ", ".join(filter(None, differing))
     return f" [{words}]" if words else ""
+
+
+def _differing(name: str, value: Any, values: Collection[Any]) -> str:
+    if not isinstance(value, Optimizer):
+        return f"{name}={value}"
+    theirs = [_parts(other) for other in values if isinstance(other, Optimizer)]
+    return ", ".join(
+        f"{part}={words}" for part, words in _parts(value).items() if any(other.get(part) != words for other in theirs)
+    )
+
+
+def _parts(optimizer: Optimizer) -> dict[str, str]:
+    """What a person may ask of an optimizer, in words."""
+    parts = {"optimizer": optimizer.name, "learning_rate": f"{optimizer.learning_rate:g}"}
+    parts |= {option: str(value) for option, value in optimizer.options}
+    return parts | {"drops": " ".join(map(str, optimizer.drops)) or "none"}

@@ -13,11 +13,10 @@ from keras_art.store.runs import Store
 from keras_art.study.kinds.classifier import label
 from keras_art.study.records import finished, readable, variant
 from reproductions.multitask.kind import BRANCHES, MultitaskRun
+from reproductions.multitask.study import SHARED, Study
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from reproductions.multitask.study import Study
 
 
 SCORES = PaperTable(
@@ -54,7 +53,7 @@ def tables_of(store: Store, only: Sequence[MultitaskRun] | None, study: Study) -
             accuracy = found[f"test_{task}_accuracy"]
             learned = found.get("task_weights")
             row = {
-                "challenge": f"{run.place} {task}{variant(run, every, cell)}",
+                "challenge": f"{run.place} {task}{variant(run, every, cell, word=asked_for)}",
                 "network": label(run.network),
                 "mode": run.mode,
                 "status": found["status"],
@@ -75,6 +74,16 @@ def tables_of(store: Store, only: Sequence[MultitaskRun] | None, study: Study) -
 def cell(run: MultitaskRun) -> tuple[str, ...]:
     """What names a run's cell of a table."""
     return run.place, run.model_name
+
+
+def asked_for(run: MultitaskRun, field: str) -> str | None:
+    """What a command says for a field: what it leaves to each classifier goes without saying."""
+    gram = run.mode in ("gram", "baseline")
+    left = {
+        "shared": 512 if gram else SHARED.get(str(run.network), 512),
+        "dropout": Study.gram_dropout if gram else Study.dropout,
+    }
+    return "" if field in left and getattr(run, field) == left[field] else None
 
 
 def summaries(store: Store, runs: Sequence[MultitaskRun]) -> list[tuple[str, pd.DataFrame]]:
@@ -100,7 +109,7 @@ def summary(store: Store, runs: Sequence[MultitaskRun], facts: dict[str, dict[st
     for run in runs:
         found = store.metrics(run)
         if found and found["status"] == "ok":
-            model = run.model_name + variant(run, runs, cell)
+            model = run.model_name + variant(run, runs, cell, word=asked_for)
             for task in run.targets:
                 scores = ("accuracy", "macro_f1", "weighted_f1")
                 row = {score: 100 * found[f"test_{task}_{score}"] for score in scores}

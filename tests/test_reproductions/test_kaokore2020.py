@@ -14,7 +14,9 @@ import pandas as pd
 import pytest
 
 from keras_art.learning import training
-from reproductions.kaokore2020 import PRESETS, REPRODUCTION, TABLE
+from keras_art.store.runs import Store
+from keras_art.study.config import Optimizer
+from reproductions.kaokore2020 import PRESETS, REPRODUCTION, TABLE, Run
 
 ROOT = Path(__file__).parents[2]
 
@@ -88,3 +90,25 @@ def test_in_a_process_of_its_own_from_another_folder(arguments, tmp_path):
 def test_a_mistake_is_one_message(arguments, extra, words, capsys):
     assert REPRODUCTION.main([*arguments, *extra]) == 1
     assert words in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_settings_that_one_command_gave_its_targets_are_one_row(tmp_path, monkeypatch):
+    monkeypatch.setattr("keras_art.store.runs.environment", dict)
+    store = Store(tmp_path)
+
+    def rows_with(key: str, target: str, epochs: int) -> pd.DataFrame:
+        adam = Optimizer("Adam", 1e-3, drops=(epochs // 2,))
+        run = Run(mode="fine_tuning", collection=f"faces-{key}", target=target, epochs=epochs, optimizer=adam)
+        store.begin(run)
+        found = {"test_accuracy": 0.5, "test_loss": 1.0, "n_test": 10, "n_images": 99, "n_classes": 2, "width": 4}
+        store.finish(run, {**found, "status": "ok", "parameters": 5, "epochs": epochs, "seconds": 1.0})
+        ((_, table),) = REPRODUCTION.tables(store, None, PRESETS["study"]).paper
+        return table[table["n"] > 0]
+
+    rows_with("0" * 8, "gender", 4)
+    rows_with("1" * 8, "status", 4)
+    ours = rows_with("0" * 8, "gender", 8).groupby("network")["target"].agg(sorted)
+    assert ours.to_dict() == {
+        "VGG19 on faces [epochs=4]": ["gender", "status"], "VGG19 on faces [epochs=8]": ["gender"],
+    }  # fmt: skip
+    assert (rows_with("2" * 8, "gender", 8)["n"] == 1).all()  # split otherwise

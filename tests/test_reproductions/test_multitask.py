@@ -26,7 +26,7 @@ from reproductions import gram_style, multitask
 from reproductions.multitask import page
 from reproductions.multitask import study as study_
 from reproductions.multitask.kind import MultitaskRun
-from reproductions.multitask.tables import DEFENSE, tables_of
+from reproductions.multitask.tables import DEFENSE, asked_for, cell, tables_of
 
 TINY = {"patch_size": 16, "num_layers": 1, "num_heads": 2, "hidden_dim": 8, "mlp_dim": 16}
 
@@ -358,3 +358,45 @@ def test_the_paper_chooses_styles_artists_and_years_and_a_study_does_what_it_is_
     assert said.out != whole  # another choice, of another digest
     assert multitask.REPRODUCTION.main([*command, "--years", "1970", "1400"]) == 1
     assert "--years are the first and the last" in capsys.readouterr().err
+
+
+def test_settings_that_one_command_gave_its_classifiers_are_one_label():
+    """Of commands that share a store, each has one label for its heads, its Gram classifier and its baseline."""
+
+    def asked(**flags):
+        seven = study_.Study(networks=("resnet",), tasks=("style", "artist", "multitask", "gram", "baseline"), **flags)
+        common = MultitaskRun(
+            collection="museum-00000000",
+            shared=seven.shared or study_.SHARED["ResNet50"],
+            **{field: getattr(seven, field) for field in study_.SAME},
+        )
+        return [*study_.heads(seven, common), *study_.grams(seven, common)]
+
+    for change, words in (
+        ({"learning_rate": 1e-3}, {" [learning_rate=0.0001]", " [learning_rate=0.001]"}),
+        ({"shared": 128}, {"", " [shared=128]"}),
+        ({"epochs": 9}, {" [epochs=20]", " [epochs=9]"}),
+    ):
+        usual, other = asked(), asked(**change)
+        told = [
+            {records.variant(run, usual + other, cell, word=asked_for) for run in runs_} for runs_ in (usual, other)
+        ]
+        assert all(len(labels) == 1 for labels in told) and set.union(*told) == words
+
+
+def test_gram_classifiers_of_other_settings_are_never_averaged(tmp_path, monkeypatch):
+    monkeypatch.setattr("keras_art.store.runs.environment", dict)
+    store = runs.Store(tmp_path)
+    for epochs, accuracy in ((2, 0.2), (4, 0.4)):
+        run = MultitaskRun(
+            mode="gram", collection="museum-00000000", targets=("style",), gram_channels=4, gram_description="full",
+            epochs=epochs,
+        )  # fmt: skip
+        store.begin(run)
+        found = {"test_style_accuracy": accuracy, "test_style_macro_f1": accuracy, "test_style_weighted_f1": accuracy}
+        found |= {"test_accuracy": accuracy, "test_style_n": 10, "n_classes": {"style": 2}, "n_images": 99}
+        store.finish(run, {**found, "status": "ok", "parameters": 5, "epochs": epochs, "seconds": 1.0, "n_test": 10})
+    ((_, table),) = gram_style.tables(store, None, gram_style.PRESETS["study"]).paper
+    assert sorted(zip(table["challenge"], table["ours"], table["n"], strict=True)) == [
+        ("museum-00000000 style [epochs=2]", 20, 1), ("museum-00000000 style [epochs=4]", 40, 1),
+    ]  # fmt: skip
