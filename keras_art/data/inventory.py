@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from keras_art.data.collection import utf8
 from keras_art.data.readers.tables import OBJECT_COLUMNS, read_rows
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def unmatched(table: Path, sheet: str = "") -> pd.DataFrame:
     places = list(rows.places[1:]) or [0] * len(cells)
     folder = rows.finder.base
     below = [path for path in rows.paths if path.startswith(f"{folder}{os.sep}")]
-    files = [os.path.relpath(path, folder) for path, _ in rows.finder.unlabelled(below)]
+    files = [utf8(os.path.relpath(path, folder)) for path, _ in rows.finder.unlabelled(below)]
     names = {os.path.basename(file): file for file in files}
     by_word = {word: file for file in reversed(files) for word in words(file)}
     known = {number.casefold(): number for number in numbers if re.search(r"\d", number)}
