@@ -252,7 +252,8 @@ def _load_file(path: Path, image_size: int, *, keep_weights: bool) -> keras.Mode
 def _with_batch_normalization(model: keras.Model, frozen_bn: str, momentum: float) -> keras.Model:
     def swap(layer: keras.Layer) -> keras.Layer:
         if type(layer) not in (keras.layers.BatchNormalization, BatchNormalization2018):
-            if any("moving_mean" in variable.path for variable in layer.non_trainable_variables):
+            own = getattr(layer, "non_trainable_variables", ())  # an operation has none
+            if any("moving_mean" in variable.path for variable in own):
                 raise BadBackbone(
                     f"the layer {layer.name} of {model.name} normalises batches in its own way, which --frozen_bn "
                     f"batch and --bn_momentum can not change: leave them out, or save it in Keras's own layers"
