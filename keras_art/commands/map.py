@@ -206,7 +206,7 @@ def thumbnails(store: Store, seen: Seen) -> tuple[Atlases, Callable[[int], np.nd
     side = atlases.side_for(count)
     small = scanned(store, seen.collection.paths(), seen.known, side, "pad")
     padded, rows = stored_images(store, side, "pad").pixels(), small["row"].to_numpy()
-    sizes = seen.scan[["width", "height"]].to_numpy()
+    sizes, paths = seen.scan[["width", "height"]].to_numpy(), seen.collection.paths()
 
     def small_one(i: int) -> np.ndarray:
         if rows[i] < 0:
@@ -215,7 +215,7 @@ def thumbnails(store: Store, seen: Seen) -> tuple[Atlases, Callable[[int], np.nd
 
     def large_one(i: int) -> np.ndarray:
         try:
-            return load_photo(seen.collection.paths()[i], viewers.DETAIL)
+            return load_photo(paths[i], min(viewers.DETAIL, int(sizes[i].max())))
         except Unreadable:
             return small_one(i)
 

@@ -70,7 +70,7 @@ class View {
     const ends = [0, 1].map((axis) => spread(points.filter((_, n) => n % 2 === axis)));
     const extent = ends.map(([low, high]) => Math.max(high - low, 0.05));
     this.middle = ends.map(([low, high]) => (low + high) / 2);
-    const edge = this.layout === "grid" ? 8 * this.ratio : 1.1 * this.thumb * this.ratio;
+    const edge = this.layout === "grid" ? 8 * this.ratio : 1.35 * this.thumb * this.ratio;
     this.base = Math.min(Math.max(50, this.width - edge) / extent[0], Math.max(50, this.height - edge) / extent[1]);
     this.levels = new Uint8Array(model.count);
     if (this.layout === "cloud") {
