@@ -13,7 +13,7 @@ import numpy as np
 
 from keras_art.report.rendering import render
 from keras_art.terminal import UNSEEN
-from keras_art.writing import write
+from keras_art.writing import write_bytes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -144,7 +144,7 @@ class Page:
         return f'<nav aria-label="sections"><ul>{links}</ul></nav>\n'
 
     def save(self, path: Path) -> None:
-        """Writes the page, by rename."""
+        """Writes the page, by rename; one that is there already, letter for letter, stays as it is."""
         title = shown(self.title)
         head = (
             f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>\n'
@@ -152,7 +152,9 @@ class Page:
         )
         body = f"<h1>{title}</h1>\n{self.contents()}{''.join(self.parts)}"
         text = f"{head}<body><main>\n{body}</main></body></html>\n"
-        write(path, text.encode(errors="replace").decode())  # a file's name may hold what is no text
+        content = text.encode(errors="replace")  # a file's name may hold what is no text
+        if not (path.is_file() and path.read_bytes() == content):
+            write_bytes(path, content)
 
     @property
     def _section(self) -> str:

@@ -53,6 +53,18 @@ def test_headings_are_in_order_tables_can_be_reached_and_every_picture_has_words
     assert "x<br>12% sure" in text
 
 
+def test_a_page_that_is_there_stays_as_it_is(tmp_path):
+    page = pages.Page("one")
+    page.figure(a_figure(), "x")
+    page.save(tmp_path / "page.html")
+    before = (tmp_path / "page.html").stat().st_ino
+    page.save(tmp_path / "page.html")
+    assert (tmp_path / "page.html").stat().st_ino == before
+    page.text("more")
+    page.save(tmp_path / "page.html")
+    assert "more" in (tmp_path / "page.html").read_text()
+
+
 def test_what_is_no_text_does_not_end_a_page(tmp_path):
     page = pages.Page("bad \udcff name \x1b[31m")
     page.text("\ud800 <b>")
