@@ -25,7 +25,7 @@ both = np.stack([content, style]).astype("float32")
 networks.calibrate(encoder, both)  # filters drawn at random say nearly the same of every picture
 maps = encoder.predict(both, verbose=0)[-1]
 networks.calibrate(decoder, maps)
-decoder.compile(keras.optimizers.Adam(1e-3), "mse")
+decoder.compile(keras.optimizers.Adam(1e-4), "mse")
 history = decoder.fit(maps, both, epochs=STEPS, verbose=0).history["loss"]
 print(f"reconstruction: {history[0]:.0f} at first, {history[-1]:.0f} after {STEPS} steps (mean square, of 0 to 255)")
 

@@ -126,7 +126,9 @@ def compare(table: PaperTable, ours: pd.DataFrame) -> pd.DataFrame:
         "; ".join(filter(None, notes)) for notes in frame[["mark_note", "note"]].fillna("").itertuples(index=False)
     ]
     frame["ours"] = frame["ours"].astype(object).mask(frame["ours"].isna(), DIVERGED).mask(frame["n"].isna(), NOT_RUN)
-    frame = frame.assign(table=table.name, n=frame["n"].fillna(0).astype(int), protocol=frame["protocol"].fillna(""))
+    frame = frame.assign(
+        table=table.name, n=pd.to_numeric(frame["n"]).fillna(0).astype(int), protocol=frame["protocol"].fillna("")
+    )
     return frame[
         [
             "table", *table.keys, "paper", "paper_std", "ours", "std", "n", "delta", "protocol", "n_test", "low",
