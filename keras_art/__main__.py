@@ -25,6 +25,8 @@ import importlib
 import sys
 from collections.abc import Sequence
 
+from keras_art.version import check_environment
+
 # Of keras_art.commands.
 VERBS = {
     "cards": "cards", "fetch": "fetch", "doctor": "doctor", "leaks": "leaks", "curate": "curation",
@@ -36,6 +38,11 @@ VERBS = {
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit status."""
     words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        check_environment("keras_art")
+    except ImportError as error:
+        print(f"python -m keras_art: {error}", file=sys.stderr)
+        return 1
     if not words or words[0] in ("--help", "-h"):
         print(__doc__)
         return 0 if words else 2

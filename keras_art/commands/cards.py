@@ -114,11 +114,13 @@ def show(asked: Show) -> int:
     for name, text in lines.items():
         if text:
             print(f"{name + ':':16}{text.replace(chr(10), chr(10) + ' ' * 16)}")
-    everything = {"": card.expected, **{version: fields["expected"] for version, fields in card.versions.items()}}
+    # One version's counts are its own; the versions of a whole card each have theirs.
+    versions = {} if card.version else card.versions
+    everything = {"": card.expected, **{version: fields["expected"] for version, fields in versions.items()}}
     for version, expected in everything.items():
         for target, counts in expected.items():
             words = ", ".join(f"{name} {count:,}" for name, count in counts.items())
-            print(f"{'expected:':16}{version} {target}: {words}")
+            print(f"{'expected:':16}{f'{version} {target}'.strip()}: {words}")
     return 0
 
 

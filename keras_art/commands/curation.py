@@ -67,6 +67,8 @@ class Curation:
     """80/10/10, by style; auto: as in a study, but never the collection's own."""
     split_seed: int = 0
     """Moves the split and what the caps choose."""
+    sheet: str = ""
+    """Of a spreadsheet; without it, the first one whose rows name pictures."""
     store: str = "runs"
     """Folder of the choice that DATA names."""
 
@@ -186,7 +188,7 @@ def run(asked: Curation) -> int:
 
     check_folder(asked.out)
     check_apart(asked.data, asked.out / "labels.csv", asked.out / "report.csv")
-    collection = open_collection(Store(asked.store), asked.data, asked.root)
+    collection = open_collection(Store(asked.store), asked.data, asked.root, sheet=asked.sheet)
     chosen, report = curate(
         dataclasses.replace(collection, splits={}, images=collection.images.assign(split="")), asked
     )

@@ -6,7 +6,9 @@ import dataclasses
 import itertools
 import os
 import re
+import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
@@ -36,6 +38,10 @@ class Study:
     """Folder that holds the cards' collections. Default: $KERAS_ART_DATA."""
     target: str | None = None
     """The label column. May be left out when there is only one."""
+    sheet: str = ""
+    """Of the spreadsheet that --data names; without it, the first one whose rows name pictures."""
+    artist: str = "artist"
+    """The column of artists in --data: whom --split artist_disjoint keeps apart, whose names may give labels away."""
     limit: int = 0
     """Use at most so many images, classes in proportion (0: all)."""
     split: Split = "auto"
@@ -101,16 +107,17 @@ def read(kind: Any, argv: Sequence[str], *, prog: str, description: str, default
     """
     import tyro
 
-    found = tyro.cli(
-        kind,
-        args=[os.path.expanduser(word) if word.startswith("~/") else word for word in argv],  # a ~ in quotes
-        prog=prog,
-        # An example at the margin would run into the next; lines that are indented stay lines.
-        description=re.sub("^(?=python -m )", "    ", description, flags=re.MULTILINE),
-        use_underscores=True,
-        config=(tyro.conf.FlagCreatePairsOff, tyro.conf.PositionalMetavarFromFieldName),
-        **({} if default is None else {"default": default}),
-    )
+    with redirect_stdout(_Spoken(sys.stdout)):
+        found = tyro.cli(
+            kind,
+            args=[os.path.expanduser(word) if word.startswith("~/") else word for word in argv],  # a ~ in quotes
+            prog=prog,
+            # An example at the margin would run into the next; lines that are indented stay lines.
+            description=re.sub("^(?=python -m )", "    ", description, flags=re.MULTILINE),
+            use_underscores=True,
+            config=(tyro.conf.FlagCreatePairsOff, tyro.conf.PositionalMetavarFromFieldName),
+            **({} if default is None else {"default": default}),
+        )
     if (most := getattr(found, "max_pixels", 0)) < 0:
         raise UserError("--max_pixels is at least 0")
     if most:
@@ -155,6 +162,20 @@ def optimizer_of(word: str, named: Mapping[str, Optimizer], learning_rate: float
 
 def _number(word: str) -> float | bool:
     return word.lower() == "true" if word.lower() in ("true", "false") else float(word)
+
+
+class _Spoken:
+    """A stream that says `--root STR` of a flag that may be left out, where tyro says `{None}|STR`."""
+
+    def __init__(self, stream: Any) -> None:
+        self.stream = stream
+
+    def write(self, text: str) -> int:
+        self.stream.write(re.sub(r"\{None\}\|(\S+)", r"\1       ", text))  # as wide as it was
+        return len(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
 
 
 def _flag(argv: Sequence[str], name: str) -> str | None:

@@ -36,6 +36,8 @@ class Leaks:
     """The label column. May be left out when there is only one."""
     artist: str = "artist"
     """The column of artists."""
+    sheet: str = ""
+    """Of a spreadsheet; without it, the first one whose rows name pictures."""
     split: flags.Split = "auto"
     """As in a study; a given split is reported on as it is, without a validation set taken from train."""
     split_seed: int = 0
@@ -55,7 +57,7 @@ def look(asked: Leaks) -> int:
     import pandas as pd
 
     from keras_art.data import splits
-    from keras_art.data.choices import check_target, choose
+    from keras_art.data.choices import choose, with_artists
     from keras_art.data.collection import counted, left_out, quarantined
     from keras_art.data.leaks import leak_report, wilson
     from keras_art.data.opening import open_collection
@@ -68,11 +70,8 @@ def look(asked: Leaks) -> int:
         check_apart(asked.data, asked.out)
     store = Store(asked.store)
     store.check()
-    collection = open_collection(store, asked.data, asked.root, need_images=asked.images == "yes")
-    if asked.artist != "artist":
-        check_target(collection, asked.artist, ". Name the column of artists with --artist")
-        own = collection.columns.drop(columns="artist", errors="ignore")  # which is then another thing
-        collection = dataclasses.replace(collection, columns=own.assign(artist=collection.columns[asked.artist]))
+    collection = open_collection(store, asked.data, asked.root, need_images=asked.images == "yes", sheet=asked.sheet)
+    collection = with_artists(collection, asked.artist, [asked.target])
     choice = choose(collection, asked.target, rule=asked.split, split_seed=asked.split_seed, class_filter=False)
     table, columns, sha256, alike = choice.images, choice.columns, None, None
     readable = [True] * len(table)

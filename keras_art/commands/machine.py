@@ -283,6 +283,8 @@ def open_collection(study: flags.Study, store: Store, data: str | None, target: 
     from keras_art.data.opening import open_choice
 
     settings = {"rule": study.split, "split_seed": study.split_seed, "limit": study.limit} | how
+    if data and data == study.data:
+        settings |= {"sheet": study.sheet, "artist": study.artist}
     return open_choice(store, located(store, data), study.root, target, **settings)
 
 

@@ -34,6 +34,8 @@ class Manifest:
     """The table: .csv, .xlsx or .parquet."""
     root: str | None = None
     """Folder that holds the cards' collections. Default: $KERAS_ART_DATA."""
+    sheet: str = ""
+    """Of a spreadsheet; without it, the first one whose rows name pictures."""
     store: str = "runs"
     """Folder of the choice that DATA names."""
 
@@ -75,7 +77,7 @@ def run(asked: Manifest) -> int:
 
     check_file(asked.out, *SUFFIXES)
     check_apart(asked.data, asked.out)
-    collection = open_collection(Store(asked.store), asked.data, asked.root)
+    collection = open_collection(Store(asked.store), asked.data, asked.root, sheet=asked.sheet)
     table, bad = manifest(collection, asked.out.parent), collection.quarantine
     write_table(table, asked.out)
     print("; ".join([f"{asked.out}: {len(table):,} images, columns {', '.join(table.columns)}", *left_out(bad)]))

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from keras_art import terminal
 from keras_art.commands import flags
 from keras_art.errors import UserError
+from keras_art.writing import check_folder
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,6 +74,8 @@ def main(
     def command(asked: Paper) -> int:
         if asked.figures and series is None:
             raise UserError("its authors have published no series to draw figures of")
+        if asked.figures:
+            check_folder(Path(asked.figures))
         paper(tables, asked.format)
         if asked.figures and series is not None:
             series(Path(asked.figures))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -119,6 +120,24 @@ def choose(
     return choose_by(collection, (target,), collection.columns[target].str.strip(), how)
 
 
+def with_artists(collection: Collection, column: str, targets: Sequence[str | None] = ()) -> Collection:
+    """The same collection with its artists in a column `artist`, where every room looks for them.
+
+    Args:
+        column: which has them; "" or "artist": the one that is called so, if there is one.
+        targets: what is to be learnt; where that is the artists, nothing is known of them beside it.
+
+    Raises:
+        BadCollection: there is no such column.
+    """
+    if column in ("", "artist"):
+        return collection
+    check_target(collection, column, ". Name the column of artists with --artist")
+    if column in targets:
+        return collection
+    return replace(collection, columns=collection.columns.assign(artist=collection.columns[column]))
+
+
 def check_target(collection: Collection, target: str, hint: str = "") -> None:
     """Refuses a label column that is not there.
 
@@ -157,7 +176,11 @@ def choose_by(
     if how.name == "artist_disjoint" and (targets == ("artist",) or not artists):
         raise BadCollection(
             f"{collection.name} can not be split by artist: "
-            + ("the artist is what is to be predicted" if artists else "it has no column 'artist'")
+            + (
+                "the artist is what is to be predicted"
+                if artists
+                else f"it has no column 'artist'; --artist names it, of {', '.join(map(one_line, collection.targets))}"
+            )
         )
     images = collection.images.assign(**{"class": classes})
     blank = unnamed(classes)

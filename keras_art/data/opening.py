@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from keras_art import terminal
-from keras_art.data.choices import Choice, choose, choose_all
+from keras_art.data.choices import Choice, choose, choose_all, with_artists
 from keras_art.data.collection import Collection
 from keras_art.data.sources import load_collection
+from keras_art.data.splits import split
 from keras_art.pictures.decoded import stored_contents
 from keras_art.pictures.images import DECODER
 from keras_art.pictures.srgb import COLOUR
@@ -136,25 +137,27 @@ def open_choice(
     root: str | None,
     target: str | None,
     *,
-    rule: str = "auto",
-    split_seed: int = 0,
-    class_filter: bool = True,
-    limit: int = 0,
+    sheet: str = "",
+    artist: str = "",
+    **how: Any,
 ) -> tuple[Collection | None, Choice]:
     """What `--data` and its companions mean: a collection and what is taken of it, or a choice that the store holds.
 
     Args:
         data: a card's name, a table, a folder, or `NAME-DIGEST` of the store.
+        sheet: as of `load_collection`.
+        artist: as of `choices.with_artists`.
+        how: as of `choose`: `rule`, `split_seed`, `class_filter`, `limit`.
 
     Returns:
         The collection, None for a choice of the store's own, which needs none; and the choice.
 
     Raises:
-        BadCollection: as `load_collection` and `choose`.
+        BadCollection: as `load_collection`, `choose` and `split`.
         StoreError: as `held`, or the choice has no target.
     """
-    how: dict[str, Any] = {"rule": rule, "split_seed": split_seed, "class_filter": class_filter, "limit": limit}
     if choice := held(store, data, [target] if target else [], **how):
+        _as_it_was(data, sheet, artist)
         if len(choice.targets) != 1:
             raise StoreError(
                 f"--data {data} was chosen "
@@ -162,15 +165,24 @@ def open_choice(
                 + f": name the collection itself, which was {choice.root}"
             )
         return None, choice
-    collection = load_collection(data, root)
-    return collection, identified(store, choose(collection, target, **how))
+    collection = with_artists(load_collection(data, root, sheet=sheet), artist, [target])
+    choice = choose(collection, target, **how)
+    # What can not be split even where every picture can be read is refused now: a dry run knows that, too.
+    split(choice, [True] * len(choice.images), choice.images.index.to_numpy())
+    return collection, identified(store, choice)
+
+
+def _as_it_was(data: str | Path, sheet: str, artist: str) -> None:
+    if flags := [name for name, value in (("--sheet", sheet), ("--artist", artist not in ("", "artist"))) if value]:
+        raise StoreError(f"--data {data} is what the store chose before: leave out {' and '.join(flags)}")
 
 
 def open_all(
-    store: Store, data: str | Path, root: str | None, *, split_seed: int = 0, limit: int = 0
+    store: Store, data: str | Path, root: str | None, *, sheet: str = "", split_seed: int = 0, limit: int = 0
 ) -> tuple[Collection | None, Choice]:
     """The same for a clustering, which takes every image: `choose_all`."""
     if choice := held(store, data, split_seed=split_seed, limit=limit):
+        _as_it_was(data, sheet, "")
         return None, choice
-    collection = load_collection(data, root)
+    collection = load_collection(data, root, sheet=sheet)
     return collection, identified(store, choose_all(collection, limit, split_seed))

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from keras_art.report.rendering import assembled, escaped, marked, render, titled, word
-from keras_art.report.tables import PaperTable
+from keras_art.report.tables import NOT_RUN, PaperTable
 
 LEGEND = {1: "best", 2: "second-best"}
 NOT_BESIDE = "not beside the paper's: "  # as the note of `comparable.Verdict` begins
@@ -141,6 +141,7 @@ def long(tables: Sequence[tuple[PaperTable, pd.DataFrame]], *, alone: bool = Fal
     keys = dict.fromkeys(name for frame in frames for name in frame.loc[:, :"paper"] if name != "paper")
     keys["mode"] = keys.pop("mode")  # behind what names a row
     every = pd.concat(frames).assign(paper=lambda all: all["printed"])
+    every["ours"] = every["ours"].mask(every["ours"] == NOT_RUN, "")  # n says it, and a program reads numbers there
     left_out = ["theirs", "printed", "mark", "mark_note", *(every.loc[:, "ours":"high"] if alone else [])]
     kept = [name for name in every if name not in (*keys, *left_out)]
     return render(every[[*keys, *kept]], "csv")

@@ -130,7 +130,9 @@ def collections(study: Study, store: Store) -> Chosen:
         raise UserError(f"--preset {study.preset} needs --data: the auction pictures of the paper are not published")
     digits = study.data == "digits"
     data = make_digits(store.root / "cache" / "digits") if digits else located(store, study.data)
-    found, choice = open_all(store, data, study.root, split_seed=study.split_seed, limit=study.limit)
+    found, choice = open_all(store, data, study.root, sheet=study.sheet, split_seed=study.split_seed, limit=study.limit)
+    if (most := max(study.k)) > (count := len(choice.images)):
+        raise UserError(f"--k {most} needs at least {most} images, {choice.name} has {count}: ask for fewer clusters")
     if study.target and study.target not in choice.columns:
         raise UserError(
             f"{choice.name} has no label column {study.target!r}; it has {', '.join(choice.columns) or 'none'}"

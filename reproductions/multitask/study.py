@@ -186,15 +186,17 @@ def collections(study: Study, store: Store) -> Chosen:
     Raises:
         BadCollection: it can not be read, or a column can not be used.
     """
-    from keras_art.data.labels import choose_columns
+    from keras_art.data.choices import with_artists
+    from keras_art.data.labels import choose_columns, read_labels
     from keras_art.data.opening import held, identified
     from keras_art.data.sources import load_collection
+    from keras_art.data.splits import split
 
     data = located(store, study.data)
     how: dict[str, Any] = {"rule": study.split, "split_seed": study.split_seed, "limit": study.limit}
     if kept := held(store, data, study.targets, **how):
         return {"target": (None, kept)}
-    collection = load_collection(data, study.root)
+    collection = with_artists(load_collection(data, study.root, sheet=study.sheet), study.artist, study.targets)
     asked: dict[str, Any] = {name: getattr(study, name) for name in CURATED}
     if any(asked.values()):
         whole = len(collection.images)
@@ -203,6 +205,7 @@ def collections(study: Study, store: Store) -> Chosen:
         terminal.say(f"{collection.name}: {len(collection.images):,} of {whole:,} images are taken")
         terminal.say("\n".join(f"  {line}" for line in kept_in_short(report)))
     choice = choose_columns(collection, study.targets, min_images=study.min_images, **how)
+    read_labels(split(choice, [True] * len(choice.images), choice.images.index.to_numpy()), study.targets)  # or refuses
     return {"target": (collection, identified(store, choice))}
 
 

@@ -46,7 +46,13 @@ def files(study: Study) -> list[str]:
 
 def collections(study: Study, store: Store) -> Chosen:
     """The collections of a study: "target", and "second" and "pretraining" where asked for."""
+    from keras_art.data import mixing, splits
+
     chosen = {"target": open_collection(study, store, study.data, study.target)}
+    collection, choice = chosen["target"]
+    if collection is not None and study.rare:
+        task = splits.split(choice, [True] * len(choice.images), choice.images.index.to_numpy())
+        mixing.rare_classes([], task.classes, study.rare)  # or refuses
     if study.second:
         chosen["second"] = open_collection(study, store, study.second, study.target)
     if "demo" in study.weights:
