@@ -96,6 +96,13 @@ def of_backbone(store: Store, network: str, image_size: int, resize: str, prepro
             backbones.own_preprocessing(network)
     store.create()
     keep_files(store, [network])
+    if not (folder / "rows.bin").exists():
+        from keras_art.learning.weights import load_network
+
+        try:
+            load_network(store, run)  # weights that can not be had are told before a picture is read
+        except backbones.BadBackbone as error:
+            raise UserError(f"{error} Here: --backbone FILE.keras, a network with its weights inside.") from error
     return Describer(label(named), folder, image_size, resize, run=run)
 
 
