@@ -111,8 +111,10 @@ def software(environments: Sequence[Mapping[str, Any]], seconds: float) -> str:
     parts = [f"Keras {versions.get('keras', '?')} on {backend} {versions.get(backend, '')}".strip()]
     parts.append(f"Python {first.get('python', '?')}")
     processor = first.get("processor") or first.get("platform", "")
-    commit = f" (commit {first['commit'][:12]})" if first.get("commit") else ""
-    others = " and other machines" if len(environments) > 1 else ""
+    commits = {told.get("commit") or "" for told in environments}
+    commit = f" (commit {first['commit'][:12]})" if len(commits) == 1 and first.get("commit") else ""
+    machines = {(told.get("processor"), told.get("platform"), told.get("cpus")) for told in environments}
+    others = " and other machines" if len(machines) > 1 else ""
     return (
         f"Computed by keras_art {versions.get('keras_art', __version__)}{commit} with {', '.join(parts)} on "
         f"{processor}, {first.get('cpus', '?')} cores{others}, in {terminal.duration(seconds)}."

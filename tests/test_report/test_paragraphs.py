@@ -1,0 +1,50 @@
+"""What is pasted into a paper."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from keras_art.report import paragraphs
+from keras_art.study.config import Artefact, Optimizer
+from keras_art.study.kinds.classifier import ClassifierRun
+
+MACHINE = {
+    "versions": {"keras_art": "0.2.0", "keras": "3.15.1", "jax": "0.7"}, "backend": "jax", "python": "3.11",
+    "processor": "An EPYC", "cpus": 2, "platform": "Linux", "commit": "0123456789abcdef",
+}  # fmt: skip
+
+
+def test_what_runs_share_is_said_once_and_what_they_differ_in_as_a_list():
+    run = ClassifierRun(
+        collection="a-0011aabb", target="artist", network=Artefact("own-00000000.keras"), image_size=64, weights="own",
+        optimizer=Optimizer("SGD", 1e-3, (("momentum", 0.9), ("nesterov", True)), (10,)), mode="fine_tuning",
+    )  # fmt: skip
+    (said,) = paragraphs.training([run, dataclasses.replace(run, seed=1), dataclasses.replace(run, seed=2)])
+    assert said.startswith("Fine tuning (3 runs): images squashed to 64 x 64 pixels; network own; initial weights own;")
+    assert "optimizer SGD (learning rate 0.001, momentum 0.9, nesterov, a tenth after 10 epochs)" in said
+    assert said.endswith("seeds 0, 1 and 2.") and "precision" not in said
+
+
+def test_a_collection_is_told_with_its_split_and_what_was_left_out():
+    facts = {
+        "targets": ["style"], "classes": ["x", "y"], "n_images": 1200, "rule": "artist_disjoint", "split_seed": 3,
+        "quarantined": 1,
+    }  # fmt: skip
+    said = paragraphs.data("museum", facts, {"train": 1000, "val": 100, "test": 100})
+    assert said == (
+        "The collection museum holds 1,200 images with 2 classes of style, split into 1,000 for training, 100 for "
+        "validation, 100 for testing (artist-disjoint split, seed 3); 1 file that could not be read was left out."
+    )
+    assert "split" not in paragraphs.data("museum", facts | {"rule": "whole"}, {})
+
+
+def test_other_machines_are_said_and_a_commit_where_it_was_one():
+    said = paragraphs.software([MACHINE], 600)
+    assert said == (
+        "Computed by keras_art 0.2.0 (commit 0123456789ab) with Keras 3.15.1 on jax 0.7, Python 3.11 on An EPYC, "
+        "2 cores, in 10 min."
+    )
+    assert "commit" not in paragraphs.software([MACHINE, MACHINE | {"commit": "ff"}], 600)
+    assert "other machines" not in paragraphs.software([MACHINE, MACHINE | {"commit": "ff"}], 600)
+    assert "and other machines" in paragraphs.software([MACHINE, MACHINE | {"cpus": 64}], 600)
+    assert paragraphs.software([], 0) == ""
