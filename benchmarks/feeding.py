@@ -18,6 +18,7 @@ from keras_art.learning import training
 from keras_art.networks import backbones, heads
 from keras_art.pictures.decoded import ImageStore
 from keras_art.pictures.pipeline import Batches
+from reproductions.sabatelli2018.study import OPTIMIZERS
 
 
 def main() -> None:
@@ -53,7 +54,7 @@ def main() -> None:
 
         backbone = backbones.load_backbone(asked.network, image_size=size, weights=None)
         model = heads.softmax_classifier(backbone, 10)
-        training.compile_classifier(model, training.OPTIMIZERS["paper", "fine_tuning"]())
+        training.compile_classifier(model, training.make_optimizer(OPTIMIZERS["paper", "whole"]))
         pixels = np.asarray(store.pixels()[rows])
 
         def pipeline() -> None:

@@ -22,6 +22,7 @@ from keras_art.learning import features, training
 from keras_art.networks import backbones, heads
 from keras_art.pictures.pipeline import Batches
 from keras_art.store.runs import Store
+from reproductions.sabatelli2018.study import OPTIMIZERS
 
 
 def main() -> None:
@@ -52,7 +53,7 @@ def main() -> None:
             )
 
         def train(name: str, model: keras.Model, inputs: np.ndarray, rows: np.ndarray) -> None:
-            training.compile_classifier(model, training.OPTIMIZERS["paper", "off_the_shelf"]())
+            training.compile_classifier(model, training.make_optimizer(OPTIMIZERS["paper", "frozen"]))
             part = {split: ready.part(split) for split in ("train", "val", "test")}
             batches = {s: Batches(inputs, rows[p], labels[p], 32, 0 if s == "train" else None) for s, p in part.items()}
             model.fit(

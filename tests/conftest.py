@@ -66,6 +66,17 @@ def kill_at(kept: str, paper: str, arguments: list[str], store: Path) -> None:
     process.wait()
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _graphs_of_a_file_given_back():
+    """What the tests of a file have traced does not stay while those of the next run: a worker grew to gigabytes."""
+    yield
+    if "tensorflow" in sys.modules and "keras_art.learning.training" in sys.modules:
+        from keras_art.learning import compiled, training
+
+        compiled._kept.clear()
+        training.forget_graphs()
+
+
 @pytest.fixture
 def picture_folder(tmp_path: Path) -> Path:
     """Class folders a, b, c of 8 pictures of 32 x 32 each; the class is the colour."""
