@@ -27,7 +27,7 @@ NETWORKS = {
 }
 VITS = ("ViTB16", "ViTTi16")  # whose constructors are in networks.vit
 NOT_TIMED = ("ResNet20", *VITS)  # which `backbones` does not build
-LONG = 600.0  # seconds: a shorter guess at all runs of a network is not worth the time of measuring
+LONG = 60.0  # seconds of operations, as they are guessed: a shorter study is over before its steps are timed
 GIGAMACS_PER_CPU_SECOND = 50.0  # what two cores of 2024 did; a store with finished runs says better
 
 
@@ -127,7 +127,7 @@ class Estimate:
             if (name := _name(self.store, run)) and name not in self.speeds and not self.of_its_network(run):
                 unknown.setdefault(name, []).append(run)
         for name, alike in unknown.items():
-            if sum(map(self.seconds, alike)) > LONG:
+            if sum(self.cost(run).work / self.known(run)[0] for run in alike) > LONG:
                 run = alike[0]
                 terminal.say(f"timing a few steps of {run.network} at {run.image_size} pixels")
                 self.speeds[name] = speeds.measure(self.store, run.network, run.image_size, run.precision)
