@@ -36,8 +36,13 @@ def name(store: Store, network: str | Artefact, image_size: int, precision: str)
     return f"{network}, {image_size} pixels, {precision}, {_device()}, {store.threads} threads"
 
 
-def measure(store: Store, network: str | Artefact, image_size: int, precision: str) -> tuple[float, float]:
+def measure(
+    store: Store, network: str | Artefact, image_size: int, precision: str, gigamacs: float
+) -> tuple[float, float]:
     """Times a few steps of a network with random weights, and keeps what came out.
+
+    Args:
+        gigamacs: 10^9 multiply-accumulates of one image, once forward, as costs count them.
 
     Returns:
         10^9 multiply-accumulates a second of training, an image counted three times, and of prediction, once.
@@ -60,8 +65,7 @@ def measure(store: Store, network: str | Artefact, image_size: int, precision: s
         model = heads.softmax_classifier(backbone, 10)
     finally:
         keras.config.set_dtype_policy(before)
-    gigamacs = backbones.gigamacs(backbone.model)
-    images = max(1, min(32, round(WORK / gigamacs)))
+    images = max(1, round(min(32, WORK / max(gigamacs, 1e-9))))
     pixels, labels = np.zeros((images, image_size, image_size, 3), np.uint8), np.zeros(images, np.int32)
     model.compile("sgd", "sparse_categorical_crossentropy")
     steps: list[Any] = [lambda: model.train_on_batch(pixels, labels), lambda: model.predict_on_batch(pixels)]

@@ -62,7 +62,8 @@ def test_a_networks_own_speed_comes_before_that_of_others(store, monkeypatch):
     assert guessed.known(of["VGG19"]) == guessed.known(of["ResNet50"])
     asked = []
 
-    def measure(store, network, image_size, precision):
+    def measure(store, network, image_size, precision, gigamacs):
+        assert gigamacs == 19.6
         asked.append((network, image_size, precision))
         return 30.0, 90.0
 

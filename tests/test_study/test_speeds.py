@@ -22,13 +22,13 @@ def test_steps_of_a_network_are_timed_once_and_kept(store, tmp_path):
     pixels = keras.Input((None, None, 3))
     keras.Model(pixels, keras.layers.Conv2D(4, 3)(pixels)).save(tmp_path / "small.keras")
     network = str(tmp_path / "small.keras")
-    training, forward = speeds.measure(store, network, 16, "mixed_bfloat16")
+    training, forward = speeds.measure(store, network, 16, "mixed_bfloat16", 1e-6)
     assert training > 0 and forward > 0
     assert keras.config.dtype_policy().name == "float32"
     name = speeds.name(store, network, 16, "mixed_bfloat16")
     assert speeds.kept(store) == {name: (training, forward)}
     assert "16 pixels, mixed_bfloat16, " in name and name.endswith(", 1 threads")
-    speeds.measure(store, network, 16, "float32")
+    speeds.measure(store, network, 16, "float32", 1e-6)
     assert len(speeds.kept(Store(store.root))) == 2
 
 
