@@ -90,6 +90,8 @@ def guarded(command: Callable[[], int], prog: str) -> int:
 
 def start_backend() -> None:
     """Imports Keras and its backend without what they say of drivers and retracing, which helps no one who reads it."""
+    if "keras" not in sys.modules:
+        mention("starting Keras")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     sys.stderr.flush()
@@ -118,6 +120,12 @@ def show(page: Path) -> None:
 
     if not webbrowser.open(page.resolve().as_uri()):
         say(f"no browser was found: open {page} by hand")
+
+
+def mention(text: str) -> None:
+    """Tells a person who waits at a terminal what takes some seconds; a file of messages does without."""
+    if sys.stderr.isatty():
+        say(f"{text} ...")
 
 
 def duration(seconds: float) -> str:
