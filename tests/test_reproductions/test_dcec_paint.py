@@ -39,7 +39,7 @@ def flags(data, store):
 @pytest.fixture
 def arguments(picture_csv, tmp_path, monkeypatch):
     """Flags of a study that is not drawn."""
-    monkeypatch.setattr(type(REPRODUCTION), "draw", lambda self, store, runs, study: None)
+    monkeypatch.setattr(type(REPRODUCTION), "draw", lambda self, store, asked, runs, study: None)
     return flags(picture_csv, tmp_path / "store")
 
 
