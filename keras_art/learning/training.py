@@ -85,7 +85,7 @@ def forget_graphs() -> None:
     """
     from tensorflow.python.framework import ops
 
-    rules = ops.gradient_registry._registry
+    rules = getattr(ops.gradient_registry, "_registry", {})  # where it is in the TensorFlow of constraints.txt
     if left := [name for name in rules if name.startswith("CustomGradient-")]:
         for name in left:
             del rules[name]

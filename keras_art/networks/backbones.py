@@ -206,7 +206,8 @@ def _build_application(network: str, image_size: int, *, imagenet: bool) -> kera
         raise BadBackbone(
             f"the ImageNet weights of {network} can not be downloaded from here. Get\n  {fetch[1]}{md5}\n"
             f"on a machine with network and put the file into {home}/models/ (a file there with another hash is "
-            f"deleted and downloaded again); or give --weights FILE, or --weights none."
+            f"deleted and downloaded again); or take a network that is a .keras file, or, where there is --weights, a "
+            f"file of weights or none."
         ) from error
 
 

@@ -9,14 +9,16 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import presets
 import pytest
 
 from keras_art.data import choices, sources, tasks
 from keras_art.methods.tickets import masks, network
+from keras_art.networks.backbones import BadBackbone
 from keras_art.store.runs import Store
 from keras_art.store.tickets import BadTicket
 from keras_art.study.config import Artefact
-from keras_art.study.files import artefact_path
+from keras_art.study.files import artefact, artefact_path, keep_files
 from keras_art.study.kinds.tickets import TicketRun
 from keras_art.writing import write_bytes
 
@@ -136,6 +138,15 @@ def test_batch_normalisation_has_the_momentum_asked_for(task):
     assert (
         0.99 * bound < abs(keras.ops.convert_to_numpy(resnet50.get_layer("conv2_block1_3_conv").kernel)).max() < bound
     )
+
+
+def test_a_transformer_has_no_tickets(task, tmp_path):
+    presets.save("ViT", tmp_path / "vit")
+    keep_files(task.store, [str(tmp_path / "vit")])
+    given = {"network": artefact(str(tmp_path / "vit")), "preprocessing": "imagenet", "image_size": 28, "crop": 28}
+    run = dataclasses.replace(task.run, **given)
+    with pytest.raises(BadBackbone, match="is a transformer, and tickets are made of kernels of convolutions"):
+        network.load_network(task.store, run)
 
 
 def test_the_learning_rate_falls_in_proportion_to_the_epochs(task):

@@ -34,7 +34,7 @@ def load_network(store: Store, run: TicketRun, seed: int = 0) -> backbones.Backb
         seed: of the kernels.
 
     Raises:
-        BadBackbone: there is no such network, or it can not take images of this size.
+        BadBackbone: there is no such network, it can not take images of this size, or it is a transformer.
     """
     if run.network == "ResNet20":
         backbone = backbones.Backbone(resnets.resnet20(run.side, run.bn_momentum), run.preprocessing)
@@ -46,6 +46,10 @@ def load_network(store: Store, run: TicketRun, seed: int = 0) -> backbones.Backb
             preprocessing=run.preprocessing,
             bn_momentum=run.bn_momentum,
         )
+        if backbone.taps:
+            raise backbones.BadBackbone(
+                f"{run.network} is a transformer, and tickets are made of kernels of convolutions: take another network"
+            )
     resnets.draw_kernels(backbone.model, run.initializer, seed)
     return backbone
 
