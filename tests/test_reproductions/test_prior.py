@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import shutil
 from pathlib import Path
 
@@ -167,7 +168,8 @@ def test_a_digest_depends_on_what_masks_hold_and_on_nothing_where_there_are_none
 ):
     def name(*more: str) -> str:
         assert main([*asked(museum, network, tmp_path / "store", *more), "--dry_run"]) == 0
-        return capsys.readouterr().out.split()[5].rpartition("-")[2]
+        (found,) = re.findall(r"/st_saclf/\S+-(\w{8})\n", capsys.readouterr().out)
+        return found
 
     run = SaclfRun(collection="c-1", target="t", network="VGG16")
     assert digest(run) == "a65fbcde"
