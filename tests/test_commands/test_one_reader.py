@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import json
 import os
+import re
 import stat
 import struct
 import unicodedata
@@ -17,7 +19,8 @@ import pytest
 from conftest import write_csv
 from PIL import Image
 
-from keras_art.commands import adain, curation, doctor, leaks, manifests, predict, tickets
+from keras_art.commands import adain, curation, doctor, leaks, manifests, neighbours, predict, tickets
+from keras_art.commands import map as map_
 from keras_art.data import kept
 from keras_art.data.opening import open_choice
 from keras_art.data.sources import load_collection
@@ -353,6 +356,11 @@ def test_of_a_salted_folder_every_bad_file_is_named_and_no_good_one_lost(tmp_pat
     assert names(read_csv(tmp_path / "out.csv")["id"]) == spelt
     unread = names(read_csv(tmp_path / "out_quarantine.csv")["path"])
     assert ill - unread == set() and not unread & spelt
+    page = tmp_path / "map.html"
+    assert run(map_.main, folder, "--run", model, "--target", "label", "--out", page, *at) == 0
+    told = re.search(r'<script id="data" type="application/json">(.*?)</script>', page.read_text(encoding="utf-8"))
+    assert told and names(pd.Series(json.loads(told[1])["ids"])) == spelt
+    assert run(neighbours.main, folder, folder / CLASSES[0] / "sound0.png", "--run", model, "--k", 3, *at) == 0
     assert run(curation.main, folder, "--target", "label", *CURATE, "--out", tmp_path / "curated", *at) == 0
     assert spelt <= names(read_csv(tmp_path / "curated/labels.csv")["image"].str.removeprefix("../in/"))
     before = load_collection(folder)
