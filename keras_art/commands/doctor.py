@@ -143,7 +143,7 @@ def report(
     problems = quarantine["reason"].map(lambda reason: re.split(r" \((?![A-Z0-9]+\)$)|: |, the file", reason)[0])
     kinds = problems.value_counts()
     found["Problems"] = [
-        f"{count:,} x {kind}, first {quarantine['path'][problems == kind].iloc[0]}" for kind, count in kinds.items()
+        f"{count:,} x {kind}{_first(quarantine['path'][problems == kind].iloc[0])}" for kind, count in kinds.items()
     ] or ["none"]
     same = images[images.duplicated("sha256", keep=False)]
     alike = images[images.duplicated("alike", keep=False)]
@@ -266,6 +266,10 @@ def unmatched_told(found: pd.DataFrame) -> list[str]:
             number = f"{row.number}: " if row.number else ""
             lines.append(f"  {number}{row.named or row.file}{where}{near}")
     return lines or ["every row has its file, and every file beside them its row"]
+
+
+def _first(path: str) -> str:
+    return f", first {path}" if path else ""
 
 
 def _groups(count: int) -> str:

@@ -38,7 +38,7 @@ class Neighbours(Looking):
     data: tyro.conf.Positional[str] = tyro.MISSING
     """A card's name, a table of images, a folder, or a choice of --store."""
     picture: tyro.conf.Positional[tuple[str, ...]] = ()
-    """Files of any pictures, or ids of the collection's own; none: every work of the collection."""
+    """Files of any pictures, or ids or inventory numbers of the collection's own; none: all its works."""
     k: int = 10
     """How many of the nearest."""
     out: Path | None = None
@@ -88,7 +88,8 @@ def command(asked: Neighbours) -> int:
                 print(f"{row.rank:4d}  {row.distance:.3f}  {row.id}")
     else:
         write(asked.out, csv_text(found))
-        terminal.say(f"{len(found):,} neighbours of {len(files):,} pictures in {asked.out}")
+        many = "" if len(files) == 1 else "s"
+        terminal.say(f"{len(found):,} neighbours of {len(files):,} picture{many} in {asked.out}")
     return 0
 
 
@@ -96,7 +97,7 @@ def files_of(asked: Neighbours, collection: Collection) -> dict[str, str]:
     """What each picture is called on the command line, and its file.
 
     Raises:
-        UserError: neither a file nor an id, or none of many is named.
+        UserError: neither a file, an id nor an inventory number, a number of several pictures, or nothing is named.
     """
     import difflib
 
@@ -108,6 +109,10 @@ def files_of(asked: Neighbours, collection: Collection) -> dict[str, str]:
             files[word] = os.path.abspath(path)
         elif word in by_id:
             files[word] = by_id[word]
+        elif len(own := collection.images["id"][collection.images["object"] == word]):
+            if len(own) > 1:
+                raise UserError(f"{word} has {len(own):,} pictures: name one of them, such as {own.iloc[0]}")
+            files[own.iloc[0]] = by_id[own.iloc[0]]
         else:
             near = difflib.get_close_matches(word, by_id, n=1, cutoff=0.5)
             hint = f": did you mean {near[0]}?" if near else ""

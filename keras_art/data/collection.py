@@ -27,6 +27,7 @@ ERRORS = {  # of spreadsheets: nothing is known
 }  # fmt: skip
 BESIDE = ("", "set", "sets", "data", "dataset", "split", "image", "images", "img", "imgs", "picture", "pictures")
 NO_IMAGE = "labelled, but no such image"
+NO_NAME = "labelled, but its row names no image"
 NO_LABEL = "image without a label"
 
 

@@ -186,7 +186,7 @@ def _errors(page: Page, store: Store, reached: Progress) -> None:
             size, rule = (getattr(run, field) for field in ("image_size", "resize"))
             ready = tasks.load(store, key, size, rule)
             pictures, captions = mistakes.pictures(ready, wrong.head(mistakes.SHOWN))
-            page.text(f"The {len(pictures)} errors of which it was surest, each with its id:")
+            page.text(f"The {len(pictures)} errors of which it was surest, before calibration, each with its id:")
             page.pictures(pictures, captions)
 
 

@@ -53,6 +53,12 @@ def test_every_problem_is_counted_with_an_example(ward, tmp_path, capsys):
     assert quarantine["reason"].notna().all()
 
 
+def test_of_rows_that_name_no_image_none_is_the_first(ward, tmp_path, capsys):
+    with (ward / "labels.csv").open("a") as file:
+        file.write(",x,CC0\n")
+    assert "1 x labelled, but its row names no image\n" in examined(ward, tmp_path, capsys)
+
+
 def test_copies_look_alikes_and_their_disagreeing_labels_are_found(ward, tmp_path, capsys):
     printed = examined(ward, tmp_path, capsys)
     assert "2 files are copies of another, byte for byte, in 1 group\n" in printed

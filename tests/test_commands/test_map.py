@@ -183,6 +183,18 @@ def test_the_nearest_of_a_works_own_kind_and_never_itself(tmp_path, picture_csv,
     assert [line.split()[-1] for line in printed[1:]] == found["id"][:5].tolist()
 
 
+def test_a_work_is_known_by_its_inventory_number_too(tmp_path, picture_csv, flags, capsys):
+    labels = pd.read_csv(picture_csv / "labels.csv")
+    numbers = [f"00{number}" for number in range(10, 32)] + ["0099", "0099"]
+    labels.assign(Inventarisnummer=numbers).to_csv(picture_csv / "labels.csv", index=False)
+    out = tmp_path / "near.csv"
+    assert asked(picture_csv, "0013", *flags, "--k", 2, "--out", out) == 0
+    assert set(pd.read_csv(out)["picture"]) == {labels["image"][3].rpartition("/")[2]}
+    assert "2 neighbours of 1 picture in" in capsys.readouterr().err
+    assert asked(picture_csv, "0099", *flags) == 1
+    assert "0099 has 2 pictures: name one of them" in capsys.readouterr().err
+
+
 def test_neighbours_of_every_work_and_a_copy_is_the_nearest(tmp_path, picture_csv, flags):
     shutil.copyfile(picture_csv / "images" / "000.png", tmp_path / "copy.png")
     assert asked(picture_csv, tmp_path / "copy.png", *flags, "--k", 1, "--out", tmp_path / "one.csv") == 0

@@ -6,6 +6,7 @@ import pytest
 from conftest import paint, write_csv
 
 from keras_art.data import inventory
+from keras_art.data.sources import load_collection
 
 
 @pytest.mark.parametrize(
@@ -38,6 +39,14 @@ def test_what_has_no_counterpart_is_told_by_its_number(tmp_path):
         [inventory.NO_ROW, "0013", "", "images/0013_landscap.png", ""],
         [inventory.NO_ROW, "", "", "images/stray.png", ""],
     ]
+
+
+def test_a_row_that_names_no_image_is_left_out_by_its_number(tmp_path):
+    for name in ("a.png", "b.png"):
+        paint(tmp_path / name, "a")
+    rows = [["Inventarisnummer", "bestand", "titel"], ["1", "a.png", "A"], ["0012", "", "B"], ["3", "b.png", "C"]]
+    left = load_collection(write_csv(tmp_path / "list.csv", rows)).quarantine
+    assert left.to_numpy().tolist() == [["0012", "", "labelled, but its row names no image"]]
 
 
 def test_a_whole_table_leaves_nothing(tmp_path):

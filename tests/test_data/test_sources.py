@@ -364,7 +364,7 @@ def test_duplicate_ids_are_named(tmp_path):
 def test_two_rows_without_a_file_name_are_no_duplicates(tmp_path):
     found = load_collection(museum(tmp_path, [["image", "style"], ["1.png", "x"], ["", "y"], ["", "z"]]))
     assert len(found.images) == 1
-    assert found.quarantine["reason"].value_counts()["labelled, but no such image"] == 2
+    assert found.quarantine["reason"].value_counts()["labelled, but its row names no image"] == 2
 
 
 def test_labels_of_absent_images_only(tmp_path):

@@ -144,6 +144,7 @@ def test_errors_are_shown_surest_first_with_their_ids(store):
     shown = re.findall(r"<figcaption>(\d\d) [^\n]*?taken for: [^\n]*?, (\d+)% sure", text)
     sure = [int(share) for _, share in shown]
     assert sure and sure == sorted(sure, reverse=True)
+    assert "errors of which it was surest, before calibration, each with its id:" in text
 
 
 def test_what_may_stand_beside_the_paper_is_counted():

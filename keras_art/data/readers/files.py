@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
 
-from keras_art.data.collection import NO_IMAGE, NO_LABEL, BadCollection, utf8
+from keras_art.data.collection import NO_IMAGE, NO_LABEL, NO_NAME, BadCollection, utf8
 from keras_art.data.readers.text import UNZIPPED, skeletons
 from keras_art.pictures.containers import EXTENSIONS
 from keras_art.writing import OWN
@@ -194,6 +194,8 @@ class Finder:
 
     def why_not(self, cell: str) -> str:
         """The reason in words for a cell that `find` did not."""
+        if not cell:
+            return NO_NAME
         name = cell.replace("\\", "/")
         meant = [name, name.rpartition("/")[2]] if ABSOLUTE.match(name) else [name]
         if any(text in self._names or spelling(text) in self._spelt for text in meant):

@@ -132,7 +132,10 @@ def from_table(
         column: column for column in raw.columns if column not in ours_alone and not column.startswith("Unnamed:")
     }
     ids = raw[id_column].tolist()
-    problems = [(ids[i], cells[i], finder.why_not(cells[i])) for i, is_there in enumerate(there) if not is_there]
+    known = raw[object_column].tolist() if object_column else ids  # of a row without a file that is all there is
+    problems = [
+        (ids[i] or known[i], cells[i], finder.why_not(cells[i])) for i, is_there in enumerate(there) if not is_there
+    ]
     raw, paths = raw[there], [place for place, kept in zip(paths, there, strict=True) if kept]
     # A table that lies elsewhere chooses from the images; one above them is meant to know them all.
     below = [place for place in paths if place.startswith(f"{folder}{os.sep}")]
