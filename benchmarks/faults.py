@@ -24,6 +24,7 @@ import http.server
 import json
 import os
 import random
+import re
 import resource
 import shutil
 import signal
@@ -82,7 +83,10 @@ OF_A_MOMENT = {
     "time",
     "fetched",
     "seconds_per_epoch",
+    "at",
 }
+# The same on pages: days, durations, and minutes in a table.
+ON_PAGES = r"\d{4}-\d\d-\d\d \d\d:\d\d(:\d\d)? UTC|\b[\d.]+ (s|min|h|days?)\b|<td[^>]*>\d+\.\d</td>"
 
 
 def command(case: str, store: Path) -> list[str]:
@@ -168,6 +172,8 @@ def _said(path: Path) -> Any:
             }
     if path.suffix == ".json":
         return _timeless(json.loads(path.read_text()))
+    if path.suffix == ".html":
+        return re.sub(ON_PAGES, "", path.read_text(encoding="utf-8"))
     if path.suffix == ".db":
         import optuna
 

@@ -7,7 +7,7 @@ python -m keras_art predict RUN inventory.xlsx --out answers.xlsx  # the same ro
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from keras_art.data.collection import Collection
     from keras_art.learning.prediction import Trained
+    from keras_art.networks.trained import ModelCard
 
 DEFAULT = Path("predictions.csv")
 LIKELIEST = 5  # classes of a task that are told, as of `metrics.predictions`
@@ -84,6 +85,11 @@ def command(asked: Predict) -> int:
         found, unreadable = prediction.predict(trained, pictures.paths, progress, asked.saliency)
     for line in calibrated(trained):
         terminal.say(line)
+    if known := learnt_from(asked.model, trained.card, pictures.paths.values()):
+        terminal.say(
+            f"{known:,} of these {len(pictures.paths):,} pictures are those that it was trained or chosen on: how "
+            f"often it is right about them is no test of it"
+        )
     if out is None:
         tell(found, unreadable, trained.card.classes)
     else:
@@ -200,6 +206,27 @@ def calibrated(trained: Trained) -> Iterator[str]:
                 f"{task}: no calibration is in this model, which has none or was trained before there was any; its "
                 f"probabilities are the network's own, and mostly too high. Trained anew, it has one"
             )
+
+
+def learnt_from(model: Path, card: ModelCard, paths: Iterable[Path]) -> int:
+    """How many pictures are of a run's train or validation images; 0 where its store is not there or had no test."""
+    from keras_art.data.kept import is_kept, task_of
+    from keras_art.networks.loading import model_file
+    from keras_art.pictures.contents import sha256_of
+    from keras_art.store.runs import Store
+
+    key = card.provenance.get("config", {}).get("collection", "")
+    store = Store(model_file(model).resolve().parent.parent.parent)
+    try:
+        if not isinstance(key, str) or not key or not is_kept(store, key):
+            return 0
+        task, contents = task_of(store, key)
+    except UserError:  # the predictions are whole without it, and `store check` tells
+        return 0
+    splits = dict(zip(contents, task.images["split"], strict=True))
+    if "test" not in splits.values():
+        return 0
+    return sum(splits.get(sha256_of(str(path))) in ("train", "val") for path in paths)
 
 
 def tell(found: pd.DataFrame, unreadable: Sequence[tuple[str, str]], classes: Mapping[str, Sequence[str]]) -> None:

@@ -18,6 +18,8 @@ from conftest import write_csv
 from PIL import Image
 
 from keras_art.commands import predict
+from keras_art.data import tasks
+from keras_art.data.opening import open_choice
 from keras_art.networks import attention, backbones, gram, heads, trained
 from keras_art.pictures.images import decode, load_photo
 from keras_art.store.runs import Store
@@ -358,6 +360,33 @@ def test_a_table_comes_back_as_text_in_other_formats(tmp_path, inventory, suffix
     assert table["Nr."].tolist() == ["0012", "0013", "0014", "0015"]
     assert table["Titel"].tolist() == ["=1+1", "@a", "verloren", "stuk"]
     assert table["artist_predicted"].tolist()[2:] == ["", ""] and all(table["artist_predicted"][:2])
+
+
+def test_pictures_that_it_learnt_from_are_counted(tmp_path, pictures, capsys):
+    store, museum = Store(tmp_path / "store"), tmp_path / "museum"
+    store.create()
+    for i in range(12):
+        (museum / "xy"[i % 2]).mkdir(parents=True, exist_ok=True)
+        pixels = np.random.default_rng(100 + i).integers(0, 256, (20, 20, 3)).astype("uint8")
+        Image.fromarray(pixels).save(museum / "xy"[i % 2] / f"{i}.png")
+    collection, choice = open_choice(store, museum, None, "label")
+    task = tasks.prepare(store, collection, choice, 16, "squash", lambda done, total: None).task
+    known = int((task.images["split"] != "test").sum())
+    folder = store.root / "classifier" / "museum-12345678"
+    folder.mkdir(parents=True)
+    save(
+        folder / "model.keras",
+        card=dataclasses.replace(CARD, provenance=trained.provenance({"collection": choice.key})),
+    )
+    shutil.copytree(museum, pictures / "museum")
+    assert run(folder, pictures, "--out", tmp_path / "out.csv") == 0
+    assert f"{known} of these 15 pictures are those that it was trained or chosen on" in capsys.readouterr().err
+    shutil.rmtree(pictures / "museum")
+    assert run(folder, pictures, "--out", tmp_path / "out.csv") == 0
+    assert "chosen on" not in capsys.readouterr().err
+    shutil.rmtree(store.root / "collections")
+    assert run(folder, museum, "--out", tmp_path / "out.csv") == 0
+    assert "chosen on" not in capsys.readouterr().err
 
 
 def test_probabilities_are_at_the_models_temperature(tmp_path, pictures):
