@@ -15,7 +15,7 @@ import pytest
 
 from keras_art import writing
 from keras_art.store.leftovers import sweep
-from keras_art.writing import distinct, one_line, replacing, slug, write, write_arrays, write_bytes
+from keras_art.writing import beside, distinct, one_line, replacing, slug, write, write_arrays, write_bytes
 
 
 def compiled() -> keras.Model:
@@ -50,6 +50,13 @@ def test_what_dead_processes_left_is_swept_and_what_living_ones_write_is_not(tmp
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(kept)
     sweep(tmp_path, held=True)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["d.part", "e.json"]
+
+
+def test_what_another_process_asks_for_is_not_swept_by_who_holds_the_run(tmp_path):
+    asked, weights = beside(tmp_path / "config.json"), beside(tmp_path / "model.keras", ".keras")
+    for path in (asked, weights):
+        path.touch()
+    assert sweep(tmp_path, held=True) == [weights] and asked.exists()
 
 
 def test_a_file_and_its_name_are_on_the_disk_before_the_writer_goes_on(tmp_path, monkeypatch):

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from keras_art.writing import PART, slug
 
+ASKED = ("config.json.", "environment.json.")  # what `Store.ask` writes, while another may hold the run
 ABANDONED_SECONDS = 7 * 24 * 3600.0  # after which nobody on another machine still writes a file
 
 
@@ -18,13 +19,14 @@ def sweep(folder: Path, *, held: bool = False, of: str = "") -> list[Path]:
     """Removes what killed processes have left half-written in a folder; those below it are not looked at.
 
     Args:
-        held: nobody but this process writes there: everything half-written goes.
+        held: nobody but this process writes there, but for those who ask for the run: all else half-written goes.
         of: what it was to become; "": anything. Needed where not all files are ours.
 
     Returns:
         What was removed.
     """
-    gone = half_written(folder) if held else abandoned(folder)
+    gone = half_written(folder)
+    gone = [path for path in gone if (held and not path.name.startswith(ASKED)) or _abandoned(path)]
     gone = [path for path in gone if path.name.startswith(f"{of}.")] if of else gone
     for path in gone:
         if path.is_dir():
