@@ -158,21 +158,17 @@ def _right(label: str, said: str, names: Sequence[str]) -> str:
 
 def split_of_run(by: Describer, sha256: Sequence[str]) -> list[str]:
     """In which split of a run each picture stood; nothing where its store is not there or no picture was in one."""
-    from keras_art.data.kept import is_kept, task_of
-    from keras_art.errors import UserError
+    from keras_art.data.kept import splits_of
     from keras_art.store.runs import Store
 
     if by.file is None or not by.collection:
         return []
     store = Store(by.file.resolve().parent.parent.parent)
     try:
-        if not is_kept(store, by.collection):
-            return []
-        task, contents = task_of(store, by.collection)
+        splits = splits_of(store, by.collection)
     except UserError as error:
         terminal.say(f"the splits of {by.name} are not told: {error}")
         return []
-    splits = dict(zip(contents, task.images["split"], strict=True))
     found = [splits.get(content, "") for content in sha256]
     return found if any(found) else []
 

@@ -210,7 +210,7 @@ def calibrated(trained: Trained) -> Iterator[str]:
 
 def learnt_from(model: Path, card: ModelCard, paths: Iterable[Path]) -> int:
     """How many pictures are of a run's train or validation images; 0 where its store is not there or had no test."""
-    from keras_art.data.kept import is_kept, task_of
+    from keras_art.data.kept import splits_of
     from keras_art.networks.loading import model_file
     from keras_art.pictures.contents import sha256_of
     from keras_art.store.runs import Store
@@ -218,12 +218,9 @@ def learnt_from(model: Path, card: ModelCard, paths: Iterable[Path]) -> int:
     key = card.provenance.get("config", {}).get("collection", "")
     store = Store(model_file(model).resolve().parent.parent.parent)
     try:
-        if not isinstance(key, str) or not key or not is_kept(store, key):
-            return 0
-        task, contents = task_of(store, key)
+        splits = splits_of(store, key) if isinstance(key, str) and key else {}
     except UserError:  # the predictions are whole without it, and `store check` tells
         return 0
-    splits = dict(zip(contents, task.images["split"], strict=True))
     if "test" not in splits.values():
         return 0
     return sum(splits.get(sha256_of(str(path))) in ("train", "val") for path in paths)

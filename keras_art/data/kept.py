@@ -128,6 +128,18 @@ def task_of(store: Store, key: str) -> tuple[Task, list[str]]:
     return _task(store, key, facts, images), images["sha256"].tolist()
 
 
+def splits_of(store: Store, key: str) -> dict[str, str]:
+    """Content hash -> split, of the images of a choice; empty where the store has none of that name.
+
+    Raises:
+        StoreError: as `facts_of`.
+    """
+    if not is_kept(store, key):
+        return {}
+    task, contents = task_of(store, key)
+    return dict(zip(contents, task.images["split"], strict=True))
+
+
 def _task(store: Store, key: str, facts: dict[str, Any], images: pd.DataFrame) -> Task:
     """A task by what `task.json` and `images.csv` say of it."""
     columns = table(store, key, "columns.csv").iloc[:, 1:]
