@@ -5,8 +5,10 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import shutil
 import signal
 import sys
+import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -64,7 +66,7 @@ def guarded(command: Callable[[], int], prog: str) -> int:
     """
     asked: list[int] = []
     try:
-        with _stopping(asked):
+        with _stopping(asked), _beating():
             status = command()
             sys.stdout.flush()
         return status
@@ -90,8 +92,8 @@ def guarded(command: Callable[[], int], prog: str) -> int:
 
 def start_backend() -> None:
     """Imports Keras and its backend without what they say of drivers and retracing, which helps no one who reads it."""
-    if "keras" not in sys.modules:
-        mention("starting Keras")
+    if "keras" in sys.modules:
+        return
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     sys.stderr.flush()
@@ -99,7 +101,8 @@ def start_backend() -> None:
     with open(os.devnull, "w") as nowhere:
         os.dup2(nowhere.fileno(), 2)  # TensorFlow's C++ writes there before its log level can be set
     try:
-        import keras  # noqa: F401
+        with waiting("starting Keras"):
+            import keras  # noqa: F401
     finally:
         os.dup2(kept, 2)
         os.close(kept)
@@ -111,7 +114,30 @@ UNSEEN = {code: "\N{REPLACEMENT CHARACTER}" for code in (*range(9), *range(11, 3
 
 def say(text: str) -> None:
     """Tells a person something; tables alone go to standard output."""
-    print(text.translate(UNSEEN), file=sys.stderr, flush=True)
+    print(_folded(text.translate(UNSEEN), sys.stderr), file=sys.stderr, flush=True)
+
+
+def answer(text: str) -> None:
+    """What was asked for, where that is words and no table: on standard output, folded where a terminal shows it."""
+    print(_folded(text.translate(UNSEEN), sys.stdout), flush=True)
+
+
+def _folded(text: str, stream: Any) -> str:
+    """Text with lines that are broken between words where a terminal would break them amid one; paths stay whole."""
+    if not stream.isatty():
+        return text
+    width = max(40, shutil.get_terminal_size().columns)
+    lines = []
+    for line in text.split("\n"):
+        hanging = " " * (len(line) - len(line.lstrip()) + 2)
+        words = line.split()
+        if len(line) <= width or max(map(len, words), default=0) + len(hanging) > width:
+            lines.append(line)
+        else:
+            lines += textwrap.wrap(
+                line, width, subsequent_indent=hanging, break_long_words=False, break_on_hyphens=False
+            )
+    return "\n".join(lines)
 
 
 def show(page: Path) -> None:
@@ -122,10 +148,101 @@ def show(page: Path) -> None:
         say(f"no browser was found: open {page} by hand")
 
 
-def mention(text: str) -> None:
-    """Tells a person who waits at a terminal what takes some seconds; a file of messages does without."""
-    if sys.stderr.isatty():
-        say(f"{text} ...")
+QUIET = 1.5  # seconds without a word after which a terminal is told what is going on
+
+
+class _Heartbeat:
+    """The line at a terminal's foot that tells what a command is at, and since when, while it says nothing else.
+
+    Whatever is written clears it. A file of messages does without.
+    """
+
+    def __init__(self) -> None:
+        self.doing = ["working"]  # what is within what
+        self.since = self.said = time.monotonic()
+        self.shown = False
+        self.lock, self.over = threading.RLock(), threading.Event()
+        self.terminal = os.dup(2)  # where that is turned elsewhere meanwhile, too
+
+    def beat(self) -> None:
+        while not self.over.wait(0.5):
+            with self.lock:
+                if (now := time.monotonic()) - self.said > QUIET:
+                    width = shutil.get_terminal_size().columns
+                    told = f" ... {now - self.since:.0f} s"
+                    text = self.doing[-1].translate(UNSEEN)[: width - len(told) - 1]
+                    os.write(self.terminal, f"\r{text}{told}\x1b[K\r".encode())
+                    self.shown = True
+
+    def clear(self) -> None:
+        with self.lock:
+            if self.shown:
+                os.write(self.terminal, b"\r\x1b[K")
+            self.shown, self.said = False, time.monotonic()
+
+    def at(self, text: str) -> None:
+        self.doing[-1], self.since = text, time.monotonic()
+
+
+class _Cleared:
+    """A stream that clears the line before it is written to."""
+
+    def __init__(self, stream: Any, heart: _Heartbeat) -> None:
+        self.stream, self.heart = stream, heart
+
+    def write(self, text: str) -> int:
+        with self.heart.lock:
+            self.heart.clear()
+            return int(self.stream.write(text))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
+
+
+_hearts: list[_Heartbeat] = []
+
+
+@contextmanager
+def _beating() -> Iterator[None]:
+    """Within, a person who waits at a terminal is told what a command is at whenever it is silent."""
+    if _hearts or not sys.stderr.isatty():
+        yield
+        return
+    heart, streams = _Heartbeat(), (sys.stdout, sys.stderr)
+    _hearts.append(heart)
+    sys.stdout, sys.stderr = _Cleared(sys.stdout, heart), _Cleared(sys.stderr, heart)
+    thread = threading.Thread(target=heart.beat, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        _hearts.remove(heart)
+        heart.over.set()
+        thread.join()
+        heart.clear()
+        sys.stdout, sys.stderr = streams
+        os.close(heart.terminal)
+
+
+@contextmanager
+def waiting(text: str) -> Iterator[None]:
+    """What takes some seconds and says nothing by itself, in words for who waits at a terminal."""
+    heart = _hearts[0] if _hearts else None
+    if heart:
+        heart.doing.append(heart.doing[-1])
+        heart.at(text)
+    try:
+        yield
+    finally:
+        if heart:
+            heart.doing.pop()
+            heart.since = time.monotonic()
+
+
+def at(text: str) -> None:
+    """The same of what goes on until the next word."""
+    if _hearts:
+        _hearts[0].at(text)
 
 
 def duration(seconds: float) -> str:
@@ -163,6 +280,7 @@ class Clock:
     def tell(self, what: Any, words: str, share: float) -> None:
         """`share` of one of them is done, in [0, 1]; says so unless the last line is younger than 5 s."""
         self.begun[what] = share
+        at(words)
         if time.monotonic() - self.said > 5:
             self._say(words)
 

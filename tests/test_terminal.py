@@ -113,3 +113,54 @@ def test_what_nohup_has_ignored_stays_ignored_and_handlers_are_given_back():
 def test_what_is_said_moves_no_cursor(capsys):
     terminal.say("a\x1b[2J\x9bb\rc\td\ne")
     assert capsys.readouterr().err == "a\ufffd[2J\ufffdb\ufffdc\td\ne\n"
+
+
+SILENT = """
+import sys, time
+from keras_art import terminal
+def command():
+    with terminal.waiting("looking at\\x1b[2J everything"):
+        time.sleep(1.2)
+    print("an answer")
+    return 0
+terminal.QUIET = 0.3
+sys.exit(terminal.guarded(command, "prog"))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo-terminals")
+def test_who_waits_at_a_terminal_is_told_what_for_and_a_file_is_not():
+    import pty
+
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen([sys.executable, "-c", SILENT], stdin=theirs, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    said = b""
+    try:
+        while piece := os.read(ours, 4096):
+            said += piece
+    except OSError:  # as Linux says that nobody is left on the other side
+        pass
+    finally:
+        os.close(ours)
+    assert process.wait() == 0
+    waited, answered = said.decode().split("an answer")
+    assert "looking at\N{REPLACEMENT CHARACTER}[2J everything ... 1 s" in waited and waited.endswith("\r\x1b[K")
+    assert answered.strip() == ""
+    piped = subprocess.run([sys.executable, "-c", SILENT], capture_output=True, text=True, check=True)
+    assert (piped.stdout, piped.stderr) == ("an answer\n", "")
+
+
+def test_words_are_folded_between_words_at_a_terminal_and_paths_never(monkeypatch):
+    import io
+
+    stream = io.StringIO()
+    monkeypatch.setenv("COLUMNS", "40")
+    long = "one two " * 8 + "end"
+    assert terminal._folded(long, stream) == long
+    stream.isatty = lambda: True  # type: ignore[method-assign]
+    folded = terminal._folded(f"  {long}", stream).split("\n")
+    assert [len(line) <= 40 for line in folded] == [True] * 2 and folded[1].startswith("    ")
+    assert " ".join(" ".join(folded).split()) == long
+    path = "to do  " + "/very/long" * 5
+    assert terminal._folded(path, stream) == path

@@ -18,7 +18,7 @@ from keras_art.atelier.scenes import TYPES
 from keras_art.store.leftovers import sweep
 from keras_art.store.reading import check, is_there
 from keras_art.store.sums import SUMS, Damaged, seal
-from keras_art.terminal import mention
+from keras_art.terminal import bar
 from keras_art.writing import replacing
 
 HALVES = {"target": ("artist", "style", "type", "material"), "source": ("object",)}
@@ -83,10 +83,10 @@ def make_atelier(
             return folder
     except Damaged:
         (folder / SUMS).unlink(missing_ok=True)
-    mention(f"painting the atelier's {half} collection, {images:,} pictures")
     (folder / "images").mkdir(parents=True, exist_ok=True)
     sweep(folder)
-    with replacing(table) as part, part.open("w", newline="") as file:
+    title = f"painting the atelier's {half} collection"
+    with replacing(table) as part, part.open("w", newline="") as file, bar(title, "pictures") as progress:
         writer = csv.DictWriter(file, columns, lineterminator="\n")
         writer.writeheader()
         for index in range(images):
@@ -94,6 +94,7 @@ def make_atelier(
             name = f"images/{index:05d}.png"
             Image.fromarray(picture).save(folder / name, compress_level=1)
             writer.writerow({"image": name, **labels})
+            progress(index + 1, images)
     seal(folder)
     return folder
 

@@ -19,7 +19,7 @@ import tyro
 
 from keras_art import terminal
 from keras_art.commands import flags
-from keras_art.commands.machine import prepare
+from keras_art.commands.preparation import prepare
 from keras_art.errors import UserError
 from keras_art.store.runs import Store
 from keras_art.study import workers

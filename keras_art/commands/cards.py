@@ -131,10 +131,12 @@ def check(asked: Check) -> int:
     card = cards.load_card(asked.name)
     collection = read_card(card, card.find(asked.root))
     findings = differences(collection)
-    print(f"{collection.name}: {len(collection.images):,} images with labels in {card.find(asked.root)}")
+    terminal.answer(f"{collection.name}: {len(collection.images):,} images with labels in {card.find(asked.root)}")
     for finding in findings:
-        print(f"  {finding}")
-    print("as its card says" if not findings else f"{len(findings)} findings; {card.source} is where it comes from")
+        terminal.answer(f"  {finding}")
+    terminal.answer(
+        "as its card says" if not findings else f"{len(findings)} findings; {card.source} is where it comes from"
+    )
     return 1 if findings else 0
 
 

@@ -207,13 +207,15 @@ def run(asked: Curation) -> int:
     write(asked.out / "curation.json", json.dumps(facts, indent=1, ensure_ascii=False))
     _draw(report, asked.out / "curation.png")
     sizes = own["split"].value_counts()
-    print(f"{len(own):,} of {len(collection.images):,} images: " + ", ".join(f"{n} {k:,}" for n, k in sizes.items()))
-    print("\n".join([*kept_in_short(report), *left_out(collection.quarantine)]))
+    terminal.answer(
+        f"{len(own):,} of {len(collection.images):,} images: " + ", ".join(f"{n} {k:,}" for n, k in sizes.items())
+    )
+    terminal.answer("\n".join([*kept_in_short(report), *left_out(collection.quarantine)]))
     if task.dropped_classes:
-        print(f"left out, not in all three splits: {', '.join(task.dropped_classes)}")
+        terminal.answer(f"left out, not in all three splits: {', '.join(task.dropped_classes)}")
     leak = leak_report(task.images, asked.target, task.columns.get("artist"))
-    print(told(leak))
-    print(f"split: sha256 {digest}")
+    terminal.answer(told(leak))
+    terminal.answer(f"split: sha256 {digest}")
     terminal.say(f"train on it with --data {asked.out} --target {asked.target}; {asked.out / 'curation.png'} shows it")
     return 0
 

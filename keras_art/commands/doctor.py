@@ -104,10 +104,10 @@ def check(asked: Check) -> int:
     made.pairs(groups)
     made.save(asked.out / "report.html")
     for title, lines in findings.items():
-        print(title)
+        terminal.answer(title)
         for line in lines:
-            print(f"  {line}")
-    print(f"in full: {asked.out / 'report.html'}, and the tables beside it")
+            terminal.answer(f"  {line}")
+    terminal.answer(f"in full: {asked.out / 'report.html'}, and the tables beside it")
     return 0 if len(images) else 1
 
 

@@ -106,29 +106,30 @@ def look(asked: Leaks) -> int:
         both, choice.target, None if artists is None else pd.concat([artists, artists], ignore_index=True)
     )
     sizes = table["split"].value_counts()
-    print(
+    terminal.answer(
         f"{choice.name}, {one_line(choice.target)}: "
         f"{counted(table)} in {table['label'].nunique()} classes, {choice.rule} "
         f"split, seed {asked.split_seed}: " + ", ".join(f"{name} {sizes.get(name, 0):,}" for name in splits.SPLIT_NAMES)
     )
     if absent := splits.lacking(names, table["split"], [name for name in splits.SPLIT_NAMES if name in sizes]):
-        print(f"{len(absent):,} of the classes do not occur in every split: {splits.not_in(absent)}")
+        terminal.answer(f"{len(absent):,} of the classes do not occur in every split: {splits.not_in(absent)}")
     for name, words in WORDS.items():
         if name in report:
             in_sample = f" ({whole[name]:.2%} in sample, all images being both)" if name in IN_SAMPLE else ""
             low, high = wilson(report[name] * report["n_test"], int(report["n_test"]))
-            print(f"{report[name]:8.2%}  [{100 * low:.1f}, {100 * high:.1f}]  {words}{in_sample}")
+            terminal.answer(f"{report[name]:8.2%}  [{100 * low:.1f}, {100 * high:.1f}]  {words}{in_sample}")
     for text, count in choice.dropped.items():
-        print(f"{count:,} images without a label are left out: {text}")
-    print("".join(f"{line}\n" for line in left_out(collection.quarantine)), end="")
+        terminal.answer(f"{count:,} images without a label are left out: {text}")
+    for line in left_out(collection.quarantine):
+        terminal.answer(line)
     if artists is None and choice.target != asked.artist:
-        print(
+        terminal.answer(
             "no column is called artist: what an artist's name tells of the label is not among these; --artist names it"
         )
     if asked.out:
         text = csv_text(table.assign(label=names)[["id", "split", "label"]])
         write(asked.out, text)
-        print(f"{asked.out}: sha256 {hashlib.sha256(text.encode()).hexdigest()}")
+        terminal.answer(f"{asked.out}: sha256 {hashlib.sha256(text.encode()).hexdigest()}")
     return 0
 
 

@@ -14,20 +14,21 @@ from typing import TYPE_CHECKING, Any
 
 from keras_art import terminal
 from keras_art.commands import flags, printed
+from keras_art.commands.preparation import foretold, lost_choices, prepare, rehearse
 from keras_art.commands.printed import Tables as Tables
 from keras_art.commands.printed import print_tables
 from keras_art.store.leftovers import sweep
 from keras_art.store.runs import Store
 from keras_art.study import catalogue, clusters, workers
 from keras_art.study.catalogue import Asked
-from keras_art.study.config import Run, digest, function, kinds, needs
+from keras_art.study.config import Run, digest, needs
 from keras_art.study.costs import Estimate
 from keras_art.study.devices import devices_of, settle
 from keras_art.study.files import keep_files
 from keras_art.study.plan import ordered, plan
 from keras_art.study.records import LEFT_OUT, states
 from keras_art.version import __version__
-from keras_art.writing import one_line, write_bytes
+from keras_art.writing import write_bytes
 
 if TYPE_CHECKING:
     from keras_art.data.choices import Choice
@@ -54,6 +55,7 @@ class Reproduction:
         figures: (store, runs, study, plates) draws, for the study's page and its `figures/`.
         files: (study) -> the files among its flags, which are copied into the store.
         begin: (study, store, collections, runs to compute), called when pictures are ready, before anything trains.
+        foresee: the same in a dry run, of what `begin` would refuse and can be known before pictures are read.
         verbs: further words of its command line -> (words after it) -> exit status.
         printed: the paper's tables, in the order in which it prints them.
         errata: whose errors in print, `reproductions/errata/NAME.csv`, are its own; "": those of its name.
@@ -72,6 +74,7 @@ class Reproduction:
     figures: Callable[[Store, Sequence[Any], Any, Plates], object]
     files: Callable[[Any], Iterable[str]] = lambda study: ()
     begin: Callable[[Any, Store, Chosen, Sequence[Any]], None] = lambda study, store, chosen, runs: None
+    foresee: Callable[[Any, Store, Chosen, Sequence[Any]], None] = lambda study, store, chosen, runs: None
     verbs: Mapping[str, Callable[[Sequence[str]], int]] = field(default_factory=dict)
     printed: Sequence[PaperTable] = ()
     errata: str = ""
@@ -129,17 +132,17 @@ class Reproduction:
         runs = ordered(store, self.runs(study, chosen, store))
         keep_files(store, self.files(study))
         estimate = Estimate(store, {choice.key: len(choice.images) for _, choice in chosen.values()})
-        if study.executor == "here":
-            estimate.measure(run for run, metrics in states(store, runs).items() if metrics is None)
+        found = states(store, runs)
+        missing = [run for run, metrics in found.items() if metrics is None]
         if study.dry_run:
-            for choice in {choice.key: choice for _, choice in chosen.values()}.values():
-                print(foretold(store, choice))
-            print(plan(store, runs, estimate, study.jobs))
+            self.rehearse(study, store, chosen, missing)
+        if study.executor == "here":
+            estimate.measure(missing)
+        if study.dry_run:
+            terminal.answer(plan(store, runs, estimate, study.jobs))
             if study.executor == "slurm":
                 print(clusters.script(store, runs, study.jobs, study.cluster))
             return 0
-        found = states(store, runs)
-        missing = [run for run, metrics in found.items() if metrics is None]
         if missing:
             clusters.check(study.executor, study.cluster)
             terminal.say(plan(store, list(found), estimate, study.jobs))
@@ -172,6 +175,20 @@ class Reproduction:
             if study.open:
                 terminal.show(page)
         return 0 if len(whole) == len(runs) else 1
+
+    def rehearse(self, study: Any, store: Store, chosen: Chosen, missing: Sequence[Run]) -> None:
+        """What a dry run tells before its plan, and what it checks: all that can be known before pictures are read.
+
+        Raises:
+            UserError: as the real run would.
+        """
+        for choice in {choice.key: choice for _, choice in chosen.values()}.values():
+            terminal.answer(foretold(store, choice))
+        if study.executor == "ray":
+            clusters.check(study.executor, study.cluster)
+        if missing:
+            rehearse(store, missing)
+            self.foresee(study, store, chosen, missing)
 
     def draw(self, store: Store, asked: Asked, runs: Sequence[Run], study: Any) -> None:
         """Draws the figures of a study's finished runs, unless those that are there are of the same runs and flags.
@@ -227,45 +244,6 @@ def _says(path: Path, text: str) -> bool:
         return path.read_bytes() == text.encode()
     except OSError:
         return False
-
-
-def foretold(store: Store, choice: Choice) -> str:
-    """What is known of a choice before its pictures are opened; of one that the store has, what came of it."""
-    from keras_art.data import kept, tasks
-
-    if kept.is_whole(store, choice.key):
-        return tasks.describe(store, choice.key)
-    labels = " and ".join(map(one_line, choice.targets)) or "no label"
-    classes = choice.images["class"].nunique()
-    left = sum(choice.dropped.values())
-    return (
-        f"{choice.key}: {labels}, {len(choice.images):,} images in {classes:,} classes, {choice.rule} split; "
-        f"{left:,} without a label left out, no picture opened yet"
-    )
-
-
-def lost_choices(store: Store, chosen: Chosen) -> set[str]:
-    """The keys of collections at hand whose choice the store has no longer, or not as it was written."""
-    from keras_art.data import kept
-
-    return {choice.key for collection, choice in chosen.values() if collection and not kept.is_whole(store, choice.key)}
-
-
-def prepare(store: Store, chosen: Chosen, missing: Sequence[Any]) -> None:
-    """What can go wrong before training does so here: networks and weights first, which are quick, then pictures."""
-    terminal.start_backend()
-    from keras_art.data import tasks
-
-    for name in dict.fromkeys(run.kind for run in missing):
-        if check := kinds()[name].check:
-            function(check)(store, [run for run in missing if run.kind == name])
-    for collection, choice in {choice.key: (collection, choice) for collection, choice in chosen.values()}.values():
-        sizes = dict.fromkeys((run.image_size, run.resize) for run in missing if run.collection == choice.key)
-        for image_size, resize in sizes:
-            with terminal.bar(f"reading {choice.name} at {image_size} pixels", "images") as progress:
-                tasks.prepare(store, collection, choice, image_size, resize, progress)
-        if sizes:
-            terminal.say(tasks.describe(store, choice.key))
 
 
 def open_collection(study: flags.Study, store: Store, data: str | None, target: str | None, **how: Any) -> Any:

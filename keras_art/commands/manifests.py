@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import tyro
 
+from keras_art import terminal
 from keras_art.commands import flags
 from keras_art.data.readers.tables import IMAGE_COLUMNS, OBJECT_COLUMNS, SPLIT_COLUMNS
 from keras_art.report.sheets import SUFFIXES, relative, write_table
@@ -80,7 +81,9 @@ def run(asked: Manifest) -> int:
     collection = open_collection(Store(asked.store), asked.data, asked.root, sheet=asked.sheet)
     table, bad = manifest(collection, asked.out.parent), collection.quarantine
     write_table(table, asked.out)
-    print("; ".join([f"{asked.out}: {len(table):,} images, columns {', '.join(table.columns)}", *left_out(bad)]))
+    terminal.answer(
+        "; ".join([f"{asked.out}: {len(table):,} images, columns {', '.join(table.columns)}", *left_out(bad)])
+    )
     return 0
 
 

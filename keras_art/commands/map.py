@@ -113,7 +113,8 @@ def space(store: Store, by: Describer, seen: Description) -> Space:
         most = min(placement.NEIGHBOURS, len(vectors) - 1)
         near, far = nearest(vectors, vectors, max(most, NEAR), np.arange(len(vectors)))
         terminal.say(f"{by.name}: laying out {len(vectors):,} pictures by t-SNE")
-        cloud = placement.cloud(vectors, near[:, :most], far[:, :most])
+        with terminal.waiting("laying out"):
+            cloud = placement.cloud(vectors, near[:, :most], far[:, :most])
         kept = {"cloud": cloud, "near": near[:, :NEAR], "distances": far[:, :NEAR]}
         write_arrays(file, kept)
     return Space(by.name, kept["cloud"], kept["near"], kept["distances"])

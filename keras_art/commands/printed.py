@@ -117,7 +117,7 @@ def audit(name: str, format: str) -> int:
         print(render(found, format), end="")
     elif format == "text":
         lines = [f"{e.where}: {e.printed}\n  {e.meant}\n  evidence: {e.evidence}\n" for e in found.itertuples()]
-        print("\n".join([f"{len(found)} errors found in print\n", *lines]), end="")
+        terminal.answer("\n".join([f"{len(found)} errors found in print\n", *lines]).removesuffix("\n"))
     else:
         _print([titled(f"{len(found)} errors found in print", render(found, format), format)], format)
     return 0

@@ -104,7 +104,7 @@ def show(asked: Show) -> int:
 
     found = read_ticket(asked.file)
     facts, run = found.facts, origin(found, asked.file)
-    print(
+    terminal.answer(
         f"{label(run.network)}, seed {run.seed}, found on {run.collection} {run.target} "
         f"({len(facts['classes'])} classes); {run.rate:.0%} of the remaining weights a stage, {run.scope} "
         f"scope, back to epoch {run.late_resetting}\n"

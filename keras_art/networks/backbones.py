@@ -14,6 +14,7 @@ import keras
 
 from keras_art.errors import UserError
 from keras_art.networks import hub, matching
+from keras_art.networks.handles import is_drawn
 from keras_art.networks.layers import BatchNormalization2018, Preprocessing
 from keras_art.networks.loading import BadModel, computing_anew, load_model
 from keras_art.networks.resnets import draw_kernels
@@ -168,6 +169,7 @@ def load_backbone(
     ('tf', (None, 2, 2, 1280))
     """
     check_name(network)
+    weights = None if is_drawn(weights) and not is_preset(network) else weights
     mode = own_preprocessing(network) if preprocessing == "imagenet" else preprocessing
     taps: Mapping[str, Any] = {}
     if is_preset(network):
@@ -244,7 +246,7 @@ def _load_file(path: Path, image_size: int, *, keep_weights: bool) -> keras.Mode
     except BadModel as error:
         raise BadBackbone(f"{path}: {error}") from error
     except ValueError as error:
-        raise BadBackbone(f"{path} can not take images of {image_size} pixels: {_first_line(error)}") from error
+        raise BadBackbone(f"{path} can not take images of {image_size} pixels: give a larger --image_size") from error
     if keep_weights:
         fixed.set_weights(model.get_weights())
     return keras.Model(fixed.inputs[0], fixed.outputs[0], name=model.name)  # a Sequential has no `input` of its own

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 from keras_art import terminal
@@ -15,6 +18,23 @@ CLIENTS = {
     "Hugging Face": ("snapshot_download", "huggingface"),
 }
 FILES = ["*.json", "*.h5", "*.safetensors", "assets/**"]  # of a repository on Hugging Face: no pickles, no code
+
+_drawn = ContextVar("drawn", default=False)
+
+
+@contextmanager
+def nothing_fetched() -> Iterator[None]:
+    """Within, networks are drawn where their released weights would be downloaded: all else of them can be checked."""
+    token = _drawn.set(True)
+    try:
+        yield
+    finally:
+        _drawn.reset(token)
+
+
+def is_drawn(weights: object) -> bool:
+    """Whether weights, as of `backbones.load_backbone` and `vit.load_vit`, are None now, or stand for None."""
+    return weights is None or (_drawn.get() and isinstance(weights, str) and weights != "own")
 
 
 def folder_of(preset: str) -> Path:

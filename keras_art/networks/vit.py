@@ -9,6 +9,7 @@ import keras
 from keras import ops
 
 from keras_art.networks.backbones import Backbone, BadBackbone
+from keras_art.networks.handles import is_drawn
 from keras_art.networks.hub import interpolated
 
 # Dosovitskiy et al. 2021, Table 1 (B), and Touvron et al. 2021 (Ti).
@@ -51,7 +52,7 @@ def load_vit(
         )
     mode = PREPROCESSING if preprocessing == "imagenet" else preprocessing
     shape = (image_size, image_size, 3)
-    if weights is None:
+    if is_drawn(weights):
         keras.utils.set_random_seed(seed)
         return Backbone(keras_hub.models.ViTBackbone(image_shape=shape, name="vit", **plan), mode)
     if isinstance(weights, Path):

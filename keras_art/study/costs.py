@@ -130,8 +130,9 @@ class Estimate:
             if sum(self.cost(run).work / self.known(run)[0] for run in alike) > LONG:
                 run = alike[0]
                 terminal.say(f"timing a few steps of {run.network} at {run.image_size} pixels")
-                once = self.networks.gigamacs(run.network, run.image_size)
-                self.speeds[name] = speeds.measure(self.store, run.network, run.image_size, run.precision, once)
+                with terminal.waiting("timing them"):
+                    once = self.networks.gigamacs(run.network, run.image_size)
+                    self.speeds[name] = speeds.measure(self.store, run.network, run.image_size, run.precision, once)
 
     def basis(self, runs: Sequence[Any]) -> str:
         """How the speeds are known, for people."""

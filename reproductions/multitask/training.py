@@ -52,6 +52,7 @@ def check(store: Store, runs: Sequence[MultitaskRun]) -> None:
 
     Raises:
         BadBackbone: a network, its weights, or where the Gram matrix is taken can not be used.
+        BadRun: an optimizer can not.
     """
     built = set()
     for run in runs:
@@ -59,6 +60,8 @@ def check(store: Store, runs: Sequence[MultitaskRun]) -> None:
         if what not in built:
             build(run, load_network(store, run), dict.fromkeys(run.targets, 2))
             built.add(what)
+    for optimizer in {run.optimizer for run in runs}:
+        training.make_optimizer(optimizer)
 
 
 def build(run: MultitaskRun, backbone: backbones.Backbone, classes: dict[str, int]) -> MultiTask:

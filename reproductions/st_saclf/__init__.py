@@ -42,7 +42,7 @@ from __future__ import annotations
 from keras_art.commands.machine import Reproduction
 from reproductions.st_saclf import search
 from reproductions.st_saclf.figures import draw
-from reproductions.st_saclf.grid import begin, collections, files, runs
+from reproductions.st_saclf.grid import begin, collections, files, foresee, runs
 from reproductions.st_saclf.study import PRESETS, Study, check
 from reproductions.st_saclf.tables import BASELINES, PUBLISHED, tables_of
 
@@ -58,6 +58,7 @@ REPRODUCTION = Reproduction(
     figures=draw,
     files=files,
     begin=begin,
+    foresee=foresee,
     printed=(BASELINES, PUBLISHED),
     verbs={"search": search.main},
     bibtex="""

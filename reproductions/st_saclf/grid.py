@@ -100,6 +100,24 @@ def begin(study: Study, store: Store, chosen: Chosen, missing: Sequence[Run]) ->
             check_decoder(store, Path(study.decoder), [ready.sha256[i] for i in ready.part("test")])
 
 
+def foresee(study: Study, store: Store, chosen: Chosen, missing: Sequence[Run]) -> None:
+    """What `begin` will refuse, before all pictures are read: masks, and a decoder that has seen test images.
+
+    Raises:
+        UserError: as `begin`.
+    """
+    from keras_art.data import splits
+
+    choice = chosen["target"][1]
+    if guided := next((run for run in missing if isinstance(run, SaclfRun) and run.prior), None):
+        with terminal.bar("reading the masks and their works", "images") as progress:
+            prior.foresee(store, choice, guided, str(study.prior), progress)
+    if study.decoder and "sha256" in choice.images:
+        images = splits.split(choice, [True] * len(choice.images), choice.images.index.to_numpy()).images
+        content = dict(zip(choice.images["id"], choice.images["sha256"], strict=True))
+        check_decoder(store, Path(study.decoder), [content[id_] for id_ in images["id"][images["split"] == "test"]])
+
+
 def check_decoder(store: Store, folder: Path, tested: Sequence[str]) -> None:
     """Refuses a decoder whose own train split holds images that are to be tested, by their content.
 

@@ -21,7 +21,7 @@ from keras_art import terminal
 from keras_art.data.collection import located
 from keras_art.errors import UserError
 from keras_art.pictures.contents import stamp
-from keras_art.pictures.decoded import stored_contents, stored_images
+from keras_art.pictures.decoded import ImageStore, stored_contents, stored_images
 from keras_art.store.reading import read_csv
 from keras_art.store.runs import Store, StoreError
 from keras_art.study.config import Artefact
@@ -29,6 +29,8 @@ from keras_art.study.files import artefact_path, content_artefact, keep_content,
 from keras_art.writing import in_csv, one_line, slug
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from keras_art.data.choices import Choice
     from keras_art.data.collection import Collection
     from reproductions.st_saclf.kinds import SaclfRun
@@ -127,24 +129,55 @@ def prepare(
     of_work = dict(zip(ready.task.images["id"], ready.sha256, strict=True))
     ids = [id_ for id_ in paths if id_ in of_work]
     if all(stamp(paths[id_])[1] == "" for id_ in ids):
-        scan = images.scan([paths[id_] for id_ in ids], progress)
-        if wrong := images.wrong(scan["row"].to_numpy()):
-            scan = images.scan([paths[id_] for id_ in ids], progress, wrong=set(wrong))
-        if (bad := np.flatnonzero(scan["row"] < 0)).size:
-            raise UserError(
-                f"--prior: {len(bad):,} of the {len(ids):,} masks can not be read, first {scan['path'].iloc[bad[0]]} "
-                f"({scan['reason'].iloc[bad[0]]}): mend it, or leave its cell blank"
-            )
+        _decoded(images, [paths[id_] for id_ in ids], progress)
     _rows(store, run, {id_: known[id_] for id_ in ids})
     sizes, wanted = (images.sizes([of[id_] for id_ in ids]) for of in (known, of_work))
+    _refuse_other_sizes([paths[id_] for id_ in ids], sizes, wanted)
+    terminal.say(f"  prior: {len(ids):,} of the {ready.task.size:,} images have a mask, by the column {column}")
+
+
+def foresee(store: Store, choice: Choice, run: SaclfRun, column: str, progress: Callable[[int, int], None]) -> None:
+    """Refuses what `prepare` will: decodes the masks that are there, and of the works only those that they lie on.
+
+    Raises:
+        UserError: as `prepare`.
+    """
+    images, works = (
+        stored_images(store, run.image_size, run.resize),
+        dict(zip(choice.images["id"], choice.paths(), strict=True)),
+    )
+    found = [(works[id_], mask) for id_, mask in paths_of(choice, column).items() if not stamp(mask)[1]]
+    scan = images.scan([work for work, _ in found], progress)
+    readable = (scan["row"] >= 0).to_numpy()  # others are put into quarantine, whatever their masks are
+    masks = [mask for (_, mask), can in zip(found, readable, strict=True) if can]
+    sizes = _decoded(images, masks, progress)[["width", "height"]].to_numpy()
+    _refuse_other_sizes(masks, sizes, scan.loc[readable, ["width", "height"]].to_numpy())
+
+
+def _decoded(images: ImageStore, paths: list[str], progress: Callable[[int, int], None]) -> pd.DataFrame:
+    """`images.scan` of masks, those decoded anew that are damaged.
+
+    Raises:
+        UserError: one can not be read.
+    """
+    scan = images.scan(paths, progress)
+    if wrong := images.wrong(scan["row"].to_numpy()):
+        scan = images.scan(paths, progress, wrong=set(wrong))
+    if (bad := np.flatnonzero(scan["row"] < 0)).size:
+        raise UserError(
+            f"--prior: {len(bad):,} of the {len(paths):,} masks can not be read, first {scan['path'].iloc[bad[0]]} "
+            f"({scan['reason'].iloc[bad[0]]}): mend it, or leave its cell blank"
+        )
+    return scan
+
+
+def _refuse_other_sizes(paths: list[str], sizes: np.ndarray, wanted: np.ndarray) -> None:
     if (bad := np.flatnonzero((sizes != wanted).any(axis=1))).size:
         (width, height), (asked, high) = sizes[bad[0]], wanted[bad[0]]
         raise UserError(
-            f"--prior: {len(bad):,} of the {len(ids):,} masks are of another size than their works, first "
-            f"{paths[ids[bad[0]]]}, {width} x {height} pixels for {asked} x {high}: a mask lies on its work pixel by "
-            f"pixel"
+            f"--prior: {len(bad):,} of the {len(paths):,} masks are of another size than their works, first "
+            f"{paths[bad[0]]}, {width} x {height} pixels for {asked} x {high}: a mask lies on its work pixel by pixel"
         )
-    terminal.say(f"  prior: {len(ids):,} of the {ready.task.size:,} images have a mask, by the column {column}")
 
 
 def _rows(store: Store, run: SaclfRun, masks: Mapping[str, str]) -> dict[str, int]:

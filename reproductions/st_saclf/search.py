@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from keras_art import terminal
 from keras_art.commands import flags
-from keras_art.commands.machine import prepare
+from keras_art.commands.preparation import prepare
 from keras_art.errors import UserError
 from keras_art.store.runs import Store
 from keras_art.store.sums import in_words

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import shutil
+from pathlib import Path
 
+import keras
 import pytest
 from conftest import paint, write_csv
 
@@ -29,17 +32,72 @@ TABLE = [
         ("--target", "artist", "--split", "artist_disjoint", *OWN),
         "the artist is what is to be predicted",
     ),
+    (
+        "sabatelli2018",
+        ("--target", "artist", *OWN, "--executor", "ray", "--cluster.address", "localhost:1"),
+        "ay ",
+    ),  # not here, or not installed
+]
+LITTLE = ("--networks", "little.keras", "--preprocessing", "tf", "--image_size", "16")
+ARTIST, ARTISTS = ("--target", "artist", *LITTLE), ("--targets", "artist", *LITTLE)
+OF_NETWORKS = [
+    ("sabatelli2018", (*ARTIST, "--image_size", "20"), "give --image_size 16"),
+    ("sabatelli2018", (*ARTIST, "--freeze_until", "conv9"), "conv9"),
+    ("sabatelli2018", (*ARTIST, "--lora", "4"), "dense"),
+    ("sabatelli2018", (*ARTIST, "--optimizer", "Adamm@1e-3"), "no optimizer called Adamm"),
+    ("sabatelli2018", (*ARTIST, "--weights", "little.keras=labels.h5"), "holds no weights for little"),
+    ("kaokore2020", (*ARTISTS, "--image_size", "20"), "give --image_size 16"),
+    ("multitask", (*ARTISTS, "--tasks", "gram", "--gram_tap", "conv9"), "no layer 'conv9'"),
+    ("multitask", (*ARTISTS, "--tasks", "artist", "--optimizer", "Adamm@1e-3"), "no optimizer called Adamm"),
+    ("gram_style", (*ARTISTS, "--tasks", "gram", "--gram_tap", "conv9"), "no layer 'conv9'"),
+    ("st_saclf", (*ARTIST, "--taps", "conv9", "conv8"), "no layer 'conv9'"),
+    ("st_saclf", (*ARTIST, "--taps", "conv", "--stages", "1@1e-3", "1@1e-4:block9_"), "block9_"),
+    ("sabatelli2021", (*ARTIST, "--image_size", "20", "--crop", "0"), "give --image_size 16"),
+    ("sabatelli2021", (*ARTIST, "--crop", "0", "--stages", "99"), "stages"),
+    (
+        "dcec_paint",
+        ("--k", "2", "--backbone", "little.keras", "--image_size", "24", "--preprocessing", "tf"),
+        "size 16",
+    ),
+    (
+        "st_saclf",
+        (*ARTIST, "--taps", "conv", "--stages", "1@1e-3", "--prior", "broken"),
+        "1 of the 6 masks can not be read",
+    ),
+    (
+        "st_saclf",
+        (*ARTIST, "--taps", "conv", "--stages", "1@1e-3", "--prior", "large"),
+        "masks are of another size than their works",
+    ),
 ]
 
 
-@pytest.mark.parametrize(("paper", "words", "told"), TABLE)
-def test_a_dry_run_refuses_what_the_real_one_would(tmp_path, capsys, monkeypatch, paper, words, told):
-    monkeypatch.chdir(tmp_path)
-    rows = [["image", "unique", "artist", "Kunstenaar"]]
+@pytest.fixture(scope="module")
+def network(tmp_path_factory) -> Path:
+    pixels = keras.Input((16, 16, 3))
+    x = keras.layers.Conv2D(4, 3, padding="same", activation="relu", name="conv")(pixels)
+    path = tmp_path_factory.mktemp("network") / "little.keras"
+    keras.Model(pixels, keras.layers.MaxPooling2D(name="pool")(x), name="little").save(path)
+    return path
+
+
+def museum(folder: Path) -> None:
+    """12 pictures, two labels, and columns of masks for half of them, of which one is no picture or too large."""
+    rows = [["image", "unique", "artist", "Kunstenaar", "broken", "large"]]
+    paint(folder / "large.png", "a", size=48)
     for i in range(12):
-        paint(tmp_path / "museum" / f"{i}.png", "abc"[i % 3], i)
-        rows.append([f"{i}.png", f"u{i}", f"a{i % 2}", f"k{i % 3}"])
-    write_csv(tmp_path / "museum" / "labels.csv", rows)
+        paint(folder / f"{i}.png", "abc"[i % 3], i)
+        masks = ["labels.csv" if i == 5 else f"{i}.png", "large.png" if i == 5 else f"{i}.png"] if i < 6 else ["", ""]
+        rows.append([f"{i}.png", f"u{i}", f"a{i % 2}", f"k{i % 3}", *masks])
+    write_csv(folder / "labels.csv", rows)
+
+
+@pytest.mark.parametrize(("paper", "words", "told"), [*TABLE, *OF_NETWORKS])
+def test_a_dry_run_refuses_what_the_real_one_would(tmp_path, capsys, monkeypatch, network, paper, words, told):
+    monkeypatch.chdir(tmp_path)
+    museum(tmp_path / "museum")
+    shutil.copy(network, tmp_path)
+    (tmp_path / "labels.h5").write_bytes(b"no weights")
     reproduction = importlib.import_module(f"reproductions.{paper}").REPRODUCTION
     assert reproduction.main(["--data", "museum", *words, "--dry_run"]) == 1
     assert told in capsys.readouterr().err.strip().splitlines()[-1]

@@ -1,0 +1,88 @@
+"""What can go wrong before training does so here: networks and weights first, which are quick, then pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from keras_art import terminal
+from keras_art.store.runs import Store
+from keras_art.study.config import Run, function, kinds
+from keras_art.writing import HANDLES, one_line
+
+if TYPE_CHECKING:
+    from keras_art.data.choices import Choice
+    from keras_art.data.collection import Collection
+
+    Chosen = dict[str, tuple[Collection | None, Choice]]  # a role, such as "target" -> what is taken
+
+
+def foretold(store: Store, choice: Choice) -> str:
+    """What is known of a choice before its pictures are opened; of one that the store has, what came of it."""
+    from keras_art.data import kept, tasks
+
+    if kept.is_whole(store, choice.key):
+        return tasks.describe(store, choice.key)
+    labels = " and ".join(map(one_line, choice.targets)) or "no label"
+    classes = choice.images["class"].nunique()
+    left = sum(choice.dropped.values())
+    return (
+        f"{choice.key}: {labels}, {len(choice.images):,} images in {classes:,} classes, {choice.rule} split; "
+        f"{left:,} without a label left out, no picture opened yet"
+    )
+
+
+def lost_choices(store: Store, chosen: Chosen) -> set[str]:
+    """The keys of collections at hand whose choice the store has no longer, or not as it was written."""
+    from keras_art.data import kept
+
+    return {choice.key for collection, choice in chosen.values() if collection and not kept.is_whole(store, choice.key)}
+
+
+def check(store: Store, runs: Sequence[Run]) -> None:
+    """Builds networks, finds weights and layers, as the kinds of some runs know how.
+
+    Raises:
+        UserError: one of the runs can not work.
+    """
+    terminal.start_backend()
+    for name in dict.fromkeys(run.kind for run in runs):
+        if own := kinds()[name].check:
+            with terminal.waiting("building networks"):
+                function(own)(store, [run for run in runs if run.kind == name])
+
+
+def rehearse(store: Store, runs: Sequence[Run]) -> None:
+    """The same for a dry run, which downloads nothing: in the place of released weights networks are drawn.
+
+    Raises:
+        UserError: one of the runs can not work.
+    """
+    here = [run for run in runs if not any(str(getattr(run, name, "")).startswith(HANDLES) for name in NETWORKS)]
+    if here:
+        terminal.start_backend()
+        from keras_art.networks.handles import nothing_fetched
+
+        with nothing_fetched():
+            check(store, here)
+
+
+NETWORKS = ("network", "backbone")  # fields of runs
+
+
+def prepare(store: Store, chosen: Chosen, missing: Sequence[Any]) -> None:
+    """Checks runs and decodes their pictures.
+
+    Raises:
+        UserError: one of the runs can not work, or a collection can not be used.
+    """
+    check(store, missing)
+    from keras_art.data import tasks
+
+    for collection, choice in {choice.key: (collection, choice) for collection, choice in chosen.values()}.values():
+        sizes = dict.fromkeys((run.image_size, run.resize) for run in missing if run.collection == choice.key)
+        for image_size, resize in sizes:
+            with terminal.bar(f"reading {choice.name} at {image_size} pixels", "images") as progress:
+                tasks.prepare(store, collection, choice, image_size, resize, progress)
+        if sizes:
+            terminal.say(tasks.describe(store, choice.key))
