@@ -9,6 +9,7 @@
     work         compute what studies have asked of a store, beside whoever else does
     page         a page for every study of a store, and an index of them
     predict      what a finished run says of new pictures
+    export       a trained model as a folder for others, with its card; to Hugging Face
     map          a collection as a page to look through: every picture near those that it is like
     neighbours   which works look like this one
     adain        style transfer: train a decoder, stylise pictures
@@ -30,8 +31,8 @@ from keras_art.version import check_environment
 # Of keras_art.commands.
 VERBS = {
     "cards": "cards", "fetch": "fetch", "doctor": "doctor", "leaks": "leaks", "curate": "curation",
-    "manifests": "manifests", "predict": "predict", "page": "page", "map": "map", "neighbours": "neighbours",
-    "work": "work", "adain": "adain", "tickets": "tickets", "store": "store",
+    "manifests": "manifests", "predict": "predict", "export": "export", "page": "page", "map": "map",
+    "neighbours": "neighbours", "work": "work", "adain": "adain", "tickets": "tickets", "store": "store",
 }  # fmt: skip
 
 

@@ -96,13 +96,18 @@ def start_backend() -> None:
         return
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
-    sys.stderr.flush()
-    kept = os.dup(2)
-    with open(os.devnull, "w") as nowhere:
-        os.dup2(nowhere.fileno(), 2)  # TensorFlow's C++ writes there before its log level can be set
+    with quietly(), waiting("starting Keras"):  # TensorFlow's C++ writes there before its log level can be set
+        import keras  # noqa: F401
+
+
+@contextmanager
+def quietly() -> Iterator[None]:
+    """What C code writes to standard error within goes nowhere."""
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
     try:
-        with waiting("starting Keras"):
-            import keras  # noqa: F401
+        yield
     finally:
         os.dup2(kept, 2)
         os.close(kept)
@@ -129,14 +134,12 @@ def _folded(text: str, stream: Any) -> str:
     width = max(40, shutil.get_terminal_size().columns)
     lines = []
     for line in text.split("\n"):
-        hanging = " " * (len(line) - len(line.lstrip()) + 2)
+        inner = " " * (len(line) - len(line.lstrip()) + 2)
         words = line.split()
-        if len(line) <= width or max(map(len, words), default=0) + len(hanging) > width:
+        if len(line) <= width or max(map(len, words), default=0) + len(inner) > width:
             lines.append(line)
         else:
-            lines += textwrap.wrap(
-                line, width, subsequent_indent=hanging, break_long_words=False, break_on_hyphens=False
-            )
+            lines += textwrap.wrap(line, width, subsequent_indent=inner, break_long_words=False, break_on_hyphens=False)
     return "\n".join(lines)
 
 

@@ -29,6 +29,7 @@ FORMULA = re.compile(r"'*[=+\-@\t\r]")
 NUMBER = re.compile(r"[+-]?[\d.,]+(e[+-]?\d+)?%?", re.IGNORECASE)
 MOST_NAME = 200  # bytes of a file's name that a person gives; beside it others have the same name and more
 HANDLES = ("keras-hub:", "hf://", "kaggle://")  # how the name of a network begins that is downloaded
+EXPORTED = ("model.keras", "preprocessing.json")  # what tells a folder that `export` wrote
 OWN = ".keras_art"  # stands in a folder whose pictures are of our making and no collection
 
 

@@ -3,6 +3,7 @@
 python -m keras_art predict RUN picture.jpg                        # tells what it says of one, and writes nothing
 python -m keras_art predict RUN FOLDER --out predictions.csv
 python -m keras_art predict RUN inventory.xlsx --out answers.xlsx  # the same rows, with what is said of each picture
+python -m keras_art predict hf://OWNER/NAME picture.jpg            # a model that `export` has put there
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from keras_art.commands import flags
 from keras_art.errors import UserError, meant
 from keras_art.report import sheets
 from keras_art.report.answers import FIRST, Pictures, hand_over, joined
-from keras_art.writing import check_apart, check_file, check_folder
+from keras_art.writing import HANDLES, check_apart, check_file, check_folder
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,9 +37,9 @@ LIKELIEST = 5  # classes of a task that are told, as of `metrics.predictions`
 class Predict:
     """What a trained model says of new pictures."""
 
-    model: tyro.conf.Positional[Path]
+    model: tyro.conf.Positional[str]
     """A finished run's directory, or its model.keras, wherever it was copied to; a head on frozen features needs the
-    store that has its network."""
+    store that has its network. Or a folder that `export` wrote, or hf://OWNER/NAME, where it was pushed to."""
     data: tyro.conf.Positional[str]
     """A picture, or a folder of them, searched in depth; or a table, a card's name, or a choice of --store."""
     out: Path | None = None
@@ -66,10 +67,9 @@ def command(asked: Predict) -> int:
     """
     from keras_art.data.collection import quarantined
 
-    if not asked.model.exists():
-        raise UserError(
-            f"{asked.model} does not exist{meant(asked.model)}: give a finished run's directory, or a model.keras"
-        )
+    model = Path(asked.model)
+    if not (model.exists() or asked.model.startswith(HANDLES)):
+        raise UserError(f"{model} does not exist{meant(model)}: give a finished run's directory, or a model.keras")
     out = place_of(asked)
     if asked.saliency is not None:
         check_folder(asked.saliency)
@@ -79,13 +79,17 @@ def command(asked: Predict) -> int:
     terminal.start_backend()
     from keras_art.learning import prediction
 
-    trained = prediction.read(asked.model)
+    if asked.model.startswith(HANDLES):
+        from keras_art.networks.handles import folder_of
+
+        model = folder_of(asked.model)
+    trained = prediction.read(model)
     pictures = replace(pictures, tasks=len(trained.card.classes))
     with terminal.bar("looking at pictures", "images") as progress:
         found, unreadable = prediction.predict(trained, pictures.paths, progress, asked.saliency)
     for line in calibrated(trained):
         terminal.say(line)
-    if known := learnt_from(asked.model, trained.card, pictures.paths.values()):
+    if known := learnt_from(model, trained.card, pictures.paths.values()):
         terminal.say(
             f"{known:,} of these {len(pictures.paths):,} pictures are those that it was trained or chosen on: how "
             f"often it is right about them is no test of it"

@@ -82,6 +82,23 @@ def told(report: Mapping[str, float]) -> str:
     return f"without looking{f', of {n:,} test images' if n else ''}: {', '.join(words)}"
 
 
+KINSHIP = {
+    "same_object": "show an object that train or val has too",
+    "same_file": "stand, byte for byte, in train or val too",
+    "near_duplicate": "look like one of train or val",
+    "artist_in_train": "are by an artist of train",
+}
+
+
+def kinship(report: Mapping[str, float], *names: str) -> list[str]:
+    """What of the test images train or val has, too, a sentence for each that is not nothing.
+
+    Args:
+        names: of `KINSHIP`; without any, all.
+    """
+    return [f"{report[name]:.1%} of test images {KINSHIP[name]}" for name in names or KINSHIP if report.get(name)]
+
+
 def wilson(successes: float, n: int, level: float = 0.95) -> tuple[float, float]:
     """The Wilson score interval of a proportion, as two fractions.
 

@@ -201,13 +201,7 @@ def describe(store: Store, key: str) -> str:
     lines.append(f"  {leaks.told(leak)}")
     if "artist_in_train" in leak:
         lines[-1] += f" ({leak['artist_in_train']:.1%} of test images are by an artist of train)"
-    if leak.get("same_object"):
-        lines.append(
-            f"  leak: {leak['same_object']:.1%} of test images show an object that train or val has too; --split "
-            f"object_disjoint keeps its views together"
-        )
-    if leak["same_file"]:
-        lines.append(f"  leak: {leak['same_file']:.1%} of test images stand, byte for byte, in train or val too")
-    if leak["near_duplicate"]:
-        lines.append(f"  leak: {leak['near_duplicate']:.1%} of test images look like one of train or val")
+    for sentence in leaks.kinship(leak, "same_object"):
+        lines.append(f"  leak: {sentence}; --split object_disjoint keeps its views together")
+    lines += [f"  leak: {sentence}" for sentence in leaks.kinship(leak, "same_file", "near_duplicate")]
     return "\n".join(lines)

@@ -24,6 +24,7 @@ from keras_art.study.kinds.classifier import ClassifierRun
 INVERSE_PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0)
 NEIGHBOURS = (1, 3, 5, 10, 20, 50, 100)
 MOST_STEPS = 1000  # of L-BFGS
+SMALL = 10**9  # multiply-adds of one of its steps, below which threads wait for one another longer than they work
 
 
 @dataclass(frozen=True)
@@ -59,17 +60,20 @@ def _linear_probe(
 ) -> Probed:
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
+    from threadpoolctl import threadpool_limits
 
     mean, deviation = train.mean(0), train.std(0) + 1e-6
+    given, asked = (train - mean) / deviation, (val - mean) / deviation
+    threads = 1 if train.size * classes < SMALL else None
     model = LogisticRegression(max_iter=MOST_STEPS, warm_start=True)  # from one penalty to the next
     rows: list[dict[str, float]] = []
     weights = []
     for inverse in INVERSE_PENALTIES:
         model.C = inverse
-        with warnings.catch_warnings(record=True) as caught:
+        with warnings.catch_warnings(record=True) as caught, threadpool_limits(threads):
             warnings.simplefilter("always", ConvergenceWarning)
-            model.fit((train - mean) / deviation, labels)
-        accuracy = float((model.predict((val - mean) / deviation) == val_labels).mean())
+            model.fit(given, labels)
+            accuracy = float((model.predict(asked) == val_labels).mean())
         rows.append({"inverse_penalty": inverse, "accuracy": accuracy, "converged": not caught})
         weights.append((model.coef_.copy(), model.intercept_.copy()))
     tried = pd.DataFrame(rows)

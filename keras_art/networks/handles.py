@@ -17,7 +17,8 @@ CLIENTS = {
     "Kaggle": ("kagglehub.model_download", "kagglehub/models"),
     "Hugging Face": ("snapshot_download", "huggingface"),
 }
-FILES = ["*.json", "*.h5", "*.safetensors", "assets/**"]  # of a repository on Hugging Face: no pickles, no code
+# Of a repository on Hugging Face: no pickles, no code.
+FILES = ["*.json", "*.h5", "*.keras", "*.safetensors", "assets/**"]
 
 _drawn = ContextVar("drawn", default=False)
 
@@ -59,7 +60,10 @@ def folder_of(preset: str) -> Path:
 
         return Path(snapshot_download(handle.removeprefix("hf://"), allow_patterns=FILES))
     except ImportError as error:
-        raise BadModel(f"{preset} is downloaded by {error.name}: pip install {error.name}") from error
+        remedy = '"keras_art[hub]"' if error.name == "huggingface_hub" else error.name
+        raise BadModel(
+            f"{preset} is downloaded by {error.name}, which is not installed: pip install {remedy}"
+        ) from error
     except Exception as error:  # of several clients, each with its own
         name = handle.partition("://")[2]
         call, cache = CLIENTS[where]

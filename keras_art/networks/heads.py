@@ -9,6 +9,7 @@ from typing import Any
 import keras
 
 from keras_art.networks.backbones import Backbone, BadBackbone
+from keras_art.networks.exported import network_within
 from keras_art.networks.layers import Preprocessing
 from keras_art.writing import distinct
 
@@ -36,10 +37,9 @@ def backbone_of(classifier: keras.Model) -> keras.Model:
     Raises:
         BadBackbone: it stands on none.
     """
-    for layer in classifier.layers:
-        if isinstance(layer, keras.Model) and layer.name not in ("augmentation", "preprocessing", "head"):
-            return layer
-    raise BadBackbone(f"the model {classifier.name} is no classifier that stands on a network")
+    if (found := network_within(classifier)) is None:
+        raise BadBackbone(f"the model {classifier.name} is no classifier that stands on a network")
+    return found
 
 
 def last_features(classifier: keras.Model) -> keras.Model:

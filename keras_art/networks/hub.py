@@ -16,6 +16,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_art.networks.exported import is_export, load_exported
 from keras_art.networks.handles import folder_of
 from keras_art.networks.loading import CONSTANTS, LARGEST_CONFIG, BadModel, claimed, class_names, stored
 
@@ -92,7 +93,7 @@ def load_preset(
     The position embeddings of another size are interpolated.
 
     Args:
-        preset: a folder, or a name as of the module's first lines.
+        preset: a folder, or a name as of the module's first lines; also what `export` wrote, and then its network.
         image_size: side of the square input in pixels.
         preprocessing: of the pixels that the model will be given; "imagenet" asks for the preset's own, which is put in
             front of its layers, as it is for "none" where there is one.
@@ -102,6 +103,8 @@ def load_preset(
             takes, or does and is to take others.
     """
     folder = folder_of(preset)
+    if is_export(folder):
+        return Pretrained(load_exported(folder, image_size, preprocessing), {})
     net, converter = _read(folder, with_weights)
     if converter is not None and preprocessing not in ("imagenet", "none"):
         raise BadModel(f"{preset} says itself which pixels it takes: give --preprocessing imagenet")
@@ -147,7 +150,10 @@ def _read(folder: Path, with_weights: bool) -> tuple[Any, Any]:
             _check_size(folder)
         net = keras_hub.models.Backbone.from_preset(str(folder), load_weights=with_weights)
     except ImportError as error:
-        raise BadModel(f"{folder} is read by {error.name}: pip install {error.name}") from error
+        # keras-hub says of safetensors alone that it is missing without naming it as Python does.
+        absent = error.name or "safetensors"
+        remedy = '"keras_art[hub]"' if absent == "safetensors" else absent
+        raise BadModel(f"{folder} is read by {absent}, which is not installed: pip install {remedy}") from error
     except Exception as error:  # damage shows itself as nearly any type there is
         if isinstance(error, BadModel):
             raise

@@ -8,6 +8,7 @@ from typing import Any
 
 from keras_art import terminal
 from keras_art.study.config import Artefact, Optimizer, Run, RunRef
+from keras_art.study.kinds.classifier import PROBES
 from keras_art.version import __version__
 
 RESIZED = {
@@ -25,6 +26,8 @@ CALLED = {
     "patience": "stopped after {} epochs without a smaller validation loss", "keep": "the {} weights kept",
     "precision": "arithmetic {}", "seed": "seeds {}",
 }  # fmt: skip
+# What a mode does not read.
+UNREAD = dict.fromkeys(PROBES, ("optimizer", "batch_size", "epochs", "patience", "keep"))
 UNSAID = ("collection", "target", "targets", "mode", "image_size", "resize")
 
 
@@ -69,7 +72,7 @@ def _of_group(mode: str, runs: Sequence[Run]) -> str:
             for rule in values.get("resize", ["squash"]):
                 phrases.append(f"images {RESIZED.get(rule, rule).format(size)}")
     order = [*CALLED, *(name for name in values if name not in CALLED)]
-    for name in (name for name in order if name in values and name not in UNSAID):
+    for name in (name for name in order if name in values and name not in (*UNSAID, *UNREAD.get(mode, ()))):
         told = [word for value in values[name] if (word := _word(value))]
         plain = name in CALLED and name not in ("precision", "backbone")
         if told and (plain or values[name] != [defaults[name]]):

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_art import terminal
-from keras_art.writing import HANDLES
+from keras_art.writing import EXPORTED, HANDLES
 
 # Of keras.applications, sides in pixels; of the others 224.
 NATIVE = {"Xception": 299, "InceptionV3": 299, "InceptionResNetV2": 299, "NASNetLarge": 331}
@@ -33,7 +33,7 @@ def native_size(network: str) -> int:
         from keras_art.networks.handles import folder_of
 
         folder = folder_of(network)
-    for name in ("image_converter.json", "config.json"):
+    for name in ("image_converter.json", EXPORTED[1], "config.json"):
         try:
             found = _side(json.loads((folder / name).read_text(encoding="utf-8")))
         except (OSError, ValueError, RecursionError):  # `hub` says what is wrong with it

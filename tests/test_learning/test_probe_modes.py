@@ -47,6 +47,27 @@ def test_a_linear_probe_is_scikit_learns_own_and_its_penalty_is_chosen_on_valida
     assert accuracy == found.chosen["val_accuracy"]
 
 
+def test_threads_do_not_wait_for_one_another_over_little_work(monkeypatch):
+    from sklearn.linear_model import LogisticRegression
+    from threadpoolctl import threadpool_info, threadpool_limits
+
+    seen = []
+
+    def fit(self, rows, labels):
+        seen.extend(pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas")
+        return learn(self, rows, labels)
+
+    learn = LogisticRegression.fit
+    monkeypatch.setattr(LogisticRegression, "fit", fit)
+    with threadpool_limits(2):
+        probes.probe("linear_probe", batches(3), 3)
+        assert set(seen) == {1}
+        seen.clear()
+        monkeypatch.setattr(probes, "SMALL", 0)
+        probes.probe("linear_probe", batches(3), 3)
+        assert set(seen) == {2}
+
+
 def test_a_class_that_is_not_learnt_from_is_never_said():
     rows, labels = features(60, 2, 1)
     found = probes.probe("linear_probe", lambda split: Batches(rows, np.arange(60), labels, 32), 4)

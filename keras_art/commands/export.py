@@ -1,0 +1,180 @@
+"""A trained model as a folder for others: the model, its card in the format of Hugging Face, and what it needs.
+
+python -m keras_art export RUN --out FOLDER                     # Keras, ONNX and LiteRT where they can be written
+python -m keras_art export RUN --out FOLDER --push OWNER/NAME   # and to Hugging Face
+python -m keras_art export FOLDER --push OWNER/NAME             # as it is there, its README.md rewritten by hand
+python -m keras_art predict FOLDER picture.jpg                  # what it says; hf://OWNER/NAME too
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import tyro
+
+from keras_art import terminal
+from keras_art.commands import flags
+from keras_art.errors import UserError, meant
+from keras_art.store.runs import Store
+from keras_art.writing import EXPORTED, beside, check_folder, distinct, folder_made, write
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from keras_art.learning.prediction import Trained
+    from keras_art.networks.trained import ModelCard
+    from keras_art.report.model_facts import Shared
+
+LICENCE = re.compile(r"[a-z0-9][a-z0-9.+-]*")
+README = "README.md"
+
+
+@dataclass(frozen=True)
+class Export:
+    """A trained model as a folder for others."""
+
+    model: tyro.conf.Positional[Path]
+    """A finished run's directory, or its model.keras, wherever it was copied to; a head on frozen features needs the
+    store that has its network, and is written with it. Or a folder that was written before, to push it."""
+    out: Path | None = None
+    """The folder, which is made."""
+    license: str = "unknown"
+    """Of the model, as Hugging Face calls it: apache-2.0, cc-by-nc-4.0."""
+    push: str = ""
+    """OWNER/NAME: put it there on Hugging Face, for its owner alone at first."""
+
+
+def command(asked: Export) -> int:
+    """Writes `--out`, all of it or nothing, and pushes it; returns the exit status.
+
+    Raises:
+        UserError: the model, the place, or the repository can not be used, before any work.
+    """
+    from keras_art.fetching import sharing
+
+    if not asked.model.exists():
+        raise UserError(
+            f"{asked.model} does not exist{meant(asked.model)}: give a finished run's directory, or a model.keras"
+        )
+    pushed_again = asked.out is None and bool(asked.push) and is_export(asked.model)
+    if asked.out is None and not pushed_again:
+        raise UserError("--out is missing: name the folder that is to be made")
+    if not LICENCE.fullmatch(asked.license):
+        raise UserError(
+            f"--license {asked.license} is no identifier as Hugging Face has them: small letters, digits, . and -, as "
+            f"cc-by-nc-4.0 is"
+        )
+    if asked.push:
+        sharing.check(asked.push)
+    folder = asked.model if asked.out is None else asked.out
+    if not pushed_again:
+        check_new(folder)
+        make(asked.model, folder, asked.push.rpartition("/")[2] or folder.resolve().name, asked.license)
+        terminal.say(f"{folder} has {', '.join(sorted(path.name for path in folder.iterdir()))}")
+    if asked.push:
+        terminal.say(f"pushed to {sharing.push(folder, asked.push)}: look at its settings for who may see it")
+    return 0
+
+
+def is_export(folder: Path) -> bool:
+    """Whether a folder is one that this command wrote."""
+    return all((folder / name).is_file() for name in (*EXPORTED, README))
+
+
+def check_new(folder: Path) -> None:
+    """Refuses a place where a folder can not be made, or where one is that has something in it.
+
+    Raises:
+        UserError: naming it.
+    """
+    check_folder(folder.parent)
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"--out {folder} is a file: name a folder")
+    if folder.is_dir() and any(folder.iterdir()):
+        again = f", or leave --out out: export {folder} --push OWNER/NAME" if is_export(folder) else ""
+        raise UserError(f"--out {folder} is not empty: name another{again}")
+
+
+def make(model: Path, folder: Path, name: str, licence: str) -> None:
+    """Writes a model's folder, which stands there whole or not at all."""
+    terminal.start_backend()
+    from keras_art.learning import exports, prediction
+    from keras_art.networks.loading import model_file
+    from keras_art.report.model_cards import readme
+    from keras_art.report.model_facts import Shared, preprocessing
+    from keras_art.store.sums import seal
+
+    trained = prediction.read(model)
+    card = trained.card
+    folder_made(folder.parent)
+    part = beside(folder)
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir()
+    try:
+        with terminal.waiting("writing the model as Keras, ONNX and LiteRT have it"):
+            written = exports.write(trained, part)
+        for line in written.absent:
+            terminal.say(line)
+        shared = Shared(name, card, licence, written.files, written.absent, written.keras_alone)
+        shared = from_store(shared, model_file(model), trained)
+        write(part / "classes.json", json.dumps(dict(card.classes), indent=1, ensure_ascii=False))
+        write(part / EXPORTED[1], json.dumps(preprocessing(card), indent=1, ensure_ascii=False))
+        write(part / README, readme(shared))
+        seal(part, besides=[README])  # which people write on
+        part.rename(folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def from_store(shared: Shared, file: Path, trained: Trained) -> Shared:
+    """The same with what the store of a run knows of it; as it is where there is none, or not this one."""
+    from keras_art.data import kept
+    from keras_art.report.model_facts import rights_of
+    from keras_art.store.reading import read_json
+
+    card = shared.card
+    holds = sum(getattr(layer, "count", 0) for layer in trained.model._flatten_layers() if layer.name == "neighbours")
+    shared = replace(shared, holds=holds, tested=dict(tested(file.parent, card)))
+    key = card.provenance.get("config", {}).get("collection", "")
+    store = Store(file.resolve().parent.parent.parent)
+    try:
+        if not (isinstance(key, str) and key and kept.is_kept(store, key)):
+            return shared
+        if (file.parent / "metrics.json").is_file():
+            took = read_json(file.parent / "metrics.json", fields={"seconds": (int, float)})["seconds"]
+            shared = replace(shared, environment=read_json(file.parent / "environment.json"), seconds=took)
+        facts = kept.facts_of(store, key)
+        sizes = kept.table(store, key, "images.csv")["split"].value_counts().to_dict()
+        rights = rights_of(store, key)
+        return replace(shared, task=facts, sizes=sizes, rights=rights)
+    except UserError as error:  # the model is whole without it
+        terminal.say(f"its card does not say what it was trained on: {error}")
+        return shared
+
+
+def tested(folder: Path, card: ModelCard) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Task -> `label` and `predicted` of each test image that has a label, of those whose predictions lie in a run."""
+    from keras_art.store.reading import read_csv
+
+    names = distinct(card.classes)
+    for task in card.classes:
+        places = [folder / f"predictions_{names[task]}.csv"]
+        places += [folder / "predictions.csv"] if len(card.classes) == 1 else []
+        if path := next((path for path in places if path.is_file()), None):
+            try:
+                said: Any = read_csv(path)[["label", "predicted"]]
+            except (UserError, KeyError):
+                terminal.say(f"its card says nothing of single classes: {path} can not be read")
+                continue
+            yield task, said[said["label"] != ""]
+
+
+def main(argv: Sequence[str], prog: str = "python -m keras_art export") -> int:
+    """The command line; returns the exit status."""
+    return flags.run(Export, command, argv, prog=prog, description=__doc__ or "")

@@ -1,0 +1,133 @@
+"""A trained model as files that others open: Keras, ONNX and LiteRT, each of which says what the original says.
+
+ONNX is written and read by `pip install "keras_art[onnx]"`; LiteRT needs the TensorFlow backend alone.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from keras_art import terminal
+from keras_art.learning import prediction
+from keras_art.networks.loading import BadModel
+from keras_art.networks.portable import is_ours
+from keras_art.networks.trained import save
+from keras_art.writing import EXPORTED, replacing
+
+TOLERANCE = 1e-4  # of a probability
+ASKED = 3  # pictures
+Ask = Callable[[Path, np.ndarray], list[np.ndarray]]
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What has been written.
+
+    Attributes:
+        files: name -> the largest difference of any probability from the original's.
+        absent: what was not written and why, a sentence each.
+        keras_alone: `keras.saving.load_model` opens the Keras file where keras_art is unknown.
+    """
+
+    files: dict[str, float]
+    absent: list[str]
+    keras_alone: bool
+
+
+def write(trained: prediction.Trained, folder: Path) -> Exported:
+    """Writes a model whole, a head with its network: `model.keras` with its card, `model.onnx` and `model.tflite`.
+
+    Their input is RGB in [0, 255], (batch, side, side, 3); they say probabilities before any temperature, in Keras a
+    dict by task where there are several, in the others one output after the other in the order of the card.
+
+    Raises:
+        BadModel: the Keras file says something else than the original.
+    """
+    card, model = trained.card, trained.model
+    tasks = list(card.classes)
+    side = card.crop or card.image_size
+    # Noise and plain colours: what is beyond any picture is between them.
+    pixels = np.random.default_rng(0).integers(0, 256, (ASKED, side, side, 3)).astype("float32")
+    pixels[1:] = pixels[1:] // 64 * np.array([40.0, 85.0])[:, None, None, None]
+    original = model.predict(pixels, verbose=0)
+    wanted = [original[task] for task in tasks]
+    one = keras.Model(model.input, model.output if len(tasks) > 1 else model.output[tasks[0]], name="classifier")
+    # Its head is in it, and so is the softmax of margins.
+    save(one, folder / EXPORTED[0], dataclasses.replace(card, network=None, margins=False))
+    again = prediction.read(folder / EXPORTED[0]).model
+    found = again.predict(pixels, verbose=0)
+    files = {EXPORTED[0]: _apart(wanted, [found[task] for task in tasks])}
+    if not files[EXPORTED[0]] <= TOLERANCE:
+        raise BadModel(
+            f"the exported model differs from the original by {files[EXPORTED[0]]:.1g} of a probability: nothing of it "
+            f"is kept"
+        )
+    several = keras.Model(again.input, [again.output[task] for task in tasks])
+    several(pixels)  # ONNX is written of a model that has been called
+    absent = []
+    for name, (form, ask) in FORMATS.items():
+        try:
+            files[name] = _written(several, folder / name, form, ask, (pixels, wanted))
+        except ImportError as error:
+            remedy = f'{error.name or error} is not installed, pip install "keras_art[{form}]"'
+            absent.append(f"{name} is not written: {remedy}")
+        except Exception as error:  # of converters, each with its own
+            absent.append(f"{name} is not written: {_first_line(error)}")
+    return Exported(files, absent, not any(map(is_ours, again._flatten_layers())))
+
+
+def _written(model: keras.Model, path: Path, form: str, ask: Ask, test: tuple[np.ndarray, list[np.ndarray]]) -> float:
+    """Writes one format by rename, if it says of pictures what it should; returns by how much it differs."""
+    if form == "onnx":
+        import onnx  # noqa: F401
+        import onnxruntime  # noqa: F401
+    with replacing(path, path.suffix) as part, terminal.quietly(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of what converters themselves still use
+        model.export(part, format=form, verbose=False)
+        pixels, wanted = test
+        if not (found := _apart(wanted, ask(part, pixels))) <= TOLERANCE:
+            raise ValueError(f"it differs from the original by {found:.1g} of a probability")
+    return found
+
+
+def _apart(wanted: list[np.ndarray], found: list[np.ndarray]) -> float:
+    return max(float(np.abs(a - b).max()) for a, b in zip(wanted, found, strict=True))
+
+
+def _ask_onnx(path: Path, pixels: np.ndarray) -> list[np.ndarray]:
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    found: list[np.ndarray] = session.run(None, {session.get_inputs()[0].name: pixels})
+    return found
+
+
+def _ask_litert(path: Path, pixels: np.ndarray) -> list[np.ndarray]:
+    try:
+        from ai_edge_litert.interpreter import Interpreter
+    except ImportError:
+        import tensorflow as tf
+
+        Interpreter = tf.lite.Interpreter
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # TensorFlow's own will go one day, and says so
+        runner = Interpreter(model_path=str(path)).get_signature_runner()
+    said: dict[str, np.ndarray] = runner(**{next(iter(runner.get_input_details())): pixels})
+    # They are called output_0, output_1, ...
+    return [said[name] for name in sorted(said, key=lambda name: int(re.sub(r"\D", "", name) or 0))]
+
+
+# File -> the format as Keras calls it, which is also the extra that it needs, and what asks the file.
+FORMATS = {"model.onnx": ("onnx", _ask_onnx), "model.tflite": ("litert", _ask_litert)}
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]

@@ -1,0 +1,381 @@
+"""A trained model as a folder for others, and what becomes of it there."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import huggingface_hub
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from fake_hub import fake_hub
+from huggingface_hub import constants
+from PIL import Image
+
+from keras_art.commands import export, predict
+from keras_art.learning import adaptation, exports, prediction
+from keras_art.networks import attention, backbones, heads, trained
+from keras_art.networks.neighbours import neighbours_head
+from keras_art.report.model_cards import readme
+from keras_art.report.model_facts import Shared
+from keras_art.store.runs import Store
+from keras_art.study.config import Artefact
+from keras_art.study.files import artefact, artefact_path, keep_files
+from keras_art.study.kinds.classifier import ClassifierRun
+from keras_art.study.sizes import native_size
+
+CLASSES = {"style": ["cold", "warm"], "artist": ["x", "y", "z"]}
+CARD = trained.ModelCard(CLASSES, "caffe", "squash", 16, {}, trained.provenance({}))
+ONE = dataclasses.replace(CARD, classes={"artist": CLASSES["artist"]})
+HOSTILE = "a|b `<script>alert(1)</script>\n# x](javascript:y) : - {z"
+
+
+def maps():
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((16, 16, 3))
+    x = keras.layers.Conv2D(4, 3, 2, activation="relu", name="stage1")(inputs)
+    return keras.Model(inputs, keras.layers.Conv2D(6, 3, 2, activation="relu", name="stage2")(x), name="tiny")
+
+
+def network():
+    return backbones.Backbone(maps(), "caffe")
+
+
+def multitask():
+    return heads.multitask_classifier(network(), {"style": 2, "artist": 3}, shared=4, hidden=4), CARD
+
+
+def attentive():
+    return attention.attention_classifier(network(), ["stage1", "stage2"], 3), ONE
+
+
+def flips():
+    return adaptation.flip_averaged(heads.softmax_classifier(network(), 3)), ONE
+
+
+def cropped():
+    return heads.softmax_classifier(network(), 3), dataclasses.replace(ONE, image_size=20, crop=16, resize="crop")
+
+
+def clusters():
+    from keras_art.methods.dcec import joint
+    from keras_art.methods.dcec.network import autoencoder
+
+    names = {"cluster": ["1", "2", "3"]}
+    return joint.DCEC(*autoencoder(16, embedding=3), clusters=3), dataclasses.replace(CARD, classes=names)
+
+
+def on_features(kind):
+    """A head alone: its network lies in the store."""
+    features = np.random.default_rng(0).normal(0, 50, (12, 6)).astype("float32")
+    if kind == "votes":
+        return neighbours_head(features, np.arange(12) % 3, 3, 3, "euclidean")
+    if kind == "margins":
+        inputs = keras.Input((6,))
+        return keras.Model(inputs, keras.layers.Dense(3)(inputs), name="head")
+    return heads.softmax_head(6, 3)
+
+
+def run_of(place: Path, kind: str) -> Path:
+    """A run's directory with a trained model, in a store at `place`."""
+    keras.utils.set_random_seed(0)
+    folder = place / "classifier" / "run"
+    if kind in ("softmax", "margins", "votes"):
+        place.mkdir()
+        maps().save(place / "tiny.keras")
+        kept = artefact_path(Store(place), artefact(str(place / "tiny.keras")))
+        kept.parent.mkdir(parents=True)
+        (place / "tiny.keras").rename(kept)
+        on = {
+            "network": {"type": "Artefact", "name": kept.name}, "weights": "own", "preprocessing": "caffe",
+            "frozen_bn": "inference", "bn_momentum": 0.0, "seed": 0, "precision": "float32",
+        }  # fmt: skip
+        card = dataclasses.replace(ONE, network=on, margins=kind == "margins")
+        trained.save(on_features(kind), folder / "head.keras", card)
+    else:
+        model, card = KINDS[kind]()
+        trained.save(model, folder / "model.keras", card)
+    return folder
+
+
+KINDS = {
+    "multitask": multitask, "attention": attentive, "flips": flips, "cropped": cropped, "clusters": clusters,
+    "softmax": None, "margins": None, "votes": None,
+}  # fmt: skip
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    folder = tmp_path / "new"
+    folder.mkdir()
+    for i in range(4):
+        noise = np.random.default_rng(i).integers(0, 256, (20, 30, 3)).astype("uint8")
+        Image.fromarray(noise).save(folder / f"{i}.png")
+    return folder
+
+
+@pytest.fixture
+def keras_only(monkeypatch):
+    monkeypatch.setattr(exports, "FORMATS", {})
+
+
+def said(*words) -> pd.DataFrame:
+    out = Path(words[-1]).parent / f"{len(str(words))}.csv"
+    assert predict.main([*map(str, words), "--out", str(out)]) == 0
+    return pd.read_csv(out).drop(columns="picture", errors="ignore")
+
+
+def run(*words) -> int:
+    return export.main([str(word) for word in words])
+
+
+OFTEN = ("multitask", "attention", "votes")
+
+
+@pytest.mark.parametrize(
+    "kind", [kind if kind in OFTEN else pytest.param(kind, marks=pytest.mark.slow) for kind in KINDS]
+)
+def test_a_folder_says_what_the_run_says_and_its_lines_run_as_they_stand(
+    tmp_path, pictures, keras_only, capsys, monkeypatch, kind
+):
+    folder = run_of(tmp_path / "store", kind)
+    assert run(folder, "--out", tmp_path / "far" / "art") == 0
+    before = said(folder, pictures)
+    shutil.rmtree(tmp_path / "store")
+    after = said(tmp_path / "far" / "art", pictures)
+    pd.testing.assert_frame_equal(before, after, atol=1e-5)
+
+    monkeypatch.chdir(tmp_path / "far" / "art")
+    shutil.copy(pictures / "0.png", "picture.jpg")
+    program = re.search(r"```python\n(.*?)```", Path("README.md").read_text(), re.S)[1]
+    assert len(program.splitlines()) == 5
+    assert ("keras_art" in program) == (kind in ("attention", "clusters", "votes"))
+    capsys.readouterr()
+    exec(compile(program, "README.md", "exec"), {})
+    told = capsys.readouterr().out.split()
+    card = trained.read_card(Path("model.keras"))
+    for task in card.classes:
+        expected = after.loc[after["id"] == "0.png"].iloc[0]
+        place = told.index(task) + 1 if len(card.classes) > 1 else 0
+        assert told[place] == str(expected[f"{task}_predicted"])
+        assert float(told[place + 1]) == pytest.approx(expected[f"{task}_probability"], abs=1e-3)
+
+
+def test_litert_says_the_same_of_several_tasks_and_what_is_missing_is_one_line(tmp_path, capsys, monkeypatch):
+    folder = run_of(tmp_path / "store", "multitask")
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    assert run(folder, "--out", tmp_path / "art") == 0
+    told = capsys.readouterr().err
+    assert 'model.onnx is not written: onnx is not installed, pip install "keras_art[onnx]"' in told
+    card = (tmp_path / "art" / "README.md").read_text()
+    assert 'keras\\_art[onnx]"' in card or 'keras_art[onnx]"' in card
+    pixels = np.random.default_rng(5).integers(0, 256, (2, 16, 16, 3)).astype("float32")
+    found = exports._ask_litert(tmp_path / "art" / "model.tflite", pixels)
+    wanted = prediction.read(folder).model.predict(pixels, verbose=0)
+    for task, probabilities in zip(CLASSES, found, strict=True):
+        np.testing.assert_allclose(probabilities, wanted[task], atol=1e-4)
+    about = json.loads((tmp_path / "art" / "preprocessing.json").read_text())
+    assert about["outputs"] == ["style", "artist"]
+
+
+def test_onnx_says_the_same(tmp_path, monkeypatch):
+    pytest.importorskip("tf2onnx", reason="no tf2onnx")
+    pytest.importorskip("onnxruntime", reason="no onnxruntime")
+    monkeypatch.delitem(exports.FORMATS, "model.tflite")
+    folder = run_of(tmp_path / "store", "multitask")
+    assert run(folder, "--out", tmp_path / "art") == 0
+    pixels = np.random.default_rng(5).integers(0, 256, (2, 16, 16, 3)).astype("float32")
+    found = exports._ask_onnx(tmp_path / "art" / "model.onnx", pixels)
+    wanted = prediction.read(folder).model.predict(pixels, verbose=0)
+    np.testing.assert_allclose(found[1], wanted["artist"], atol=1e-4)
+
+
+def test_a_format_that_says_something_else_is_not_kept(tmp_path, capsys, monkeypatch):
+    def wrong(path, pixels):
+        return [np.full((len(pixels), 3), 1 / 3)]
+
+    monkeypatch.setattr(exports, "FORMATS", {"model.tflite": ("litert", wrong)})
+    monkeypatch.setattr(keras.Model, "export", lambda self, path, **how: Path(path).write_bytes(b"x"))
+    assert run(run_of(tmp_path / "store", "cropped"), "--out", tmp_path / "art") == 0
+    assert "model.tflite is not written: it differs from the original by" in capsys.readouterr().err
+    assert sorted(path.name for path in (tmp_path / "art").iterdir()) == [
+        "README.md", "SHA256SUMS", "classes.json", "model.keras", "preprocessing.json",
+    ]  # fmt: skip
+
+
+# --- its card
+
+
+def shared(classes, **more) -> Shared:
+    config = ClassifierRun(collection="museum-12345678", target="artist", network="hf://me/net").as_json()
+    metrics = {"test_accuracy": 0.75, "test_macro_f1": 0.7, "n_test": 8}
+    card = dataclasses.replace(ONE, classes=classes, metrics=metrics, provenance=trained.provenance(config))
+    return Shared(more.pop("name", "mine"), card, "cc-by-4.0", {"model.keras": 0.0}, keras_alone=True, **more)
+
+
+def test_the_header_is_what_hugging_face_reads():
+    text = readme(shared({"artist": ["x", "y"]}))
+    card = huggingface_hub.ModelCard(text)
+    assert card.data.library_name == "keras"
+    assert card.data.license == "cc-by-4.0"
+    assert card.data.base_model == "me/net"
+    assert card.data.datasets == ["museum"]
+    accuracy = next(found for found in card.data.eval_results if found.metric_type == "accuracy")
+    assert (accuracy.metric_value, accuracy.dataset_name, accuracy.task_name) == (0.75, "museum", "artist")
+    assert "40.9 to 92.9" in accuracy.metric_name  # Wilson's of 6 in 8
+    assert "| artist | 8 | 75.0 | 40.9 to 92.9 | 70.0 |" in text
+
+
+def test_the_words_of_people_are_text_and_nothing_else():
+    tested = pd.DataFrame({"label": [HOSTILE, "y"], "predicted": [HOSTILE, HOSTILE]})
+    leaks = {"n_test": 2, "majority": 0.5, "majority_test": 0.5, "same_file": 0.5, "near_duplicate": 0.0}
+    facts = {
+        "targets": [HOSTILE], "classes": [HOSTILE, "y"], "n_images": 9, "rule": "random", "split_seed": 0,
+        "quarantined": 0, "leaks": leaks,
+    }  # fmt: skip
+    known = {"tested": {HOSTILE: tested}, "task": facts, "rights": HOSTILE, "absent": [HOSTILE]}
+    text = readme(shared({HOSTILE: [HOSTILE, "y"]}, name=HOSTILE, **known))
+    _, head, body = text.split("---\n", 2)
+    found = yaml.safe_load(head)
+    assert found["model-index"][0]["results"][0]["task"]["name"] == " ".join(HOSTILE.split())
+    assert not re.search(r"(?<!\\)<script", body)
+    assert not re.search(r"\](?!\\)\(javascript", body)
+    assert [line for line in body.splitlines() if line.startswith("# ")] == [body.strip().splitlines()[0]]
+    rows = [line for line in body.splitlines() if line.startswith("| a\\|b")]
+    assert len({len(re.findall(r"(?<!\\)\|", row)) for row in rows if "0.0" in row}) <= 2
+    assert "50.0% of test images stand, byte for byte, in train or val too" in body
+    assert "make the figures above look better than they are" in body
+
+
+def test_what_is_known_of_the_pictures_terms(tmp_path):
+    from keras_art.data import kept
+    from keras_art.report.model_facts import rights_of
+    from keras_art.store.sums import write_sealed
+
+    store = Store(tmp_path)
+    folder = kept.folder_of(store, "museum-12345678")
+    write_sealed(folder, {"columns.csv": b"id,Rights\n1,CC0\n2,CC0\n3,\n4,all reserved\n", "task.json": b"{}"})
+    assert rights_of(store, "museum-12345678").endswith("CC0 (2); all reserved (1)")
+    write_sealed(folder, {"columns.csv": b"id,style\n1,x\n", "task.json": b"{}"})
+    assert rights_of(store, "museum-12345678") == ""
+
+
+# --- as a network of another study
+
+
+def test_its_network_is_one_that_a_study_takes(tmp_path, keras_only):
+    model, card = multitask()
+    trained.save(model, tmp_path / "run" / "model.keras", card)
+    assert run(tmp_path / "run", "--out", tmp_path / "art") == 0
+    assert native_size(str(tmp_path / "art")) == 16
+    kept, store = artefact(str(tmp_path / "art")), Store(tmp_path / "store")
+    assert isinstance(kept, Artefact) and kept.stem == "art"
+    store.create()
+    keep_files(store, [str(tmp_path / "art")])
+    found = backbones.load_backbone(str(artefact_path(store, kept)), image_size=16, weights="own")
+    pixels = np.random.default_rng(1).integers(0, 256, (2, 16, 16, 3)).astype("float32")
+    ours, theirs = (
+        heads.feature_extractor(each) for each in (found, backbones.Backbone(model.get_layer("tiny"), "caffe"))
+    )
+    np.testing.assert_allclose(ours.predict(pixels, verbose=0), theirs.predict(pixels, verbose=0), atol=1e-4)
+    assert found.preprocessing == "none" and found.stages() == ["stage1", "stage2"]
+    with pytest.raises(backbones.BadBackbone, match="give --image_size 16"):
+        backbones.load_backbone(str(tmp_path / "art"), image_size=32, weights="own")
+    with pytest.raises(backbones.BadBackbone, match="says itself which pixels"):
+        backbones.load_backbone(str(tmp_path / "art"), image_size=16, weights="own", preprocessing="tf")
+
+
+def test_a_run_itself_and_a_clustering_are_no_networks(tmp_path, keras_only):
+    folder = run_of(tmp_path / "store", "clusters")
+    (folder / "metrics.json").write_text("{}")
+    with pytest.raises(export.UserError, match=r"is a run: python -m keras_art export .* --out FOLDER"):
+        artefact(str(folder))
+    assert run(folder, "--out", tmp_path / "art") == 0
+    with pytest.raises(backbones.BadBackbone, match="stands on no network"):
+        backbones.load_backbone(str(tmp_path / "art"), image_size=16, weights="own")
+
+
+# --- to and from Hugging Face
+
+
+@pytest.fixture
+def logged_in(monkeypatch):
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+
+
+def test_a_folder_is_pushed_and_comes_back(tmp_path, pictures, keras_only, logged_in, monkeypatch, capsys):
+    folder = run_of(tmp_path / "store", "softmax")
+    with fake_hub() as hub:
+        monkeypatch.setattr(constants, "ENDPOINT", f"http://127.0.0.1:{hub.server_port}")
+        assert run(folder, "--out", tmp_path / "art", "--push", "me/painters") == 0
+        assert hub.made["visibility"] == "private"
+        assert {path: Path(tmp_path / "art" / path).read_bytes() for path in hub.files} == hub.files
+        assert set(hub.files) == {path.name for path in (tmp_path / "art").iterdir()}
+        assert "# painters" in hub.files["README.md"].decode()
+        (tmp_path / "art" / "README.md").write_text("---\nlicense: mit\n---\nby hand")
+        assert run(tmp_path / "art", "--push", "me/painters") == 0
+        assert hub.files["README.md"].endswith(b"by hand")
+    assert "hf_secret" not in capsys.readouterr().err
+    asked = {}
+
+    def download(name, allow_patterns):
+        asked.update(name=name, patterns=allow_patterns)
+        return str(tmp_path / "art")
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
+    pd.testing.assert_frame_equal(said("hf://me/painters", pictures), said(folder, pictures), atol=1e-5)
+    assert asked["name"] == "me/painters" and "*.keras" in asked["patterns"]
+    backbones.load_backbone("hf://me/painters", image_size=16, weights="own")
+
+
+def test_a_refused_push_leaves_the_folder_and_says_how_to_try_again(
+    tmp_path, keras_only, logged_in, monkeypatch, capsys
+):
+    with fake_hub(refuses="/api/repos/create") as hub:
+        monkeypatch.setattr(constants, "ENDPOINT", f"http://127.0.0.1:{hub.server_port}")
+        assert run(run_of(tmp_path / "store", "cropped"), "--out", tmp_path / "art", "--push", "other/painters") == 1
+    told = capsys.readouterr().err
+    assert f"export {tmp_path / 'art'} --push other/painters tries again" in told
+    assert export.is_export(tmp_path / "art")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["RUN"], "--out is missing"),
+        (["gone", "--out", "art"], "gone does not exist"),
+        (["RUN", "--out", "full"], "is not empty: name another"),
+        (["RUN", "--out", "full/file"], "is a file: name a folder"),
+        (["RUN", "--out", "full/file/art"], "is a file"),
+        (["RUN", "--out", "art", "--license", "Mine, all mine"], "no identifier as Hugging Face has them"),
+        (["RUN", "--out", "art", "--push", "painters"], "is no OWNER/NAME"),
+        (["RUN", "--out", "art", "--push", "../x/y"], "is no OWNER/NAME"),
+        (["RUN", "--push", "me/painters"], "--out is missing"),
+        (["RUN", "--out", "art", "--push", "me/painters"], "--push needs a token"),
+    ],
+)
+def test_what_can_not_be_done_is_told_before_any_work(tmp_path, capsys, monkeypatch, words, message):
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "file").write_text("mine")
+    trained.save(*cropped()[:1], tmp_path / "run" / "model.keras", cropped()[1])
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(export, "make", lambda *_: pytest.fail("work had begun"))
+    monkeypatch.setattr(huggingface_hub, "get_token", lambda: None)
+    assert run(*["run" if word == "RUN" else word for word in words]) == 1
+    assert message in capsys.readouterr().err
+    assert (tmp_path / "full" / "file").read_text() == "mine"
+
+
+def test_what_fails_half_way_leaves_nothing(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(exports, "_apart", lambda wanted, found: 1.0)
+    assert run(run_of(tmp_path / "store", "cropped"), "--out", tmp_path / "art") == 1
+    assert "differs from the original" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["store"]
