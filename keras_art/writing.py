@@ -216,9 +216,14 @@ def check_file(path: Path, *suffixes: str) -> None:
         example = path / f"result{suffixes[0] if suffixes else ''}"
         raise UserError(f"--out {path} is a folder: give the name of a file, as {example}")
     if suffixes and path.suffix.lower() not in suffixes:
-        raise UserError(f"--out {path} is no {' or '.join(suffixes)} file: give {path}{suffixes[0]}")
+        raise UserError(f"--out {path} is no {' or '.join(suffixes)} file: give {_called(path, suffixes[0])}")
     if len(os.fsencode(path.name)) > MOST_NAME:
         raise UserError(f"--out {path} can not be made: its name is longer than {MOST_NAME} bytes")
+
+
+def _called(path: Path, suffix: str) -> Path:
+    """What a file could be called instead: `p.csv` of `p.txt`, `v1.5.csv` of `v1.5`."""
+    return path.with_suffix(suffix) if re.fullmatch(r"\.[A-Za-z]\w{1,4}", path.suffix) else Path(f"{path}{suffix}")
 
 
 def check_apart(data: str | Path, *places: Path) -> None:

@@ -61,6 +61,7 @@ def check(asked: Check) -> int:
     """Writes the report and prints its sentences; 1 if no image can be used."""
     import pandas as pd
 
+    from keras_art.data.collection import NO_LABEL
     from keras_art.data.opening import open_collection
     from keras_art.pictures import quality
     from keras_art.pictures.decoded import stored_images
@@ -75,7 +76,12 @@ def check(asked: Check) -> int:
     store = stored_images(kept, STORED, "squash")
     with terminal.bar("opening images", "images") as progress:
         scan = store.scan(collection.paths(), progress)
+        beside = store.scan(collection.quarantine["path"][collection.quarantine["reason"] == NO_LABEL], progress)
     images, columns, quarantine = examine(collection, scan)
+    # What no row names is opened, too: a person looks for the damaged ones.
+    why = zip(beside["path"], beside["reason"], strict=True)
+    damaged = {path: f"{reason} ({NO_LABEL})" for path, reason in why if reason}
+    quarantine["reason"] = quarantine["path"].map(damaged).fillna(quarantine["reason"])
     rows = scan["row"].to_numpy()[scan["row"] >= 0]
     pixels = store.pixels()
     found = quality.faults(pixels, rows, images["width"].to_numpy(), images["height"].to_numpy())

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 # What the Rijksmuseum, and Dutch collections after it, write for "we do not know".
 BLANKS = {"", "anoniem", "onbekend", "unknown", "unknown artist", "unknown genre"}
+ADD_LABELS = (
+    "put its pictures into one folder for each class, or name them in a table with a column of labels. Without labels "
+    "reproductions.dcec_paint groups them by how they look"
+)
 RULES = ("given", "stratified", "random", "object_disjoint", "artist_disjoint", "duplicate_disjoint")
 
 
@@ -106,7 +110,7 @@ def choose(
     """
     if target is None:
         if not collection.targets:
-            raise BadCollection(f"{collection.name} has no label column: add one to its table")
+            raise BadCollection(f"{collection.name} has no label column: {ADD_LABELS}")
         if len(collection.targets) > 1:
             raise BadCollection(
                 f"{collection.name} has the label columns {', '.join(collection.targets)}: choose one with --target"
@@ -132,7 +136,7 @@ def with_artists(collection: Collection, column: str, targets: Sequence[str | No
     """
     if column in ("", "artist"):
         return collection
-    check_target(collection, column, ". Name the column of artists with --artist")
+    check_target(collection, column, "; --artist names the column of artists")
     if column in targets:
         return collection
     return replace(collection, columns=collection.columns.assign(artist=collection.columns[column]))
@@ -147,8 +151,8 @@ def check_target(collection: Collection, target: str, hint: str = "") -> None:
     if target not in collection.targets:
         near = difflib.get_close_matches(target, collection.targets, n=1)
         meant = f": did you mean {near[0]!r}?" if near else ""
-        names = ", ".join(map(one_line, collection.targets))
-        raise BadCollection(f"{collection.name} has no label column {target!r}; it has {names or 'none'}{meant}{hint}")
+        names = ", ".join(map(one_line, collection.targets)) or f"none: {ADD_LABELS}"
+        raise BadCollection(f"{collection.name} has no label column {target!r}; it has {names}{hint}{meant}")
 
 
 @dataclass(frozen=True)

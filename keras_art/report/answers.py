@@ -94,7 +94,14 @@ def hand_over(pictures: Pictures, table: pd.DataFrame, unreadable: pd.DataFrame,
     quarantine.unlink(missing_ok=True)  # an earlier one's, which says nothing of these pictures
     if len(unreadable):
         write(quarantine, csv_text(unreadable))
-        terminal.say(f"{len(unreadable):,} could not be read, see {quarantine}")
+        absent = sum(map(bool, pictures.notes))
+        counts = {"without a picture": absent, "that can not be read": len(unreadable) - absent}
+        told = " and ".join(
+            f"{count:,} {'row' if what == 'without a picture' else 'picture'}{'s' * (count > 1)} {what}"
+            for what, count in counts.items()
+            if count
+        )
+        terminal.say(f"{told}: see {quarantine}")
 
 
 def as_it_stands(pictures: Pictures, table: pd.DataFrame) -> Iterator[list[sheets.Cell]]:

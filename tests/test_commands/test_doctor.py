@@ -192,6 +192,11 @@ def test_rows_and_files_without_each_other_are_told_by_their_number(versions, tm
     assert "0099: images/0099_verso.png" in told
     found = pd.read_csv(tmp_path / "report" / "unmatched.csv", dtype=str)
     assert found["number"].tolist() == ["0099", "0099"]
+    (versions / "images" / "0099_verso.png").write_bytes(b"\x89PNG\r\n\x1a\n")  # no row names it, and it is damaged
+    examined(versions, tmp_path, capsys)
+    bad = pd.read_csv(tmp_path / "report" / "quarantine.csv").set_index("path")["reason"]
+    (reason,) = bad[bad.index.str.endswith("0099_verso.png")]
+    assert reason.endswith(" (image without a label)") and not reason.startswith("image")
 
 
 def test_what_is_not_there_is_one_line_with_its_neighbour(versions, tmp_path, capsys, monkeypatch):

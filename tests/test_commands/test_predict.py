@@ -328,6 +328,7 @@ def test_a_sheet_comes_back_as_it_was_with_what_is_said_of_each_row(tmp_path, in
     assert run(tmp_path / "model.keras", inventory, "--out", tmp_path / "out.xlsx") == 0
     told = capsys.readouterr().err
     assert "1 cell merged over several rows, first B4:B5" in told and "'Inventaris 2024' is passed over" in told
+    assert "1 row without a picture and 1 picture that can not be read: see " in told
     assert "artist: calibrated on 30 validation images (temperature 2.00)" in told
     assert "check 20 (75% of them right)" in told and "style: no calibration is in this model" in told
     (sheet,) = load_workbook(tmp_path / "out.xlsx").worksheets

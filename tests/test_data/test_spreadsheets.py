@@ -322,6 +322,32 @@ def test_a_sheet_is_taken_by_its_name(tmp_path, capsys):
         load_collection(tmp_path / "plain", sheet="Ink")
 
 
+def test_formulas_that_no_program_has_computed_are_told_with_the_remedy(tmp_path, capsys):
+    rows = [["image", "artist"], ["1.png", '="A"&"b"'], ["2.png", "plain"], ["3.png", "=B3"]]
+    told_of = "2 cells are formulas whose result is not in the file, first B2, and so blank here: open it in"
+    load_collection(write_xlsx(museum(tmp_path) / "list.xlsx", works=rows))
+    assert told_of in capsys.readouterr().err
+    named = [["image", "artist"], ['=CONCATENATE("1",".png")', "a"], ["=A9", "b"]]
+    with pytest.raises(BadCollection, match=r"first A2, and so blank here: open it .* names images that exist"):
+        load_collection(write_xlsx(tmp_path / "names.xlsx", works=named))
+    # As Excel writes a formula with its value, and one whose value is no text.
+    computed = {
+        "<f>B3</f><v></v>": "<f>B3</f><v>7</v>",
+        '<c r="B2"><f>"A"&amp;"b"</f><v></v>': '<c r="B2" t="str"><f>""</f><v></v>',
+    }
+    book = tmp_path / "computed.xlsx"
+    with zipfile.ZipFile(tmp_path / "list.xlsx") as read, zipfile.ZipFile(book, "w") as written:
+        for name in read.namelist():
+            text = read.read(name).decode()
+            for before, after in computed.items() if "sheet1" in name else ():
+                assert text.replace("<v />", "<v></v>").replace("<v/>", "<v></v>").count(before) == 1
+                text = text.replace("<v />", "<v></v>").replace("<v/>", "<v></v>").replace(before, after)
+            written.writestr(name, text)
+    capsys.readouterr()
+    assert load_collection(book).columns["artist"].tolist() == ["", "plain", "7"]
+    assert "formula" not in capsys.readouterr().err
+
+
 def test_a_number_that_a_spreadsheet_shows_with_zeros_has_them(tmp_path):
     from openpyxl import Workbook
 

@@ -122,3 +122,12 @@ def test_artists_are_in_the_column_that_is_named(tmp_path, capsys):
     assert "100.00%  " in capsys.readouterr().out
     assert leaks.main([*words[:2], "Kunstenaar", *words[3:], "--artist", "Kunstenaar"]) == 0
     assert "artist" not in capsys.readouterr().out
+
+
+def test_a_flat_folder_is_told_where_labels_could_stand(tmp_path, capsys):
+    from reproductions.sabatelli2018 import REPRODUCTION
+
+    paint(tmp_path / "flat" / "1.png", "a")
+    for words in ([], ["--target", "artist"]):
+        assert REPRODUCTION.main(["--data", str(tmp_path / "flat"), *words, "--dry_run", *OWN]) == 1
+        assert "one folder for each class, or name them in a table" in capsys.readouterr().err.splitlines()[-1]

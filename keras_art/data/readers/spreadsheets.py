@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any
 from keras_art import terminal
 from keras_art.data.collection import BadCollection
 from keras_art.data.readers import workbooks
+from keras_art.data.readers.opendocument import read_ods
 from keras_art.data.readers.text import decoded, read_text
-from keras_art.data.readers.workbooks import SAMPLE, Sheet, as_table, header_of, read_ods, read_xlsx, text_of
+from keras_art.data.readers.workbooks import SAMPLE, Sheet, as_table, header_of, read_xlsx, text_of
 from keras_art.store.reading import LONGEST
 from keras_art.writing import meant
 

@@ -260,7 +260,8 @@ def _sheet(
         except BadCollection as error:
             problems[raw.size] = str(error)
     if not found:
-        raise BadCollection(problems[max(problems)])
+        uncomputed = [line for sheet in sheets.values() for line in sheet.said if "formula" in line]
+        raise BadCollection(". ".join([*uncomputed, problems[max(problems)]]))
     taken, column = found[0]
     said = list(sheets[taken].said)
     if len(sheets) > 1:

@@ -1,4 +1,4 @@
-"""XLSX and ODS files: their sheets as tables of text, and a sheet's rows as they stand there.
+"""XLSX files, and what ODS files share with them: sheets as tables of text, and a sheet's rows as they stand there.
 
 A cell that is merged over several rows speaks for each of them: its text is taken for all, and a person is told.
 """
@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import datetime
 import re
-import xml.etree.ElementTree as ET
 import zipfile
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,11 +28,18 @@ DEEPEST = 3  # rows of a header
 WIDEST = 16_384  # columns of a sheet
 ESCAPED = re.compile("_x([0-9A-Fa-f]{4})_")  # how XLSX writes a character that XML can not
 MERGED = re.compile(rb'<(?:\w+:)?mergeCell\s[^>]*?ref="([A-Z]{1,3})(\d{1,7}):([A-Z]{1,3})(\d{1,7})"')
+# A formula of a cell that has no value; `t="str"` says that it was computed, to no text.
+FORMULA = re.compile(
+    rb'<(?:\w+:)?c\s(?![^>]*\bt="str")[^>]*?\br="([A-Z]{1,3}\d{1,7})"[^>]*>\s*'
+    rb"<(?:\w+:)?f\b(?:[^>]*/>|[^>]*>[^<]{0,9000}</(?:\w+:)?f>)\s*"
+    rb"(?:<(?:\w+:)?v\s*/>|<(?:\w+:)?v>\s*</(?:\w+:)?v>)?\s*</(?:\w+:)?c>"
+)
+OVERLAP = 10_000  # bytes of a sheet, of which a cell with its formula has fewer
 IMAGE_COLUMNS = ("image", "file", "filename", "file_name", "path", "image_path", "imageid")
 LINKED = re.compile(r"\.\w{2,5}$|^\d+$")  # what no header has: the name of a file, a number
 Merge = tuple[int, int, int]  # a column, and the first and the last row, all from 0
 Rows = list[list[str]]
-Sheets = Generator[tuple[str, Generator[list[str], None, None], list[Merge]], None, None]
+Sheets = Generator[tuple[str, Generator[list[str], None, None], list[Merge], list[str]], None, None]
 
 
 @dataclass(frozen=True)
@@ -48,7 +54,7 @@ class Sheet:
 
     table: pd.DataFrame
     rows: Sequence[int] = ()
-    said: Sequence[str] = ()
+    said: list[str] = field(default_factory=list)
 
 
 def header_of(rows: Rows) -> tuple[int, str]:
@@ -76,7 +82,7 @@ def as_table(header: Sequence[str], cells: Sequence[Sequence[str]]) -> pd.DataFr
     return table.set_axis(names, axis=1)
 
 
-def _sheets(path: Path, sheets: Sheets) -> dict[str, Sheet]:
+def sheets_of(path: Path, sheets: Sheets) -> dict[str, Sheet]:
     """The sheets of a spreadsheet by name, each from the header on, without the blanks behind what they hold.
 
     Raises:
@@ -90,7 +96,7 @@ def _sheets(path: Path, sheets: Sheets) -> dict[str, Sheet]:
             if size > min(MOST_UNPACKED, 2**20 + MOST_TIMES * path.stat().st_size):
                 raise BadCollection(f"{path} unpacks to {size:,} bytes, more than a table of images can be: export CSV")
             seen = 0
-            for name, every, merges in sheets:
+            for name, every, merges, formulas in sheets:
                 rows: Rows = []
                 places: list[int] = []
                 carried: dict[int, tuple[int, str]] = {}  # column -> up to which row it says what
@@ -107,6 +113,12 @@ def _sheets(path: Path, sheets: Sheets) -> dict[str, Sheet]:
                         rows.append(row)
                         places.append(place + 1)
                 found[name] = _sheet(path, name, rows, places, merges)
+                if formulas:
+                    are = f"{len(formulas):,} cell{'s are formulas' if len(formulas) > 1 else ' is a formula'}"
+                    found[name].said.append(
+                        f"{path}, sheet {name!r}: {are} whose result is not in the file, first {formulas[0]}, and so "
+                        f"blank here: open it in a spreadsheet program and save it, which computes them"
+                    )
     except Exception as error:  # openpyxl raises nearly anything on XML that is none of a spreadsheet's
         if isinstance(error, BadCollection):
             raise
@@ -169,23 +181,26 @@ def read_xlsx(path: Path) -> dict[str, Sheet]:
             for sheet in sorted(book.worksheets, key=lambda sheet: sheet.sheet_state != "visible"):
                 sheet.reset_dimensions()  # what it says of its own size, to which every row would be filled
                 rows = ([_of_xlsx(cell) for cell in row] for row in sheet.iter_rows())
-                yield sheet.title, rows, _merged(path, sheet._worksheet_path)
+                yield sheet.title, rows, *_streamed(path, sheet._worksheet_path)
         finally:
             book.close()
 
-    return _sheets(path, read())
+    return sheets_of(path, read())
 
 
-def _merged(path: Path, member: str) -> list[Merge]:
-    """The cells of a sheet that are merged over several rows, which openpyxl does not tell of a file it streams."""
+def _streamed(path: Path, member: str) -> tuple[list[Merge], list[str]]:
+    """What openpyxl does not tell of a sheet that it streams: cells merged over rows, and formulas without a value."""
     found, rest = [], b""
+    formulas: dict[str, None] = {}
     with zipfile.ZipFile(path) as archive, archive.open(member.lstrip("/")) as file:
         while piece := file.read(1 << 20):
             text = rest + piece
             for match in MERGED.finditer(text):
                 found.append((match[1], int(match[2]) - 1, int(match[4]) - 1))
-            rest = text[-200:] if len(text) > 200 else text
-    return sorted({(_number(column), first, last) for column, first, last in found if last > first})
+            formulas |= dict.fromkeys(match[1].decode() for match in FORMULA.finditer(text))
+            rest = text[-OVERLAP:]
+    merges = sorted({(_number(column), first, last) for column, first, last in found if last > first})
+    return merges, list(formulas)
 
 
 def _number(column: bytes) -> int:
@@ -231,65 +246,3 @@ def text_of(value: Any) -> str:
         value = int(value)
     text = str(value).strip()
     return text.removesuffix(" 00:00:00") if isinstance(value, datetime.datetime) else text
-
-
-def read_ods(path: Path) -> dict[str, Sheet]:
-    """The sheets of an OpenDocument spreadsheet, by the same rules."""
-
-    def read() -> Sheets:
-        with zipfile.ZipFile(path) as archive, archive.open("content.xml") as file:
-            for _, sheet in ET.iterparse(file):
-                if sheet.tag == f"{TABLE}table":
-                    yield sheet.get(f"{TABLE}name", ""), _rows_of_ods(sheet), _merged_in_ods(sheet)
-
-    return _sheets(path, read())
-
-
-TABLE, TEXT, OFFICE, CALC = (
-    f"{{urn:org:documentfoundation:names:experimental:{name}:xmlns:1.0}}" if name == "calc"
-    else f"{{urn:oasis:names:tc:opendocument:xmlns:{name}:1.0}}" for name in ("table", "text", "office", "calc")
-)  # fmt: skip
-
-
-def _rows_of_ods(sheet: ET.Element) -> Generator[list[str], None, None]:
-    for row in sheet.iter(f"{TABLE}table-row"):
-        cells: list[str] = []
-        for cell in row:
-            # What is repeated to the edge of the sheet is blank, and of no use.
-            times = int(cell.get(f"{TABLE}number-columns-repeated", 1))
-            cells += [_of_ods(cell)] * min(times, WIDEST - len(cells))
-        times = int(row.get(f"{TABLE}number-rows-repeated", 1))
-        if any(cells) or times == 1:  # blank to the edge of the sheet
-            yield from (list(cells) for _ in range(times))
-
-
-def _merged_in_ods(sheet: ET.Element) -> list[Merge]:
-    """The same of an OpenDocument sheet; rows as `_rows_of_ods` counts them."""
-    found, place = [], 0
-    for row in sheet.iter(f"{TABLE}table-row"):
-        column = 0
-        for cell in row:
-            if (rows := int(cell.get(f"{TABLE}number-rows-spanned", 1))) > 1:
-                found.append((column, place, place + rows - 1))
-            column += int(cell.get(f"{TABLE}number-columns-repeated", 1))
-        times = int(row.get(f"{TABLE}number-rows-repeated", 1))
-        place += times if times == 1 or any(map(_of_ods, row)) else 0
-    return found
-
-
-def _of_ods(cell: ET.Element) -> str:
-    shown = "\n".join(map(_text_of_ods, cell.findall(f"{TEXT}p"))).strip()
-    kind = cell.get(f"{OFFICE}value-type", "")
-    if cell.get(f"{CALC}value-type") == "error":
-        return ""
-    if kind in ("float", "percentage", "currency"):
-        text = text_of(float(cell.get(f"{OFFICE}value", "nan")))
-        return shown if shown.isdigit() and shown.lstrip("0") == text.lstrip("0") else text
-    date = cell.get(f"{OFFICE}date-value", shown).replace("T", " ").removesuffix(" 00:00:00")
-    return {"boolean": shown.title(), "date": date}.get(kind, shown)
-
-
-def _text_of_ods(element: ET.Element) -> str:
-    blanks = {f"{TEXT}s": " " * int(element.get(f"{TEXT}c", 1)), f"{TEXT}tab": "\t", f"{TEXT}line-break": "\n"}
-    inner = "".join(_text_of_ods(child) + (child.tail or "") for child in element)
-    return blanks.get(element.tag, "") + (element.text or "") + inner
