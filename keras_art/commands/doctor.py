@@ -100,7 +100,7 @@ def check(asked: Check) -> int:
     write(asked.out / "duplicates.csv", csv_text(listed(images, groups)))
     if unmatched is not None:
         write(asked.out / "unmatched.csv", csv_text(unmatched))
-    made = Checkup(collection.name, asked.out, images, pixels, rows)
+    made = Checkup(collection.name, asked.out, Path(collection.root).absolute(), images, pixels, rows)
     made.sections(findings)
     made.unusable(quarantine)
     for fault, words in quality.FAULTS.items():

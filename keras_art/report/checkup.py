@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import io
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,21 +37,31 @@ class Checkup:
     Args:
         name: of the collection.
         folder: where the page will lie, which links are relative to.
+        root: the collection's folder, by which its pictures are named.
         images: `id`, `path` and the facts of the usable ones.
         pixels: (stored rows, size, size, 3) uint8, for those whose file has gone.
         rows: of each of `images` its row there.
     """
 
     def __init__(
-        self, name: str, folder: Path, images: pd.DataFrame, pixels: np.ndarray, rows: Sequence[int] | np.ndarray
-    ) -> None:
+        self, name: str, folder: Path, root: Path, images: pd.DataFrame, pixels: np.ndarray,
+        rows: Sequence[int] | np.ndarray,
+    ) -> None:  # fmt: skip
         self.page, self.folder = Page(name), str(folder.resolve())
         self.images, self.pixels, self.rows = images, pixels, rows
+        # Pictures of a table may lie elsewhere.
+        self.folders = [str(root), *sorted({os.path.dirname(path) for path in images["path"]}, key=len, reverse=True)]
         self.page.parts.append(STYLE)
 
     def link(self, path: str) -> str:
         """The address of a file from the page, escaped."""
         return html.escape(sheets.link(sheets.relative(path, self.folder)))
+
+    def named(self, line: str) -> str:
+        """A line of a page that is sent to others: pictures are named from their collection's folder on."""
+        for folder in self.folders:
+            line = line.replace(f"{folder}{os.sep}", "")
+        return line
 
     def figure(self, place: int, below: str = "") -> str:
         """A picture, by its place among the usable ones, as a link to its file, with its id below."""
@@ -82,7 +93,7 @@ class Checkup:
             else:  # the page is called as it begins
                 self.page.text(title.removeprefix(f"{self.page.title}: "))
             if lines:
-                self.page.items(lines)
+                self.page.items([self.named(line) for line in lines])
 
     def unusable(self, quarantine: pd.DataFrame) -> None:
         """The files that can not be used, each a link, and why."""
@@ -92,7 +103,7 @@ class Checkup:
         lines = []
         for row in quarantine.head(LISTED).itertuples():
             there = Path(row.path).is_absolute()
-            name = html.escape(row.path or row.id)
+            name = html.escape(self.named(row.path) or row.id)
             shown = f'<a href="{self.link(row.path)}">{name}</a>' if there else name
             lines.append(f"<li>{shown}: {html.escape(row.reason)}</li>")
         self.page.parts.append(f"<ul>{''.join(lines)}</ul>\n")

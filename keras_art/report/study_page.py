@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from keras_art.errors import UserError
-from keras_art.report import paragraphs
+from keras_art.report import outcome, paragraphs
 from keras_art.report.layout import NOT_BESIDE, laid_out, shown
 from keras_art.report.pages import Page
 from keras_art.report.plates import Plates
@@ -55,6 +56,12 @@ def study_page(store: Store, study: Asked, reached: Progress, told: Told) -> tup
     page.text(doc.headline, "lead")
     for words in filter(None, [doc.claim, doc.citation]):
         page.text(words)
+    failures = []
+    try:
+        for sentence in outcome.sentences(store, reached):
+            page.text(sentence, "lead")
+    except Exception as error:
+        failures.append(f"the result in a sentence: {type(error).__name__}: {error}")
     page.text(f"{reached.words[0].upper()}{reached.words[1:]}.", "state")
     if study.guessed:
         page.text(
@@ -72,13 +79,12 @@ def study_page(store: Store, study: Asked, reached: Progress, told: Told) -> tup
         "How to make it again": lambda: _commands(page, study),
         "For a paper": lambda: _for_a_paper(page, store, reached, told, environments),
     }
-    failures = []
     for name, part in parts.items():
         try:
             part()
         except Exception as error:
             failures.append(f"{name}: {type(error).__name__}: {error}")
-            page.text(f"What stands here could not be made: {failures[-1]}")
+            page.text(f"What stands here could not be made: {outcome.portable(failures[-1], store)}")
     return page, failures
 
 
@@ -162,20 +168,10 @@ def _errors(page: Page, store: Store, reached: Progress) -> None:
     from keras_art.data import tasks
     from keras_art.report import figures, mistakes
 
-    best: dict[tuple[str, str], tuple[float, Run, mistakes.Said]] = {}
-    for run, found in reached.found.items():
-        if run.mode == "pretraining" or found.get("status") != "ok":
-            continue
-        targets = getattr(run, "targets", ())
-        for said in mistakes.said(store.directory(run), getattr(run, "target", ""), targets):
-            score = found.get(f"val_{said.target}_accuracy", found.get("val_accuracy")) or 0.0
-            place = getattr(run, "collection", ""), said.target
-            if place not in best or score > best[place][0]:
-                best[place] = score, run, said
-    if best:
+    if best := outcome.best(store, reached):
         page.heading("Where it errs")
         page.text("Of the classifier that is best on the validation images, on test images that it never saw.")
-    for (key, target), (_, run, said) in best.items():
+    for (key, target), (run, said) in best.items():
         page.subheading(f"{target} of {run.place}: {run.title}")
         wrong = said.wrong()
         n = len(said.table)
@@ -186,7 +182,8 @@ def _errors(page: Page, store: Store, reached: Progress) -> None:
             size, rule = (getattr(run, field) for field in ("image_size", "resize"))
             ready = tasks.load(store, key, size, rule)
             pictures, captions = mistakes.pictures(ready, wrong.head(mistakes.SHOWN))
-            page.text(f"The {len(pictures)} errors of which it was surest, before calibration, each with its id:")
+            sureness = outcome.sureness(reached.found[run])
+            page.text(f"The {len(pictures)} errors of which it was surest, each with its id. {sureness}")
             page.pictures(pictures, captions)
 
 
@@ -202,10 +199,10 @@ def _collections(page: Page, store: Store, runs: Sequence[Run]) -> None:
             facts, images = kept.facts_of(store, key), kept.table(store, key, "images.csv")
             bad = kept.table(store, key, "quarantine.csv")
         except UserError as error:
-            page.text(str(error))
+            page.text(outcome.portable(str(error), store))
             continue
         page.subheading(key.rsplit("-", 1)[0])
-        page.items([line.strip() for line in lines])
+        page.items([outcome.portable(line.strip(), store) for line in lines])
         if facts["rule"] != "whole":
             names = images["label"].astype(int).map(dict(enumerate(facts["classes"]))).fillna("")
             sizes = pd.crosstab(names, images["split"]).reindex(columns=["train", "val", "test"], fill_value=0)
@@ -215,7 +212,8 @@ def _collections(page: Page, store: Store, runs: Sequence[Run]) -> None:
                 page.text(f"And {len(sizes) - MOST_CLASSES:,} smaller classes.")
         if len(bad):
             page.text(f"Left out, because they can not be used ({len(bad):,}):")
-            page.table(bad.head(MOST_BAD), title=f"left out of {key}")
+            shown_bad = bad.head(MOST_BAD).assign(path=bad["path"].map(os.path.basename))
+            page.table(shown_bad, title=f"left out of {key}")
             if len(bad) > MOST_BAD:
                 page.text(f"And {len(bad) - MOST_BAD:,} more, in the store's collections/{key}/quarantine.csv.")
 
@@ -272,6 +270,8 @@ def _commands(page: Page, study: Asked) -> None:
     if lines := study.command_lines():
         page.text("What was asked, the newest last; given again it goes on where it was, and trains nothing twice.")
         page.code("\n".join(lines))
+        if any("PATH/" in line for line in lines):
+            page.text("PATH stands for the folder on the machine that it was asked on.")
     else:
         page.text("By which command is not known.")
 

@@ -30,6 +30,7 @@ FOLDER, FILE = "studies", "study.json"
 MOST_COMMANDS = 50  # of one study that are kept, the newest
 REMEDY = "move it away, and the command that asked for the study writes it anew"
 # How a command line is seen by the process that carries it out.
+ABSOLUTE = re.compile(r"(^|=)(?:~?/|[A-Za-z]:[\\/])(?:.*[\\/])?(?=[^/\\])")  # in a word, what a name stands behind
 MODULE = re.compile(r"reproductions[/\\](\w+?)(?:[/\\]__main__)?\.py$")
 
 
@@ -64,8 +65,8 @@ class Asked:
         return self.commands[-1][1] if self.commands else ()
 
     def command_lines(self) -> list[str]:
-        """Its commands as they can be given again, each once, the newest last."""
-        told = dict.fromkeys(words for _, words in self.commands)
+        """Its commands as others can give them, each once, the newest last: PATH stands for folders of a machine."""
+        told = dict.fromkeys(tuple(ABSOLUTE.sub(r"\1PATH/", word) for word in words) for _, words in self.commands)
         return [shlex.join(["python", "-m", f"reproductions.{self.reproduction}", *words]) for words in told]
 
     def folder(self, store: Store) -> Path:

@@ -93,6 +93,7 @@ def test_the_page_shows_the_look_alikes_and_escapes_what_files_are_called(ward, 
     assert page.count('src="data:image/jpeg;base64,') >= 5
     assert "&lt;b&gt;.png" in page
     assert "<b>" not in page
+    assert "first images/" in page and str(tmp_path) not in page  # it can be sent to others
 
 
 def test_a_collection_of_nothing_but_problems_is_reported_on_too(tmp_path, capsys):

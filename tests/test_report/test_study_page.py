@@ -15,7 +15,7 @@ from PIL import Image
 from keras_art.commands import page as command
 from keras_art.data import tasks
 from keras_art.data.opening import open_choice
-from keras_art.report import paragraphs
+from keras_art.report import outcome, paragraphs
 from keras_art.report.index_page import write_index
 from keras_art.report.plates import Plates
 from keras_art.report.study_page import Told, study_page, verdict
@@ -92,7 +92,9 @@ def store(tmp_path):
         optimizer=Optimizer("SGD", 1e-3, (("nesterov", True),)),
     )  # fmt: skip
     finished(made, run, said)
-    study = catalogue.write_down(made, "sabatelli2018", ["--target", hostile(1)], [run])
+    study = catalogue.write_down(
+        made, "sabatelli2018", ["--data", str(tmp_path / "museum"), "--target", hostile(1)], [run]
+    )
     plates = Plates(study.folder(made) / "figures")
     plates.pictures("works", [ready.picture(0, 64)], [hostile(2)], hostile(3))
     plates.save()
@@ -134,8 +136,12 @@ def test_a_page_tells_all_of_a_study(store):
     assert "not beside the paper" not in text and "50.00 [" in text
     assert "2 of 3 test images" not in text and "broken.png" in text and "An &lt;EPYC&gt;" in text
     assert "nesterov" in text and "split into" in text and "@misc{somebody}" in text and "@software{keras_art" in text
-    assert "python -m reproductions.sabatelli2018 --target" in text
+    assert "python -m reproductions.sabatelli2018 --data PATH/museum --target" in text
     assert re.findall(r"<h(\d)", text)[0] == "1" and not re.search(r"<h1.*<h3.*<h2", text.split("<h2")[0])
+    assert re.search(
+        r"<p class=lead>On 3 pictures that it never saw, the best classifier \(.*?\) named the right ", text
+    )
+    assert str(store.root.parent) not in text
     assert text.count("<script") == 0 and text.count("onerror=&#x27;") > 0
 
 
@@ -144,7 +150,15 @@ def test_errors_are_shown_surest_first_with_their_ids(store):
     shown = re.findall(r"<figcaption>(\d\d) [^\n]*?taken for: [^\n]*?, (\d+)% sure", text)
     sure = [int(share) for _, share in shown]
     assert sure and sure == sorted(sure, reverse=True)
-    assert "errors of which it was surest, before calibration, each with its id:" in text
+    assert "errors of which it was surest, each with its id. How sure it was are its own probabilities, " in text
+
+
+def test_how_sure_a_classifier_was_is_told_with_its_calibration():
+    measured = {"temperature": 2.0, "ece": 0.3, "ece_calibrated": 0.05}
+    assert "off by 30.0 of 100 on average; calibrated, as predict tells them (temperature 2.00), by 5.0" in (
+        outcome.sureness(measured)
+    )
+    assert "before any calibration" in outcome.sureness({"temperature": None})
 
 
 def test_what_may_stand_beside_the_paper_is_counted():

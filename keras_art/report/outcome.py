@@ -1,0 +1,64 @@
+"""What came out of a study in plain sentences, for who reads no table; and words without the paths of a machine."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from keras_art.report import mistakes
+from keras_art.report.metrics import wilson
+from keras_art.store.runs import Store
+
+if TYPE_CHECKING:
+    from keras_art.study.catalogue import Progress
+    from keras_art.study.config import Run
+
+MOST = 6  # sentences
+
+
+def best(store: Store, reached: Progress) -> dict[tuple[str, str], tuple[Run, mistakes.Said]]:
+    """Collection and label -> the classifier that is best on validation images, and what it said of the test images."""
+    found: dict[tuple[str, str], tuple[float, Run, mistakes.Said]] = {}
+    for run, measured in reached.found.items():
+        if run.mode == "pretraining" or measured.get("status") != "ok":
+            continue
+        for said in mistakes.said(store.directory(run), getattr(run, "target", ""), getattr(run, "targets", ())):
+            score = measured.get(f"val_{said.target}_accuracy", measured.get("val_accuracy")) or 0.0
+            place = getattr(run, "collection", ""), said.target
+            if place not in found or score > found[place][0]:
+                found[place] = score, run, said
+    return {place: (run, said) for place, (_, run, said) in found.items()}
+
+
+def sentences(store: Store, reached: Progress) -> Iterator[str]:
+    """How often the best classifier of each collection and label is right, beside the simplest guess."""
+    for (_, target), (run, said) in list(best(store, reached).items())[:MOST]:
+        if not (n := len(said.table)):
+            continue
+        right = n - len(said.wrong())
+        low, high = wilson(right, n)
+        guess = said.table["label"].value_counts().iloc[0] / n
+        yield (
+            f"On {n:,} pictures that it never saw, the best classifier ({run.title}) named the right {target} for "
+            f"{100 * right / n:.1f} of 100 ({100 * low:.1f} to {100 * high:.1f}); naming the largest class for each of "
+            f"them: {100 * guess:.1f}."
+        )
+
+
+def sureness(measured: Mapping[str, Any]) -> str:
+    """What a classifier's probabilities on a page are worth, by what it measured when it was calibrated."""
+    if not all(isinstance(measured.get(name), float) for name in ("temperature", "ece", "ece_calibrated")):
+        return "How sure it was are its own probabilities, before any calibration, and mostly too high:"
+    return (
+        f"How sure it was are its own probabilities, which are off by {100 * measured['ece']:.1f} of 100 on average; "
+        f"calibrated, as predict tells them (temperature {measured['temperature']:.2f}), by "
+        f"{100 * measured['ece_calibrated']:.1f}:"
+    )
+
+
+def portable(text: str, store: Store) -> str:
+    """A sentence of a page that is sent to others: files of the store are named from its folder on."""
+    for root in {str(store.root.absolute()), str(store.root.resolve()), str(store.root)} - {"."}:
+        text = text.replace(f"{root}{os.sep}", "")
+    return text
