@@ -45,7 +45,7 @@ def collection(folder: Path, rows: int, classes: int, pictures: int) -> Path:
 def steps(table: Path, store_folder: Path, image_size: int) -> dict[str, float]:
     """Processor seconds of the steps of a study before it trains, workers included, and the peak memory in GB."""
     from keras_art.data import tasks
-    from keras_art.data.kept import open_choice
+    from keras_art.data.opening import open_choice
     from keras_art.store.runs import Store
 
     store = Store(store_folder)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 # How a cell begins that spreadsheet programs take for a formula, which may call others.
 FORMULA = re.compile(r"'*[=+\-@\t\r]")
+FIRST = frozenset("'=+-@\t\r")
 NUMBER = re.compile(r"[+-]?[\d.,]+(e[+-]?\d+)?%?", re.IGNORECASE)
 MOST_NAME = 200  # bytes of a file's name that a person gives; beside it others have the same name and more
 HANDLES = ("keras-hub:", "hf://", "kaggle://")  # how the name of a network begins that is downloaded
@@ -169,7 +170,9 @@ def inert(cell: Any) -> Any:
 
     `=1+1` becomes `'=1+1`, and `'=1+1` `''=1+1`: `meant` undoes it. Numbers stay, also where they are text: `-3`.
     """
-    return f"'{cell}" if isinstance(cell, str) and FORMULA.match(cell) and not NUMBER.fullmatch(cell) else cell
+    if not isinstance(cell, str) or cell[:1] not in FIRST:
+        return cell
+    return f"'{cell}" if FORMULA.match(cell) and not NUMBER.fullmatch(cell) else cell
 
 
 def meant(cell: str) -> str:
@@ -180,7 +183,9 @@ def meant(cell: str) -> str:
 def in_csv(header: Iterable[str], rows: Iterable[Sequence[Any]]) -> bytes:
     """A table of text; any cell may hold line ends, quotes and commas, and none is a formula."""
     text = io.StringIO(newline="")
-    csv.writer(text).writerows([map(inert, row) for row in [header, *rows]])
+    writer = csv.writer(text)
+    writer.writerow(map(inert, header))
+    writer.writerows(map(inert, row) for row in rows)
     return text.getvalue().encode()
 
 

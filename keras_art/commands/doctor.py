@@ -253,12 +253,14 @@ def beside_table(collection: Collection, asked: Check) -> pd.DataFrame | None:
     """`inventory.unmatched` of the table that the collection was read from; None where it was none."""
     from keras_art.data.inventory import unmatched
     from keras_art.data.readers.folders import labels_in
+    from keras_art.data.readers.shards import is_shard
     from keras_art.data.readers.spreadsheets import TABLES
 
     place = Path(asked.data).expanduser()
     if place.is_dir():
         place = labels_in(collection.root) or place
-    return unmatched(place, asked.sheet) if place.is_file() and place.suffix.lower() in TABLES else None
+    is_table = place.is_file() and place.suffix.lower() in TABLES and not is_shard(place)
+    return unmatched(place, asked.sheet) if is_table else None
 
 
 def unmatched_told(found: pd.DataFrame) -> list[str]:

@@ -23,6 +23,7 @@ from keras_art import terminal
 from keras_art.commands import flags
 from keras_art.commands.looking import Looking, Seen, describers, look, pictures
 from keras_art.errors import UserError
+from keras_art.pictures.places import is_address, parted
 from keras_art.writing import check_file, check_folder, own_folder
 
 if TYPE_CHECKING:
@@ -183,7 +184,10 @@ def first_colour(columns: pd.DataFrame, preferred: Sequence[str]) -> str:
 
 
 def address(path: str, folder: Path) -> str:
-    """A picture's file as a page in `folder` names it."""
+    """A picture's file, or the shard it is in, as a page in `folder` names it."""
+    path = parted(path)[0]
+    if is_address(path):
+        return quote(path, safe=":/?&=%#@+,;~")
     try:
         return quote(os.fsencode(os.path.relpath(path, folder).replace(os.sep, "/")), safe="/.")
     except ValueError:  # on another drive

@@ -138,6 +138,7 @@ def find(asked: Predict) -> Pictures:
     from keras_art.data.opening import open_collection
     from keras_art.data.readers.files import is_image, list_images
     from keras_art.data.readers.folders import labels_in
+    from keras_art.data.readers.shards import is_shard, shards_in
     from keras_art.data.readers.spreadsheets import TABLES
     from keras_art.data.sources import load_collection
     from keras_art.store.runs import Store
@@ -145,9 +146,9 @@ def find(asked: Predict) -> Pictures:
     place = Path(asked.data).expanduser()
     if place.is_file() and is_image(place.name):
         return Pictures(pd.DataFrame({"id": [place.name]}), [place.name], {place.name: place})
-    if place.is_file() and place.suffix.lower() in TABLES:
+    if place.is_file() and place.suffix.lower() in TABLES and not is_shard(place):
         return of_table(place, asked.sheet)
-    if not place.is_dir():
+    if not place.is_dir() or shards_in(place):
         collection = open_collection(Store(asked.store), asked.data, asked.root, sheet=asked.sheet)
         ids = collection.images["id"].tolist()
         asked_of = collection.quarantine["reason"] != NO_LABEL

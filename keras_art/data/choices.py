@@ -67,7 +67,7 @@ class Choice:
 
     def paths(self) -> list[str]:
         """Where each image lies, or lay."""
-        return located(self.root, self.images["path"])
+        return located(self.root, self.images["path"].tolist())
 
     @property
     def target(self) -> str:

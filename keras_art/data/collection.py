@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from keras_art.data import cards
 from keras_art.errors import UserError
+from keras_art.pictures.places import is_address, whole
 from keras_art.writing import one_line
 
 if TYPE_CHECKING:
@@ -68,11 +69,11 @@ class Collection:
 
     Attributes:
         images: what we know, one row per labelled image that exists: `id`; `path`, with slashes, relative to `root`
-            where it lies below it; `object`, the id of the work; `split` ("train", "val", "test" or ""); `bytes`, the
-            file's size. Sorted by id.
+            where it lies below it, a shard's members as if that were a folder; `object`, the id of the work; `split`
+            ("train", "val", "test" or ""); `bytes`, the file's size, of a row of Parquet the shard's. Sorted by id.
         columns: what is said about them, all text, under whatever names its owner gave.
         quarantine: one row (id, path, reason) per label without an image and image without a label.
-        root: the collection's folder.
+        root: the collection's folder, or its address.
         splits: label column -> a split of its own, for tasks that bring one.
         card: the card it was read by, if any.
 
@@ -99,7 +100,7 @@ class Collection:
 
     def paths(self) -> list[str]:
         """Where each image lies, as `located` has it."""
-        return located(self.root, self.images["path"])
+        return located(self.root, self.images["path"].tolist())
 
     def take(self, rows: Any) -> Collection:
         """The same collection with some of its rows, by position, in the order they are given."""
@@ -113,13 +114,20 @@ class Collection:
 
 def located(root: str | Path, paths: Iterable[str]) -> list[str]:
     """The absolute paths of what a table names relative to a root; "" stays, as does what is absolute already."""
-    folder = os.path.abspath(root)
-    return [os.path.normpath(os.path.join(folder, path)) if path else "" for path in paths]
+    folder = whole(root)
+    far = is_address(folder)
+
+    def one(path: str) -> str:
+        if is_address(path):
+            return whole(path)
+        return f"{folder.rstrip('/')}/{path}" if far else os.path.normpath(os.path.join(folder, path))
+
+    return [one(path) if path else "" for path in paths]
 
 
 def collect(
     name: str,
-    ours: Mapping[str, Sequence[str]],
+    ours: Mapping[str, Sequence[Any]],
     columns: Mapping[str, Sequence[str]],
     problems: Iterable[tuple[str, str, str]] = (),
     *,
@@ -133,7 +141,7 @@ def collect(
     Rows without a file go to the quarantine, unless `need_images` is False: the labels alone are then the collection.
 
     Args:
-        ours: `id`, `path` (absolute, "" where no file is) and, where they are known, `split` and `object`.
+        ours: `id`, `path` (absolute, "" where no file is) and, where they are known, `split`, `object`, and `bytes`.
         columns: the label columns.
         splits: label column -> a split of its own.
 
@@ -145,7 +153,7 @@ def collect(
     images = pd.DataFrame({"id": ours["id"], "path": ours["path"]}, dtype=str)
     images["object"] = pd.Series(ours.get("object", images["id"]), images.index, dtype=str)
     images["split"] = pd.Series(ours.get("split", ""), images.index, dtype=str)
-    images["bytes"] = [size_of(path) if path else -1 for path in images["path"]]
+    images["bytes"] = ours.get("bytes") or [size_of(path) if path else -1 for path in ours["path"]]
     rows = list(problems)
     taken = images.index
     if need_images:
@@ -157,8 +165,8 @@ def collect(
         raise BadCollection(
             f"{name}: {len(twice)} ids stand in more than one row, first {twice[0]!r}; ids must be unique"
         )
-    folder = os.path.abspath(root)
-    images["path"] = [_relative(path, folder) for path in images["path"]]
+    folder = whole(root)
+    images["path"] = [_relative(path, folder) for path in ours["path"]]
     labels = pd.DataFrame({i: pd.Series(values, images.index, dtype=str) for i, values in enumerate(columns.values())})
     # Two spellings of one text, which nobody can tell apart, are one class.
     labels = labels.reindex(images.index).apply(lambda texts: texts.str.strip().str.normalize("NFC"))
@@ -171,6 +179,8 @@ def _relative(path: str, folder: str) -> str:
     """With slashes, relative to `folder` if it lies below."""
     if not path:
         return ""
+    if is_address(path):
+        return whole(path).removeprefix(f"{folder.rstrip('/')}/")
     below = os.path.abspath(path).removeprefix(f"{folder}{os.sep}")
     return below.replace(os.sep, "/")
 

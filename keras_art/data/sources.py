@@ -12,16 +12,18 @@ from keras_art.data import cards, croissant
 from keras_art.data.collection import BadCollection as BadCollection
 from keras_art.data.collection import Collection as Collection
 from keras_art.data.collection import utf8
-from keras_art.data.readers import best_artworks, kaokore, keras_arrays, rijksmuseum, wikiart
+from keras_art.data.readers import best_artworks, kaokore, keras_arrays, remote, rijksmuseum, wikiart
 from keras_art.data.readers.files import IMAGE_SUFFIXES as IMAGE_SUFFIXES
 from keras_art.data.readers.files import is_image, is_ours
 from keras_art.data.readers.files import list_images as list_images
 from keras_art.data.readers.folders import from_folders, labels_in, wrapped
+from keras_art.data.readers.shards import PATTERN, expanded, from_shards, is_shard, shards_in
 from keras_art.data.readers.spreadsheets import TABLES
 from keras_art.data.readers.tables import from_table
 from keras_art.errors import meant
+from keras_art.pictures.places import is_address, whole
 
-ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
+ARCHIVES = (".zip", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
 
 
 def load_collection(
@@ -29,7 +31,8 @@ def load_collection(
 ) -> Collection:
     """Reads a collection from a card's name, a CSV, XLSX, ODS or Parquet file, a folder with one, or one of images.
 
-    Or from a Croissant file beside its images.
+    Or from a Croissant file beside its images; from shards (`readers.shards`), one, a folder of them, or a pattern; or
+    from any of these but cards behind an address: `s3://museum/train-{000..099}.tar`.
 
     A folder whose class folders stand in `train/`, `val/` (or `dev/`) and `test/`, or in `training_set/` and the like,
     brings its split along. A CSV may be separated by `,` `;` `|` or tabs; the column that names the images is found by
@@ -44,6 +47,7 @@ def load_collection(
     Raises:
         BadCollection: nothing usable is there; the message names what was found and the remedy.
         cards.DatasetNotFound: a card's collection whose files are absent.
+        UserError: a server does not answer, or its client is not installed.
 
     >>> import tempfile
     >>> from keras_art.atelier import make_atelier
@@ -52,6 +56,8 @@ def load_collection(
     >>> len(collection.images), list(collection.columns)
     (100, ['artist', 'style', 'type', 'material'])
     """
+    if is_address(data):
+        return remote.read(whole(data), need_images=need_images, sheet=sheet)
     path = Path(data).expanduser()
     if utf8(str(path.absolute())) != str(path.absolute()):
         raise BadCollection(f"{utf8(str(path))} is not called in UTF-8: rename it")
@@ -65,6 +71,8 @@ def load_collection(
         if table := labels_in(path):
             return from_table(table, name, need_images=need_images, sheet=sheet)
         _no_sheet(data, sheet)
+        if shards := shards_in(path):
+            return from_shards(shards, name, need_images=need_images)
         return from_folders(path, name)
     if path.is_file():
         if path.suffix.lower() == ".json":
@@ -75,10 +83,17 @@ def load_collection(
                 f"{path}: if that is an IIIF manifest, python -m keras_art fetch {path} --root FOLDER takes its images "
                 f"and makes a folder that can be given here"
             )
+        if is_shard(path):
+            _no_sheet(data, sheet)
+            return from_shards([str(path.absolute())], path.stem, need_images=need_images)
         if is_image(path.name) or path.suffix.lower() in ARCHIVES:
             what = "a picture: name its folder" if is_image(path.name) else "an archive: unpack it and name the folder"
             raise BadCollection(f"{path} is {what}, or a table of pictures")
         return from_table(path, path.stem, need_images=need_images, sheet=sheet)
+    if PATTERN.search(str(data)) and not path.is_symlink():
+        _no_sheet(data, sheet)
+        name = PATTERN.split(path.name)[0].rstrip("-_.") or path.absolute().parent.name
+        return from_shards(expanded(str(path)), name, need_images=need_images)
     try:
         card = cards.load_card(str(data))
     except cards.CardNotFound as error:

@@ -4,30 +4,38 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
+from keras_art.pictures import places
 from keras_art.pictures.images import no_file
+from keras_art.pictures.places import Stamp
 from keras_art.store.segments import Segments
 
 COLUMNS = ["path", "size", "mtime_ns", "ctime_ns", "row", "crc32", "sha256"]
 CHUNK = 4096  # files between two times that their hashes are written down
-Stamp = tuple[int, int, int]
+TOGETHER = 16  # that are read at once, where that is quicker than one by one
 
 
-def stamp(path: str) -> tuple[Stamp, str]:
-    """What tells that a file is as it was, and why it can not be opened, "" where it can.
+def stamps(paths: Iterable[str | Path]) -> list[tuple[Stamp, str]]:
+    """What tells that each file is as it was, and why it can not be opened, "" where it can.
 
     Size, time of the content, and time of the last change of any kind, which nobody can set: one that replaces another
-    of the same size and date differs in that. (-1, -1, -1) where nothing is known.
+    of the same size and date differs in that. (-1, -1, -1) where nothing is known. A member of a shard is as it was
+    where the shard is.
+
+    Raises:
+        UserError: a server does not answer.
     """
-    try:
-        status = os.stat(path)
-    except (OSError, ValueError) as error:  # ValueError: a null character in the path
-        return (-1, -1, -1), no_file(error)
-    return (status.st_size, status.st_mtime_ns, status.st_ctime_ns), no_file(status)
+    return [(now, no_file(said) if said else "") for now, said in places.stamps(paths)]
+
+
+def stamp(path: str | Path) -> tuple[Stamp, str]:
+    """The same of one."""
+    (found,) = stamps([path])
+    return found
 
 
 class Contents:
@@ -46,14 +54,14 @@ class Contents:
         """The SHA-256 of each file, 64 hex digits, "" where it can not be read.
 
         Args:
-            paths: absolute.
+            paths: absolute, or addresses.
             progress: called with (hashed so far, to hash) where a file is new or may have changed.
         """
         asked, index = list(paths), self._segments.lines()
         found: dict[str, str] = {}
         new: list[tuple[str, Stamp]] = []
-        for path in dict.fromkeys(asked):
-            now, reason = stamp(path)
+        unique = list(dict.fromkeys(asked))
+        for path, (now, reason) in zip(unique, stamps(unique), strict=True):
             known = index.get(path)
             if known and known[1:4] == list(now):
                 found[path] = known[-1]
@@ -65,9 +73,10 @@ class Contents:
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             for start in range(0, len(new), CHUNK):
                 chunk = new[start : start + CHUNK]
-                for (path, _), sha256 in zip(chunk, pool.map(sha256_of, [path for path, _ in chunk]), strict=True):
-                    found[path] = sha256
-                    done += 1
+                parts = [chunk[at : at + TOGETHER] for at in range(0, len(chunk), TOGETHER)]
+                for part, hashes in zip(parts, pool.map(_hashes, parts), strict=True):
+                    found |= zip((path for path, _ in part), hashes, strict=True)
+                    done += len(part)
                     progress(done, len(new))
                 lines = [(path, *now, -1, 0, found[path]) for path, now in chunk if found[path]]
                 with suppress(OSError), self._segments.lock(), self._segments.writing(1) as writer:
@@ -75,10 +84,28 @@ class Contents:
         return [found[path] for path in asked]
 
 
-def sha256_of(path: str) -> str:
-    """64 hex digits, "" where there is no file that can be read."""
-    if stamp(path)[1]:
-        return ""
+def _hashes(files: Sequence[tuple[str, Stamp]]) -> list[str]:
+    """Of files that can be opened."""
+    paths = [path for path, _ in files]
+    if all(map(places.is_file, paths)):
+        return list(map(_sha256_of, paths))
+    return [
+        "" if isinstance(content, OSError) else hashlib.sha256(content).hexdigest()
+        for content in places.read_all(paths)
+    ]
+
+
+def sha256_of(path: str | Path) -> str:
+    """64 hex digits, "" where there is no file that can be read.
+
+    Raises:
+        UserError: a server does not answer.
+    """
+    now, reason = stamp(path)
+    return "" if reason else _hashes([(places.whole(path), now)])[0]
+
+
+def _sha256_of(path: str) -> str:
     try:
         with open(path, "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

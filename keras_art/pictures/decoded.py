@@ -15,14 +15,15 @@ import errno
 import os
 from collections.abc import Callable, Container, Sequence
 from contextlib import closing
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from keras_art.pictures.contents import Contents, sha256_of, stamp
+from keras_art.pictures.contents import Contents, sha256_of, stamps
 from keras_art.pictures.images import DECODER, RESIZE
+from keras_art.pictures.places import whole
 from keras_art.pictures.srgb import COLOUR
 from keras_art.pictures.workers import decode_chunks
 from keras_art.store.runs import Store, StoreError
@@ -41,7 +42,7 @@ PICTURE_SECONDS, BYTE_SECONDS, WORTH_WORKERS_SECONDS = 1e-4, 1.5e-8, 0.3
 class _Entry:
     """A line of the index."""
 
-    path: str  # absolute
+    path: str  # absolute, or an address
     size: int  # bytes
     mtime_ns: int
     ctime_ns: int
@@ -62,6 +63,7 @@ class _Entry:
 
 
 COLUMNS = [field.name for field in dataclasses.fields(_Entry)]
+ROW, SHA256, STAMP = COLUMNS.index("row"), COLUMNS.index("sha256"), slice(1, 4)
 RULES = slice(COLUMNS.index("decoder"), COLUMNS.index("resize") + 1)
 _line = attrgetter(*COLUMNS)
 # What a scan tells of a path.
@@ -101,7 +103,7 @@ class ImageStore:
         """Decodes what is new or changed among `paths` and says what is known of each.
 
         Args:
-            paths: image files, in any order, repeats allowed.
+            paths: image files, members of shards and addresses (`places`), in any order, repeats allowed.
             progress: called with (decoded so far, to decode) as the scan goes on.
             workers: processes to decode with; 1 decodes in this one, None decides by the work there is.
             wrong: rows that are to be decoded again, as `wrong` finds them.
@@ -113,16 +115,17 @@ class ImageStore:
 
         Raises:
             OSError: the disk is full, or the store cannot be written.
+            UserError: a server does not answer.
         """
-        absolute = [os.path.abspath(path) for path in paths]
-        if (entries := self._all_known(absolute, wrong)) is not None:  # in a store that may not be written, too
-            return _told(paths, [entries[path] for path in absolute])
+        absolute = list(map(whole, paths))
+        if (lines := self._all_known(absolute, wrong)) is not None:  # in a store that may not be written, too
+            return _told(paths, lines)
         with self._segments.lock():
             index = self._index()
             entries = {}
             new, touched = [], []
-            for path in dict.fromkeys(absolute):
-                now, reason = stamp(path)
+            unique = list(dict.fromkeys(absolute))
+            for path, (now, reason) in zip(unique, stamps(unique), strict=True):
                 known = index.get(path)
                 if known and (known.size, known.mtime_ns) == now[:2] and known.row not in wrong:
                     # A hard link or other rights move the third time, too: hashing tells, for less than decoding.
@@ -152,24 +155,26 @@ class ImageStore:
                         entry.row, entry.crc32 = rows[entry.sha256].row, rows[entry.sha256].crc32
                     renewed = {entry.path for entry in new}
                     writer.append([], [_line(entry) for entry in stale if entry.path not in renewed])
-        return _told(paths, [entries[path] for path in absolute])
+        return _told(paths, [_line(entries[path]) for path in absolute])
 
-    def _all_known(self, absolute: Sequence[str], wrong: Container[int]) -> dict[str, _Entry] | None:
-        """What is known of each path, where nothing is new or changed; else None."""
-        index, found = self._index(), {}
-        for path in dict.fromkeys(absolute):
-            now, reason = stamp(path)
+    def _all_known(self, absolute: Sequence[str], wrong: Container[int]) -> list[Sequence[Any]] | None:
+        """The line of each path, where nothing is new or changed; else None."""
+        index, rules = self._segments.lines(), self._rules()
+        found: dict[str, Sequence[Any]] = {}
+        unique = list(dict.fromkeys(absolute))
+        for path, (now, reason) in zip(unique, stamps(unique), strict=True):
             known = index.get(path)
             if reason:
-                known = _Entry(path, *now, resize=self.resize, reason=reason)
-            elif not known or known.row in wrong or (known.size, known.mtime_ns, known.ctime_ns) != now:
+                known = list(_line(_Entry(path, *now, resize=self.resize, reason=reason)))
+            elif not known or known[RULES] != rules or known[ROW] in wrong or known[STAMP] != list(now):
                 return None
             found[path] = known
-        return found
+        return [found[path] for path in absolute]
 
     def find(self, sha256: Sequence[str]) -> np.ndarray:
         """The rows of pictures by their files' content, whether the files are still there or not; -1 for unknown."""
-        rows = {entry.sha256: entry.row for entry in self._index().values() if entry.row >= 0}
+        rules = self._rules()
+        rows = {line[SHA256]: line[ROW] for line in self._segments.lines().values() if line[RULES] == rules}
         return np.array([rows.get(content, -1) for content in sha256], np.int64)
 
     def sizes(self, sha256: Sequence[str]) -> np.ndarray:
@@ -187,8 +192,11 @@ class ImageStore:
 
     def _index(self) -> dict[str, _Entry]:
         """Path -> what is known of it, where it was decoded by the rules that hold now."""
-        now = [DECODER, COLOUR, self.resize]
-        return {path: _Entry(*line) for path, line in self._segments.lines().items() if line[RULES] == now}
+        rules = self._rules()
+        return {path: _Entry(*line) for path, line in self._segments.lines().items() if line[RULES] == rules}
+
+    def _rules(self) -> list[Any]:
+        return [DECODER, COLOUR, self.resize]
 
     def _store(
         self,
@@ -230,11 +238,11 @@ class ImageStore:
             ) from error
 
 
-def _told(paths: Sequence[str | Path], entries: Sequence[_Entry]) -> pandas.DataFrame:
+def _told(paths: Sequence[str | Path], lines: Sequence[Sequence[Any]]) -> pandas.DataFrame:
     """What a scan says of each path."""
     import pandas as pd
 
-    table: dict[str, Any] = {name: list(map(attrgetter(name), entries)) for name in TOLD}
+    table: dict[str, Any] = {name: list(map(itemgetter(COLUMNS.index(name)), lines)) for name in TOLD}
     table["alike"] = np.array(table["alike"], np.uint64)
     return pd.DataFrame({"path": [str(path) for path in paths], **table})
 

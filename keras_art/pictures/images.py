@@ -18,6 +18,8 @@ from typing import Any
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from keras_art.errors import UserError
+from keras_art.pictures import places
 from keras_art.pictures.borders import inside
 from keras_art.pictures.containers import FORMATS, LATER, NotHere, check_size, is_deep, opened, shallow, turn_to_page
 from keras_art.pictures.srgb import NoPixels, to_srgb
@@ -99,11 +101,13 @@ RESIZE = {
 }
 
 
-def decode(path: str | Path, image_size: int, resize: str = "squash") -> tuple[np.ndarray, dict[str, Any]]:
+def decode(
+    path: str | Path | bytes | OSError, image_size: int, resize: str = "squash"
+) -> tuple[np.ndarray, dict[str, Any]]:
     """Decodes one picture.
 
     Args:
-        path: an image file.
+        path: where it lies, as `places` has it; or its bytes, or why they can not be had.
         image_size: side of the square that comes back, in pixels.
         resize: a name in `RESIZE`.
 
@@ -136,15 +140,25 @@ def enlarged(pixels: np.ndarray, longest_side: int) -> np.ndarray:
     return np.asarray(_contain(Image.fromarray(pixels), longest_side))
 
 
+def _content(path: str | Path | bytes | OSError) -> bytes:
+    if isinstance(path, OSError):
+        raise path
+    if isinstance(path, bytes):
+        return path
+    if not places.is_file(path):
+        return places.read(path)
+    with open(path, "rb", opener=_at_once) as file:
+        if reason := no_file(os.fstat(file.fileno())):  # a device may be read for ever
+            raise Unreadable(reason)
+        return file.read()
+
+
 def _decode(
-    path: str | Path, at_least: int | None, resize: Callable[[Image.Image], Image.Image]
+    path: str | Path | bytes | OSError, at_least: int | None, resize: Callable[[Image.Image], Image.Image]
 ) -> tuple[np.ndarray, dict[str, Any]]:
     facts: dict[str, Any] = {}
     try:
-        with open(path, "rb", opener=_at_once) as file:
-            if reason := no_file(os.fstat(file.fileno())):  # a device may be read for ever
-                raise Unreadable(reason)
-            content = file.read()
+        content = _content(path)
         facts["sha256"] = hashlib.sha256(content).hexdigest()
         if not content:
             raise Unreadable("empty file (0 bytes)")
@@ -177,6 +191,8 @@ def _decode(
         raise Unreadable(str(error), {"format": error.format}) from None
     except (Unreadable, NoPixels) as error:
         raise Unreadable(str(error), facts) from None
+    except UserError:  # a server does not answer
+        raise
     except MemoryError:  # a fact of the machine, not of the file
         raise Unreadable("not enough memory to decode it", {"format": facts.get("format", "")}) from None
     except Exception as error:  # Pillow's readers raise nearly every type there is on damaged files

@@ -19,6 +19,7 @@ from PIL import Image
 from keras_art.pictures.containers import allow
 from keras_art.pictures.images import Unreadable, decode
 from keras_art.pictures.lookalikes import perceptual_hash
+from keras_art.pictures.places import is_file, read_all
 
 PIPE = 1 << 18  # bytes, where the system lets a pipe be widened: a chunk's pixels pass with fewer waits
 AHEAD = 4  # chunks for each worker that may wait, decoded, for one before them
@@ -27,6 +28,8 @@ PROGRAM = (  # arguments: image_size, resize, most pixels, then where the scanni
     "from keras_art.pictures.workers import work; work(int(sys.argv[1]), sys.argv[2], int(sys.argv[3]))"
 )
 
+# A file's path; of what is no file of its own its bytes, or why they can not be had.
+Source = str | bytes | OSError
 # Facts of a picture and its pixels as bytes, none where the facts hold a reason.
 Answer = tuple[dict[str, Any], bytes | memoryview]
 
@@ -37,24 +40,25 @@ def decode_chunks(
     """Decodes chunks of paths and gives an answer for each path, in their order.
 
     Args:
-        chunks: a worker decodes one at a time.
+        chunks: a worker decodes one at a time. Members of shards and what lies behind addresses are read here.
         image_size: side of the squares, in pixels.
         resize: a name in `images.RESIZE`.
         workers: processes to decode with; 1 decodes in this one.
 
     Raises:
         RuntimeError: a worker process cannot be started.
+        UserError: a server does not answer.
     """
     if workers == 1:
         for paths in chunks:
-            yield _decode_chunk(paths, image_size, resize)
+            yield _decode_chunk(_sources(paths), image_size, resize)
         return
     idle = [_Worker(image_size, resize) for _ in range(workers)]
 
     def ask(paths: list[str]) -> list[Answer]:
         worker = idle.pop()  # there is one: a worker for each thread
         try:
-            return worker.decode(paths)
+            return worker.decode(_sources(paths))
         finally:
             idle.append(worker)
 
@@ -90,11 +94,11 @@ class _Worker:
         pipe = subprocess.PIPE
         self.process = subprocess.Popen(self.command, stdin=pipe, stdout=pipe, pipesize=PIPE)
 
-    def decode(self, paths: list[str]) -> list[Answer]:
+    def decode(self, sources: list[Source]) -> list[Answer]:
         stdin, stdout = cast(IO[bytes], self.process.stdin), cast(IO[bytes], self.process.stdout)
         try:
             self.ready = self.ready or pickle.load(stdout)
-            pickle.dump(paths, stdin)
+            pickle.dump(sources, stdin)
             stdin.flush()
             facts, sizes = pickle.load(stdout)
             return [(fact, _exactly(stdout, size)) for fact, size in zip(facts, sizes, strict=True)]
@@ -105,8 +109,8 @@ class _Worker:
                 f"{sys.executable} ended with status {status} when started to decode: scan with workers=1"
             )
         self.start()
-        if len(paths) > 1:  # find the one it was
-            return [answer for path in paths for answer in self.decode([path])]
+        if len(sources) > 1:  # find the one it was
+            return [answer for source in sources for answer in self.decode([source])]
         return [({"reason": f"decoding it ended the process (status {status})"}, b"")]
 
     def stop(self) -> int:
@@ -141,11 +145,19 @@ def _exactly(stream: IO[bytes], size: int) -> bytes:
     return content
 
 
-def _decode_chunk(paths: list[str], image_size: int, resize: str) -> list[Answer]:
+def _sources(paths: list[str]) -> list[Source]:
+    if all(map(is_file, paths)):
+        return list(paths)
+    far = [path for path in paths if not is_file(path)]
+    contents = dict(zip(far, read_all(far), strict=True))
+    return [contents.get(path, path) for path in paths]
+
+
+def _decode_chunk(sources: list[Source], image_size: int, resize: str) -> list[Answer]:
     answers: list[Answer] = []
-    for path in paths:
+    for source in sources:
         try:
-            pixels, facts = decode(path, image_size, resize)
+            pixels, facts = decode(source, image_size, resize)
             content = pixels.data.cast("B")
             answers.append(({**facts, "crc32": zlib.crc32(content), "alike": perceptual_hash(pixels)}, content))
         except Unreadable as error:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from keras_art import terminal
+from keras_art.pictures.places import whole
 from keras_art.report import sheets
 from keras_art.writing import csv_text, numbered, write, write_bytes
 
@@ -60,7 +61,7 @@ def joined(pictures: Pictures, found: pd.DataFrame, why: dict[str, str], out: Pa
     kept = [i for i, id_ in enumerate(pictures.ids) if pictures.whole or id_ in said.index]
     ids, own = [pictures.ids[i] for i in kept], pictures.table.iloc[kept].reset_index(drop=True)
     folder = str(out.absolute().parent.resolve())
-    files = [str(pictures.paths[id_].absolute()) if id_ else "" for id_ in ids]
+    files = [whole(pictures.paths[id_]) if id_ else "" for id_ in ids]
     ours = said.reindex(ids).reset_index(drop=True)
     texts = ours.select_dtypes(exclude="number").columns
     ours[texts] = ours[texts].fillna("")

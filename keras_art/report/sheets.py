@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from keras_art.errors import UserError
+from keras_art.pictures.places import is_address, parted, whole
 from keras_art.writing import csv_text, write, write_bytes
 
 if TYPE_CHECKING:
@@ -148,12 +149,17 @@ def workbook(
 
 
 def link(path: str) -> str:
-    """The address of a file, absolute or relative to where the link stands."""
+    """The address of a file, absolute or relative to where the link stands; of a shard's member the shard's."""
+    path = parted(path)[0]
+    if is_address(path):
+        return urllib.parse.quote(whole(path), safe=":/?&=%#@+,;~")
     return Path(path).as_uri() if os.path.isabs(path) else urllib.parse.quote(path)
 
 
 def relative(path: str, folder: str) -> str:
     """A path relative to a folder's, so that both can be moved together, unless they share no more than the root."""
+    if is_address(path):
+        return whole(path)
     if not path or os.path.commonpath([path, folder]) == os.path.abspath(os.sep):
         return path
     below = os.path.relpath(path, folder).replace(os.sep, "/")

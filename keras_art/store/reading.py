@@ -130,7 +130,7 @@ def read_csv(path: Path, remedy: str = REMEDY) -> pd.DataFrame:
     csv.field_size_limit(LONGEST)
     try:
         text = io.StringIO(read_bytes(path, remedy).decode(), newline="")
-        header, *rows = [[meant(cell) for cell in row] for row in csv.reader(text)]
+        header, *rows = [[meant(cell) if cell[:1] == "'" else cell for cell in row] for row in csv.reader(text)]
         columns = {i: pd.Series(cells, dtype=str) for i, cells in enumerate(zip(*rows, strict=True))}
         return pd.DataFrame(columns, columns=range(len(header)), dtype=str).set_axis(header, axis=1)
     except (ValueError, csv.Error) as error:

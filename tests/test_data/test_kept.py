@@ -116,7 +116,7 @@ def test_a_store_that_has_moved_stands_alone(store, picture_csv, tmp_path, monke
     shutil.rmtree(picture_csv)
     moved = Store(shutil.move(store.root, tmp_path / "elsewhere"))
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("keras_art.pictures.decoded.stamp", lambda *_: pytest.fail("looked for a file"))
+    monkeypatch.setattr("keras_art.pictures.decoded.stamps", lambda *_: pytest.fail("looked for a file"))
     again, same = opening.open_choice(moved, choice.key, None, None)
     assert again is None and (same.key, same.target, same.rule) == (choice.key, "artist", choice.rule)
     for found in (tasks.prepare(moved, None, same, 8, "squash", quiet), tasks.load(moved, same.key, 8, "squash")):

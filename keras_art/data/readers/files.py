@@ -11,9 +11,10 @@ from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
 
-from keras_art.data.collection import NO_IMAGE, NO_LABEL, NO_NAME, BadCollection, utf8
+from keras_art.data.collection import NO_IMAGE, NO_LABEL, NO_NAME, BadCollection, size_of, utf8
 from keras_art.data.readers.text import UNZIPPED, skeletons
 from keras_art.pictures.containers import EXTENSIONS
+from keras_art.pictures.places import holds, is_address, is_file, parted, stamps, whole
 from keras_art.writing import OWN
 
 IMAGE_SUFFIXES = frozenset(EXTENSIONS)
@@ -133,12 +134,12 @@ class Finder:
         self.base, self.images = base, images
 
     def find(self, cell: str) -> str:
-        """An absolute path, "" where there is no such file or several."""
-        return self.by_path(cell) or self.by_name(cell) or self.elsewhere(cell)
+        """An absolute path or an address, "" where there is no such file or several."""
+        return self.by_path(cell) or self.by_name(cell) or self.elsewhere(cell) or self.behind(cell)
 
     def by_path(self, cell: str) -> str:
-        """An absolute path if the cell is one, suffix and all, else ""."""
-        if not is_image(cell):
+        """An absolute path if the cell is one, suffix and all, or of a shard's member; else ""."""
+        if not (is_image(cell) or ".parquet/" in cell.lower()):
             return ""
         spellings = (os.path.join(self.base, text) for text in (cell, os.path.expanduser(cell.replace("\\", "/"))))
         return next((path for path in map(os.path.normpath, spellings) if _is_file(path)), "")
@@ -156,6 +157,12 @@ class Finder:
         parts = path.split("/")[1:]
         return next(filter(None, (self.by_name("/".join(parts[i:])) for i in range(len(parts)))), "")
 
+    def behind(self, cell: str) -> str:
+        """The cell, where it is the address of a picture in an object store; those of web pages are no collection."""
+        if not is_address(cell) or cell.lower().startswith("http"):
+            return ""
+        return whole(cell) if is_image(cell) or parted(cell)[1] else ""
+
     def find_all(self, cells: list[str], name: str) -> tuple[list[str], list[str]]:
         """The image of each cell, "" for none, and what a person should know of that.
 
@@ -165,6 +172,8 @@ class Finder:
         far = ["" if found else self.elsewhere(cell) for cell, found in zip(cells, sure, strict=True)]
         taken = Counter(filter(None, [*sure, *far]))
         far = [found if taken[found] == 1 else "" for found in far]
+        if not any(sure) and not any(far):  # nothing of it is on this disk
+            return list(map(self.behind, cells)), []
         said = []
         if count := sum(map(bool, far)):
             first = next(cell for cell, found in zip(cells, far, strict=True) if found)
@@ -174,14 +183,8 @@ class Finder:
     @cached_property
     def _names(self) -> dict[str, str]:
         """Names, and paths relative to `base`, with and without suffix -> path; "" where several files share one."""
-        found: dict[str, str] = {}
-        for path in filter(is_image, walk(self.images)):
-            if utf8(path) != path:
-                continue
-            names = os.path.basename(path), os.path.relpath(path, self.base).replace(os.sep, "/")
-            for key in {*names, *(os.path.splitext(name)[0] for name in names)}:
-                found[key] = "" if key in found else path
-        return found
+        sound = (path for path in walk(self.images) if is_image(path) and utf8(path) == path)
+        return named((path, os.path.relpath(path, self.base).replace(os.sep, "/")) for path in sound)
 
     @cached_property
     def _spelt(self) -> dict[str, str]:
@@ -204,20 +207,37 @@ class Finder:
             return f"labelled, but {why_no_image(name)}"
         return NO_IMAGE
 
+    def sizes(self, found: Iterable[str]) -> list[int]:
+        """In bytes, of images that were found; -1 for ""."""
+        paths = list(found)
+        far = [path for path in paths if path and not is_file(path)]
+        known = {path: now[0] for path, (now, _) in zip(far, stamps(far), strict=True)}
+        return [known[path] if path in known else size_of(path) if path else -1 for path in paths]
+
     def unlabelled(self, used: Iterable[str]) -> list[tuple[str, str]]:
         """Images that stand beside the ones used and are not among them, each with the reason."""
         known = set(used)
         return [
             (path, NO_LABEL if utf8(path) == path else NOT_UTF8)
-            for folder in sorted({os.path.dirname(path) for path in known})
+            for folder in sorted({os.path.dirname(path) for path in known if is_file(path)})
             for path in sorted(entry.path for entry in os.scandir(folder) if not entry.name.startswith("."))
             if path not in known and is_image(path)
         ]
 
 
+def named(pictures: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """What each of some pictures, (place, path within the collection), may be called: both with and without suffix."""
+    found: dict[str, str] = {}
+    for place, inside in pictures:
+        names = inside.rpartition("/")[2], inside
+        for key in {*names, *(os.path.splitext(name)[0] for name in names)}:
+            found[key] = "" if key in found else place
+    return found
+
+
 def _is_file(path: str) -> bool:
     try:
-        return os.path.isfile(path)
+        return os.path.isfile(path) or (bool(parted(path)[1]) and holds(path))
     except ValueError:  # a null character
         return False
 

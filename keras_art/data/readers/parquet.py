@@ -1,4 +1,4 @@
-"""Parquet shards with images inside, as Hugging Face writes them."""
+"""A card's Parquet shards with images inside, as Hugging Face writes them; each is read in place."""
 
 from __future__ import annotations
 
@@ -8,33 +8,23 @@ from typing import Any
 
 from keras_art.data import cards
 from keras_art.data.collection import BadCollection, Collection, collect
-from keras_art.writing import write, write_bytes
-
-MAGIC = {
-    b"\xff\xd8\xff": ".jpg",
-    b"\x89PNG": ".png",
-    b"GIF8": ".gif",
-    b"RIFF": ".webp",
-    b"II*\0": ".tif",
-    b"MM\0*": ".tif",
-}
-BATCH = 64  # images in memory at a time
 
 
 def read(card: cards.DatasetCard, folder: Path, need_images: bool) -> Collection:
-    """Takes the images out, once, into `images_of_parquet/` beside the shards; class numbers become names.
+    """The rows of all shards, by the card's columns; class numbers become names.
 
     Raises:
         BadCollection: a shard is damaged or lacks a column of the card's `options.parquet`.
     """
     wanted = card.options["parquet"]
-    ours: dict[str, list[str]] = {"id": [], "path": []}
+    ours: dict[str, list[Any]] = {"id": [], "path": [], "bytes": []}
     columns: dict[str, list[str]] = {name: [] for name in wanted}
     for shard in sorted([*folder.glob("data/*.parquet"), *folder.glob("*.parquet")]):
         names, labels = _labels(shard, ["image", *wanted] if need_images else wanted)
         count = len(labels[wanted[0]])
         ours["id"] += [f"{shard.stem}/{row:06d}" for row in range(count)]
-        ours["path"] += _take_out(shard, folder / "images_of_parquet") if need_images else [""] * count
+        ours["path"] += [f"{shard.absolute()}/{row:06d}" if need_images else "" for row in range(count)]
+        ours["bytes"] += [shard.stat().st_size if need_images else -1] * count
         for name in wanted:
             columns[name] += [_name(value, names.get(name)) for value in labels[name]]
     return collect(card.name, ours, columns, root=folder, card=card, need_images=need_images)
@@ -67,21 +57,3 @@ def _name(value: Any, names: list[str] | None) -> str:
     if value is None or (isinstance(value, int) and value < 0):  # -1: no label
         return ""
     return names[value] if names and isinstance(value, int) and value < len(names) else str(value)
-
-
-def _take_out(shard: Path, folder: Path) -> list[str]:
-    """The shard's images as files; the list of them is written last."""
-    import pyarrow.parquet as pq
-
-    done = folder / f"{shard.stem}.txt"
-    if not done.exists():
-        (folder / shard.stem).mkdir(parents=True, exist_ok=True)
-        names: list[str] = []
-        for batch in pq.ParquetFile(shard).iter_batches(BATCH, columns=["image"]):
-            for image in batch.column("image").to_pylist():
-                content = (image or {}).get("bytes") or b""
-                suffix = next((suffix for magic, suffix in MAGIC.items() if content.startswith(magic)), ".jpg")
-                names.append(f"{len(names):06d}{suffix}")
-                write_bytes(folder / shard.stem / names[-1], content)
-        write(done, "\n".join(names))
-    return [str((folder / shard.stem / name).resolve()) for name in done.read_text().split("\n")]

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from keras_art import terminal
 from keras_art.data import cards
@@ -18,6 +18,7 @@ from keras_art.data.readers.spreadsheets import read_sheets
 from keras_art.data.readers.text import unescape
 from keras_art.data.readers.workbooks import IMAGE_COLUMNS as IMAGE_COLUMNS
 from keras_art.data.readers.workbooks import Sheet
+from keras_art.pictures.places import whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,6 +71,7 @@ def read_rows(
     need_images: bool = True,
     sheet: str = "",
     quiet: bool = False,
+    finder: Finder | None = None,
 ) -> Rows:
     """Reads a CSV, XLSX, ODS or Parquet file whose rows name images, as it stands.
 
@@ -77,6 +79,7 @@ def read_rows(
         base: what paths and the card's `images` are relative to; without it the table's folder.
         sheet: of a file that has several; "": the first one whose rows name images.
         quiet: do not say how it was read; somebody has.
+        finder: of images that lie elsewhere than on a disk; without it one of `base`.
 
     Raises:
         BadCollection: it is no such table, has no such sheet, or no column names images that are there.
@@ -84,7 +87,7 @@ def read_rows(
     columns = card.columns if card else {}
     folder = (base or path.parent).resolve()
     images = next((folder / place for place in (card.images if card else ()) if (folder / place).is_dir()), folder)
-    finder = Finder(folder, images)
+    finder = finder or Finder(folder, images)
     sheets = _named(path, read_sheets(path, latin=card is not None), sheet)
     sheet, image_column, said = _sheet(path, sheets, finder, columns, need_images=need_images)
     raw = sheets[sheet].table
@@ -92,7 +95,7 @@ def read_rows(
     for line in () if quiet else (*said, *more):
         terminal.say(line)
     if need_images and not any(paths):
-        raise BadCollection(f"none of the {len(raw)} images that {path} names exists below {images}")
+        raise BadCollection(f"none of the {len(raw)} images that {path} names exists below {finder.images}")
     return Rows(raw, image_column, paths, finder, sheet, sheets[sheet].rows)
 
 
@@ -104,6 +107,7 @@ def from_table(
     base: Path | None = None,
     need_images: bool = True,
     sheet: str = "",
+    finder: Finder | None = None,
 ) -> Collection:
     """A collection from a table whose rows name images; see `load_collection`, and for the arguments `read_rows`.
 
@@ -111,9 +115,9 @@ def from_table(
         BadCollection: as `read_rows`, or a column that gives the split says something else.
     """
     columns = card.columns if card else {}
-    found = read_rows(path, name, card, base=base, need_images=need_images, sheet=sheet)
+    found = read_rows(path, name, card, base=base, need_images=need_images, sheet=sheet, finder=finder)
     raw, image_column, paths, finder = found.raw, found.image, found.paths, found.finder
-    folder = finder.base
+    folder = whole(finder.base)
     lower = {column.lower(): column for column in raw.columns}
     cells = raw[image_column].tolist()
     there = [bool(place) or not need_images for place in paths]
@@ -138,9 +142,9 @@ def from_table(
     ]
     raw, paths = raw[there], [place for place, kept in zip(paths, there, strict=True) if kept]
     # A table that lies elsewhere chooses from the images; one above them is meant to know them all.
-    below = [place for place in paths if place.startswith(f"{folder}{os.sep}")]
+    below = [place for place in paths if place.startswith((f"{folder}{os.sep}", f"{folder}/"))]
     problems += [(os.path.basename(place), place, reason) for place, reason in finder.unlabelled(below)]
-    ours = {"id": raw[id_column].tolist(), "path": paths}
+    ours: dict[str, list[Any]] = {"id": raw[id_column].tolist(), "path": paths, "bytes": finder.sizes(paths)}
     if object_column:
         ours["object"] = raw[object_column].where(raw[object_column] != "", raw[id_column]).tolist()
         twice = raw[id_column].duplicated(keep=False)  # one photograph of two objects
@@ -156,7 +160,7 @@ def from_table(
             splits[of_task] = _splits(raw[theirs], path)  # as `manifests` writes a task's own split
         else:
             labels[column] = (raw[theirs].map(unescape).str.strip() if card else raw[theirs]).tolist()
-    return collect(name, ours, labels, problems, root=folder, splits=splits, card=card, need_images=need_images)
+    return collect(name, ours, labels, problems, root=finder.base, splits=splits, card=card, need_images=need_images)
 
 
 def _is_split(cells: pd.Series) -> bool:
@@ -217,7 +221,7 @@ def _split_by_folder(paths: list[str]) -> list[str]:
     parents = [os.path.dirname(path) for path in paths]
     if not any(parents):
         return parents
-    common = os.path.commonpath(list(filter(None, parents)))
+    common = whole(os.path.commonpath(list(filter(None, parents))))
     return splits_within(common, [parent[len(common) :].strip(os.sep).split(os.sep) for parent in parents])
 
 

@@ -1,0 +1,182 @@
+"""Shards: many pictures in one file, a tar or Parquet with embedded images, of which each is read in place."""
+
+from __future__ import annotations
+
+import functools
+import posixpath
+import tarfile
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
+
+SUFFIXES = (".tar", ".parquet")
+INDICES = 1024  # tars whose members are remembered
+BATCH, BATCHES = 32, 16  # rows of Parquet that are read together, and how many such are at hand
+LONGEST_TEXT = 1 << 20  # bytes of a member that says something of a picture
+Opener = Callable[[], tuple[Any, int]]  # a file to read from, and its size
+
+
+@dataclass
+class Index:
+    """What a tar holds.
+
+    Attributes:
+        spans: member -> where its bytes begin and end; only those that are whole.
+        texts: the content of those members that were asked for.
+        fault: why the tar is not whole, for people; "" where it is.
+    """
+
+    spans: dict[str, tuple[int, int]] = field(default_factory=dict)
+    texts: dict[str, bytes] = field(default_factory=dict)
+    fault: str = ""
+
+
+_indices: OrderedDict[str, tuple[Any, Index]] = OrderedDict()
+_guard = threading.RLock()
+
+
+def index(file: str, stamp: Any, opener: Opener, texts: tuple[str, ...] = ()) -> Index:
+    """The members of a tar, gone through once in a process as long as it is as it was.
+
+    Args:
+        stamp: tells that.
+        texts: suffixes of members whose content is wanted, too; it is not remembered.
+
+    Raises:
+        OSError: it can not be opened.
+    """
+    with _guard:
+        known = _indices.get(file)
+        if known and known[0] == stamp and not texts:
+            return known[1]
+        found = _index(opener, texts)
+        _indices[file] = (stamp, Index(found.spans, fault=found.fault))
+        while len(_indices) > INDICES:
+            _indices.popitem(last=False)
+        return found
+
+
+def _index(opener: Opener, suffixes: tuple[str, ...]) -> Index:
+    found = Index()
+    file, size = opener()
+    with file:
+        try:
+            with tarfile.open(fileobj=file, mode="r:") as tar:
+                while member := tar.next():
+                    tar.members.clear()  # type: ignore[attr-defined] # a million of them would stay
+                    if not member.isreg():
+                        continue
+                    end = member.offset_data + member.size
+                    if end > size:
+                        found.fault = f"it ends within {member.name}"
+                        break
+                    name = posixpath.normpath(member.name).lstrip("/")
+                    found.spans[name] = (member.offset_data, end)
+                    if suffixes and name.lower().endswith(suffixes) and member.size <= LONGEST_TEXT:
+                        file.seek(member.offset_data)
+                        found.texts[name] = file.read(member.size)
+                else:
+                    file.seek(tar.offset)
+                    if not file.read(1):  # two empty blocks end a tar
+                        found.fault = "it ends without an end"
+        except tarfile.TarError as error:
+            found.fault = str(error)
+    return found
+
+
+def embedded(schema: Any) -> str:
+    """The column of a Parquet file that has images inside, as Hugging Face writes them; "" where none has."""
+    import pyarrow as pa
+
+    for column in schema:
+        kinds = {part.name: part.type for part in column.type} if pa.types.is_struct(column.type) else {}
+        if "bytes" in kinds and (pa.types.is_binary(kinds["bytes"]) or pa.types.is_large_binary(kinds["bytes"])):
+            return column.name
+    return ""
+
+
+@functools.lru_cache(maxsize=INDICES)
+def count(file: str, stamp: Any) -> int:
+    """The rows of a Parquet file of a disk, as long as it is as it was; 0 where it is none."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return pq.read_metadata(file).num_rows
+    except (pa.ArrowException, OSError):
+        return 0
+
+
+def row(file: str, stamp: Any, member: str, source: Callable[[], Any]) -> bytes:
+    """The image of one row; those near it are at hand then.
+
+    Args:
+        source: gives what is opened: a path, or an open file.
+
+    Raises:
+        OSError: there is no such row, or it has no image.
+    """
+    import pyarrow as pa
+
+    if not member.isdigit():
+        raise FileNotFoundError(f"{file} has no row {member}")
+    with _guard:
+        known = _cursors.get(file)
+        if known is None or known.stamp != stamp or not known.reaches(int(member)):
+            for other in _cursors.values():  # one at a time: a batch of large pictures is large
+                other.close()
+            _cursors.clear()
+            try:
+                _cursors[file] = known = _Cursor(stamp, source(), int(member))
+            except pa.ArrowException as error:
+                raise OSError(f"no Parquet file that can be read ({error})") from error
+        try:
+            return known.take(int(member))
+        except pa.ArrowException as error:
+            raise OSError(f"truncated or damaged ({error})") from error
+
+
+class _Cursor:
+    """Goes forward through the images of a Parquet file, and keeps those it has just passed."""
+
+    def __init__(self, stamp: Any, source: Any, first: int) -> None:
+        import pyarrow.parquet as pq
+
+        self.stamp = stamp
+        self.file = pq.ParquetFile(source, pre_buffer=False)
+        self.column = embedded(self.file.schema_arrow)
+        groups = self.file.metadata.num_row_groups
+        self.start, group = 0, 0
+        while group < groups and self.start + self.file.metadata.row_group(group).num_rows <= first:
+            self.start += self.file.metadata.row_group(group).num_rows
+            group += 1
+        rest = list(range(group, groups))
+        self.batches: Iterator[Any] = self.file.iter_batches(BATCH, row_groups=rest, columns=[self.column])
+        self.at_hand: OrderedDict[int, Any] = OrderedDict()  # first row -> a batch
+        self.next = self.start
+
+    def reaches(self, number: int) -> bool:
+        """Whether a row is at hand or a little ahead."""
+        oldest = next(iter(self.at_hand), self.start)
+        return oldest <= number < self.next + BATCH * BATCHES
+
+    def close(self) -> None:
+        self.file.close(force=True)
+
+    def take(self, number: int) -> bytes:
+        while number >= self.next:
+            batch = next(islice(self.batches, 1), None)
+            if batch is None:
+                raise FileNotFoundError(f"there is no row {number}")
+            self.at_hand[self.next] = batch.column(self.column)
+            self.next += len(batch)
+            if len(self.at_hand) > BATCHES:
+                self.at_hand.popitem(last=False)
+        first = max(start for start in self.at_hand if start <= number)
+        return (self.at_hand[first][number - first].as_py() or {}).get("bytes") or b""
+
+
+_cursors: dict[str, _Cursor] = {}
