@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +26,11 @@ from keras_art.store.sums import SUMS, Damaged, seal
 from keras_art.terminal import bar
 from keras_art.writing import replacing
 
+WORTH_PROCESSES = 100  # pictures, from which on painting takes longer than to start processes that paint
+PROGRAM = (  # arguments: those of `_paint_share` as JSON, then where the first process looks for modules
+    "import json, sys; sys.path = sys.argv[2:]; "
+    "from keras_art.atelier.making import paint_beside; paint_beside(json.loads(sys.argv[1]))"
+)
 HALVES = {"target": ("artist", "style", "type", "material"), "source": ("object",)}
 
 
@@ -52,21 +62,28 @@ def paint(
     Raises:
         ValueError: `half` is neither.
     """
-    rng = np.random.default_rng([seed, list(HALVES).index(_checked(half)), 1, index])
+    rng, labels = _labels(index, seed, _checked(half))
     if half == "source":
-        texture, shape = _dealt(OBJECTS, index, seed, half).split()
-        return eight_bit(photograph(rng, texture, shape, image_size)), {"object": f"{texture} {shape}"}
-    artists = {artist.name: artist for artist in ARTISTS}
-    artist = artists[_dealt([name for name in artists for _ in range(artists[name].share)], index, seed, half)]
+        return eight_bit(photograph(rng, *labels["object"].split(), image_size)), labels
+    artist = next(artist for artist in ARTISTS if artist.name == labels["artist"])
+    return eight_bit(painting(rng, artist, labels["type"], labels["material"], image_size)), labels
+
+
+def _labels(index: int, seed: int, half: str) -> tuple[Rng, dict[str, str]]:
+    """What a picture is to be, and the random numbers that it is painted with."""
+    rng = np.random.default_rng([seed, list(HALVES).index(half), 1, index])
+    if half == "source":
+        return rng, {"object": _dealt(OBJECTS, index, seed, half)}
+    styles = {artist.name: artist.style for artist in ARTISTS}
+    artist = _dealt([artist.name for artist in ARTISTS for _ in range(artist.share)], index, seed, half)
     type_, material = _drawn(rng, TYPES), _drawn(rng, MATERIALS)
-    labels = {"artist": artist.name, "style": artist.style, "type": type_, "material": material}
-    return eight_bit(painting(rng, artist, type_, material, image_size)), labels
+    return rng, {"artist": artist, "style": styles[artist], "type": type_, "material": material}
 
 
 def make_atelier(
     folder: Path, *, images: int = 1000, image_size: int = 128, seed: int = 0, half: str = "target"
 ) -> Path:
-    """Writes `folder/images/00000.png ...` and, last, `folder/labels.csv`; a thousand take about ten seconds.
+    """Writes `folder/images/00000.png ...` and, last, `folder/labels.csv`; a thousand take ten seconds of two cores.
 
     The column `image` is the path relative to `folder`; the others are the labels of `paint`. A folder with
     `labels.csv` is complete and returned as it is; one without, or with a damaged one, is painted, whatever it holds.
@@ -89,14 +106,58 @@ def make_atelier(
     with replacing(table) as part, part.open("w", newline="") as file, bar(title, "pictures") as progress:
         writer = csv.DictWriter(file, columns, lineterminator="\n")
         writer.writeheader()
-        for index in range(images):
-            picture, labels = paint(index, image_size=image_size, seed=seed, half=half)
-            name = f"images/{index:05d}.png"
-            Image.fromarray(picture).save(folder / name, compress_level=1)
-            writer.writerow({"image": name, **labels})
-            progress(index + 1, images)
+        writer.writerows({"image": _name(index), **_labels(index, seed, half)[1]} for index in range(images))
+        _paint_all(folder, images, image_size, seed, half, progress)
     seal(folder)
     return folder
+
+
+def _name(index: int) -> str:
+    return f"images/{index:05d}.png"
+
+
+def _paint_all(
+    folder: Path, images: int, image_size: int, seed: int, half: str, progress: Callable[[int, int], None]
+) -> None:
+    """Paints in this process and, where there is enough to paint, in one more for every further core.
+
+    Raises:
+        RuntimeError: a process has ended before its pictures were painted.
+    """
+    count = (os.cpu_count() or 1) if images >= WORTH_PROCESSES else 1
+    shares = [[str(folder), first, images, count, image_size, seed, half] for first in range(count)]
+    command = [sys.executable, "-P", "-c", PROGRAM]
+    others = [subprocess.Popen([*command, json.dumps(share), *sys.path]) for share in shares[1:]]
+    try:
+        for index in _paint_share(*shares[0]):
+            progress(min(index + count, images), images)  # the others are about as far
+        if any(process.wait() for process in others):
+            raise RuntimeError(f"a process that painted into {folder} has ended before its pictures were done")
+    finally:
+        for process in others:
+            process.kill()
+            process.wait()
+
+
+def _paint_share(
+    folder: str, first: int, images: int, count: int, image_size: int, seed: int, half: str
+) -> Generator[int]:
+    """Paints `range(first, images, count)` of the pictures; yields each index when it is painted."""
+    for index in range(first, images, count):
+        picture, _ = paint(index, image_size=image_size, seed=seed, half=half)
+        Image.fromarray(picture).save(Path(folder) / _name(index), compress_level=1)
+        yield index
+
+
+def paint_beside(share: list[Any]) -> None:
+    """What a process beside the first one does: it paints its share, and ends when the first one has ended."""
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # a whole group is told to stop: the first process ends the others
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    first = os.getppid()
+    for _ in _paint_share(*share):
+        if os.getppid() != first:
+            return
 
 
 def contact_sheet(folder: Path, out: Path, columns: int = 12) -> Path:

@@ -22,7 +22,7 @@ from keras_art.store.runs import Store
 from keras_art.study import catalogue, clusters, workers
 from keras_art.study.catalogue import Asked
 from keras_art.study.config import Run, digest, needs
-from keras_art.study.costs import Estimate
+from keras_art.study.costs import LONG, LONG_TO_WAIT, Estimate
 from keras_art.study.devices import devices_of, settle
 from keras_art.study.files import keep_files
 from keras_art.study.plan import ordered, plan
@@ -137,7 +137,7 @@ class Reproduction:
         if study.dry_run:
             self.rehearse(study, store, chosen, missing)
         if study.executor == "here":
-            estimate.measure(missing)
+            estimate.measure(missing, LONG if study.dry_run else LONG_TO_WAIT)
         if study.dry_run:
             terminal.answer(plan(store, runs, estimate, study.jobs))
             if study.executor == "slurm":

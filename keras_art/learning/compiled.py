@@ -15,7 +15,7 @@ from typing import Any
 import keras
 import numpy as np
 
-MOST = 2**27  # numbers in the variables of all that is kept: 512 MB
+MOST = 2**25  # numbers in the variables of all that is kept, 128 MB: heads stay, of large networks one
 
 _kept: dict[str, tuple[keras.Model, list[np.ndarray]]] = {}  # the one used last at the end
 

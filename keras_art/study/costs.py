@@ -28,6 +28,7 @@ NETWORKS = {
 VITS = ("ViTB16", "ViTTi16")  # whose constructors are in networks.vit
 NOT_TIMED = ("ResNet20", *VITS)  # which `backbones` does not build
 LONG = 60.0  # seconds of operations, as they are guessed: a shorter study is over before its steps are timed
+LONG_TO_WAIT = 1800.0  # the same of a study that begins at once, where the timing itself is waited for
 GIGAMACS_PER_CPU_SECOND = 50.0  # what two cores of 2024 did; a store with finished runs says better
 
 
@@ -116,8 +117,11 @@ class Estimate:
             return speed, f"by {n} finished run{'s' * (n > 1)} of this store"
         return GIGAMACS_PER_CPU_SECOND * (os.cpu_count() or 1), "no run of this store to go by: a guess"
 
-    def measure(self, runs: Iterable[Any]) -> None:
+    def measure(self, runs: Iterable[Any], longer_than: float = LONG) -> None:
         """Times a few steps of the networks of some runs, where nothing is known of them and the runs are long.
+
+        Args:
+            longer_than: seconds, as they are guessed, that a network's runs take together.
 
         Raises:
             BadBackbone: a network can not be used.
@@ -127,7 +131,7 @@ class Estimate:
             if (name := _name(self.store, run)) and name not in self.speeds and not self.of_its_network(run):
                 unknown.setdefault(name, []).append(run)
         for name, alike in unknown.items():
-            if sum(self.cost(run).work / self.known(run)[0] for run in alike) > LONG:
+            if sum(self.cost(run).work / self.known(run)[0] for run in alike) > longer_than:
                 run = alike[0]
                 terminal.say(f"timing a few steps of {run.network} at {run.image_size} pixels")
                 with terminal.waiting("timing them"):

@@ -120,7 +120,7 @@ class Study(flags.Study):
 
 PRESETS = {
     "demo": Study(
-        preset="demo", target="artist", networks=("Xception", "InceptionV3", "ResNet50"), weights=("demo",),
+        preset="demo", target="artist", networks=("InceptionV3", "ResNet50"), weights=("demo",),
         preprocessing="tf", image_size=75, epochs=4, frozen_epochs=60, bn_momentum=0.9, split="stratified",
     ),
     "study": Study(preset="study"),

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from keras_art import atelier
-from keras_art.atelier import paintings, photographs, scenes
+from keras_art.atelier import making, paintings, photographs, scenes
 
 CONSTRAINTS = Path(__file__).parents[2] / "constraints.txt"
 GOLDEN = "53420f852258634b"  # of twelve paintings and twelve photographs
@@ -171,3 +171,22 @@ def test_pixels_are_the_golden_ones_where_the_pinned_versions_paint_them():
         for index in range(12):
             digest.update(atelier.paint(index, half=half)[0].tobytes())
     assert digest.hexdigest()[:16] == GOLDEN
+
+
+def test_processes_paint_what_one_paints(tmp_path, monkeypatch):
+    one = atelier.make_atelier(tmp_path / "one", images=9, image_size=24)
+    monkeypatch.setattr(making, "WORTH_PROCESSES", 1)
+    monkeypatch.setattr("os.cpu_count", lambda: 3)
+    three = atelier.make_atelier(tmp_path / "three", images=9, image_size=24)
+    for path in sorted(one.rglob("*")):
+        if path.is_file():
+            assert (three / path.relative_to(one)).read_bytes() == path.read_bytes()
+
+
+def test_a_process_that_can_not_paint_leaves_no_whole_folder(tmp_path, monkeypatch, capfd):
+    monkeypatch.setattr(making, "WORTH_PROCESSES", 1)
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    monkeypatch.setattr(making, "PROGRAM", "raise SystemExit(3)")
+    with pytest.raises(RuntimeError, match="before its pictures were done"):
+        atelier.make_atelier(tmp_path, images=4, image_size=24)
+    assert not (tmp_path / "labels.csv").exists()
