@@ -64,7 +64,8 @@ def paint(
     """
     rng, labels = _labels(index, seed, _checked(half))
     if half == "source":
-        return eight_bit(photograph(rng, *labels["object"].split(), image_size)), labels
+        texture, shape = labels["object"].split()
+        return eight_bit(photograph(rng, texture, shape, image_size)), labels
     artist = next(artist for artist in ARTISTS if artist.name == labels["artist"])
     return eight_bit(painting(rng, artist, labels["type"], labels["material"], image_size)), labels
 
@@ -125,7 +126,7 @@ def _paint_all(
         RuntimeError: a process has ended before its pictures were painted.
     """
     count = (os.cpu_count() or 1) if images >= WORTH_PROCESSES else 1
-    shares = [[str(folder), first, images, count, image_size, seed, half] for first in range(count)]
+    shares: list[Any] = [[str(folder), first, images, count, image_size, seed, half] for first in range(count)]
     command = [sys.executable, "-P", "-c", PROGRAM]
     others = [subprocess.Popen([*command, json.dumps(share), *sys.path]) for share in shares[1:]]
     try:
