@@ -91,3 +91,27 @@ def save(name: str, folder: Path, *, converter: bool = True) -> Any:
         scale, offset = [1 / 255 / d for d in DEVIATION], [-m / d for m, d in zip(MEAN, DEVIATION, strict=True)]
         own(image_size=sides, scale=scale, offset=offset).save_to_preset(str(folder))
     return net
+
+
+LETTERS = "abcdefghilmnorst"
+
+
+def save_texts(name: str, folder: Path) -> None:
+    """What makes numbers of texts for CLIP or SigLIP, into the folder of its preset: one for each of `LETTERS`."""
+    import io
+
+    import keras_hub
+    import sentencepiece
+
+    if name == "SigLIP":
+        proto = io.BytesIO()
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter([" ".join(LETTERS), LETTERS, "a cold b", "warm"]), model_writer=proto, vocab_size=24,
+            model_type="CHAR", pad_id=0, bos_id=-1, eos_id=1, unk_id=2, hard_vocab_limit=False, minloglevel=2,
+        )  # fmt: skip
+        tokenizer = keras_hub.models.SigLIPTokenizer(proto=proto.getvalue())
+    else:
+        words = [*LETTERS, *(f"{letter}</w>" for letter in LETTERS), "co"]
+        numbers = {word: i for i, word in enumerate(words)} | {"<|startoftext|>": 38, "<|endoftext|>": 39}
+        tokenizer = getattr(keras_hub.models, f"{name}Tokenizer")(vocabulary=numbers, merges=["c o"])
+    tokenizer.save_to_preset(str(folder))

@@ -220,7 +220,8 @@ def learnt_from(model: Path, card: ModelCard, paths: Iterable[Path]) -> int:
     from keras_art.pictures.contents import sha256_of
     from keras_art.store.runs import Store
 
-    key = card.provenance.get("config", {}).get("collection", "")
+    config = card.provenance.get("config", {})
+    key = "" if config.get("mode") == "zero_shot" else config.get("collection", "")  # which has learnt from none
     store = Store(model_file(model).resolve().parent.parent.parent)
     try:
         splits = splits_of(store, key) if isinstance(key, str) and key else {}

@@ -28,6 +28,7 @@ from keras_art.store.reading import read_json
 from keras_art.store.runs import Store
 from keras_art.store.sums import Damaged, write_sealed
 from keras_art.study.config import Artefact, written
+from keras_art.study.files import network_file
 from keras_art.study.kinds.classifier import PROBES, ClassifierRun
 from keras_art.terminal import Tell
 from keras_art.writing import csv_text, write
@@ -153,7 +154,10 @@ def _train(
         return kind(inputs, rows[part], labels[part], run.batch_size, seed)
 
     if run.mode in PROBES:
-        found = probes.probe(run.mode, batches, classes)
+        if run.mode == "zero_shot":
+            found = probes.named(network_file(store, run.network), run.template, ready.task.classes)
+        else:
+            found = probes.probe(run.mode, batches, classes)
         write(folder / "probe.csv", csv_text(found.tried))
         asked = ("test",) if run.mode == "knn_probe" else ("test", "val")  # votes are not calibrated
         said = {name: found.head.predict(batches(name).epochs(), verbose=0) for name in asked}

@@ -8,7 +8,7 @@ random: every seed says the same of the same features.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ import keras
 import numpy as np
 import pandas as pd
 
+from keras_art.networks import texts
 from keras_art.networks.neighbours import METRICS, counted, neighbours_head
 from keras_art.pictures.pipeline import Batches
 from keras_art.study.kinds.classifier import ClassifierRun
@@ -33,7 +34,7 @@ class Probed:
 
     Attributes:
         head: features (batch, width) -> probabilities, or shares of votes, (batch, classes).
-        tried: one row per setting, with `accuracy` on validation images.
+        tried: one row per setting, with `accuracy` on validation images; of `zero_shot` the text of each class.
         chosen: the row taken, as words and numbers for `metrics.json`.
     """
 
@@ -53,6 +54,13 @@ def probe(mode: str, batches: Callable[..., Batches], classes: int) -> Probed:
     if mode == "linear_probe":
         return _linear_probe(train, labels, val, val_labels, classes)
     return _knn_probe(train, labels, val, val_labels, classes)
+
+
+def named(preset: str, template: str, classes: Sequence[str]) -> Probed:
+    """What a network that knows texts, too, says by the names of the classes alone; `tried` has the texts."""
+    asked = texts.texts_of(template, classes)
+    tried = pd.DataFrame({"class": list(classes), "text": asked})
+    return Probed(texts.text_head(preset, asked), tried, {"template": template})
 
 
 def _linear_probe(

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from keras_art.learning import adaptation, training
 from keras_art.networks import backbones
 from keras_art.networks.loading import load_model
+from keras_art.networks.texts import check_texts
 from keras_art.store.runs import Store
 from keras_art.study.config import RunRef
 from keras_art.study.files import network_file, weights_file
@@ -60,5 +61,7 @@ def check(store: Store, runs: Sequence[ClassifierRun]) -> None:
             if run.lora:
                 adaptation.enable_lora(network, run.lora)
             built.add(what)
+    for preset in {run.network for run in runs if run.mode == "zero_shot"}:
+        check_texts(network_file(store, preset))
     for optimizer in {run.optimizer for run in runs}:
         training.make_optimizer(optimizer)

@@ -105,7 +105,7 @@ def load_preset(
     folder = folder_of(preset)
     if is_export(folder):
         return Pretrained(load_exported(folder, image_size, preprocessing), {})
-    net, converter = _read(folder, with_weights)
+    net, converter = read(folder, with_weights)
     if converter is not None and preprocessing not in ("imagenet", "none"):
         raise BadModel(f"{preset} says itself which pixels it takes: give --preprocessing imagenet")
     if converter is None and preprocessing == "imagenet":
@@ -140,8 +140,12 @@ def load_preset(
     return Pretrained(keras.Model(pixels, outputs, name=word), taps)
 
 
-def _read(folder: Path, with_weights: bool) -> tuple[Any, Any]:
-    """A preset's network with its weights, and its image converter or None."""
+def read(folder: Path, with_weights: bool) -> tuple[Any, Any]:
+    """A preset's network of keras-hub with its weights, and its image converter or None.
+
+    Raises:
+        BadModel: as `load_preset`.
+    """
     name = family(folder)
     import keras_hub
 

@@ -170,6 +170,8 @@ def _limits(shared: Shared) -> list[str]:
             if measured
             else f"Its probabilities of {_md(task)} are not calibrated: mostly they are too high."
         )
+    if getattr(shared.run, "mode", "") == "zero_shot":
+        lines.append("It has learnt from none of these pictures: it knows each class by its name alone.")
     if shared.holds:
         lines.append(
             f"The features of its {shared.holds:,} training pictures are within the file: whoever has it has these."

@@ -49,12 +49,15 @@ class Study(flags.Study):
     networks: tuple[str, ...] = NETWORKS
     """Names of keras.applications, .keras files with a spatial output, or presets of keras-hub: a folder,
     keras-hub:NAME, kaggle://HANDLE or hf://OWNER/NAME."""
-    modes: tuple[Literal["off_the_shelf", "fine_tuning", "scratch", "linear_probe", "knn_probe"], ...] = (
+    modes: tuple[Literal["off_the_shelf", "fine_tuning", "scratch", "linear_probe", "knn_probe", "zero_shot"], ...] = (
         "off_the_shelf",
         "fine_tuning",
     )
     """scratch is InceptionV3's, as in the paper, unless --networks names others. The probes, which the paper has not,
-    judge the frozen network by logistic regression and by nearest neighbours: the same for every seed."""
+    judge the frozen network by logistic regression and by nearest neighbours: the same for every seed; zero_shot asks
+    one that knows texts (CLIP, SigLIP) for the classes by their names."""
+    template: str = "a work of art: {}"
+    """Of zero_shot: what is asked for each class, {} being its name, such as "a painting in the style of {}"."""
     source: str | None = None
     """A collection to train on first and carry over from (theta^r of Table 3), off the shelf and fine-tuned."""
     source_target: str | None = None
@@ -164,6 +167,10 @@ def check(study: Study) -> None:
         raise UserError("--lora freezes all layers but its own: leave --freeze_until out")
     if study.frozen_bn == "batch" and (probes := [mode for mode in study.modes if mode in PROBES]):
         raise UserError(f"--modes {probes[0]} needs features that stay as they are: add --frozen_bn inference")
+    if "zero_shot" in study.modes and study.template.count("{}") != 1:
+        raise UserError(f"--template {study.template!r} needs one {{}}, in which the name of each class is put")
+    if "zero_shot" in study.modes and (study.source or study.theta_r or study.weights != ("imagenet",)):
+        raise UserError("--modes zero_shot asks a network as it was released: leave --weights, --source, --theta_r out")
     if study.source and set(study.modes) == {"scratch"}:
         raise UserError("--source carries weights over, --modes scratch begins without any: add another mode")
     if study.source and study.source == study.data:
@@ -239,7 +246,8 @@ def in_mode(study: Study, run: Run, mode: str) -> Run:
     if mode in PROBES:
         unread = ("optimizer", "order", "epochs", "patience", "keep", "head")
         plain = {field: getattr(Run, field) for field in unread}
-        return dataclasses.replace(run, mode=mode, **plain)
+        template = study.template if mode == "zero_shot" else ""
+        return dataclasses.replace(run, mode=mode, template=template, **plain)
     frozen = mode == "off_the_shelf"
     part = "frozen" if frozen else "whole"
     named = {name: OPTIMIZERS[name, part] for name in ("paper", "released")}

@@ -18,6 +18,7 @@ from reproductions import dcec_paint, gram_style, kaokore2020, multitask, sabate
 def clip(tmp_path_factory):
     folder = tmp_path_factory.mktemp("networks") / "clip_tiny"
     presets.save("CLIP", folder)
+    presets.save_texts("CLIP", folder)
     return folder
 
 
@@ -41,8 +42,8 @@ def test_a_preset_off_the_shelf_probed_and_fine_tuned(picture_csv, clip, tmp_pat
         "--store",
         str(store),
     ]
-    modes = ["--modes", "off_the_shelf", "linear_probe", "knn_probe", "fine_tuning", "--seeds", "0", "1"]
-    assert sabatelli2018.REPRODUCTION.main([*words, *modes]) == 0
+    modes = ["--modes", "off_the_shelf", "linear_probe", "knn_probe", "zero_shot", "fine_tuning", "--seeds", "0", "1"]
+    assert sabatelli2018.REPRODUCTION.main([*words, *modes, "--template", "a {} ab"]) == 0
     printed = capsys.readouterr()
     assert "linear_probe" in printed.out and "knn_probe" in printed.out
     assert "could not be drawn" not in printed.err
@@ -54,13 +55,17 @@ def test_a_preset_off_the_shelf_probed_and_fine_tuned(picture_csv, clip, tmp_pat
     ]
     linear, knn = found(store, "classifier", "linear_probe")[0], found(store, "classifier", "knn_probe")[0]
     assert linear["inverse_penalty"] > 0 and linear["test_loss"] > 0 and linear["width"] == 8
+    (asked,) = found(store, "classifier", "zero_shot")
+    assert asked["template"] == "a {} ab" and 0 <= asked["test_accuracy"] <= 1
+    texts = pd.read_csv(next(store.glob("classifier/*zero_shot*/probe.csv")))["text"]
+    assert texts.tolist() == ["a Artist A ab", "a Artist B ab", "a Artist C ab"]
     assert knn["k"] >= 1 and knn["metric"] in ("cosine", "euclidean") and knn["test_loss"] is None
     config = json.loads(next(store.glob("classifier/*knn_probe*/config.json")).read_text())
     assert config["image_size"] == presets.SIDE and config["epochs"] == 100  # unread
     assert config["network"]["name"].startswith("clip_tiny-")
     # What the user gave is kept: nothing reads it again.
     shutil.rmtree(own)
-    for mode in ("linear_probe", "knn_probe", "fine_tuning"):
+    for mode in ("linear_probe", "knn_probe", "zero_shot", "fine_tuning"):
         run, out = next(store.glob(f"classifier/*{mode}*/")), tmp_path / f"{mode}.csv"
         assert (
             sabatelli2018.REPRODUCTION.main(["predict", str(run), str(picture_csv / "images"), "--out", str(out)]) == 0
@@ -82,11 +87,26 @@ def test_a_preset_off_the_shelf_probed_and_fine_tuned(picture_csv, clip, tmp_pat
         (["--preprocessing", "tf"], "says itself which pixels it takes: give --preprocessing imagenet"),
         (["--image_size", "30"], "give --image_size a multiple of that"),
         (["--modes", "knn_probe", "--frozen_bn", "batch"], "add --frozen_bn inference"),
+        (["--modes", "zero_shot", "--template", "a painting"], "needs one {}, in which the name of each class is put"),
+        (["--modes", "zero_shot", "--weights", "none"], "leave --weights, --source, --theta_r out"),
+        (["--modes", "zero_shot", "--networks", "SILENT"], "has no tokenizer.json"),
         (["--networks", "keras-hub:clip_vit_base_patch166"], "did you mean clip_vit_base_patch16"),
     ],
 )
 def test_what_a_preset_can_not_do_is_said_before_anything_is_trained(picture_csv, clip, tmp_path, capsys, extra, words):
-    command = ["--data", str(picture_csv), "--target", "artist", "--networks", str(clip), "--store", str(tmp_path)]
+    command = [
+        "--data",
+        str(picture_csv),
+        "--target",
+        "artist",
+        "--networks",
+        str(clip),
+        "--store",
+        str(tmp_path / "s"),
+    ]
+    if "SILENT" in extra:
+        silent = shutil.copytree(clip, tmp_path / "silent", ignore=lambda *_: ["tokenizer.json"])
+        extra = [str(silent) if word == "SILENT" else word for word in extra]
     assert sabatelli2018.REPRODUCTION.main([*command, *extra]) == 1
     message = capsys.readouterr().err
     assert words in message.splitlines()[-1] and "Traceback" not in message

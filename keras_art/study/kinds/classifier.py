@@ -11,7 +11,8 @@ from keras_art.study.costs import Cost, Networks
 from keras_art.writing import one_line
 
 ADAM = Optimizer("Adam", 1e-3)
-PROBES = ("linear_probe", "knn_probe")  # modes that learn nothing by steps: a frozen network's features, judged
+# Modes that learn nothing by steps: a frozen network's features, judged; the last by the names of the classes alone.
+PROBES = ("linear_probe", "knn_probe", "zero_shot")
 # What is measured of any classifier.
 TESTED = {
     "status": str, "test_accuracy": SCORE, "n_images": int, "parameters": int, "epochs": int, "seconds": (int, float),
@@ -64,6 +65,7 @@ class ClassifierRun(NetworkRun):
     mixing: str = "none"  # or mixup, cutmix
     augmentation: str = "none"  # or a way of `pictures.augmentation`
     test_flips: bool = False
+    template: str = ""  # of zero_shot: what is asked of each class, {} standing for its name
 
     @property
     def measures(self) -> dict[str, Any]:

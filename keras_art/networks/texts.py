@@ -1,0 +1,113 @@
+"""What a network that knows texts, too, says of pictures by the names of their classes: CLIP, MetaCLIP 2, SigLIP.
+
+Nothing is learnt from the pictures: the text of each class becomes a vector on the network's second side, and a
+picture is of the class whose vector is nearest to its own by the angle between them (Radford et al. 2021, section 3.1).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_art.networks import hub
+from keras_art.networks.handles import folder_of
+from keras_art.networks.loading import BadModel, class_names
+
+PLACE = "{}"  # where a template has the class
+# Of keras-hub, what makes numbers of texts for a network, and what stands between the image's vector and the angle.
+PREPROCESSORS = {
+    "CLIPBackbone": "CLIPPreprocessor", "MetaCLIP2Backbone": "MetaCLIP2CausalLMPreprocessor",
+    "SigLIPBackbone": "SigLIPPreprocessor",
+}  # fmt: skip
+PARTS = ("vision_post_layer_norm", "vision_projection")
+TOKENIZERS = {"CLIPTokenizer", "MetaCLIP2Tokenizer", "SigLIPTokenizer", "DTypePolicy", "FloatDTypePolicy"}
+FILE = "tokenizer.json"
+
+
+def texts_of(template: str, classes: Sequence[str]) -> list[str]:
+    """A template with the name of each class in it, `_` and `-` as blanks.
+
+    >>> texts_of("a painting by {}", ["vincent_van-gogh"])
+    ['a painting by vincent van gogh']
+    """
+    return [template.replace(PLACE, name.replace("_", " ").replace("-", " ")) for name in classes]
+
+
+def check_texts(preset: str) -> Path:
+    """The folder of a preset that has a side of texts and what makes numbers of them.
+
+    Raises:
+        BadModel: it has not, or that has something else in it.
+    """
+    folder = folder_of(preset)
+    name = hub.family(folder) if (folder / "config.json").is_file() else "no preset"
+    if name and name not in PREPROCESSORS:
+        raise BadModel(
+            f"{preset} knows no texts, which zero_shot asks it about: give CLIP, MetaCLIP 2 or SigLIP of keras-hub, as "
+            f"keras-hub:clip_vit_base_patch32 is"
+        )
+    try:
+        found = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        odd = sorted(set(class_names(found, folder / FILE)) - TOKENIZERS)
+    except FileNotFoundError:
+        raise BadModel(
+            f"{preset} has no {FILE}, without which nothing can be asked in words: save its preprocessor into the same "
+            f"folder, too"
+        ) from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise BadModel(f"{folder / FILE} can not be read: {error}") from error
+    if odd and name:  # a model of transformers has a file of that name, too, which is no configuration of layers
+        raise BadModel(f"{folder / FILE} has a {odd[0]} in it: not read")
+    return folder
+
+
+def text_head(preset: str, texts: Sequence[str]) -> keras.Model:
+    """What stands on the features of a preset's image side: (batch, width) -> shares of the texts (batch, texts).
+
+    The softmax of cosines between picture and text, at the temperature that the network has learnt for them. In Keras's
+    own layers.
+
+    Args:
+        preset: as of `hub`, one of `PREPROCESSORS`.
+        texts: one for each class.
+
+    Raises:
+        BadModel: as `check_texts`, or it can not be loaded.
+    """
+    folder = check_texts(preset)
+    net, _ = hub.read(folder, with_weights=True)
+    if type(net).__name__ not in PREPROCESSORS:
+        raise BadModel(f"{preset} is a {type(net).__name__}, which knows no texts: give CLIP or SigLIP of keras-hub")
+    said = keras.ops.convert_to_numpy(net.get_text_embeddings(_tokens(folder, net, texts))).astype("float32")
+    said /= np.maximum(np.linalg.norm(said, axis=1, keepdims=True), 1e-12)
+    scale = next(weight for weight in net.weights if weight.path.endswith("logit_scale"))
+    own = [getattr(net, name) for name in PARTS if hasattr(net, name)]
+    x = features = keras.Input((net.vision_encoder.output.shape[-1],), name="features")
+    copies = [type(layer).from_config({**layer.get_config(), "dtype": "float32"}) for layer in own]
+    for copy in copies:
+        x = copy(x)
+    x = keras.layers.UnitNormalization(dtype="float32", name="direction")(x)
+    softmax = keras.layers.Dense(len(texts), "softmax", dtype="float32", name="softmax")
+    head = keras.Model(features, softmax(x), name="head")
+    for copy, layer in zip(copies, own, strict=True):
+        copy.set_weights(layer.get_weights())
+    softmax.set_weights([said.T * np.exp(keras.ops.convert_to_numpy(scale)), np.zeros(len(texts))])
+    return head
+
+
+def _tokens(folder: Path, net: Any, texts: Sequence[str]) -> Any:
+    """The numbers of each text, (texts, length), as long as the network takes them."""
+    import keras_hub
+
+    kind = getattr(keras_hub.models, PREPROCESSORS[type(net).__name__])
+    try:
+        preprocessor = kind(kind.tokenizer_cls.from_preset(str(folder)))
+        length = net.text_encoder.max_sequence_length
+        return preprocessor({"prompts": list(texts), "images": None}, sequence_length=length)["token_ids"]
+    except Exception as error:  # of several libraries, each with its own
+        raise BadModel(f"{folder} can not read texts: {str(error).strip().splitlines()[0][:300]}") from error
