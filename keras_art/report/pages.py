@@ -42,7 +42,11 @@ figure { display: inline-block; margin: .6rem 1rem .6rem 0; vertical-align: top;
 figure img { max-width: 100%; height: auto; display: block }
 figcaption { font-size: .875rem; color: #444; max-width: 46rem; margin-top: .25rem }
 .drawn { overflow-x: auto; max-width: 100% }
-@media (max-width: 40rem) { .drawn img { max-width: none; min-width: 38rem } }
+@media screen and (max-width: 40rem) {
+  .drawn:focus img { max-width: none; min-width: 38rem }
+  .drawn::after { content: "Touch the figure to read it."; font-size: .8rem; color: #444 }
+  .drawn:focus::after { content: "" }
+}
 .pictures { display: flex; flex-wrap: wrap; gap: .8rem; align-items: flex-end; margin: .6rem 0 }
 .pictures figure { margin: 0; width: 13.5rem; max-width: calc(50% - .4rem) }
 .pictures img { max-height: 17rem; max-width: 100%; width: auto }
@@ -120,7 +124,7 @@ class Page:
     def image(self, content: bytes, caption: str, alt: str) -> None:
         """A drawing, a PNG or JPEG file's bytes, over a caption; `alt` is what a screen reader says.
 
-        On a narrow screen it stays as large as its letters need, and is moved by hand or by keys.
+        On a narrow screen it is shown whole; touched, it is as large as its letters need, and moved by hand or by keys.
         """
         opening = f'<div class="drawn" tabindex="0" role="group" aria-label="{shown(self._section)}">'
         self.parts.append(f"<figure>{opening}{inline(content, alt)}</div>{_below(caption)}</figure>\n")

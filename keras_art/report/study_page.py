@@ -53,15 +53,15 @@ def study_page(store: Store, study: Asked, reached: Progress, told: Told) -> tup
     page = Page(f"{study.reproduction}: {', '.join(study.places) or 'no collection'}")
     doc = Doc.of(told.doc)
     runs, environments = list(reached.found), environments_of(store, list(reached.found))
-    page.text(doc.headline, "lead")
-    for words in filter(None, [doc.claim, doc.citation]):
-        page.text(words)
     failures = []
     try:
         for sentence in outcome.sentences(store, reached):
             page.text(sentence, "lead")
     except Exception as error:
         failures.append(f"the result in a sentence: {type(error).__name__}: {error}")
+    page.text(doc.headline, "lead")
+    for words in filter(None, [doc.claim, doc.citation]):
+        page.text(words)
     page.text(f"{reached.words[0].upper()}{reached.words[1:]}.", "state")
     if study.guessed:
         page.text(
