@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -76,6 +77,8 @@ def vikus(
     titles = [{"title": space.name, "url": f"data/{file}"} for file, space in layouts.items()]
     if year:
         titles.insert(0, {"title": year, "type": "group", "groupKey": "year"})
+    # Works of a year stand in so many columns, and the pictures of every layout are as small as these.
+    largest = max(Counter(columns[year]).values()) if year else len(names)
     told = [{"name": name, "source": f"_{name}", "display": "column", "type": "text"} for name in ["id", *columns]]
     config: dict[str, Any] = {
         "project": {"name": title},
@@ -93,7 +96,7 @@ def vikus(
             "detailBackground": "#f7f6f3", "infoBackground": "#f7f6f3", "infoFontColor": "#1a1a1a",
             "searchbarBackground": "#e6e4df",
         },
-        "projection": {"columns": max(10, round(len(names) ** 0.5))},
+        "projection": {"columns": max(1, round(largest**0.5))},
         "detail": {"structure": told},
     }  # fmt: skip
     write(folder / "config.json", json.dumps(config, indent=1, ensure_ascii=False))
