@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from keras_art.commands import flags
@@ -154,11 +154,14 @@ def labelled(word: str) -> tuple[str, str | None]:
 
     A name that the paper's tables have for a collection is that of its card.
     """
+
+    def there(name: str) -> bool:
+        return os.path.exists(os.path.expanduser(name))  # for Path a label too long for a file's name is an error
+
     colons = [place for place, letter in enumerate(word) if letter == ":"]
-    ends = [len(word), *reversed(colons)]
-    end = next((end for end in ends if Path(word[:end]).expanduser().exists()), [*colons, len(word)][0])
+    end = next((end for end in [len(word), *reversed(colons)] if there(word[:end])), [*colons, len(word)][0])
     data = word[:end]
-    return data if Path(data).expanduser().exists() else CALLED.get(data, data), word[end + 1 :] or None
+    return data if there(data) else CALLED.get(data, data), word[end + 1 :] or None
 
 
 def collections(study: Study, store: Store) -> Chosen:

@@ -288,6 +288,7 @@ def test_a_name_of_the_tables_is_that_of_its_card_and_fills_its_column():
 def test_a_collection_and_its_label_are_told_apart(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert page.labelled("kaokore:status") == ("kaokore", "status")
+    assert page.labelled("kaokore:" + "x" * 300) == ("kaokore", "x" * 300)  # longer than a file's name may be
     assert page.labelled("folder/of pictures") == ("folder/of pictures", None)
     assert page.labelled("a:b/labels.csv") == ("a", "b/labels.csv")
     (tmp_path / "a:b").mkdir()
