@@ -26,6 +26,7 @@ import importlib
 import sys
 from collections.abc import Sequence
 
+from keras_art.terminal import guarded
 from keras_art.version import check_environment
 
 # Of keras_art.commands.
@@ -44,6 +45,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ImportError as error:
         print(f"python -m keras_art: {error}", file=sys.stderr)
         return 1
+    return guarded(lambda: command(words), "python -m keras_art")
+
+
+def command(words: list[str]) -> int:
+    """Hands the words over to the verb that they begin with; without one, tells all of them."""
     if not words or words[0] in ("--help", "-h"):
         print(__doc__)
         return 0 if words else 2

@@ -151,7 +151,7 @@ def show(page: Path) -> None:
         say(f"no browser was found: open {page} by hand")
 
 
-QUIET = 1.5  # seconds without a word after which a terminal is told what is going on
+QUIET = 1.0  # seconds without a word after which a terminal is told what is going on
 
 
 class _Heartbeat:
@@ -168,7 +168,7 @@ class _Heartbeat:
         self.terminal = os.dup(2)  # where that is turned elsewhere meanwhile, too
 
     def beat(self) -> None:
-        while not self.over.wait(0.5):
+        while not self.over.wait(0.25):
             with self.lock:
                 if (now := time.monotonic()) - self.said > QUIET:
                     width = shutil.get_terminal_size().columns

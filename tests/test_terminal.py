@@ -164,3 +164,13 @@ def test_words_are_folded_between_words_at_a_terminal_and_paths_never(monkeypatc
     assert " ".join(" ".join(folded).split()) == long
     path = "to do  " + "/very/long" * 5
     assert terminal._folded(path, stream) == path
+
+
+@pytest.mark.parametrize("verb", [(), ("--help",), ("store", "--help"), ("map", "--help")])
+def test_whoever_reads_only_the_first_line_of_help_sees_no_traceback(verb):
+    words = [sys.executable, "-m", "keras_art", *verb]
+    reading, writing = os.pipe()
+    os.close(reading)
+    said = subprocess.run(words, stdout=writing, stderr=subprocess.PIPE, text=True).stderr
+    os.close(writing)
+    assert "Traceback" not in said and "BrokenPipe" not in said
