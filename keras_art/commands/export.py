@@ -21,7 +21,6 @@ import tyro
 from keras_art import terminal
 from keras_art.commands import flags
 from keras_art.errors import UserError, meant
-from keras_art.store.runs import Store
 from keras_art.writing import EXPORTED, beside, check_folder, distinct, folder_made, write
 
 if TYPE_CHECKING:
@@ -135,6 +134,7 @@ def make(model: Path, folder: Path, name: str, licence: str) -> None:
 def from_store(shared: Shared, file: Path, trained: Trained) -> Shared:
     """The same with what the store of a run knows of it; as it is where there is none, or not this one."""
     from keras_art.data import kept
+    from keras_art.networks.loading import store_of
     from keras_art.report.model_facts import rights_of
     from keras_art.store.reading import read_json
 
@@ -142,7 +142,7 @@ def from_store(shared: Shared, file: Path, trained: Trained) -> Shared:
     holds = sum(getattr(layer, "count", 0) for layer in trained.model._flatten_layers() if layer.name == "neighbours")
     shared = replace(shared, holds=holds, tested=dict(tested(file.parent, card)))
     key = card.provenance.get("config", {}).get("collection", "")
-    store = Store(file.resolve().parent.parent.parent)
+    store = store_of(file)
     try:
         if not (isinstance(key, str) and key and kept.is_kept(store, key)):
             return shared

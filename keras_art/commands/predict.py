@@ -216,13 +216,12 @@ def calibrated(trained: Trained) -> Iterator[str]:
 def learnt_from(model: Path, card: ModelCard, paths: Iterable[Path]) -> int:
     """How many pictures are of a run's train or validation images; 0 where its store is not there or had no test."""
     from keras_art.data.kept import splits_of
-    from keras_art.networks.loading import model_file
+    from keras_art.networks.loading import model_file, store_of
     from keras_art.pictures.contents import sha256_of
-    from keras_art.store.runs import Store
 
     config = card.provenance.get("config", {})
     key = "" if config.get("mode") == "zero_shot" else config.get("collection", "")  # which has learnt from none
-    store = Store(model_file(model).resolve().parent.parent.parent)
+    store = store_of(model_file(model))
     try:
         splits = splits_of(store, key) if isinstance(key, str) and key else {}
     except UserError:  # the predictions are whole without it, and `store check` tells

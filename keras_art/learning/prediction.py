@@ -17,13 +17,12 @@ from keras_art.learning import training
 from keras_art.learning.weights import load_network
 from keras_art.networks import heads
 from keras_art.networks.backbones import stage_taps
-from keras_art.networks.loading import BadModel, load_model, model_file
+from keras_art.networks.loading import BadModel, load_model, model_file, store_of
 from keras_art.networks.saliency import overlay, visual_backprop
 from keras_art.networks.trained import ModelCard, read_card
 from keras_art.pictures.images import load_photo
 from keras_art.pictures.workers import decode_chunks
 from keras_art.report import calibration, metrics
-from keras_art.store.runs import Store
 from keras_art.study.config import Artefact, RunRef
 from keras_art.study.config import read as read_value
 from keras_art.study.files import artefact_path
@@ -82,7 +81,7 @@ def read(path: Path) -> Trained:
 
 def _on_network(file: Path, card: ModelCard, head: keras.Model) -> tuple[Any, Any]:
     """A head on the network that it was trained on: pixels, and what the head says of their features."""
-    store = Store(file.resolve().parent.parent.parent)
+    store = store_of(file)
     try:
         given = {name: read_value(value) for name, value in (card.network or {}).items()}
         run = ClassifierRun(**given, image_size=card.image_size, resize=card.resize)

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from keras_art.networks import texts
-from keras_art.networks.neighbours import METRICS, counted, neighbours_head
+from keras_art.networks.votes import METRICS, counted, neighbours_head
 from keras_art.pictures.pipeline import Batches
 from keras_art.study.kinds.classifier import ClassifierRun
 

@@ -12,4 +12,4 @@ from keras_art.networks.layers import BatchNormalization2018 as BatchNormalizati
 from keras_art.networks.layers import DropConnect as DropConnect
 from keras_art.networks.layers import Preprocessing as Preprocessing
 from keras_art.networks.losses import FocalLoss as FocalLoss
-from keras_art.networks.neighbours import NearestNeighbours as NearestNeighbours
+from keras_art.networks.votes import NearestNeighbours as NearestNeighbours

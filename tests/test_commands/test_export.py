@@ -22,7 +22,7 @@ from PIL import Image
 from keras_art.commands import export, predict
 from keras_art.learning import adaptation, exports, prediction
 from keras_art.networks import attention, backbones, heads, trained
-from keras_art.networks.neighbours import neighbours_head
+from keras_art.networks.votes import neighbours_head
 from keras_art.report.model_cards import readme
 from keras_art.report.model_facts import Shared
 from keras_art.store.runs import Store

@@ -6,7 +6,7 @@ import pytest
 
 from keras_art.learning import probes
 from keras_art.networks.loading import load_model
-from keras_art.networks.neighbours import METRICS, NearestNeighbours, neighbours_head
+from keras_art.networks.votes import METRICS, NearestNeighbours, neighbours_head
 from keras_art.pictures.pipeline import Batches
 
 
