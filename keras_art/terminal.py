@@ -11,7 +11,7 @@ import sys
 import textwrap
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -91,13 +91,20 @@ def guarded(command: Callable[[], int], prog: str) -> int:
 
 
 def start_backend() -> None:
-    """Imports Keras and its backend without what they say of drivers and retracing, which helps no one who reads it."""
+    """Imports Keras and its backend without what they say of drivers and retracing, which helps no one who reads it.
+
+    On JAX and PyTorch Keras is told that TensorFlow is not here: it would import it, wherever it is installed, to seed
+    it, and to ask of everything that it saves whether it is TensorFlow's. What imports TensorFlow itself still can.
+    """
     if "keras" in sys.modules:
         return
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     with quietly(), waiting("starting Keras"):  # TensorFlow's C++ writes there before its log level can be set
-        import keras  # noqa: F401
+        import keras
+
+    if keras.config.backend() != "tensorflow":
+        keras.src.utils.module_utils.tensorflow._available = False  # where it is in the Keras of constraints.txt
 
 
 @contextmanager
@@ -265,36 +272,3 @@ def bar(title: str, unit: str) -> Iterator[Callable[[int, int], None]]:
     with Progress(*columns, console=Console(stderr=True)) as progress:
         line = progress.add_task("", total=None, visible=False)
         yield lambda done, all: progress.update(line, completed=done, total=all, visible=True)
-
-
-class Clock:
-    """Says how far a study is: a line now and then, with the time left for all of it.
-
-    Args:
-        costs: the estimated seconds of everything that is to be done.
-    """
-
-    def __init__(self, costs: Mapping[Any, float]) -> None:
-        self.costs, self.total = costs, sum(costs.values())
-        self.begun: dict[Any, float] = {}  # shares of what is being done, by however many processes
-        self.finished: set[Any] = set()
-        self.started = self.said = time.monotonic()
-
-    def tell(self, what: Any, words: str, share: float) -> None:
-        """`share` of one of them is done, in [0, 1]; says so unless the last line is younger than 5 s."""
-        self.begun[what] = share
-        at(words)
-        if time.monotonic() - self.said > 5:
-            self._say(words)
-
-    def done(self, what: Any, words: str) -> None:
-        """One of them is done."""
-        self.begun[what] = 1.0
-        self._say(words)
-        self.finished.add(what)
-
-    def _say(self, words: str) -> None:
-        self.said = time.monotonic()
-        done = sum(self.costs[what] * share for what, share in self.begun.items())
-        left = f"; about {duration((self.said - self.started) * (self.total / done - 1))} left" if done > 0 else ""
-        say(f"[{min(len(self.finished) + 1, len(self.costs))}/{len(self.costs)}] {words}{left}")

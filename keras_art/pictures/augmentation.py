@@ -1,13 +1,14 @@
-"""Random crop, flip, rotation and colour jitter of training images: in tf.data, by Keras layers, or by keras-cv.
+"""Random crop, flip, rotation and colour jitter of training images: as they are fed, by Keras layers, or by keras-cv.
 
 All three do the same to the same degree: a window of 80 to 100% of the side, scaled back; left and right swapped half
 of the time; turned by up to 10 degrees either way, edges mirrored; brightness, contrast and saturation up to 20% up or
 down. They draw different random numbers.
 
 `tf_data` is one warp and one pass over the colours for a whole batch, and draws from (seed, step) alone: any batch
-can be made again, so a run that is resumed sees what it would have seen. `keras` are layers at the front of the model,
-idle in inference, on every backend; their random state is a part of the checkpoint. `keras_cv` runs in
-tf.data, one call after the other; its random state is lost when a process dies, so a resumed run draws anew.
+can be made again, so a run that is resumed sees what it would have seen. It runs in tf.data on TensorFlow, and draws
+and computes the same by NumPy on JAX and PyTorch (`warp`). `keras` are layers at the front of the model,
+idle in inference, on every backend; their random state is a part of the checkpoint. `keras_cv` runs in TensorFlow on
+every backend, one call after the other; its random state is lost when a process dies, so a resumed run draws anew.
 """
 
 from __future__ import annotations
@@ -21,17 +22,16 @@ import keras
 import numpy as np
 
 from keras_art.errors import UserError
+from keras_art.pictures import warp
 from keras_art.pictures.pipeline import Batches
+from keras_art.pictures.warp import CROP, DEGREES, JITTER
 
 WAYS = ("tf_data", "keras", "keras_cv", "none")
-CROP = 0.8  # the least side of the window, a share of the image's
-DEGREES = 10.0
-JITTER = 0.2
 SATURATION = (0.5 - JITTER / 2, 0.5 + JITTER / 2)  # as Keras counts it: 0.5 changes nothing
 
 
 def in_pipeline(way: str, seed: int, size: int) -> Callable[[Any, Any], Any] | None:
-    """What `Batches` applies to a batch of (batch, size, size, 3) for a way that runs in tf.data; None for the others.
+    """What `Batches` applies to a batch of (batch, size, size, 3) for a way that changes what is fed; else None.
 
     Raises:
         UserError: the way is unknown, or its package is not installed.
@@ -39,7 +39,7 @@ def in_pipeline(way: str, seed: int, size: int) -> Callable[[Any, Any], Any] | N
     if way not in WAYS:
         raise UserError(f"--augmentation {way} is none of {', '.join(WAYS)}")
     if way == "tf_data":
-        return warped
+        return warped if keras.config.backend() == "tensorflow" else warp.warped
     return _keras_cv(seed, size) if way == "keras_cv" else None
 
 
@@ -67,7 +67,10 @@ def in_model(way: str) -> keras.Layer | None:
 
 
 def warped(images: Any, seed: Any) -> Any:
-    """Images (batch, size, size, 3) in [0, 255] -> the same, changed, in the same type; one seed (2,) for the batch."""
+    """Images (batch, size, size, 3) in [0, 255] -> the same, changed, in the same type; one seed (2,) for the batch.
+
+    On TensorFlow, within tf.data; `warp.warped` is the same by NumPy.
+    """
     import tensorflow as tf
 
     count, size = tf.shape(images)[0], images.shape[1]
@@ -142,4 +145,8 @@ def _keras_cv(seed: int, size: int) -> Callable[[Any, Any], Any]:
             x = layer(x)
         return tf.cast(tf.round(tf.clip_by_value(x, 0.0, 255.0)), images.dtype)
 
-    return augment
+    if keras.config.backend() == "tensorflow":
+        return augment
+    # Within a graph of TensorFlow's, layers compute by TensorFlow on every backend.
+    graph = tf.function(augment)
+    return lambda images, seed: graph(tf.constant(images), tf.constant(seed)).numpy()

@@ -1,4 +1,8 @@
-"""Rows of a memory map, gathered batch by batch in an order that (seed, epoch) alone decides."""
+"""Rows of a memory map, gathered batch by batch in an order that (seed, epoch) alone decides.
+
+Keras is fed by tf.data on TensorFlow and by a `PyDataset` on JAX and PyTorch, which therefore do without TensorFlow:
+the batches are the same, in the same order.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +12,6 @@ from typing import Any
 
 import keras
 import numpy as np
-
-from keras_art.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -21,8 +23,9 @@ class Batches:
         rows: (n,) int, the rows of `inputs` that are meant.
         labels: (n,) int class indices, (n, columns) int of several tasks, or (n, k) float targets.
         seed: shuffles anew in every epoch; None keeps the order.
-        augment: changes a batch within tf.data: takes images (batch, ...) and a seed (2,) int, another for every batch
-            of a run and the same whenever that batch is made again; returns images of the same shape.
+        augment: changes a batch: takes images (batch, ...) and a seed (2,) int, another for every batch of a run and
+            the same whenever that batch is made again; returns images of the same shape. Tensors within tf.data on
+            TensorFlow, arrays on the other backends.
     """
 
     inputs: np.ndarray
@@ -64,19 +67,17 @@ class Batches:
 
     def steps(self, first: int, last: int) -> Any:
         """Batches [first, last), counted through all epochs: wherever a loop stands, it goes on from there."""
-        try:
-            import tensorflow as tf
-        except ImportError:
-            return self._without_tensorflow(first, last)
+        if keras.config.backend() != "tensorflow":
+            return _Sequence(self, first, last)
+        import tensorflow as tf
 
         return self._pipeline(tf.data.Dataset.range(first, last), self.step, first, last - first)
 
     def epochs(self, first: int = 0, last: int = 1) -> Any:
-        """Epochs [first, last), end to end: a tf.data pipeline, or a PyDataset where TensorFlow is not installed."""
-        try:
-            import tensorflow as tf
-        except ImportError:
-            return self._without_tensorflow(first * len(self), last * len(self))
+        """Epochs [first, last), end to end: a tf.data pipeline on TensorFlow, a PyDataset on JAX and PyTorch."""
+        if keras.config.backend() != "tensorflow":
+            return _Sequence(self, first * len(self), last * len(self))
+        import tensorflow as tf
 
         def shuffled(epoch: Any) -> Any:
             order = tf.ensure_shape(tf.numpy_function(self.order, [epoch], tf.int64), [None])
@@ -84,11 +85,6 @@ class Batches:
 
         samples = tf.data.Dataset.range(first, last).flat_map(shuffled)
         return self._pipeline(samples, self.gather, first * len(self), len(self) * (last - first))
-
-    def _without_tensorflow(self, first: int, last: int) -> _Sequence:
-        if self.augment:
-            raise UserError("augmentation within tf.data needs TensorFlow: take --augmentation keras")
-        return _Sequence(self, first, last)
 
     def _pipeline(
         self, numbers: Any, gather: Callable[[Any], tuple[np.ndarray, np.ndarray]], first: int, batches: int
@@ -175,7 +171,7 @@ class Crops(Batches):
 
 
 class _Sequence(keras.utils.PyDataset):
-    """The same batches for machines without TensorFlow."""
+    """Batches [first, last) for JAX and PyTorch."""
 
     def __init__(self, batches: Batches, first: int, last: int) -> None:
         super().__init__()
@@ -185,4 +181,8 @@ class _Sequence(keras.utils.PyDataset):
         return self._last - self._first
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        return self._batches.step(self._first + index)
+        step = self._first + index
+        inputs, labels = self._batches.step(step)
+        if augment := self._batches.augment:
+            inputs = augment(inputs, np.array([self._batches.seed or 0, step]))
+        return inputs, labels

@@ -21,6 +21,7 @@ from typing import Any, Literal
 from keras_art import terminal
 from keras_art.errors import UserError
 from keras_art.store.runs import Store
+from keras_art.study.clock import Clock
 from keras_art.study.config import Run, kinds
 from keras_art.study.devices import settle, spread
 from keras_art.study.execute import execute, train
@@ -60,7 +61,7 @@ def compute(
         seconds: what each is estimated to take.
         devices: one for every process, as of `settle`; a single one means this process, which has settled already.
     """
-    clock = terminal.Clock({run: seconds(run) for run in runs})
+    clock = Clock({run: seconds(run) for run in runs})
 
     def told(what: str, run: Run, words: str, share: float) -> None:
         match what:

@@ -9,7 +9,10 @@ import keras
 import numpy as np
 import pytest
 
+from keras_art.methods.adain.training import Pairs
+from keras_art.pictures.augmentation import in_pipeline
 from keras_art.pictures.pipeline import Batches, Crops, Windows
+from reproductions.st_saclf.masks import Masked
 
 BATCH = 4
 N = 2 * BATCH + 1
@@ -32,12 +35,16 @@ def rows_of(source) -> list[int]:
     return np.concatenate([x[:, 0] for x, _ in collect(source)]).astype(int).tolist()
 
 
+def feed(monkeypatch, form: str) -> None:
+    """Batches are fed in that form, whichever backend runs."""
+    if form == "tf.data":
+        pytest.importorskip("tensorflow")
+    monkeypatch.setattr(keras.config, "backend", lambda: "tensorflow" if form == "tf.data" else "jax")
+
+
 @pytest.fixture(params=["tf.data", "PyDataset"])
 def pipeline(request, monkeypatch) -> str:
-    if request.param == "PyDataset":
-        monkeypatch.setitem(sys.modules, "tensorflow", None)
-    else:
-        pytest.importorskip("tensorflow")
+    feed(monkeypatch, request.param)
     return request.param
 
 
@@ -97,16 +104,47 @@ def test_a_pipeline_can_be_read_again(pipeline):
     assert rows_of(source) == rows_of(source)
 
 
-def test_batches_are_the_same_without_tensorflow(monkeypatch):
-    pytest.importorskip("tensorflow")
-    with_tensorflow = collect(make().epochs(1, 4))
-    monkeypatch.setitem(sys.modules, "tensorflow", None)
-    source = make().epochs(1, 4)
-    assert isinstance(source, keras.utils.PyDataset)
-    for ours, theirs in zip(collect(source), with_tensorflow, strict=True):
+PIXELS = np.random.default_rng(1).integers(0, 256, (12, 6, 6, 3), dtype="uint8")
+ROWS, LABELS = np.arange(N) + 2, np.arange(N) % 3
+KINDS = {
+    "in order": lambda: make(None),
+    "shuffled": lambda: make(3),
+    "one batch and no more": lambda: make(3, n=BATCH),
+    "a picture": lambda: make(3, n=1),
+    "labels of two tasks": lambda: Batches(PIXELS, ROWS, np.stack([LABELS, LABELS[::-1]], axis=1), BATCH, 3),
+    "targets": lambda: Batches(PIXELS, ROWS, np.eye(3)[LABELS], BATCH, 3),
+    "windows": lambda: Windows(PIXELS, ROWS, LABELS, BATCH, 3),
+    "squares": lambda: Crops(PIXELS, ROWS, LABELS, BATCH, 3, side=4),
+    "middle squares": lambda: Crops(PIXELS, ROWS, LABELS, BATCH, side=4),
+    "masks": lambda: Masked(PIXELS, ROWS, LABELS, BATCH, 3, masks=np.where(LABELS == 1, -1, 0)),
+    "pairs": lambda: Pairs(PIXELS, ROWS, LABELS, BATCH, 3, length=2),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_both_forms_have_the_same_batches_in_the_same_order(kind, monkeypatch):
+    found = {}
+    for form in ("tf.data", "PyDataset"):
+        feed(monkeypatch, form)
+        source = KINDS[kind]()
+        found[form] = [*collect(source.epochs(1, 4)), *collect(source.steps(2, 5))]
+    assert isinstance(source.epochs(), keras.utils.PyDataset)
+    for ours, theirs in zip(found["PyDataset"], found["tf.data"], strict=True):
         for a, b in zip(ours, theirs, strict=True):
             np.testing.assert_array_equal(a, b)
             assert a.dtype == b.dtype
+
+
+def test_both_forms_change_pictures_in_the_same_way(monkeypatch):
+    found = {}
+    for form in ("tf.data", "PyDataset"):
+        feed(monkeypatch, form)
+        augment = in_pipeline("tf_data", 3, 6)
+        found[form] = collect(Batches(PIXELS, ROWS, LABELS, BATCH, 3, augment).epochs(1, 3))
+    for (ours, labels), (theirs, same) in zip(found["PyDataset"], found["tf.data"], strict=True):
+        assert ours.dtype == theirs.dtype == np.uint8
+        assert np.abs(ours.astype(int) - theirs).max() <= 1 and (ours != theirs).mean() < 1e-3
+        np.testing.assert_array_equal(labels, same)
 
 
 def test_model_fit_sees_every_epoch_in_its_own_order(pipeline, monkeypatch):
@@ -149,7 +187,7 @@ def test_pipeline_works_in_a_process_without_tensorflow(backend):
 import sys
 sys.modules["tensorflow"] = None
 import numpy as np
-from keras_art.pictures.pipeline import Batches, Crops, Windows
+from keras_art.pictures.pipeline import Batches
 source = Batches(np.arange(9.0), np.arange(9), np.arange(9), 4, 0).epochs(0, 2)
 print(*[int(label) for i in range(len(source)) for label in source[i][1]])
 """
@@ -159,8 +197,8 @@ print(*[int(label) for i in range(len(source)) for label in source[i][1]])
     assert [int(word) for word in done.stdout.split()] == [*batches.order(0), *batches.order(1)]
 
 
-def test_nothing_is_left_to_a_tuner_that_may_sleep_through_the_end():
-    pytest.importorskip("tensorflow")
+def test_nothing_is_left_to_a_tuner_that_may_sleep_through_the_end(monkeypatch):
+    feed(monkeypatch, "tf.data")
     assert make().epochs().options().autotune.enabled is False
 
 
