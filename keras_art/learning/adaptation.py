@@ -27,6 +27,12 @@ def is_adapted(run: ClassifierRun) -> bool:
     return any(getattr(run, name) != getattr(plain, name) for name in ClassifierRun.ADAPTATION)
 
 
+def holding(backbone: keras.Model) -> list[keras.Layer]:
+    """The layers that have weights of their own, beside those of layers within them, from the first to the last."""
+    every = backbone._flatten_layers(include_self=False)
+    return [layer for layer in every if layer._trainable_variables or layer._non_trainable_variables]
+
+
 def freeze_until(backbone: keras.Model, word: str) -> None:
     """Freezes the layers of a backbone that come before one of them, or the first share of those that have weights.
 
@@ -38,9 +44,7 @@ def freeze_until(backbone: keras.Model, word: str) -> None:
     Raises:
         BadBackbone: there is no such layer, with the nearest names.
     """
-    every = list(backbone._flatten_layers(include_self=False))
-    # What has weights of its own, beside those of layers within it.
-    holders = [layer for layer in every if layer._trainable_variables or layer._non_trainable_variables]
+    every, holders = list(backbone._flatten_layers(include_self=False)), holding(backbone)
     try:
         first = math.ceil(float(word) * len(holders))
     except ValueError:
@@ -83,6 +87,38 @@ def merged(adapted: keras.Model, plain: keras.Model) -> keras.Model:
         adapted.save_weights(path)  # Keras merges as it saves
         plain.load_weights(path)
     return plain
+
+
+def discriminative(
+    optimizer: keras.optimizers.Optimizer, backbone: keras.Model, first: float
+) -> keras.optimizers.Optimizer:
+    """The same optimizer with a learning rate for each layer of a backbone (discriminative: Howard and Ruder 2018).
+
+    Their rates fall along a geometric scale from the optimizer's own, which is of whatever stands on the backbone, down
+    to its `first` part, of the backbone's first layer. A decay of weights falls with them.
+
+    Args:
+        first: in (0, 1].
+    """
+    layers = holding(backbone)
+    factors = {
+        id(variable): first ** (1 - i / len(layers))
+        for i, layer in enumerate(layers)
+        for variable in layer._trainable_variables
+    }
+
+    class Discriminative(type(optimizer)):  # type: ignore[misc]
+        """Goes a part of each step, which for any optimizer is a step at that part of its rate."""
+
+        def apply(self, grads: Any, trainable_variables: Any = None) -> None:
+            variables = self._trainable_variables if trainable_variables is None else trainable_variables
+            own = [(variable, factors[id(variable)]) for variable in variables if id(variable) in factors]
+            before = [keras.ops.copy(variable) for variable, _ in own]
+            super().apply(grads, trainable_variables)
+            for (variable, factor), was in zip(own, before, strict=True):
+                variable.assign(was + factor * (variable - was))
+
+    return Discriminative.from_config(optimizer.get_config())
 
 
 def rate_schedule(optimizer: Optimizer, run: ClassifierRun, steps: int) -> Any:

@@ -53,7 +53,10 @@ def train(
         adaptation.enable_lora(heads.backbone_of(model), run.lora)
     steps = len(batches("train"))
     rate = adaptation.rate_schedule(run.optimizer, run, steps)
-    adaptation.compile_adapted(model, training.make_optimizer(run.optimizer, steps, rate), run)
+    optimizer = training.make_optimizer(run.optimizer, steps, rate)
+    if run.discriminative != 1:
+        optimizer = adaptation.discriminative(optimizer, heads.backbone_of(model), run.discriminative)
+    adaptation.compile_adapted(model, optimizer, run)
     history, finite = fit(model, batches)
     if run.lora:
         model = adaptation.merged(model, built())

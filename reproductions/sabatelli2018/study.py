@@ -97,10 +97,12 @@ class Study(flags.Study):
     bn_momentum: float = 0.0
     """Of batch normalisation's moving averages (0: the network's own); short trainings need 0.9."""
     freeze_until: str = ""
-    """Of fine-tuning, as the next seven, none of which is the paper's: the first layer that learns, or the share of
+    """Of fine-tuning, as the next eight, none of which is the paper's: the first layer that learns, or the share of
     layers that do not (0.5)."""
     lora: int = 0
     """Rank of matrices that learn beside the frozen dense layers of a transformer (0: none)."""
+    discriminative: float = 1.0
+    """The first layer's learning rate, as a share of the head's; those between on a geometric scale (1: one for all)."""
     warmup: int = 0
     """Epochs in which the learning rate rises."""
     schedule: Literal["constant", "cosine"] = "constant"
@@ -159,6 +161,8 @@ def check(study: Study) -> None:
         raise UserError(f"--head {study.head} stands on frozen features: add off_the_shelf to --modes")
     if study.head != "softmax" and study.frozen_bn == "batch":
         raise UserError(f"--head {study.head} needs features that stay as they are: add --frozen_bn inference")
+    if not 0 < study.discriminative <= 1:
+        raise UserError(f"--discriminative lies in (0, 1], not {study.discriminative}")
     if not 0 <= study.label_smoothing < 1:
         raise UserError(f"--label_smoothing lies in [0, 1), not {study.label_smoothing}")
     if study.warmup > study.epochs:

@@ -82,6 +82,38 @@ def test_layers_within_a_block_are_frozen_one_by_one_and_lora_learns_beside_them
     np.testing.assert_allclose(plain.predict(images, verbose=0), after, atol=1e-5)
 
 
+@pytest.mark.parametrize("word", ["SGD", "SGD momentum", "AdamW"])
+def test_every_layer_learns_at_its_own_rate(word):
+    images = np.random.default_rng(0).uniform(0, 1, (4, 8, 8, 3)).astype("float32")
+    labels = np.array([0, 1, 0, 1])
+    options = {
+        "SGD": {}, "SGD momentum": {"momentum": 0.9, "nesterov": True}, "AdamW": {"weight_decay": 0.1},
+    }[word]  # fmt: skip
+    kind = getattr(keras.optimizers, word.split()[0])
+
+    def classifier() -> keras.Model:
+        keras.utils.set_random_seed(0)
+        backbone = stack()
+        x = layers.GlobalAveragePooling2D()(backbone.output)
+        return keras.Model(backbone.input, layers.Dense(2, "softmax", name="head")(x)), backbone
+
+    def moved(rate: float, first: float | None) -> dict[str, np.ndarray]:
+        model, backbone = classifier()
+        before = {weight.path: keras.ops.convert_to_numpy(weight) for weight in model.weights}
+        optimizer = kind(rate, **options)
+        if first:
+            optimizer = adaptation.discriminative(optimizer, backbone, first)
+        model.compile(optimizer, "sparse_categorical_crossentropy")
+        model.train_on_batch(images, labels)
+        return {weight.path: keras.ops.convert_to_numpy(weight) - before[weight.path] for weight in model.weights}
+
+    plain, slow = moved(0.1, None), moved(0.1, 0.01)
+    for name, factor in {"one": 0.01, "two": 0.01**0.75, "three": 0.1, "four": 0.01**0.25, "head": 1.0}.items():
+        kernel = f"{name}/kernel"
+        assert np.abs(plain[kernel]).max() > 1e-4
+        np.testing.assert_allclose(slow[kernel], factor * plain[kernel], rtol=2e-3, atol=2e-7)
+
+
 def test_the_rate_rises_in_the_warm_up_and_falls_along_a_cosine():
     run = ClassifierRun(mode="fine_tuning", epochs=10, warmup=2, schedule="cosine")
     rate = adaptation.rate_schedule(Optimizer("AdamW", 0.1), run, steps=5)
@@ -133,13 +165,15 @@ def test_a_study_with_all_of_it_trains_predicts_and_stands_beside_the_plain_one(
         "--warmup",
         "1",
         "--test_flips",
+        "--discriminative",
+        "0.1",
     ]
     more += ["--schedule", "cosine", "--label_smoothing", "0.1", "--mixing", "mixup", "--augmentation", "keras"]
     assert REPRODUCTION.main([*words, *more]) == 0
     capsys.readouterr()
     assert REPRODUCTION.main(["--table", "--format", "csv", "--store", str(tmp_path / "store")]) == 0
     printed = capsys.readouterr().out
-    assert "freeze_until=two" in printed and "lora=0" not in printed
+    assert "discriminative=0.1" in printed and "freeze_until=two" in printed and "lora=0" not in printed
     runs = sorted((tmp_path / "store" / "classifier").glob("*/config.json"))
     assert len(runs) == 2
     run = next(path.parent for path in runs if json.loads(path.read_text())["freeze_until"] == "two")
@@ -166,6 +200,7 @@ def test_a_study_with_all_of_it_trains_predicts_and_stands_beside_the_plain_one(
         (["--freeze_until", "tow"], "the nearest names: two"),
         (["--lora", "4"], "has no dense layers, which alone take --lora"),
         (["--lora", "4", "--freeze_until", "two"], "leave --freeze_until out"),
+        (["--discriminative", "0"], "--discriminative lies in (0, 1], not 0"),
         (["--label_smoothing", "1"], "--label_smoothing lies in [0, 1)"),
         (["--warmup", "9"], "--warmup 9 are some of the --epochs"),
     ],

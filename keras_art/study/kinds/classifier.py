@@ -47,7 +47,8 @@ class ClassifierRun(NetworkRun):
 
     kind: ClassVar[str] = "classifier"
     ADAPTATION: ClassVar[tuple[str, ...]] = (
-        "freeze_until", "lora", "warmup", "schedule", "label_smoothing", "mixing", "augmentation", "test_flips",
+        "freeze_until", "lora", "discriminative", "warmup", "schedule", "label_smoothing", "mixing", "augmentation",
+        "test_flips",
     )  # fmt: skip
 
     mode: str = "off_the_shelf"
@@ -59,6 +60,7 @@ class ClassifierRun(NetworkRun):
     # How a network that is trained as a whole is fitted to a small collection (`learning.adaptation`).
     freeze_until: str = ""  # the first layer that learns, or a share of those that do not
     lora: int = 0  # rank
+    discriminative: float = 1.0  # the first layer's learning rate, of the last one's
     warmup: int = 0  # epochs in which the learning rate rises
     schedule: str = "constant"  # or cosine
     label_smoothing: float = 0.0
