@@ -102,7 +102,7 @@ class Study(flags.Study):
     lora: int = 0
     """Rank of matrices that learn beside the frozen dense layers of a transformer (0: none)."""
     discriminative: float = 1.0
-    """The first layer's learning rate, as a share of the head's; those between on a geometric scale (1: one for all)."""
+    """The first layer's learning rate, a share of the head's; those between on a geometric scale (1: one for all)."""
     warmup: int = 0
     """Epochs in which the learning rate rises."""
     schedule: Literal["constant", "cosine"] = "constant"
