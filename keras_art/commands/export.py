@@ -123,7 +123,7 @@ def make(model: Path, folder: Path, name: str, licence: str) -> None:
         shared = Shared(name, card, licence, written.files, written.absent, written.keras_alone)
         shared = from_store(shared, model_file(model), trained)
         write(part / "classes.json", json.dumps(dict(card.classes), indent=1, ensure_ascii=False))
-        write(part / EXPORTED[1], json.dumps(preprocessing(card), indent=1, ensure_ascii=False))
+        write(part / EXPORTED[1], json.dumps(preprocessing(card, written.dtype), indent=1, ensure_ascii=False))
         write(part / README, readme(shared))
         seal(part, besides=[README])  # which people write on
         part.rename(folder)

@@ -34,19 +34,22 @@ class Exported:
     Attributes:
         files: name -> the largest difference of any probability from the original's.
         absent: what was not written and why, a sentence each.
+        dtype: of their input.
         keras_alone: `keras.saving.load_model` opens the Keras file where keras_art is unknown.
     """
 
     files: dict[str, float]
     absent: list[str]
+    dtype: str
     keras_alone: bool
 
 
 def write(trained: prediction.Trained, folder: Path) -> Exported:
     """Writes a model whole, a head with its network: `model.keras` with its card, `model.onnx` and `model.tflite`.
 
-    Their input is RGB in [0, 255], (batch, side, side, 3); they say probabilities before any temperature, in Keras a
-    dict by task where there are several, in the others one output after the other in the order of the card.
+    Their input is RGB in [0, 255], (batch, side, side, 3), in the type that the model has (float32, of a clustering
+    uint8). They say probabilities before any temperature, in Keras a dict by task where there are several, in the
+    others one output after the other in the order of the card.
 
     Raises:
         BadModel: the Keras file says something else than the original.
@@ -57,6 +60,7 @@ def write(trained: prediction.Trained, folder: Path) -> Exported:
     # Noise and plain colours: what is beyond any picture is between them.
     pixels = np.random.default_rng(0).integers(0, 256, (ASKED, side, side, 3)).astype("float32")
     pixels[1:] = pixels[1:] // 64 * np.array([40.0, 85.0])[:, None, None, None]
+    pixels = pixels.astype(model.input.dtype)
     original = model.predict(pixels, verbose=0)
     wanted = [original[task] for task in tasks]
     one = keras.Model(model.input, model.output if len(tasks) > 1 else model.output[tasks[0]], name="classifier")
@@ -81,7 +85,7 @@ def write(trained: prediction.Trained, folder: Path) -> Exported:
             absent.append(f"{name} is not written: {remedy}")
         except Exception as error:  # of converters, each with its own
             absent.append(f"{name} is not written: {_first_line(error)}")
-    return Exported(files, absent, not any(map(is_ours, again._flatten_layers())))
+    return Exported(files, absent, str(model.input.dtype), not any(map(is_ours, again._flatten_layers())))
 
 
 def _written(model: keras.Model, path: Path, form: str, ask: Ask, test: tuple[np.ndarray, list[np.ndarray]]) -> float:

@@ -104,8 +104,8 @@ def _use(shared: Shared) -> str:
     ]
     if len(shared.files) > 1:
         lines.append(
-            f"the input of them all is RGB from 0 to 255, (batch, {side}, {side}, 3); outputs come in the order of "
-            f"`classes.json`"
+            f"the input of them all is RGB from 0 to 255, (batch, {side}, {side}, 3), of the type that "
+            f"`preprocessing.json` has; outputs come in the order of `classes.json`"
         )
     lines += ["`classes.json` has the names, `preprocessing.json` how a picture becomes its pixels"]
     lines += [_md(reason) for reason in shared.absent]

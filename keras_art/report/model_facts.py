@@ -152,11 +152,11 @@ def by_class(tested: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def preprocessing(card: ModelCard) -> dict[str, Any]:
-    """What `preprocessing.json` says: how a file becomes the model's input, and what its outputs are."""
+def preprocessing(card: ModelCard, dtype: str) -> dict[str, Any]:
+    """What `preprocessing.json` says: how a file becomes the model's input, of a type, and what its outputs are."""
     side = card.crop or card.image_size
     return {
-        "input": f"RGB, 0 to 255, (batch, {side}, {side}, 3)",
+        "input": f"RGB, 0 to 255, {dtype}, (batch, {side}, {side}, 3)",
         "image_size": card.image_size,
         "resize": card.resize,
         "resize_in_words": paragraphs.RESIZED[card.resize].format(card.image_size),

@@ -185,6 +185,13 @@ def test_litert_says_the_same_of_several_tasks_and_what_is_missing_is_one_line(t
     assert about["outputs"] == ["style", "artist"]
 
 
+@pytest.mark.slow
+def test_litert_of_a_clustering_takes_whole_numbers_as_it_does(tmp_path):
+    assert run(run_of(tmp_path / "store", "clusters"), "--out", tmp_path / "art") == 0
+    assert (tmp_path / "art" / "model.tflite").is_file()
+    assert "uint8" in json.loads((tmp_path / "art" / "preprocessing.json").read_text())["input"]
+
+
 def test_onnx_says_the_same(tmp_path, monkeypatch):
     pytest.importorskip("tf2onnx", reason="no tf2onnx")
     pytest.importorskip("onnxruntime", reason="no onnxruntime")
