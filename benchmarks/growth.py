@@ -90,6 +90,7 @@ def main() -> None:
                 )
                 found[rows][start] = json.loads(done.stdout.splitlines()[-1])
                 found[rows][start]["wall seconds"] = time.monotonic() - began
+                print(f"{rows:,} rows, {start}: {found[rows][start]}", file=sys.stderr)
     print("| step | " + " | ".join(f"{rows:,} rows" for rows in found) + " | exponent |")
     print("|---" * (len(found) + 2) + "|")
     (few, *_), (*_, many) = found, found

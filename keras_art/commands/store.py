@@ -23,6 +23,7 @@ import tyro
 from keras_art import terminal
 from keras_art.commands import flags
 from keras_art.errors import UserError
+from keras_art.store import locks
 from keras_art.store.leftovers import abandoned
 from keras_art.store.runs import Store
 from keras_art.store.sums import hash_of
@@ -117,14 +118,14 @@ def size(asked: Size) -> int:
 
 def prune(asked: Prune) -> int:
     """Deletes what can be made again, and says how much that gives back."""
-    from filelock import FileLock, Timeout
+    from filelock import Timeout
 
     store = present(asked.store)
     freed = 0
     for path, lock in prunable(store, asked.images):
         taken = disk(path) if path.is_file() else sum(map(disk, files(path)))
         try:
-            with FileLock(lock, timeout=0) if lock else nullcontext():
+            with locks.lock(lock, wait=False) if lock else nullcontext():
                 if not asked.dry_run:
                     path.unlink() if path.is_file() else shutil.rmtree(path)
         except Timeout:
@@ -150,15 +151,15 @@ def prunable(store: Store, images: bool) -> Iterator[tuple[Path, Path | None]]:
 
 def move(asked: Move) -> int:
     """Moves the whole folder, while nobody computes there."""
-    from filelock import FileLock, Timeout
+    from filelock import Timeout
 
     root, place = present(asked.store).root.absolute(), asked.place.expanduser().absolute()
     if place.exists() or place.is_relative_to(root):
         raise UserError(f"{place} is there already, or lies within the store: name a new folder")
     with ExitStack() as held:
-        for path in [*root.rglob("*.lock"), *root.rglob("lock")]:
+        for path in {*map(locks.named, root.rglob("*.lock")), *root.rglob("lock")}:
             try:
-                held.enter_context(FileLock(path, timeout=0))
+                held.enter_context(locks.lock(path, wait=False))
             except Timeout:
                 raise UserError(f"another process holds {path}: move the store when it has ended") from None
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -169,6 +170,9 @@ def move(asked: Move) -> int:
                 raise
             _copy(root, place)
             shutil.rmtree(root)
+    for path in place.rglob("*.lock"):  # leases that this process held there
+        if locks.named(path) != path:
+            path.unlink()
     print(place)
     return 0
 

@@ -51,14 +51,15 @@ def abandoned(folder: Path) -> list[Path]:
 
 def _abandoned(path: Path) -> bool:
     if here := re.search(rf"\.{re.escape(slug(socket.gethostname()))}-(\d+)\.part", path.name):
-        return not _alive(int(here[1]))
+        return not alive(int(here[1]))
     try:
         return time.time() - path.stat().st_mtime > ABANDONED_SECONDS
     except OSError:
         return False
 
 
-def _alive(pid: int) -> bool:
+def alive(pid: int) -> bool:
+    """Whether a process of this machine has a number."""
     if os.name != "posix":  # elsewhere this signal ends the process
         return True
     try:

@@ -14,7 +14,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
+from keras_art import terminal
 from keras_art.errors import UserError
+from keras_art.store import locks
 from keras_art.store.leftovers import sweep
 from keras_art.store.reading import is_there, read_json
 from keras_art.store.sums import SUMS, in_words, seal
@@ -75,22 +77,28 @@ class Store:
             threads: of each run, whoever computes it; written down when the folder is made (0: as many as cores here).
 
         Raises:
-            StoreError: the folder can not be written, locks do not work there, or another version wrote it.
+            StoreError: the folder can not be written, locks do not work there and it has no leases, or another version
+                wrote it.
         """
         stamp = self.root / "store.json"
         try:
             self.root.mkdir(parents=True, exist_ok=True)
+            why_not = locks.why_not(self.root, beside(self.root / "probe"))
             if not stamp.exists():
-                write(stamp, json.dumps({"format": FORMAT, "threads": threads or os.cpu_count() or 1}))
-            locked = _locks_work(beside(self.root / "probe"))
+                about: dict[str, Any] = {"format": FORMAT, "threads": threads or os.cpu_count() or 1}
+                if why_not:
+                    terminal.say(f"{self.root}: {why_not}; processes hold runs by leases of {locks.LEASE:.0f} seconds")
+                    about["locks"] = "lease"
+                write(stamp, json.dumps(about))
         except OSError as error:
             raise StoreError(
                 f"the store {self.root} can not be written ({error.strerror}): choose another with --store"
             ) from error
-        if not locked:
+        if why_not and not locks.by_lease(stamp):
             raise StoreError(
-                f"locks do not work in the store {self.root}, so that two processes would compute one run at once and "
-                f"write into one file: choose a folder on another disk with --store"
+                f"locks do not work in the store {self.root} ({why_not}), so that two processes would compute one run "
+                f'at once: while nobody is at it, write "locks": "lease" into {stamp}, or choose a folder on another '
+                f"disk with --store"
             )
         for folder in (self.root, self.root / "tickets", self.root / "cache" / "weights"):
             sweep(folder)
@@ -207,35 +215,11 @@ class Store:
         shutil.rmtree(folder / "checkpoint", ignore_errors=True)
 
     def lock(self, path: Path, *, wait: bool = True) -> Any:
-        """A lock on `path` that the operating system releases when the process dies.
+        """A lock on `path` that is free when the process dies, as `locks` has it.
 
         Use as a context manager; with `wait=False` it raises `filelock.Timeout` when another process holds it.
         """
-        from filelock import FileLock
-
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return FileLock(f"{path}.lock", timeout=-1 if wait else 0)
-
-
-def _locks_work(path: Path) -> bool:
-    """Whether a file that is locked can not be locked again; `path` is made for that and goes."""
-    try:
-        import fcntl
-    except ImportError:  # on other systems whoever opens a file holds it
-        path.touch()
-        path.unlink()
-        return True
-    with path.open("w") as first, path.open("w") as second:
-        try:
-            fcntl.flock(first, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            fcntl.flock(second, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        except OSError:
-            pass
-        finally:
-            path.unlink()
-    return False
+        return locks.lock(path.with_name(f"{path.name}.lock"), wait=wait)
 
 
 def environment() -> dict[str, Any]:

@@ -27,6 +27,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from keras_art.store import locks
 from keras_art.store.reading import is_there, read_json
 from keras_art.store.runs import StoreError
 from keras_art.store.sums import Damaged
@@ -126,14 +127,11 @@ class Segments:
         self._merge({key: line for key, line in lines.items() if line[self.row] not in wrong})
 
     def lock(self, *, wait: bool = True) -> Any:
-        """A context manager; the operating system releases it when its process dies.
+        """A context manager, as of `locks.lock`.
 
         With `wait=False` it raises `filelock.Timeout` when another process holds it.
         """
-        from filelock import FileLock
-
-        self.folder.mkdir(parents=True, exist_ok=True)
-        return FileLock(self.folder / "lock", timeout=-1 if wait else 0)
+        return locks.lock(self.folder / "lock", wait=wait)
 
     @contextmanager
     def writing(self, row_bytes: int) -> Iterator[Writer]:

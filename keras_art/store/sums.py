@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from keras_art.errors import UserError
+from keras_art.store import locks
 from keras_art.writing import PART, wait_for_disk, write_bytes
 
 SUMS = "SHA256SUMS"
@@ -97,7 +98,8 @@ def files_of(folder: Path, besides: Iterable[str] = ()) -> list[Path]:
         for path in sorted(folder.rglob("*"))
         if path.is_file()
         and not PART.search(path.name)
-        and path.name not in (SUMS, f"{SUMS}.lock")
+        and path.name != SUMS
+        and not (path.name.startswith(f"{SUMS}.") and path.suffix == ".lock")
         and path.relative_to(folder).parts[0] not in left_out
     ]
 
@@ -127,10 +129,7 @@ def write_sealed(folder: Path, contents: Mapping[str, bytes]) -> None:
     Raises:
         Damaged: the list of hashes can not be read.
     """
-    from filelock import FileLock
-
-    folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / f"{SUMS}.lock"):
+    with locks.lock(folder / f"{SUMS}.lock"):
         known = sums(folder)
         new = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
         if all(known.get(name) == found and _holds(folder / name, found) for name, found in new.items()):
