@@ -12,6 +12,7 @@ from test_ticket_network import prepared
 
 from keras_art.methods.tickets import lottery, masks
 from keras_art.methods.tickets.network import values
+from keras_art.networks.trained import read_card
 from keras_art.store.runs import StoreError
 from keras_art.store.tickets import read_ticket
 from keras_art.study import config
@@ -252,3 +253,6 @@ def test_metrics_say_what_the_sparsity_is_of(found):
     line = json.loads((store.directory(stages[3]) / "metrics.json").read_text())
     assert line["sparsity"] == 1 - line["kept"] / line["prunable"]
     assert {"val_accuracy", "n_train", "n_test", "best_epoch"} <= set(line)
+    card = read_card(store.directory(stages[3]) / "model.keras")
+    assert card.calibration[stages[3].target]["temperature"] == line["temperature"]
+    assert line["ece_calibrated"] == card.calibration[stages[3].target]["ece_calibrated"]

@@ -22,7 +22,7 @@ from keras_art.methods.tickets import masks
 from keras_art.methods.tickets.chains import asked_ticket, found_ticket, reference, trained
 from keras_art.methods.tickets.network import Task, reset, values
 from keras_art.networks.trained import ModelCard, provenance, save
-from keras_art.report import metrics
+from keras_art.report import calibration, metrics
 from keras_art.store.runs import Store
 from keras_art.store.tickets import Masks, Ticket, emptied, share_pruned
 from keras_art.study.kinds.tickets import TicketRun
@@ -174,7 +174,7 @@ def _trained(run: TicketRun, task: Task, model: keras.Model, folder: Path, tell:
     if not finite:
         return {"epochs": len(history)}
     best = history["val_loss"].idxmin()
-    tested = _tested(task, model, folder)
+    tested, calibrated = _tested(task, model, folder)
     facts = {
         "epochs": len(history),
         "status": "ok",
@@ -184,22 +184,21 @@ def _trained(run: TicketRun, task: Task, model: keras.Model, folder: Path, tell:
     }
     card = ModelCard(
         {run.target: task.classes}, run.preprocessing, run.resize, run.image_size, facts, provenance(run.as_json()),
-        crop=run.crop,
+        crop=run.crop, calibration={run.target: calibrated} if calibrated else {},
     )  # fmt: skip
     save(model, folder / "model.keras", card)
     return facts
 
 
-def _tested(task: Task, model: keras.Model, folder: Path) -> dict[str, Any]:
-    """Writes what the model says of each test image; returns the test metrics."""
+def _tested(task: Task, model: keras.Model, folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Writes what the model says of each test image; returns the test metrics, and its calibration where it has one."""
     test = task.ready.task.images.iloc[task.ready.part("test")]
-    labels = test["label"].to_numpy()
-    probabilities = model.predict(task.batches("test").epochs(), verbose=0)
-    said = metrics.predictions(test["id"], probabilities, task.classes, labels)
-    write(folder / "predictions.csv", csv_text(said))
-    measured = metrics.classification(labels, probabilities)
-    return {
-        "test_accuracy": measured["accuracy"],
-        "test_loss": measured["loss"],
-        "test_macro_f1": measured["macro_f1"],
-    }
+    said = {name: model.predict(task.batches(name).epochs(), verbose=0) for name in ("val", "test")}
+    labels = {name: task.labels[task.ready.part(name)] for name in said}
+    told = metrics.predictions(test["id"], said["test"], task.classes, labels["test"])
+    write(folder / "predictions.csv", csv_text(told))
+    measured = metrics.classification(labels["test"], said["test"])
+    calibrated = calibration.calibration(*((labels[name], said[name]) for name in ("val", "test"))) or {}
+    facts = {f"test_{name}": measured[name] for name in ("accuracy", "loss", "macro_f1")}
+    facts |= {name: calibrated[name] for name in ("temperature", "ece", "ece_calibrated") if name in calibrated}
+    return facts, calibrated
