@@ -41,8 +41,10 @@ class NearestNeighbours(keras.layers.Layer):
         self.classes, self.k, self.metric, self.count, self.width = classes, min(k, count), metric, count, width
 
     def build(self, input_shape: Any) -> None:
-        self.rows = self.add_weight(shape=(self.count, self.width), initializer="zeros", name="rows")
-        self.votes = self.add_weight(shape=(self.count,), dtype="int32", initializer="zeros", name="votes")
+        self.rows = self.add_weight(shape=(self.count, self.width), initializer="zeros", trainable=False, name="rows")
+        self.votes = self.add_weight(
+            shape=(self.count,), dtype="int32", initializer="zeros", trainable=False, name="votes"
+        )
         self.built = True
 
     def learn(self, rows: np.ndarray, labels: np.ndarray) -> None:

@@ -82,8 +82,8 @@ def test_layers_within_a_block_are_frozen_one_by_one_and_lora_learns_beside_them
     np.testing.assert_allclose(plain.predict(images, verbose=0), after, atol=1e-5)
 
 
-@pytest.mark.parametrize("word", ["SGD", "SGD momentum", "AdamW"])
-def test_every_layer_learns_at_its_own_rate(word):
+@pytest.mark.parametrize(("word", "rate"), [("SGD", 5.0), ("SGD momentum", 5.0), ("AdamW", 0.1)])
+def test_every_layer_learns_at_its_own_rate(word, rate):
     images = np.random.default_rng(0).uniform(0, 1, (4, 8, 8, 3)).astype("float32")
     labels = np.array([0, 1, 0, 1])
     options = {
@@ -97,7 +97,7 @@ def test_every_layer_learns_at_its_own_rate(word):
         x = layers.GlobalAveragePooling2D()(backbone.output)
         return keras.Model(backbone.input, layers.Dense(2, "softmax", name="head")(x)), backbone
 
-    def moved(rate: float, first: float | None) -> dict[str, np.ndarray]:
+    def moved(first: float | None) -> dict[str, np.ndarray]:
         model, backbone = classifier()
         before = {weight.path: keras.ops.convert_to_numpy(weight) for weight in model.weights}
         optimizer = kind(rate, **options)
@@ -107,7 +107,7 @@ def test_every_layer_learns_at_its_own_rate(word):
         model.train_on_batch(images, labels)
         return {weight.path: keras.ops.convert_to_numpy(weight) - before[weight.path] for weight in model.weights}
 
-    plain, slow = moved(0.1, None), moved(0.1, 0.01)
+    plain, slow = moved(None), moved(0.01)
     for name, factor in {"one": 0.01, "two": 0.01**0.75, "three": 0.1, "four": 0.01**0.25, "head": 1.0}.items():
         kernel = f"{name}/kernel"
         assert np.abs(plain[kernel]).max() > 1e-4
