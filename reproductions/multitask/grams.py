@@ -102,7 +102,7 @@ def draw_gram(plates: Plates, store: Store, name: str, run: MultitaskRun) -> Non
                 f"gram-{slug(name)}-{distinct(found.pairs['style'])[style]}-{number}",
                 [found.ready.picture(int(place), 256) for place in chosen],
                 [f"{ids.iloc[place]}\n{of.iloc[place] or 'unknown'}" for place in chosen],
-                f"For {style} speak most ({number}) the {same} {channels}:",
+                f"{style}, {number}: the test pictures with most of the {same} {channels}",
                 small=True,
             )
     if found.apart:

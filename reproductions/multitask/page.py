@@ -133,9 +133,13 @@ def _compare(plates: Plates, store: Store, models: dict[str, dict[int, Multitask
     if frame.empty:
         return
     plates.heading("Pairs of models, seed by seed")
+    beyond = [
+        ("yes" if beyond else "no") if n > 1 else "one seed"
+        for n, beyond in zip(frame["n"], frame["beyond_noise"], strict=True)
+    ]
     plates.table(
         f"{key}-differences",
-        frame,
+        frame.assign(beyond_noise=beyond),
         "The difference other - base in per cent points and its 95% t-interval over seeds that both ran. Beyond noise "
         "means that the interval leaves out 0: noise of seeds, not of the test set's size.",
     )

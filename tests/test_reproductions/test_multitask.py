@@ -169,7 +169,7 @@ def test_gram_style_is_compared_by_seed_with_itself_without_the_branch(arguments
     assert differences["n"].tolist() == [2, 2]
     page = (folder / "page.html").read_text()
     assert "Features against features" in page
-    assert "speak most" in page
+    assert "the test pictures with most of the feature" in page
 
 
 def test_a_split_by_artist_is_refused_where_the_artist_is_a_target():
