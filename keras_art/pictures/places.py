@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from keras_art.pictures import addresses, shards
+from keras_art.pictures import addresses, members
 from keras_art.pictures.addresses import Stamp as Stamp
 from keras_art.pictures.addresses import is_address as is_address
 from keras_art.pictures.addresses import whole as whole
@@ -32,7 +32,7 @@ def parted(place: str) -> tuple[str, str]:
     lower = place.lower()
     if ".tar/" not in lower and ".parquet/" not in lower:
         return place, ""
-    for suffix in shards.SUFFIXES:
+    for suffix in members.SUFFIXES:
         end = lower.find(f"{suffix}/")
         if end >= 0 and (is_address(place) or not os.path.isdir(place[: end + len(suffix)])):
             return place[: end + len(suffix)], place[end + len(suffix) + 1 :]
@@ -73,9 +73,9 @@ def read_all(places: Sequence[str]) -> list[bytes | OSError]:
             elif not member:
                 objects.append((place, file, None, None))
             elif file.lower().endswith(".parquet"):
-                found[place] = shards.row(file, stamps([file])[0][0], member, functools.partial(source, file))
+                found[place] = members.row(file, stamps([file])[0][0], member, functools.partial(source, file))
             else:
-                index = shards.index(file, stamps([file])[0][0], functools.partial(opened, file))
+                index = members.index(file, stamps([file])[0][0], functools.partial(opened, file))
                 if member not in index.spans:
                     raise FileNotFoundError(f"{file} has no member {member}")
                 start, end = index.spans[member]
@@ -100,8 +100,8 @@ def holds(place: str) -> bool:
     if now == NOTHING:
         return False
     if file.lower().endswith(".parquet"):
-        return member.isdigit() and int(member) < shards.count(file, now)
-    return member in shards.index(file, now, functools.partial(opened, file)).spans
+        return member.isdigit() and int(member) < members.count(file, now)
+    return member in members.index(file, now, functools.partial(opened, file)).spans
 
 
 def stamps(places: Iterable[str | Path]) -> list[tuple[Stamp, OSError | os.stat_result | None]]:

@@ -20,7 +20,7 @@ from keras_art.data.opening import open_choice
 from keras_art.data.readers.shards import expanded
 from keras_art.data.sources import BadCollection, load_collection
 from keras_art.errors import UserError
-from keras_art.pictures import addresses, places, shards
+from keras_art.pictures import addresses, members, places
 from keras_art.pictures.decoded import ImageStore
 from keras_art.store.runs import Store
 
@@ -401,7 +401,7 @@ def test_where_nothing_answers_is_one_line_within_ten_seconds(inside):
 
 def test_members_of_a_tar_are_gone_through_once(webdataset, monkeypatch):
     gone = []
-    monkeypatch.setattr(shards, "_index", lambda *args, real=shards._index: gone.append(args) or real(*args))
+    monkeypatch.setattr(members, "_index", lambda *args, real=members._index: gone.append(args) or real(*args))
     places.read_all(load_collection(webdataset).paths())
     assert len(gone) == 2
 

@@ -15,7 +15,7 @@ from keras_art.data.readers.folders import split_folders, splits_within
 from keras_art.data.readers.shards import PATTERN, expanded, from_shards, is_shard
 from keras_art.data.readers.spreadsheets import TABLES
 from keras_art.data.readers.tables import from_table
-from keras_art.pictures import addresses, places, shards
+from keras_art.pictures import addresses, members, places
 
 
 def read(address: str, *, need_images: bool = True, sheet: str = "") -> Collection:
@@ -31,7 +31,7 @@ def read(address: str, *, need_images: bool = True, sheet: str = "") -> Collecti
         if PATTERN.search(address):
             return from_shards(expanded(address), name, need_images=need_images)
         suffix = posixpath.splitext(address)[1].lower()
-        if suffix in shards.SUFFIXES and is_shard(address):
+        if suffix in members.SUFFIXES and is_shard(address):
             return from_shards([address], name, need_images=need_images)
         folder = posixpath.dirname(address) if suffix in TABLES else address.rstrip("/")
         if not (files := addresses.below(folder)):
@@ -54,7 +54,7 @@ def read(address: str, *, need_images: bool = True, sheet: str = "") -> Collecti
         return _from_table(table, name, Listed(folder, sizes), need_images=need_images, sheet=sheet)
     if sheet:
         raise BadCollection(f"--sheet {sheet} names a sheet of a spreadsheet, and {address} is none: leave it out")
-    within = [file for file in files if file.lower().endswith(shards.SUFFIXES)]
+    within = [file for file in files if file.lower().endswith(members.SUFFIXES)]
     if within and not sizes:
         return from_shards(within, name, need_images=need_images)
     return _from_folders(folder, name, sizes)

@@ -16,7 +16,7 @@ from typing import Any
 from keras_art.data.collection import BadCollection, Collection, collect, like_split, utf8
 from keras_art.data.readers.files import IMAGE_SUFFIXES, NOT_UTF8, is_image, is_ours, walk
 from keras_art.data.readers.workbooks import text_of
-from keras_art.pictures import addresses, places, shards
+from keras_art.pictures import addresses, members, places
 from keras_art.pictures.contents import stamp
 
 SAID = (".json", ".cls", ".txt")  # members that say something of the picture of their stem
@@ -33,7 +33,7 @@ def is_shard(path: str | Path) -> bool:
 
     try:
         with _parquet(str(path)) as file:
-            return bool(shards.embedded(file.schema_arrow))
+            return bool(members.embedded(file.schema_arrow))
     except (pa.ArrowException, OSError):
         return False
 
@@ -42,7 +42,7 @@ def shards_in(folder: Path) -> list[str]:
     """The shards in a folder or in those within it, where there is no picture beside them; sorted."""
     found = sorted(
         str(path)
-        for suffix in shards.SUFFIXES
+        for suffix in members.SUFFIXES
         for path in (*folder.glob(f"*{suffix}"), *folder.glob(f"*/*{suffix}"))
         if path.is_file() and not is_ours(str(path.parent))
     )
@@ -98,7 +98,7 @@ def from_shards(files: Sequence[str], name: str, *, need_images: bool = True) ->
         BadCollection: a file is no shard, or no picture is in any.
         UserError: a server does not answer.
     """
-    if wrong := [file for file in files if not file.lower().endswith(shards.SUFFIXES)]:
+    if wrong := [file for file in files if not file.lower().endswith(members.SUFFIXES)]:
         raise BadCollection(f"{wrong[0]} is no shard: those are called .tar or .parquet")
     root = _common(files)
     rows: list[dict[str, Any]] = []
@@ -146,17 +146,17 @@ def _split(inside: str) -> str:
 
 def _of_tar(file: str, inside: str, problems: list[tuple[str, str, str]]) -> Iterable[dict[str, Any]]:
     (now, _) = stamp(file)
-    index = shards.index(file, now, lambda: places.opened(file), SAID)
+    index = members.index(file, now, lambda: places.opened(file), SAID)
     stems: dict[str, list[str]] = {}
     for member in index.spans:
         stems.setdefault(_stem(member), []).append(member)
-    for stem, members in stems.items():
-        pictures = sorted(filter(is_image, members))
+    for stem, together in stems.items():
+        pictures = sorted(filter(is_image, together))
         plain = [member for member in pictures if member[len(stem) :].lower() in IMAGE_SUFFIXES]
         taken = plain[:1] or pictures
         for member in {*pictures} - {*taken}:
             problems.append((f"{inside}/{member}", f"{file}/{member}", f"beside it stands {taken[0]}, which is taken"))
-        said = [member for member in members if member[len(stem) :].lower() in SAID]
+        said = [member for member in together if member[len(stem) :].lower() in SAID]
         if said and not pictures:
             problems.append((f"{inside}/{stem}", file, "labelled, but no such image"))
             continue
@@ -179,10 +179,10 @@ def _stem(member: str) -> str:
     return f"{folder}/" * bool(folder) + name.split(".")[0]
 
 
-def _said(members: list[str], stem: str, texts: dict[str, bytes]) -> tuple[dict[str, str], str]:
+def _said(names: list[str], stem: str, texts: dict[str, bytes]) -> tuple[dict[str, str], str]:
     """Column -> text, and what is wrong with it, for people."""
     found: dict[str, str] = {}
-    for member in members:
+    for member in names:
         kind = member[len(stem) :].lower()
         try:
             text = texts[member].decode("utf-8-sig")
@@ -222,7 +222,7 @@ def _of_parquet(file: str, inside: str, problems: list[tuple[str, str, str]]) ->
         said = " ".join(str(error).split())[:120]
         problems.append((inside, file, f"truncated or damaged, no Parquet file that can be read ({said})"))
         return
-    if not shards.embedded(schema):
+    if not members.embedded(schema):
         problems.append((inside, file, "no column of it has images inside"))
         return
     names = class_names(schema.metadata or {})
