@@ -45,9 +45,9 @@ def push(folder: Path, repo: str) -> str:
         made = api.create_repo(repo, repo_type="model", private=True, exist_ok=True)
         api.upload_folder(repo_id=made.repo_id, folder_path=folder, commit_message="Model and card by keras_art export")
     except Exception as error:  # of several libraries, each with its own
-        said = str(error).strip().splitlines() or [type(error).__name__]
+        said = " ".join(str(error).split()) or type(error).__name__
         raise UserError(
-            f"{folder} can not be pushed to {repo} ({said[0][:200]}). It is whole: python -m keras_art export {folder} "
+            f"{folder} can not be pushed to {repo} ({said[:300]}). It is whole: python -m keras_art export {folder} "
             f"--push {repo} tries again"
         ) from error
     return str(made)

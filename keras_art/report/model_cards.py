@@ -9,6 +9,7 @@ from keras_art.data import leaks
 from keras_art.report import calibration, paragraphs
 from keras_art.report.model_facts import Shared, by_class, header, interval, scores
 from keras_art.report.rendering import escaped, render
+from keras_art.study.kinds.classifier import PROBES
 from keras_art.writing import one_line
 
 if TYPE_CHECKING:
@@ -23,16 +24,23 @@ def readme(shared: Shared) -> str:
     import yaml
 
     head = yaml.safe_dump(header(shared), sort_keys=False, allow_unicode=True, width=10_000)
-    rights = _md(shared.rights, most=1000) or UNKNOWN
     parts = [
         f"# {_md(shared.name)}", _about(shared),
         "## What it was trained on", _trained_on(shared),
         "## How well", _how_well(shared),
         "## How to use it", _use(shared),
         "## Limits", _bullets(_limits(shared)),
-        "## Licence", f"Of the model: {shared.licence}. That of the pictures that it has learnt from: {rights}.",
+        "## Licence", _licence(shared),
     ]  # fmt: skip
     return f"---\n{head}---\n\n" + "\n\n".join(filter(None, parts)) + "\n"
+
+
+def _licence(shared: Shared) -> str:
+    rights = _md(shared.rights, most=1000) or UNKNOWN
+    words = f"Of the model: {shared.licence}. That of the pictures that it has learnt from: {rights}."
+    if getattr(shared.run, "weights", "none") != "none":
+        words += " The weights that it began with have terms of their own, which hold of it, too."
+    return words
 
 
 def _about(shared: Shared) -> str:
@@ -170,7 +178,8 @@ def _limits(shared: Shared) -> list[str]:
             if measured
             else f"Its probabilities of {_md(task)} are not calibrated: mostly they are too high."
         )
-    if getattr(shared.run, "mode", "") == "zero_shot":
+    mode = getattr(shared.run, "mode", "")
+    if mode == "zero_shot":
         lines.append("It has learnt from none of these pictures: it knows each class by its name alone.")
     if shared.holds:
         lines.append(
@@ -178,7 +187,8 @@ def _limits(shared: Shared) -> list[str]:
         )
     if any(found.get(name) for name in ("same_object", "same_file", "near_duplicate")):
         lines.append("Test images that training has, too, make the figures above look better than they are.")
-    lines.append("It was trained once, with one seed; another would differ by some points.")
+    if mode not in PROBES:  # which draw nothing
+        lines.append("It was trained once, with one seed; another would differ by some points.")
     return lines
 
 

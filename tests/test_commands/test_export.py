@@ -261,6 +261,18 @@ def test_the_words_of_people_are_text_and_nothing_else():
     assert "make the figures above look better than they are" in body
 
 
+def test_what_draws_nothing_is_not_said_to_depend_on_a_seed_and_weights_have_terms_of_their_own():
+    config = ClassifierRun(mode="zero_shot", collection="museum-12345678", target="artist").as_json()
+    named = dataclasses.replace(shared({"artist": ["x", "y"]}).card, provenance=trained.provenance(config))
+    text = readme(dataclasses.replace(shared({"artist": ["x", "y"]}), card=named))
+    assert "learnt from none of these pictures" in text and "one seed" not in text
+    assert "weights that it began with have terms of their own" in text
+    drawn = ClassifierRun(mode="scratch", weights="none", collection="museum-12345678", target="artist").as_json()
+    other = dataclasses.replace(named, provenance=trained.provenance(drawn))
+    text = readme(dataclasses.replace(shared({"artist": ["x", "y"]}), card=other))
+    assert "one seed" in text and "terms of their own" not in text
+
+
 def test_what_is_known_of_the_pictures_terms(tmp_path):
     from keras_art.data import kept
     from keras_art.report.model_facts import rights_of
@@ -350,6 +362,7 @@ def test_a_refused_push_leaves_the_folder_and_says_how_to_try_again(
         monkeypatch.setattr(constants, "ENDPOINT", f"http://127.0.0.1:{hub.server_port}")
         assert run(run_of(tmp_path / "store", "cropped"), "--out", tmp_path / "art", "--push", "other/painters") == 1
     told = capsys.readouterr().err
+    assert "403 Forbidden" in told and "rights to create" in told
     assert f"export {tmp_path / 'art'} --push other/painters tries again" in told
     assert export.is_export(tmp_path / "art")
 
