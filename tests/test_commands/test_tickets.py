@@ -98,7 +98,7 @@ def test_export_writes_theta_k_under_a_mask_as_a_model(file, tmp_path):
 
 @pytest.mark.parametrize(
     ("words", "message"),
-    [(["--stage", "7"], "stages 0 to 2"), (["--stage", "1", "--out", "t.h5"], "t.h5.keras")],
+    [(["--stage", "7"], "stages 0 to 2"), (["--stage", "1", "--out", "t.h5"], "give t.keras")],
 )
 def test_a_mistake_of_export_gets_one_message(file, capsys, words, message):
     assert tickets.main(["export", str(file), *words]) == 1
