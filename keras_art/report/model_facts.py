@@ -175,26 +175,26 @@ def rights_of(store: Store, key: str) -> str:
     """What is known of a collection's licence, in words; "" where nothing is.
 
     A published collection's is its card's, if by their content these are its pictures; another's is what its own
-    columns say of single objects.
+    columns say of single objects; and one that says nothing, and is called as a published one, may be a part of that.
 
     Args:
         key: NAME-DIGEST of a choice in a store.
     """
     family = key.rpartition("-")[0]
     family = family if family in cards.names() else family.rpartition("-")[0]
+    published = ""
     if family in cards.names():
         card = cards.load_card(family)
-        if any(
-            not comparable.of_card(store, key, name) for name in [f"{family}-{v}" for v in card.versions] or [family]
-        ):
-            return f"{card.title}: {card.licence.strip()}; to be cited as {card.citation.strip()}"
+        published = f"{card.title}: {card.licence.strip()}; to be cited as {card.citation.strip()}"
+        versions = [f"{family}-{version}" for version in card.versions] or [family]
+        if any(not comparable.of_card(store, key, name) for name in versions):
+            return published
     said = kept.table(store, key, "columns.csv")
     for name in (name for name in said if name.lower() in RIGHTS):
         terms = said[name].iloc[:, 0] if said[name].ndim > 1 else said[name]
         counts = terms[terms != ""].value_counts()
         if len(counts):
             words = "; ".join(f"{one_line(term)} ({n:,})" for term, n in counts.head(MOST).items())
-            return f"what its column {one_line(name)} says of single objects, {words}" + "; others" * (
-                len(counts) > MOST
-            )
-    return ""
+            more = "; and others" * (len(counts) > MOST)
+            return f"what its column {one_line(name)} says of single objects, {words}{more}"
+    return published and f"by its name it may be a part of {published}"

@@ -284,6 +284,8 @@ def test_what_is_known_of_the_pictures_terms(tmp_path):
     assert rights_of(store, "museum-12345678").endswith("CC0 (2); all reserved (1)")
     write_sealed(folder, {"columns.csv": b"id,style\n1,x\n", "task.json": b"{}"})
     assert rights_of(store, "museum-12345678") == ""
+    write_sealed(kept.folder_of(store, "kaokore-12345678"), {"columns.csv": b"id,style\n1,x\n", "task.json": b"{}"})
+    assert rights_of(store, "kaokore-12345678").startswith("by its name it may be a part of KaoKore: CC BY-SA 4.0")
 
 
 # --- as a network of another study
