@@ -6,6 +6,7 @@ What a run needs is computed by whichever process gets there first, so nothing i
 from __future__ import annotations
 
 import importlib
+import os
 import shutil
 import socket
 import subprocess
@@ -18,7 +19,9 @@ from keras_art.errors import UserError
 from keras_art.store.runs import Store
 from keras_art.study.config import Run, digest
 
-ANSWER = 10.0  # seconds for a cluster's head to be there
+ANSWER = 5.0  # seconds for a cluster's head to be there, and as many for it to say what it is
+# How a client of gRPC, which Ray's head speaks, begins: with its side of HTTP/2, and no settings; the head's follow.
+HELLO = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
 
 
 @dataclass(frozen=True)
@@ -57,9 +60,23 @@ def check(executor: str, cluster: Cluster) -> None:
         if ":" in cluster.address:
             host, _, port = cluster.address.rpartition(":")
             try:
-                socket.create_connection((host, int(port)), timeout=ANSWER).close()
+                _ask(host, int(port))
             except (OSError, ValueError) as error:
                 raise UserError(f"no Ray answers at {cluster.address} ({error})") from error
+
+
+def _ask(host: str, port: int) -> None:
+    """Whether Ray's head is there; its own client would wait for minutes.
+
+    Raises:
+        OSError: nothing is, or something else.
+    """
+    with socket.create_connection((host, port), timeout=ANSWER) as connection:
+        if os.environ.get("RAY_USE_TLS") == "1":
+            return
+        connection.sendall(HELLO)
+        if connection.recv(9)[3:4] != HELLO[-6:-5]:
+            raise OSError("what answers there is something else")
 
 
 def slurm(store: Store, runs: Sequence[Run], jobs: int, cluster: Cluster, to: str = "slurm") -> str:

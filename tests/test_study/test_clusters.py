@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+import socket
 import sys
 import threading
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -78,6 +80,28 @@ def test_an_extra_that_is_not_installed_is_named(store, monkeypatch, package, ha
     name = {"submitit": "slurm", "ray": "ray"}[package]
     with pytest.raises(UserError, match=rf'pip install "keras_art\[{name}\]"'):
         hand_over(store, [Tiny()], 1, Cluster())
+
+
+@pytest.mark.parametrize("says", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n"])
+def test_what_answers_and_is_no_ray_is_told_in_time(store, monkeypatch, says):
+    pytest.importorskip("ray")
+    monkeypatch.setattr(clusters, "ANSWER", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            with server.accept()[0] as connection:
+                connection.sendall(says)
+                connection.recv(100)
+                time.sleep(0 if says else 1)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        began = time.monotonic()
+        with pytest.raises(UserError, match=f"no Ray answers at {address}"):
+            clusters.check("ray", Cluster(address=address))
+        assert time.monotonic() - began < 3
+        thread.join()
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "127.0.0.1:port"])
