@@ -185,7 +185,7 @@ def rights_of(store: Store, key: str) -> str:
     published = ""
     if family in cards.names():
         card = cards.load_card(family)
-        published = f"{card.title}: {card.licence.strip()}; to be cited as {card.citation.strip().rstrip(".")}"
+        published = f"{card.title}: {card.licence.strip()}; to be cited as {card.citation.strip().rstrip('.')}"
         versions = [f"{family}-{version}" for version in card.versions] or [family]
         if any(not comparable.of_card(store, key, name) for name in versions):
             return published
