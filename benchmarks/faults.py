@@ -1,7 +1,7 @@
 """Commands killed at random times, and files and machines that fail: what is left, compared with what should be.
 
     python -m benchmarks.faults kills           # a hundred kills, shared among the cases
-    python -m benchmarks.faults kills --cases tickets --kills 5
+    python -m benchmarks.faults kills --cases sabatelli2021 --kills 5
     python -m benchmarks.faults limits          # disks, folders, descriptors, memory, clocks and versions that fail
 
 `kills`: a case is carried out once without interruption, then begun in an empty folder and killed at a random time
@@ -68,6 +68,10 @@ CASES = {
     ),
     "fetch": ("-m", "keras_art", "fetch", "manifest.json", "--root", "fetched", "--pause", "0.1"),
     "doctor": ("-m", "keras_art", "doctor", "check", "museum", "--out", "report"),
+    "map": (
+        "-m", "keras_art", "map", "museum", "--backbone", "tiny.keras", "--preprocessing", "unit", "--image_size", "16",
+        "--target", "style", "--out", "store/map.html",
+    ),
 }  # fmt: skip
 STORED = {name for name, words in CASES.items() if name not in ("fetch", "doctor")}  # those that take --store
 LIMITS = {"64 descriptors": (resource.RLIMIT_NOFILE, 64), "2 GB of memory": (resource.RLIMIT_AS, 2 << 30)}

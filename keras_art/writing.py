@@ -65,11 +65,13 @@ def numbered(names: Iterable[str]) -> list[str]:
     """The same names, no two of them alike: one that stands before, letters' case aside, gets a number: `A_2`."""
     found: list[str] = []
     taken: set[str] = set()
+    last: dict[str, int] = {}  # the number that a name was given last: a table may have it a million times
     for name in names:
-        own, number = name, 1
+        own, number = name, last.get(name.casefold(), 1)
         while own.casefold() in taken:
             number += 1
             own = f"{name}_{number}"
+        last[name.casefold()] = number
         taken.add(own.casefold())
         found.append(own)
     return found

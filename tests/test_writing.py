@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import keras
@@ -16,7 +17,7 @@ import pytest
 from keras_art import writing
 from keras_art.errors import UserError
 from keras_art.store.leftovers import sweep
-from keras_art.writing import beside, distinct, one_line, replacing, slug, write, write_arrays, write_bytes
+from keras_art.writing import beside, distinct, numbered, one_line, replacing, slug, write, write_arrays, write_bytes
 
 
 def compiled() -> keras.Model:
@@ -25,6 +26,13 @@ def compiled() -> keras.Model:
     model.compile("adam", "mse")
     model.fit(np.ones((2, 4), "float32"), np.ones((2, 64), "float32"), verbose=0)
     return model
+
+
+def test_a_name_that_stands_often_is_numbered_in_little_time():
+    begun = time.process_time()
+    assert numbered(["a", "a_2", "A", "a"]) == ["a", "a_2", "A_3", "a_4"]
+    assert numbered(["a"] * 100_000)[-1] == "a_100000"
+    assert time.process_time() - begun < 2
 
 
 def test_many_writers_of_one_file_leave_one_of_their_texts(tmp_path):

@@ -51,7 +51,7 @@ def text(value: Any) -> str:
         if "@value" in value:
             return text(value["@value"])
         return text(value.get("en") or value.get("none") or next(iter(value.values()), ""))
-    return clean(html.unescape(re.sub("<[^>]*>", "", str(value))))
+    return clean(html.unescape(re.sub("<[^<>]*>", "", str(value))))
 
 
 def clean(text: str) -> str:

@@ -79,6 +79,7 @@ class Batches:
             return _Sequence(self, first * len(self), last * len(self))
         import tensorflow as tf
 
+        @tf.autograph.experimental.do_not_convert
         def shuffled(epoch: Any) -> Any:
             order = tf.ensure_shape(tf.numpy_function(self.order, [epoch], tf.int64), [None])
             return tf.data.Dataset.from_tensor_slices(order).batch(self.batch_size)
@@ -89,9 +90,14 @@ class Batches:
     def _pipeline(
         self, numbers: Any, gather: Callable[[Any], tuple[np.ndarray, np.ndarray]], first: int, batches: int
     ) -> Any:
-        """What `gather` makes of each element of a tf.data pipeline, as one of so many batches from number `first`."""
+        """What `gather` makes of each element of a tf.data pipeline, as one of so many batches from number `first`.
+
+        Nothing in it is rewritten by AutoGraph, which would write a file into the system's temporary folder for every
+        function, and a killed process leaves them there.
+        """
         import tensorflow as tf
 
+        @tf.autograph.experimental.do_not_convert
         def gathered(number: Any) -> Any:
             types = (self.inputs.dtype, tf.as_dtype(self._label_dtype))
             inputs, labels = tf.numpy_function(gather, [number], types)
@@ -101,9 +107,12 @@ class Batches:
         dataset = numbers.map(gathered)
         if augment := self.augment:
             seed = tf.constant(self.seed or 0, tf.int64)
-            dataset = dataset.enumerate(first).map(
-                lambda step, batch: (augment(batch[0], tf.stack([seed, step])), batch[1])
-            )
+
+            @tf.autograph.experimental.do_not_convert
+            def augmented(step: Any, batch: Any) -> Any:
+                return augment(batch[0], tf.stack([seed, step])), batch[1]
+
+            dataset = dataset.enumerate(first).map(augmented)
         dataset = dataset.apply(tf.data.experimental.assert_cardinality(batches)).prefetch(2)
         # Nothing here is left to tune, and the tuner's thread, which sleeps 10 ms, 20 ms, 40 ms and so on, now and then
         # misses the end of a dataset: `fit` then waits for it to wake up, as long again as it has trained.

@@ -155,3 +155,20 @@ def read_arrays(path: Path, remedy: str = REMEDY) -> dict[str, np.ndarray]:
         if isinstance(error, MemoryError):
             bytearray(path.stat().st_size)  # raises it again where memory is short, and the file does not lie
         raise Damaged(f"{path} is damaged ({error}): {remedy}") from error
+
+
+def read_archive(path: Path, remedy: str = REMEDY) -> None:
+    """Compares the members of a `.keras` file, which is a ZIP archive, with their checksums.
+
+    Raises:
+        Damaged: one is not as it was written.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            bad = archive.testzip()
+    except OSError as error:
+        raise unreadable(path, error, remedy) from error
+    except DAMAGE as error:
+        bad = str(error)
+    if bad:
+        raise Damaged(f"{path} is damaged ({bad}): {remedy}")

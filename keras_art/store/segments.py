@@ -14,6 +14,7 @@ of it where `rows.json` is damaged and nobody knows how many bytes a row has.
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
@@ -21,7 +22,7 @@ import platform
 import time
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -132,6 +133,21 @@ class Segments:
         With `wait=False` it raises `filelock.Timeout` when another process holds it.
         """
         return locks.lock(self.folder / "lock", wait=wait)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """While nobody writes; who may not write there looks without the lock, which is a file.
+
+        Raises:
+            filelock.Timeout: another process holds it.
+        """
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(self.lock(wait=False))
+            except OSError as error:
+                if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+                    raise
+            yield
 
     @contextmanager
     def writing(self, row_bytes: int) -> Iterator[Writer]:

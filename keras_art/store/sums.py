@@ -15,6 +15,7 @@ from pathlib import Path
 
 from keras_art.errors import UserError
 from keras_art.store import locks
+from keras_art.store.leftovers import sweep
 from keras_art.writing import PART, wait_for_disk, write_bytes
 
 SUMS = "SHA256SUMS"
@@ -130,6 +131,7 @@ def write_sealed(folder: Path, contents: Mapping[str, bytes]) -> None:
         Damaged: the list of hashes can not be read.
     """
     with locks.lock(folder / f"{SUMS}.lock"):
+        sweep(folder)
         known = sums(folder)
         new = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
         if all(known.get(name) == found and _holds(folder / name, found) for name, found in new.items()):

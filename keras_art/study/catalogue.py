@@ -18,6 +18,7 @@ from typing import Any
 
 from keras_art import terminal
 from keras_art.errors import UserError
+from keras_art.store.leftovers import sweep
 from keras_art.store.reading import is_there, read_json
 from keras_art.store.runs import Store
 from keras_art.store.sums import SUMS, Damaged, write_sealed
@@ -81,6 +82,7 @@ def write_down(store: Store, reproduction: str, words: Sequence[str], runs: Sequ
     """
     study = Asked(reproduction, tuple(run.ref for run in runs), (), places_of(runs))
     path = study.folder(store) / FILE
+    sweep(path.parent)  # a page, too, that a killed process was at
     try:
         before = read(path).commands if is_there(path) else ()
     except UserError:  # it is written anew

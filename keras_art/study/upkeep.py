@@ -11,7 +11,6 @@ import json
 import os
 import shutil
 import sqlite3
-import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -22,7 +21,7 @@ from keras_art.errors import UserError
 from keras_art.pictures import decoded
 from keras_art.store import sums
 from keras_art.store.leftovers import abandoned, sweep
-from keras_art.store.reading import DAMAGE, is_there, read_arrays, read_json, read_table
+from keras_art.store.reading import is_there, read_archive, read_arrays, read_json, read_table
 from keras_art.store.runs import FORMAT, Store, StoreError
 from keras_art.store.segments import ABOUT, Segments
 from keras_art.store.tickets import read_ticket
@@ -82,10 +81,12 @@ def faults(store: Store) -> Iterator[Fault]:
         yield from _database(path, _aside(store, path))
     for path in catalogue.files(store):
         yield from _asked(partial(catalogue.read, path), _aside(store, path))
-    for folder in [Path(place) for place, _, _ in os.walk(store.root)]:
+    closed: list[OSError] = []
+    for folder in [Path(place) for place, _, _ in os.walk(store.root, onerror=closed.append)]:
         if gone := abandoned(folder):
             words = f"half-written, and given up: {', '.join(map(str, gone))}"
             yield Fault(words, partial(_swept, folder))
+    yield from (Fault(f"{error.filename} can not be read ({error.strerror}): make it readable") for error in closed)
 
 
 def _folders(folder: Path) -> list[Path]:
@@ -158,7 +159,7 @@ def _of_run(store: Store, folder: Path, runs: dict[Path, Run]) -> Iterator[Fault
 def _unsealed(folder: Path, aside: Callable[[], str]) -> Iterator[Fault]:
     """The directory of an earlier version: what can be read of it is sealed as it is."""
     readers: dict[str, Callable[[Path], object]]
-    readers = {".npz": read_arrays, ".csv": read_table, ".json": read_json, ".keras": _read_archive}
+    readers = {".npz": read_arrays, ".csv": read_table, ".json": read_json, ".keras": read_archive}
     wrong = [
         fault
         for path in sums.files_of(folder, LEFT_OUT)
@@ -173,21 +174,14 @@ def _unsealed(folder: Path, aside: Callable[[], str]) -> Iterator[Fault]:
     yield from wrong or [Fault(f"{folder / sums.SUMS} is absent, by which later damage would be seen", seal)]
 
 
-def _read_archive(path: Path) -> None:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            bad = archive.testzip()
-    except DAMAGE as error:
-        bad = str(error)
-    if bad:
-        raise sums.Damaged(f"{path} is damaged ({bad}): {sums.REMEDY}")
-
-
 def _of_collection(store: Store, folder: Path) -> Iterator[Fault]:
-    if not kept.is_kept(store, folder.name):
-        return
     aside = _aside(store, folder)
-    yield from _asked(partial(kept.facts_of, store, folder.name), aside)
+    try:
+        if not kept.is_kept(store, folder.name):
+            return
+        kept.facts_of(store, folder.name)
+    except UserError as error:
+        yield Fault(str(error), aside)
     yield from _sealed(folder, aside) if (folder / sums.SUMS).exists() else _unsealed(folder, aside)
 
 
@@ -216,7 +210,7 @@ def _of_cache(store: Store, folder: Path) -> Iterator[Fault]:
                 rows.forget_damaged()
             return f"forgotten, and made again when it is asked for: what is damaged in {folder}"
 
-        with rows.lock(wait=False):
+        with rows.held():
             wrong = rows.wrong(line[rows.row] for line in rows.lines().values() if line[rows.row] >= 0)
         if wrong or rows.damaged or rows.lost:
             words = f"{len(wrong) + rows.lost} rows, {rows.damaged} lines of its index"

@@ -16,10 +16,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from test_spreadsheets import ods, write_ods
 
 from keras_art.data.collection import BadCollection
-from keras_art.data.readers import parquet, rijksmuseum, spreadsheets, wikiart, workbooks
+from keras_art.data.readers import opendocument, parquet, rijksmuseum, spreadsheets, wikiart, workbooks
 from keras_art.errors import UserError
+from keras_art.fetching import metadata
 
 SHEET = (
     '<?xml version="1.0"?><worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main">'
@@ -78,6 +80,62 @@ def test_rows_that_end_in_the_last_column_are_refused_when_they_are_too_many(tmp
     rows = "".join(row(i, cell(f"XFD{i}", "x")) for i in range(1, 20))
     path = with_sheet(tmp_path, SHEET.format(size="A1", rows=rows), zipfile.ZIP_STORED)
     refused(lambda: read_table(path), "more than 100,000 cells")
+
+
+def test_one_wide_row_does_not_make_all_rows_wide(tmp_path, monkeypatch):
+    monkeypatch.setattr(workbooks, "MOST_CELLS", 100_000)
+    rows = row(1, cell("A1", "image") + cell("XFD1", "x")) + "".join(row(i, cell(f"A{i}", "x")) for i in range(2, 20))
+    refused(lambda: read_table(with_sheet(tmp_path, SHEET.format(size="A1", rows=rows))), "more than 100,000 cells")
+
+
+def test_cells_that_are_merged_over_all_rows_are_counted_in_each(tmp_path, monkeypatch):
+    monkeypatch.setattr(workbooks, "MOST_CELLS", 100_000)
+    columns = [workbooks.letters(i) for i in range(1000)]
+    rows = row(1, "".join(cell(f"{name}1", "x") for name in columns)) + "".join(row(i, "") for i in range(2, 200))
+    merged = "".join(f'<mergeCell ref="{name}1:{name}1048576"/>' for name in columns)
+    sheet = SHEET.format(size="A1", rows=rows).replace("</worksheet>", f"<mergeCells>{merged}</mergeCells></worksheet>")
+    refused(lambda: read_table(with_sheet(tmp_path, sheet)), "more than 100,000 cells")
+
+
+def test_elements_that_do_not_end_are_looked_through_once(tmp_path):
+    sheet = SHEET.format(size="A1", rows=row(1, cell("A1", "image"))).replace("</worksheet>", "<mergeCell " * 50_000)
+    refused(lambda: read_table(with_sheet(tmp_path, sheet, zipfile.ZIP_STORED)), "no XLSX spreadsheet")
+
+
+def test_a_text_that_all_cells_share_is_counted_in_each(tmp_path, monkeypatch):
+    monkeypatch.setattr(workbooks, "MOST_UNPACKED", 1_000_000)
+    pd.DataFrame({"image": ["a.png"] * 60, "said": ["x " * 10_000] * 60}).to_excel(tmp_path / "t.xlsx", index=False)
+    refused(lambda: read_table(tmp_path / "t.xlsx"), "more than")
+    pd.DataFrame({"image": ["a.png"] * 60, "said": ["x " * 10_000] * 60}).to_parquet(tmp_path / "t.parquet")
+    refused(lambda: read_table(tmp_path / "t.parquet"), "unpacks to more than 1,000,000 bytes of text")
+    shared = pd.DataFrame({"image": ["a.png"] * 60, "said": pd.Categorical(["x " * 10_000] * 60)})
+    shared.to_parquet(tmp_path / "t.parquet")
+    refused(lambda: read_table(tmp_path / "t.parquet"), "unpacks to more than 1,000,000 bytes of text")
+
+
+@pytest.mark.parametrize("times", ["1000000000000", "200000"])
+def test_a_row_that_is_repeated_without_end_is_refused(tmp_path, monkeypatch, times):
+    monkeypatch.setattr(workbooks, "MOST_CELLS", 100_000)
+    repeated = ods("1.png") + f'</table:table-row><table:table-row table:number-rows-repeated="{times}">' + ods("2.png")
+    refused(lambda: read_table(write_ods(tmp_path / "t.ods", s=[ods("file"), repeated])), "more than 100,000 cells")
+
+
+def test_blanks_that_a_text_asks_for_are_not_all_made(tmp_path):
+    path = write_ods(tmp_path / "t.ods", s=[ods("file", "said"), ods("1.png", 'a<text:s text:c="99999999999"/>b')])
+    assert len(read_table(path)["said"][0]) == opendocument.MOST_BLANKS + 2
+
+
+def test_a_list_in_a_cell_is_counted_by_what_it_holds(tmp_path, monkeypatch):
+    monkeypatch.setattr(workbooks, "MOST_CELLS", 100_000)
+    pd.DataFrame({"image": ["a.png"], "said": [[1] * 100_001]}).to_parquet(tmp_path / "t.parquet")
+    refused(lambda: read_table(tmp_path / "t.parquet"), "more than 100,000 cells")
+
+
+def test_words_of_a_manifest_that_are_no_markup_are_looked_through_once():
+    begun = time.process_time()
+    assert metadata.text({"en": ["<" * 200_000]}) == "<" * 200_000
+    assert metadata.text("a <b>c</b> < d") == "a c < d"
+    assert time.process_time() - begun < 2
 
 
 def test_a_spreadsheet_that_unpacks_without_end_is_refused_unread(tmp_path):

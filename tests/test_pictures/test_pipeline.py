@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import importlib
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import keras
@@ -185,6 +187,7 @@ def test_pipeline_works_in_a_process_without_tensorflow(backend):
     pytest.importorskip(backend)
     script = """
 import sys
+import tempfile
 sys.modules["tensorflow"] = None
 import numpy as np
 from keras_art.pictures.pipeline import Batches
@@ -256,3 +259,17 @@ def test_windows_of_fewer_images_than_a_batch_are_one():
     rows = np.arange(3)
     windows = Windows(np.zeros((3, 1), "float32"), rows, rows, BATCH, 0)
     assert len(windows) == 1 and sorted(windows.step(0)[1]) == [0, 1, 2]
+
+
+def test_batches_leave_no_file_in_the_temporary_folder(tmp_path, monkeypatch):
+    tf = pytest.importorskip("tensorflow")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    # What TensorFlow would rewrite as a file that only a process which ends by itself takes away: its source is new.
+    (tmp_path / "augmented.py").write_text("def augment(images, seed):\n    return images + seed[0] * 0\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    augment = importlib.import_module("augmented").augment
+    before = sorted(tmp_path.iterdir())
+    inputs = np.zeros((20, 2), np.int64)
+    batches = Batches(inputs, np.arange(N), np.arange(N), BATCH, 0, augment)
+    assert len(collect(batches.epochs())) == len(collect(batches.steps(0, len(batches)))) == len(batches)
+    assert [path for path in sorted(tmp_path.iterdir()) if path.suffix == ".py"] == before[:1], tf.__version__

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from keras_art.data.readers.workbooks import WIDEST, Merge, Sheet, Sheets, sheets_of, text_of
 
+MOST_BLANKS = 1000  # that a text may ask for at once
+
 
 def read_ods(path: Path) -> dict[str, Sheet]:
     """The sheets of an OpenDocument spreadsheet, by the same rules."""
@@ -67,6 +69,7 @@ def _of_ods(cell: ET.Element) -> str:
 
 
 def _text_of_ods(element: ET.Element) -> str:
-    blanks = {f"{TEXT}s": " " * int(element.get(f"{TEXT}c", 1)), f"{TEXT}tab": "\t", f"{TEXT}line-break": "\n"}
+    count = min(int(element.get(f"{TEXT}c", 1)), MOST_BLANKS)
+    blanks = {f"{TEXT}s": " " * count, f"{TEXT}tab": "\t", f"{TEXT}line-break": "\n"}
     inner = "".join(_text_of_ods(child) + (child.tail or "") for child in element)
     return blanks.get(element.tag, "") + (element.text or "") + inner

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SAMPLED = 2**16  # letters by which the separator is found
+BATCH = 4096  # rows of a Parquet file that are unpacked at once
 
 
 def read_sheets(path: Path, *, latin: bool = False) -> dict[str, Sheet]:
@@ -114,30 +115,62 @@ def _separator(text: str) -> str:
 
 def read_parquet(path: Path) -> dict[str, Sheet]:
     """The text, numbers and dates of a Parquet file; lists are joined by `; `, other nested columns left out."""
-    import numpy as np
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    size = 0
     try:
-        claims = pq.read_metadata(path)
-        if claims.num_rows * claims.num_columns > workbooks.MOST_CELLS:
-            raise BadCollection(f"{path} has more than {workbooks.MOST_CELLS:,} cells: write those that name images")
-        table = pq.read_table(path)
+        with pq.ParquetFile(path) as file:
+            claims = file.metadata
+            groups = [claims.row_group(i) for i in range(claims.num_row_groups)]
+            inner = sum(group.column(i).num_values for group in groups for i in range(group.num_columns))
+            if max(inner, claims.num_rows * claims.num_columns) > workbooks.MOST_CELLS:
+                raise BadCollection(
+                    f"{path} has more than {workbooks.MOST_CELLS:,} cells: write those that name images"
+                )
+            told = [i for i, field in enumerate(file.schema_arrow) if _is_told(field.type)]
+            names = [file.schema_arrow.names[i] for i in told]
+            cells: list[list[str]] = [[] for _ in told]
+            for batch in file.iter_batches(BATCH):
+                for i, texts in zip(told, cells, strict=True):
+                    column = batch.column(i)
+                    if pa.types.is_dictionary(column.type):
+                        column = column.dictionary_decode()
+                    # A text that all rows share is stored once, and comes a million times.
+                    if (size := size + column.nbytes) > workbooks.MOST_UNPACKED:
+                        raise BadCollection(f"{path} unpacks to more than {workbooks.MOST_UNPACKED:,} bytes of text")
+                    texts += _texts(column)
     except (pa.ArrowException, OSError, ValueError) as error:
         if isinstance(error, BadCollection):
             raise
         raise BadCollection(f"{path} is no Parquet file that can be read ({error}): download it anew") from error
-    names, cells = [], []
-    for field, column in zip(table.schema, table.columns, strict=True):
-        several = pa.types.is_list(field.type) or pa.types.is_large_list(field.type)
-        if several or not (pa.types.is_nested(field.type) or pa.types.is_binary(field.type)):
-            names.append(field.name)
-            values = column.to_pylist()
-            if pa.types.is_float32(field.type):  # 0.1 of 32 bits is written 0.1
-                values = [value if value is None else float(str(np.float32(value))) for value in values]
-            lists = [filter(None, map(text_of, value or [])) for value in values] if several else []
-            cells.append(["; ".join(texts) for texts in lists] if several else list(map(text_of, values)))
     return {"": Sheet(as_table(names, cells))}
+
+
+def _is_told(kind: Any) -> bool:
+    """Whether a column of a type is text, numbers, dates, or lists."""
+    import pyarrow as pa
+
+    return _is_list(kind) or not (pa.types.is_nested(kind) or pa.types.is_binary(kind))
+
+
+def _is_list(kind: Any) -> bool:
+    import pyarrow as pa
+
+    return pa.types.is_list(kind) or pa.types.is_large_list(kind)
+
+
+def _texts(column: Any) -> list[str]:
+    """The cells of an Arrow array."""
+    import numpy as np
+    import pyarrow as pa
+
+    values = column.to_pylist()
+    if _is_list(column.type):
+        return ["; ".join(filter(None, map(text_of, value or []))) for value in values]
+    if pa.types.is_float32(column.type):  # 0.1 of 32 bits is written 0.1
+        values = [value if value is None else float(str(np.float32(value))) for value in values]
+    return list(map(text_of, values))
 
 
 TABLES: dict[str, Callable[..., Any]] = {

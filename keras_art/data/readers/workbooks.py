@@ -22,16 +22,17 @@ if TYPE_CHECKING:
 # Of a spreadsheet, which is a ZIP archive of XML, or of Parquet: a million rows of twenty columns stay below.
 MOST_UNPACKED = 2**30  # bytes
 MOST_TIMES = 200  # its own size; short rows of equal words are packed by 30
-MOST_CELLS = 20_000_000
+MOST_CELLS = 20_000_000  # all rows are filled up to the widest
 SAMPLE = 20  # rows by which the header is found
 DEEPEST = 3  # rows of a header
-WIDEST = 16_384  # columns of a sheet
+TALLEST = 2**20  # rows of a sheet
+WIDEST = 16_384  # columns
 ESCAPED = re.compile("_x([0-9A-Fa-f]{4})_")  # how XLSX writes a character that XML can not
-MERGED = re.compile(rb'<(?:\w+:)?mergeCell\s[^>]*?ref="([A-Z]{1,3})(\d{1,7}):([A-Z]{1,3})(\d{1,7})"')
+MERGED = re.compile(rb'<(?:\w+:)?mergeCell\s[^<>]*?ref="([A-Z]{1,3})(\d{1,7}):([A-Z]{1,3})(\d{1,7})"')
 # A formula of a cell that has no value; `t="str"` says that it was computed, to no text.
 FORMULA = re.compile(
-    rb'<(?:\w+:)?c\s(?![^>]*\bt="str")[^>]*?\br="([A-Z]{1,3}\d{1,7})"[^>]*>\s*'
-    rb"<(?:\w+:)?f\b(?:[^>]*/>|[^>]*>[^<]{0,9000}</(?:\w+:)?f>)\s*"
+    rb'<(?:\w+:)?c\s(?![^<>]*\bt="str")[^<>]*?\br="([A-Z]{1,3}\d{1,7})"[^<>]*>\s*'
+    rb"<(?:\w+:)?f\b(?:[^<>]*/>|[^<>]*>[^<]{0,9000}</(?:\w+:)?f>)\s*"
     rb"(?:<(?:\w+:)?v\s*/>|<(?:\w+:)?v>\s*</(?:\w+:)?v>)?\s*</(?:\w+:)?c>"
 )
 OVERLAP = 10_000  # bytes of a sheet, of which a cell with its formula has fewer
@@ -95,7 +96,7 @@ def sheets_of(path: Path, sheets: Sheets) -> dict[str, Sheet]:
             size = sum(member.file_size for member in archive.infolist())
             if size > min(MOST_UNPACKED, 2**20 + MOST_TIMES * path.stat().st_size):
                 raise BadCollection(f"{path} unpacks to {size:,} bytes, more than a table of images can be: export CSV")
-            seen = 0
+            cells = signs = 0
             for name, every, merges, formulas in sheets:
                 rows: Rows = []
                 places: list[int] = []
@@ -103,15 +104,18 @@ def sheets_of(path: Path, sheets: Sheets) -> dict[str, Sheet]:
                 begin: dict[int, list[Merge]] = {}
                 for merge in merges:
                     begin.setdefault(merge[1], []).append(merge)
+                width = 0
                 for place, row in enumerate(stack.enter_context(closing(every))):
-                    if (seen := seen + len(row)) > MOST_CELLS:
-                        raise BadCollection(f"{path} has more than {MOST_CELLS:,} cells, blank ones too: export CSV")
                     _carry(row, place, begin.get(place, []), carried)
+                    cells, signs = cells + len(row), signs + sum(map(len, row))
                     while row and not row[-1]:
                         row.pop()
                     if row:
                         rows.append(row)
                         places.append(place + 1)
+                        width = max(width, len(row))
+                    if max(cells, len(rows) * width) > MOST_CELLS or signs > MOST_UNPACKED or place >= TALLEST:
+                        raise BadCollection(f"{path} has more than {MOST_CELLS:,} cells, blank ones too: export CSV")
                 found[name] = _sheet(path, name, rows, places, merges)
                 if formulas:
                     are = f"{len(formulas):,} cell{'s are formulas' if len(formulas) > 1 else ' is a formula'}"
@@ -131,11 +135,12 @@ def _carry(row: list[str], place: int, begin: Sequence[Merge], carried: dict[int
     for column, (last, text) in list(carried.items()):
         if place > last:
             del carried[column]
-        elif text:
+        else:
             row += [""] * (column + 1 - len(row))
             row[column] = row[column] or text
     for column, _, last in begin:
-        carried[column] = last, row[column] if column < len(row) else ""
+        if text := row[column] if column < len(row) else "":
+            carried[column] = last, text
 
 
 def _sheet(path: Path, name: str, rows: Rows, places: list[int], merges: list[Merge]) -> Sheet:
@@ -162,8 +167,7 @@ def _sheet(path: Path, name: str, rows: Rows, places: list[int], merges: list[Me
 
 def letters(column: int) -> str:
     """What a spreadsheet calls a column, from 0: `A`, `Z`, `AA`."""
-    text = ""
-    column += 1
+    text, column = "", column + 1
     while column:
         column, rest = divmod(column - 1, 26)
         text = chr(65 + rest) + text
