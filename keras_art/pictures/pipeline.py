@@ -79,12 +79,11 @@ class Batches:
             return _Sequence(self, first * len(self), last * len(self))
         import tensorflow as tf
 
-        @tf.autograph.experimental.do_not_convert
         def shuffled(epoch: Any) -> Any:
             order = tf.ensure_shape(tf.numpy_function(self.order, [epoch], tf.int64), [None])
             return tf.data.Dataset.from_tensor_slices(order).batch(self.batch_size)
 
-        samples = tf.data.Dataset.range(first, last).flat_map(shuffled)
+        samples = tf.data.Dataset.range(first, last).flat_map(tf.autograph.experimental.do_not_convert(shuffled))
         return self._pipeline(samples, self.gather, first * len(self), len(self) * (last - first))
 
     def _pipeline(
@@ -97,22 +96,21 @@ class Batches:
         """
         import tensorflow as tf
 
-        @tf.autograph.experimental.do_not_convert
         def gathered(number: Any) -> Any:
             types = (self.inputs.dtype, tf.as_dtype(self._label_dtype))
             inputs, labels = tf.numpy_function(gather, [number], types)
             shapes = [None, *self.shape], [None, *self.labels.shape[1:]]
             return tf.ensure_shape(inputs, shapes[0]), tf.ensure_shape(labels, shapes[1])
 
-        dataset = numbers.map(gathered)
+        as_it_is = tf.autograph.experimental.do_not_convert
+        dataset = numbers.map(as_it_is(gathered))
         if augment := self.augment:
             seed = tf.constant(self.seed or 0, tf.int64)
 
-            @tf.autograph.experimental.do_not_convert
             def augmented(step: Any, batch: Any) -> Any:
                 return augment(batch[0], tf.stack([seed, step])), batch[1]
 
-            dataset = dataset.enumerate(first).map(augmented)
+            dataset = dataset.enumerate(first).map(as_it_is(augmented))
         dataset = dataset.apply(tf.data.experimental.assert_cardinality(batches)).prefetch(2)
         # Nothing here is left to tune, and the tuner's thread, which sleeps 10 ms, 20 ms, 40 ms and so on, now and then
         # misses the end of a dataset: `fit` then waits for it to wake up, as long again as it has trained.

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
+import os
 import subprocess
 import sys
 import time
@@ -163,3 +166,18 @@ def test_writers_one_after_the_other_in_other_processes_lose_nothing(tmp_path):
     assert [writer.wait() for writer in writers] == [0, 0]
     holds(Segments(tmp_path, COLUMNS), *range(60))
     assert json.loads((tmp_path / "rows.json").read_text())["row_bytes"] == 8
+
+
+def test_who_may_not_write_looks_without_a_lock_and_a_failing_disk_is_told(tmp_path, monkeypatch):
+    kept = Segments(tmp_path / "rows", COLUMNS)
+    for number in (errno.EACCES, errno.EROFS, errno.EIO):
+
+        def lock(*, wait: bool = True, number: int = number) -> None:
+            raise OSError(number, os.strerror(number))
+
+        monkeypatch.setattr(kept, "lock", lock)
+        with (
+            pytest.raises(OSError, match=os.strerror(errno.EIO)) if number == errno.EIO else contextlib.nullcontext(),
+            kept.held(),
+        ):
+            assert number != errno.EIO

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 from test_config import TINY, Tiny
 
 from keras_art.store.runs import Store
 from keras_art.study import catalogue, config, records
+from keras_art.writing import beside
 
 
 @pytest.fixture
@@ -25,6 +27,18 @@ def finish(store, run, **environment):
     told = {"versions": {"keras_art": "0.2.0"}, **environment}
     (store.directory(run) / "environment.json").write_text(json.dumps(told))
     store.finish(run, {"status": "ok", "seconds": 30})
+
+
+def test_what_a_killed_process_left_beside_a_study_goes_when_it_is_asked_for_again(store):
+    runs = [Tiny(collection="paintings-0011aabb")]
+    folder = catalogue.write_down(store, "tiny2024", ["--seeds", "0"], runs).folder(store)
+    for name in (catalogue.FILE, "page.html"):
+        mine = beside(folder / name)
+        mine.with_name(mine.name.replace(f"-{os.getpid()}.", "-99999999.")).touch()
+        mine.touch()  # of a process that is alive
+    catalogue.write_down(store, "tiny2024", ["--seeds", "0"], runs)
+    left = sorted(path.name for path in folder.glob("*.part"))
+    assert left == sorted(beside(folder / name).name for name in (catalogue.FILE, "page.html"))
 
 
 def test_a_study_is_its_runs_whatever_their_order_and_command(store):
