@@ -8,6 +8,7 @@ import os
 import random
 import struct
 import time
+import types
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -240,6 +241,11 @@ def _honest(folder: Path) -> dict[str, tuple[bytes, Callable[[Path], object], tu
             "body": {"id": "https://example.org/1.jpg", "type": "Image", "service": [{"id": "https://example.org/1"}]},
         }]}]}],
     }  # fmt: skip
+
+    def fetch(*_: object, **__: object) -> None:
+        raise UserError("nothing is fetched")
+
+    nowhere = types.SimpleNamespace(servers=None, fetch=fetch)
     record = f'<?xml version="1.0"?><r xmlns:dc="{rijksmuseum.DC[1:-1]}"><dc:creator>x: y</dc:creator></r>'
     mine = (UserError,)
     found = {
@@ -253,7 +259,7 @@ def _honest(folder: Path) -> dict[str, tuple[bytes, Callable[[Path], object], tu
         "xml": (record.encode(), rijksmuseum._dublin_core, (rijksmuseum.ET.ParseError,)),
         "wikiart list": (b"Cold/a_b.jpg,0\nWarm/c_d.jpg,,1\n", wikiart._read_list, mine),
         "wikiart classes": (b"0 Cold\n1 Warm\n", wikiart._classes, mine),
-        "manifest": (json.dumps(manifest).encode(), lambda path: iiif.read(str(path), None, folder, 100), mine),
+        "manifest": (json.dumps(manifest).encode(), lambda path: iiif.read(str(path), nowhere, folder), mine),
         "ticket": ((folder / "ticket.npz").read_bytes(), read_ticket, mine),
         "card": ((folder / "card.keras").read_bytes(), trained.read_card, mine),
         "stored json": (b'{"a": [1, 2.5, "x"]}', read_json, mine),

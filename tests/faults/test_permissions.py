@@ -1,0 +1,130 @@
+"""Stores of which this user may not read, enter or write something: what every command that reads them makes of it.
+
+`pytest -m slow tests/faults/test_permissions.py -s` prints how many were tried. A superuser may do everything: tried
+is what is left without that.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import keras
+import pytest
+from conftest import paint, write_csv
+
+from keras_art.commands import page
+from keras_art.commands import store as upkeep
+from keras_art.study import records
+from reproductions import __main__ as tables
+from reproductions.sabatelli2018 import REPRODUCTION
+
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name != "posix", reason="permissions are Unix's")]
+
+OVERRIDE = 0b110  # the capabilities DAC_OVERRIDE and DAC_READ_SEARCH
+RUN, CHOICE = "classifier/museum-*", "collections/museum-*"
+COMMANDS: dict[str, Callable[[], int]] = {
+    **{verb: lambda verb=verb: upkeep.main([verb, "runs"]) for verb in ("check", "size", "prune")},  # type: ignore[misc]
+    "tables": lambda: tables.main(["--store", "runs", "--format", "csv"]),
+    "page": lambda: page.main(["runs"]),
+}
+
+
+def first(pattern: str, mode: int) -> Callable[[Path], None]:
+    def change(store: Path) -> None:
+        min(path for path in store.glob(pattern) if path.suffix != ".lock").chmod(mode)
+
+    return change
+
+
+def read_only(store: Path) -> None:
+    for path in [*store.rglob("*"), store]:
+        path.chmod(path.stat().st_mode & ~0o222)
+
+
+CASES: dict[str, Callable[[Path], None]] = {
+    "a store that is read-only": read_only,
+    "a store that may not be entered": lambda store: store.chmod(0o600),
+    "store.json": first("store.json", 0),
+    "a run": first(RUN, 0),
+    "a run that may not be entered": first(RUN, 0o600),
+    "the runs of a kind that may not be entered": first("classifier", 0o600),
+    "metrics": first(f"{RUN}/metrics.json", 0),
+    "a model": first(f"{RUN}/model.keras", 0),
+    "pixels": first("cache/images/*", 0),
+    "a choice that may not be entered": first(CHOICE, 0o600),
+    "studies": first("studies", 0),
+    "a study": first("studies/*/study.json", 0),
+}
+
+
+@contextlib.contextmanager
+def no_superuser() -> Iterator[None]:
+    """Permissions count within; a superuser's own files too are what they say."""
+    if os.geteuid() != 0:
+        yield
+        return
+    libc = ctypes.CDLL(None, use_errno=True)
+    head, held = (ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)()
+    if libc.capget(head, held) != 0:
+        pytest.skip("capabilities can not be put down here")
+    effective = held[0]
+    held[0] = effective & ~OVERRIDE
+    assert libc.capset(head, held) == 0
+    try:
+        yield
+    finally:
+        held[0] = effective
+        assert libc.capset(head, held) == 0
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory) -> Path:
+    here = tmp_path_factory.mktemp("place")
+    rows = [["image", "artist"]]
+    for n in range(30):
+        paint(here / "museum" / "images" / f"{n:03d}.png", "abc"[n % 3], n)
+        rows.append([f"{n:03d}.png", "abc"[n % 3]])
+    write_csv(here / "museum" / "labels.csv", rows)
+    inputs = keras.Input((None, None, 3))
+    keras.Model(inputs, keras.layers.Conv2D(4, 3, 2, activation="relu")(inputs), name="tiny").save(here / "n.keras")
+    words = ["--data", "museum", "--target", "artist", "--networks", "n.keras", "--preprocessing", "unit", "--modes"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(here)
+        assert REPRODUCTION.main([*words, "fine_tuning", "--image_size", "32", "--epochs", "1"]) == 0
+    return here
+
+
+TRIED: list[str] = []
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _told():
+    yield
+    print(f"\n{len(TRIED)} commands on stores of which something may not be read")
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_what_may_not_be_read_is_named_and_stops_nothing_else(place, case, tmp_path, monkeypatch, capsys):
+    shutil.copytree(place, tmp_path / "place")
+    monkeypatch.chdir(tmp_path / "place")
+    CASES[case](Path("runs"))
+    said = {}
+    with no_superuser():
+        for name, command in COMMANDS.items():
+            records._told.cache_clear()
+            status = command()  # a traceback would be raised here
+            said[name] = status, "".join(capsys.readouterr())
+            TRIED.append(name)
+    for path in [Path("runs"), *Path("runs").rglob("*")]:
+        path.chmod(0o700)
+    # Whoever may only read finds everything in order; of all else a check speaks.
+    sound = case == "a store that is read-only"
+    status, words = said["check"]
+    assert status == (0 if sound else 1), said
+    assert re.search("every file is as it was written" if sound else "may not be|can not", words), said
