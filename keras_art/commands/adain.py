@@ -47,7 +47,7 @@ class Source:
     target: str | None = None
     """The label column. May be left out when there is only one."""
     root: str | None = None
-    """Folder that holds the cards' collections. Default: $KERAS_ART_DATA."""
+    """Folder that holds the cards' collections, or a table's pictures. Default: $KERAS_ART_DATA; beside the table."""
     limit: int = 0
     """Use at most so many images, classes in proportion (0: all)."""
     split_seed: int = 0

@@ -43,7 +43,7 @@ class Check:
     data: tyro.conf.Positional[str]
     """A card's name, a table of images, a folder, or a choice of --store."""
     root: str | None = None
-    """Folder that holds the cards' collections. Default: $KERAS_ART_DATA."""
+    """Folder that holds the cards' collections, or a table's pictures. Default: $KERAS_ART_DATA; beside the table."""
     sheet: str = ""
     """Of a spreadsheet; without it, the first one whose rows name pictures."""
     out: Path = Path("doctor")

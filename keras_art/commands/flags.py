@@ -35,7 +35,7 @@ class Study:
     """A card's name, a table (.csv, .xlsx, .parquet), a folder with labels.csv or of images, or NAME-DIGEST, a choice
     that the store has under collections/. Default: the atelier."""
     root: str | None = None
-    """Folder that holds the cards' collections. Default: $KERAS_ART_DATA."""
+    """Folder that holds the cards' collections, or a table's pictures. Default: $KERAS_ART_DATA; beside the table."""
     target: str | None = None
     """The label column. May be left out when there is only one."""
     sheet: str = ""

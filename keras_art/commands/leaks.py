@@ -31,7 +31,7 @@ class Leaks:
     data: tyro.conf.Positional[str]
     """A card's name, a table of images, a folder, or a choice of --store."""
     root: str | None = None
-    """Folder that holds the cards' collections. Default: $KERAS_ART_DATA."""
+    """Folder that holds the cards' collections, or a table's pictures. Default: $KERAS_ART_DATA; beside the table."""
     target: str | None = None
     """The label column. May be left out when there is only one."""
     artist: str = "artist"

@@ -37,7 +37,7 @@ class Looking:
     resize: flags.Resize = "squash"
     """How pictures become square for a backbone."""
     root: str | None = None
-    """Folder that holds the cards' collections. Default: $KERAS_ART_DATA."""
+    """Folder that holds the cards' collections, or a table's pictures. Default: $KERAS_ART_DATA; beside the table."""
     store: str = "runs"
     """Folder for decoded pictures and their features, computed once; and of the choice that DATA names."""
     max_pixels: int = 0

@@ -52,7 +52,7 @@ class Predict:
     saliency: Path | None = None
     """Folder for the pictures with what the network looks at laid over them (VisualBackProp)."""
     root: str | None = None
-    """Folder that holds the cards' collections. Default: $KERAS_ART_DATA."""
+    """Folder that holds the cards' collections, or a table's pictures. Default: $KERAS_ART_DATA; beside the table."""
     store: str = "runs"
     """Folder of the choice that DATA names."""
     max_pixels: int = 0

@@ -40,7 +40,8 @@ def load_collection(
     below it). A column called split, set, subset or partition gives the split, or else the folders of the images.
 
     Args:
-        root: folder that holds the cards' collections; without it `$KERAS_ART_DATA`.
+        root: folder that holds the cards' collections, without it `$KERAS_ART_DATA`; or the pictures that a table names
+            and that are not beside it.
         need_images: False keeps rows whose image is not there, for what looks at labels only.
         sheet: of a spreadsheet; "": the first one whose rows name images.
 
@@ -69,7 +70,7 @@ def load_collection(
             )
         path = wrapped(path)
         if table := labels_in(path):
-            return from_table(table, name, need_images=need_images, sheet=sheet)
+            return _from_table(table, name, root, need_images, sheet)
         _no_sheet(data, sheet)
         if shards := shards_in(path):
             return from_shards(shards, name, need_images=need_images)
@@ -89,7 +90,7 @@ def load_collection(
         if is_image(path.name) or path.suffix.lower() in ARCHIVES:
             what = "a picture: name its folder" if is_image(path.name) else "an archive: unpack it and name the folder"
             raise BadCollection(f"{path} is {what}, or a table of pictures")
-        return from_table(path, path.stem, need_images=need_images, sheet=sheet)
+        return _from_table(path, path.stem, root, need_images, sheet)
     if PATTERN.search(str(data)) and not path.is_symlink():
         _no_sheet(data, sheet)
         name = PATTERN.split(path.name)[0].rstrip("-_.") or path.absolute().parent.name
@@ -104,6 +105,16 @@ def load_collection(
         raise BadCollection(f"{str(data)!r} is neither a folder nor a file{near}{more}") from None
     _no_sheet(data, sheet)
     return read_card(card, card.find(root), need_images=need_images)
+
+
+def _from_table(table: Path, name: str, root: str | Path | None, need_images: bool, sheet: str) -> Collection:
+    """Of pictures beside the table or, where it names none there, below `root`."""
+    try:
+        return from_table(table, name, need_images=need_images, sheet=sheet)
+    except BadCollection:
+        if root is None:
+            raise
+        return from_table(table, name, base=Path(root).expanduser(), need_images=need_images, sheet=sheet)
 
 
 def _no_sheet(data: str | Path, sheet: str) -> None:

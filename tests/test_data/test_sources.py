@@ -370,7 +370,7 @@ def test_two_rows_without_a_file_name_are_no_duplicates(tmp_path):
 def test_labels_of_absent_images_only(tmp_path):
     refuse(
         museum(tmp_path, [["image", "style"], ["7.png", "x"], ["8.png", "y"]]),
-        "no column .* names images .*beside the CSV",
+        "no column .* names images .*beside the table",
     )
 
 
@@ -467,3 +467,16 @@ def test_the_same_photograph_of_the_same_object_twice_is_refused(tmp_path):
     rows = [["id", "image", "style"], ["N 1", "1.png", "x"], ["N 1", "1.png", "y"]]
     with pytest.raises(BadCollection, match=r"1 ids stand in more than one row, first '1\.png \(N 1\)'"):
         load_collection(museum(tmp_path, rows))
+
+
+def test_the_pictures_of_a_table_may_lie_elsewhere(tmp_path):
+    for n in range(3):
+        paint(tmp_path / "pictures" / f"{n}.png", "a", n, 8)
+    write_csv(tmp_path / "tables" / "works.csv", [["image", "artist"], *([f"{n}.png", "Anna"] for n in range(3))])
+    with pytest.raises(BadCollection, match="name their folder with --root"):
+        load_collection(tmp_path / "tables" / "works.csv")
+    for data in (tmp_path / "tables" / "works.csv", tmp_path / "pictures"):
+        assert len(load_collection(data, tmp_path / "pictures").images) == 3  # a folder of its own needs no root
+    beside = tmp_path / "pictures" / "labels.csv"
+    write_csv(beside, [["image", "artist"], ["0.png", "Anna"]])
+    assert len(load_collection(beside, tmp_path / "tables").images) == 1

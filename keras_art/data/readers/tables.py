@@ -293,6 +293,6 @@ def _image_column(raw: pd.DataFrame, finder: Finder, where: str, *, need_images:
             return best
     raise BadCollection(
         f"no column of {where} names images that exist below {finder.base} (first row: {dict(raw.iloc[0, :6])}). Put "
-        f"the images beside the CSV, or write paths relative to it, or absolute ones; a name that several images share "
-        f"counts for none of them."
+        f"the images beside the table, or name their folder with --root, or write paths relative to it, or absolute "
+        f"ones; a name that several images share counts for none of them."
     )
