@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import math
 import os
 import re
 import sys
@@ -200,6 +201,11 @@ def check_values(study: Study, **least: float) -> None:
         values = value if isinstance(value, tuple) else (value,)
         if isinstance(value, tuple) and len(set(values)) < len(values):
             raise UserError(f"--{flag} names {next(v for v in values if values.count(v) > 1)} twice")
+        numbers = [v for v in values if isinstance(v, float)]
+        if not all(map(math.isfinite, numbers)):
+            raise UserError(f"--{flag} is a number, not {next(v for v in numbers if not math.isfinite(v))}")
+        if flag.endswith(("rate", "decay")) and any(v < 0 for v in numbers):
+            raise UserError(f"--{flag} is at least 0")
         if flag in least and any(v < least[flag] for v in values):
             raise UserError(f"--{flag} is at least {least[flag]:g}")
     if not study.seeds:

@@ -83,9 +83,9 @@ def command(asked: Neighbours) -> int:
     found = table(seen.collection, list(files), near, far)
     if asked.out is None:
         for picture, part in found.groupby("picture", sort=False):
-            print(picture)
+            terminal.answer(picture)
             for row in part.itertuples():
-                print(f"{row.rank:4d}  {row.distance:.3f}  {row.id}")
+                terminal.answer(f"{row.rank:4d}  {row.distance:.3f}  {row.id}")
     else:
         write(asked.out, csv_text(found))
         many = "" if len(files) == 1 else "s"

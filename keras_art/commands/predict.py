@@ -20,7 +20,7 @@ from keras_art.commands import flags
 from keras_art.errors import UserError, meant
 from keras_art.report import sheets
 from keras_art.report.answers import FIRST, Pictures, hand_over, joined
-from keras_art.writing import HANDLES, check_apart, check_file, check_folder
+from keras_art.writing import HANDLES, check_apart, check_file, check_folder, one_line
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -236,13 +236,13 @@ def tell(found: pd.DataFrame, unreadable: Sequence[tuple[str, str]], classes: Ma
     for path, reason in unreadable:
         terminal.say(f"{path}: {reason}")
     for id_, *values in found.itertuples(index=False, name=None):
-        print(id_)
+        terminal.answer(id_)
         likeliest = iter(values[FIRST * len(classes) :])
         for i, (task, names) in enumerate(classes.items()):
             said, probability, trust = values[FIRST * i : FIRST * (i + 1)]
-            print(f"  {task}: {said}, {probability:.1%}, {trust}")
+            terminal.answer(f"  {one_line(task)}: {one_line(said)}, {probability:.1%}, {trust}")
             for _ in names[:LIKELIEST]:
-                print(f"    {next(likeliest)}, {next(likeliest):.1%}")
+                terminal.answer(f"    {one_line(next(likeliest))}, {next(likeliest):.1%}")
 
 
 def main(argv: Sequence[str], prog: str = "python -m keras_art predict") -> int:

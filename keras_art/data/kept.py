@@ -39,7 +39,7 @@ def folder_of(store: Store, key: str) -> Path:
 
 def is_kept(store: Store, key: str) -> bool:
     """Whether a store has a choice of that name."""
-    return Path(key).name == key and is_there(folder_of(store, key) / "task.json")
+    return Path(key).name == key and "\0" not in key and is_there(folder_of(store, key) / "task.json")
 
 
 def is_whole(store: Store, key: str) -> bool:

@@ -141,7 +141,7 @@ def load_backbone(
     network: str,
     *,
     image_size: int,
-    weights: str | Path | None,
+    weights: str | Path | None = "imagenet",
     preprocessing: str = "imagenet",
     frozen_bn: str = "inference",
     bn_momentum: float = 0.0,
@@ -153,8 +153,8 @@ def load_backbone(
         network: a name of keras.applications, a `.keras` file with an image input and a spatial output, or a preset
             of keras-hub as `hub` has them; each computes by the dtype policy of now, whatever a file was saved under.
         image_size: side of the square input in pixels.
-        weights: "imagenet"; a weights file for this network; None for He-uniform kernels, as the paper's scratch
-            network has; for a `.keras` file or a preset, "own" keeps what it holds.
+        weights: "imagenet" or, of a `.keras` file or a preset, "own": both are what it holds there; a weights file for
+            this network; or None for He-uniform kernels, as the paper's scratch network has.
         preprocessing: a mode of `Preprocessing`, or "imagenet" for the network's own, which is all that a preset that
             has its own takes.
         frozen_bn: "inference", or "batch" for `BatchNormalization2018`.
@@ -180,7 +180,7 @@ def load_backbone(
             raise BadBackbone(str(error)) from error
         model, taps, weights = found.model, found.taps, "own" if weights == "imagenet" else weights
     elif is_file(network):
-        model = _load_file(Path(network).expanduser(), image_size, keep_weights=weights == "own")
+        model = _load_file(Path(network).expanduser(), image_size, keep_weights=weights in ("own", "imagenet"))
     else:
         model = _build_application(network, image_size, imagenet=weights == "imagenet")
     batches = frozen_bn == "batch" or bn_momentum or BatchNormalization2018 in map(type, model.layers)

@@ -150,7 +150,8 @@ def _problem(card: Any) -> str:
         return "its crop is no part of its image_size"
     if type(card["margins"]) is not bool or not isinstance(card["network"], dict | None):
         return "its margins or its network are of another type"
-    if not (isinstance(card["metrics"], dict) and isinstance(card["provenance"], dict)):
+    objects = (card["metrics"], card["provenance"], card["provenance"] and card["provenance"].get("config", {}))
+    if not all(isinstance(value, dict) for value in objects):
         return "its metrics or its provenance are no objects"
     if not _is_calibrated(card.get("calibration", {}), classes):
         return "its calibration is none"

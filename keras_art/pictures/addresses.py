@@ -140,7 +140,7 @@ def _system(scheme: str) -> Any:
         lacking = getattr(error, "name", None) or str(error)
         more = " gcsfs" if scheme in ("gs", "gcs") else ""
         raise UserError(f'{scheme}:// needs more ({lacking}): pip install "keras_art[remote]"{more}') from error
-    except ValueError as error:
+    except (ValueError, TypeError) as error:  # the second of a client that has to be told where it is
         raise UserError(f"{scheme}:// is no kind of address that is known ({error}); s3, gs and https are") from error
 
 

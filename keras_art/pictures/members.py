@@ -15,6 +15,7 @@ from typing import Any
 SUFFIXES = (".tar", ".parquet")
 INDICES = 1024  # tars whose members are remembered
 BATCH, BATCHES = 32, 16  # rows of Parquet that are read together, and how many such are at hand
+LONGEST_END = 1 << 20  # bytes of zeros behind the last member
 LONGEST_TEXT = 1 << 20  # bytes of a member that says something of a picture
 Opener = Callable[[], tuple[Any, int]]  # a file to read from, and its size
 
@@ -26,11 +27,13 @@ class Index:
     Attributes:
         spans: member -> where its bytes begin and end; only those that are whole.
         texts: the content of those members that were asked for.
+        refused: members that are not taken, by what they call themselves, and why.
         fault: why the tar is not whole, for people; "" where it is.
     """
 
     spans: dict[str, tuple[int, int]] = field(default_factory=dict)
     texts: dict[str, bytes] = field(default_factory=dict)
+    refused: list[tuple[str, str]] = field(default_factory=list)
     fault: str = ""
 
 
@@ -53,7 +56,7 @@ def index(file: str, stamp: Any, opener: Opener, texts: tuple[str, ...] = ()) ->
         if known and known[0] == stamp and not texts:
             return known[1]
         found = _index(opener, texts)
-        _indices[file] = (stamp, Index(found.spans, fault=found.fault))
+        _indices[file] = (stamp, Index(found.spans, refused=found.refused, fault=found.fault))
         while len(_indices) > INDICES:
             _indices.popitem(last=False)
         return found
@@ -74,14 +77,23 @@ def _index(opener: Opener, suffixes: tuple[str, ...]) -> Index:
                         found.fault = f"it ends within {member.name}"
                         break
                     name = posixpath.normpath(member.name).lstrip("/")
+                    if name.split("/")[0] == "..":  # the shard is a folder, and this would lie outside it
+                        found.refused.append((member.name, "its name leads out of the shard"))
+                        continue
+                    if name in found.spans:
+                        found.refused.append((member.name, "another member of its name stands before it"))
+                        continue
                     found.spans[name] = (member.offset_data, end)
                     if suffixes and name.lower().endswith(suffixes) and member.size <= LONGEST_TEXT:
                         file.seek(member.offset_data)
                         found.texts[name] = file.read(member.size)
                 else:
                     file.seek(tar.offset)
-                    if not file.read(1):  # two empty blocks end a tar
+                    rest = file.read(LONGEST_END)
+                    if not rest:  # two empty blocks end a tar
                         found.fault = "it ends without an end"
+                    elif rest.strip(b"\0") or len(rest) == LONGEST_END:  # `tarfile` takes what it can not read for that
+                        found.fault = "it goes on after what can not be read"
         except tarfile.TarError as error:
             found.fault = str(error)
     return found

@@ -420,3 +420,39 @@ def test_what_is_written_of_shards_is_read_again(webdataset, memory, tmp_path):
     (tmp_path / "out.csv").write_text("image,style\nshards/works-000.tar/gone.png,a\na.parquet/000009,b\n")
     with pytest.raises(BadCollection, match=r"no column .* names images that exist"):
         load_collection(tmp_path / "out.csv")
+
+
+def test_a_member_can_not_lie_outside_its_shard(tmp_path):
+    picture, outside = paint(tmp_path / "one.png", "a", 0, 8).read_bytes(), tmp_path / "b" / "0.png"
+    paint(outside, "b", 1, 8)
+    names = ["a/0.png", "../b/0.png", "a/../../b/0.png", "./a/0.png", "/a/1.png"]
+    found = load_collection(tar(tmp_path / "shard.tar", dict.fromkeys(names, picture)))
+    assert list(found.images["id"]) == ["shard.tar/a/0.png", "shard.tar/a/1.png"]
+    assert dict(zip(found.quarantine["id"], found.quarantine["reason"], strict=True)) == {
+        "shard.tar/../b/0.png": "its name leads out of the shard",
+        "shard.tar/a/../../b/0.png": "its name leads out of the shard",
+        "shard.tar/./a/0.png": "another member of its name stands before it",
+    }
+
+
+@pytest.mark.parametrize("damage", [b"\xff" * 8, b"\0" * 512], ids=["header", "hole"])
+def test_a_tar_that_goes_on_after_its_damage_says_so(tmp_path, damage):
+    picture = paint(tmp_path / "one.png", "a", 0, 8).read_bytes()
+    path = tar(tmp_path / "shard.tar", {f"a/{n}.png": picture for n in range(4)})
+    with tarfile.open(path) as opened:
+        third = opened.getmember("a/2.png").offset
+    with path.open("r+b") as file:
+        file.seek(third + (148 if len(damage) < 512 else 0))  # of a header, its checksum
+        file.write(damage)
+    found = load_collection(path)
+    assert len(found.images) == 2
+    assert "goes on after what can not be read): 2 members before that" in found.quarantine["reason"].iloc[0]
+
+
+def test_two_columns_of_one_name_are_told(tmp_path):
+    pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    images = pa.array([{"bytes": paint(tmp_path / "one.png", "a", 0, 8).read_bytes(), "path": "one.png"}])
+    table = pa.table([images, pa.array(["x"]), pa.array(["y"])], names=["image", "label", "label"])
+    pq.write_table(table, tmp_path / "twice.parquet")
+    with pytest.raises(BadCollection, match="two columns of it are called label"):
+        load_collection(tmp_path / "twice.parquet")

@@ -626,3 +626,17 @@ def test_taps_see_through_functions_that_are_no_layers():
 def test_a_network_without_activations_is_tapped_at_its_end():
     pixels = keras.Input((16, 16, 3))
     assert stage_taps(keras.Model(pixels, layers.Conv2D(4, 3, name="only")(pixels))) == ["only"]
+
+
+def test_a_file_keeps_its_weights_unless_others_are_asked_for(tmp_path):
+    inputs = keras.Input((None, None, 3))
+    keras.Model(inputs, keras.layers.Conv2D(4, 3, name="first")(inputs)).save(tmp_path / "small.keras")
+    kept = keras.saving.load_model(tmp_path / "small.keras").get_layer("first").kernel
+
+    def first(**weights):
+        given = {"image_size": 16, "preprocessing": "unit", **weights}
+        return backbones.load_backbone(str(tmp_path / "small.keras"), **given).model.get_layer("first").kernel
+
+    for weights in ({}, {"weights": "imagenet"}, {"weights": "own"}):
+        assert np.array_equal(keras.ops.convert_to_numpy(first(**weights)), keras.ops.convert_to_numpy(kept))
+    assert not np.array_equal(keras.ops.convert_to_numpy(first(weights=None)), keras.ops.convert_to_numpy(kept))

@@ -169,6 +169,7 @@ def _of_tar(file: str, inside: str, problems: list[tuple[str, str, str]]) -> Ite
             start, end = index.spans[member]
             folder = member.split("/")[0] if "/" in member else ""
             yield {"id": id_, "path": place, "bytes": end - start, "said": columns, "folder": folder}
+    problems += [(f"{inside}/{name}", file, reason) for name, reason in index.refused]
     if index.fault:
         problems.append((inside, file, f"truncated or damaged ({index.fault}): {len(index.spans)} members before that"))
 
@@ -217,6 +218,9 @@ def _of_parquet(file: str, inside: str, problems: list[tuple[str, str, str]]) ->
         with _parquet(file) as opened:
             schema, count = opened.schema_arrow, opened.metadata.num_rows
             columns = [field.name for field in schema if _is_plain(field.type)]
+            if twice := next((name for name in columns if schema.names.count(name) > 1), ""):
+                problems.append((inside, file, f"two columns of it are called {twice}"))
+                return
             table = opened.read(columns=columns)
     except (pa.ArrowException, OSError) as error:
         said = " ".join(str(error).split())[:120]
