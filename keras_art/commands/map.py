@@ -176,10 +176,16 @@ def split_of_run(by: Describer, sha256: Sequence[str]) -> list[str]:
 
 
 def first_colour(columns: pd.DataFrame, preferred: Sequence[str]) -> str:
-    """The column that tells most at a glance: a run's prediction, else the one with fewest words, but two at least."""
+    """The column that tells most at a glance: a run's prediction, else the one with fewest words, but two at least.
+
+    Of most pictures it has to say something, unless no column does.
+    """
     if preferred:
         return preferred[0]
-    counts = {str(name): columns[name].nunique() for name in columns}
+    blank = columns.isna() | (columns == "")
+    counts = {str(name): columns[name].nunique() for name in columns if blank[name].mean() < 0.5} or {
+        str(name): columns[name].nunique() for name in columns
+    }
     return min((name for name, count in counts.items() if count > 1), key=lambda name: counts[name], default="")
 
 

@@ -69,6 +69,9 @@ def read(path: Path) -> Trained:
     inputs, outputs = model.input, model.output
     if card.network is not None:
         inputs, outputs = _on_network(file, card, model)
+    side = card.crop or card.image_size
+    if any(length not in (None, side) for length in inputs.shape[1:3]):
+        raise BadModel(f"{file} has a card of another model: it says {side} pixels, and this takes {inputs.shape[1]}")
     if not isinstance(outputs, dict):
         outputs = {next(iter(card.classes)): keras.tree.flatten(outputs)[0]}
     for task, names in card.classes.items():

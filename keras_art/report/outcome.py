@@ -45,9 +45,9 @@ def sentences(store: Store, reached: Progress) -> Iterator[str]:
         low, high = wilson(right, n)
         guess = said.table["label"].value_counts().iloc[0] / n
         yield (
-            f"On {n:,} pictures that it never saw, the best classifier ({run.title}) named the right {target} for "
-            f"{100 * right / n:.1f} of 100 ({100 * low:.1f} to {100 * high:.1f}); naming the largest class for each of "
-            f"them: {100 * guess:.1f}."
+            f"On {n:,} pictures that it never saw, the classifier that is best on validation images "
+            f"({run.title}) named the right {target} for {100 * right / n:.1f} of 100 ({100 * low:.1f} to "
+            f"{100 * high:.1f}); naming the largest class for each of them: {100 * guess:.1f}."
         )
 
 

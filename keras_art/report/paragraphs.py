@@ -45,7 +45,10 @@ def data(name: str, facts: Mapping[str, Any], sizes: Mapping[str, int]) -> str:
         parts = ", ".join(f"{sizes.get(part, 0):,} for {use}" for part, use in USES.items())
         words += f", split into {parts} ({facts['rule'].replace('_', '-')} split, seed {facts['split_seed']})"
     if bad := facts["quarantined"]:
-        words += f"; {bad:,} file{'s' * (bad > 1)} that could not be read {'were' if bad > 1 else 'was'} left out"
+        words += (
+            f"; {bad:,} {'others were' if bad > 1 else 'other was'} left out: rows without a picture, pictures "
+            f"without a row, or pictures that can not be read"
+        )
     return f"{words}."
 
 

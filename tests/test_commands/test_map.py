@@ -246,3 +246,10 @@ def test_a_column_that_is_called_as_ours_is_told_apart(tmp_path, flags):
     assert asked(tmp_path / "odd", "0.png", *flags, "--k", 1, "--out", tmp_path / "near.csv") == 0
     text = (tmp_path / "near.csv").read_text()
     assert "rank_2" in text.splitlines()[0] and "'=r3" in text
+
+
+def test_a_map_is_not_coloured_by_a_column_that_says_nothing_of_most():
+    columns = pd.DataFrame({"remark": ["torn", "faded", *[""] * 8], "artist": list("abcde") * 2, "seen": [None] * 10})
+    assert maps.first_colour(columns, []) == "artist"
+    assert maps.first_colour(columns[["remark", "seen"]], []) == "remark"
+    assert maps.first_colour(columns, ["prediction: artist"]) == "prediction: artist"

@@ -33,7 +33,8 @@ def test_a_collection_is_told_with_its_split_and_what_was_left_out():
     said = paragraphs.data("museum", facts, {"train": 1000, "val": 100, "test": 100})
     assert said == (
         "The collection museum holds 1,200 images with 2 classes of style, split into 1,000 for training, 100 for "
-        "validation, 100 for testing (artist-disjoint split, seed 3); 1 file that could not be read was left out."
+        "validation, 100 for testing (artist-disjoint split, seed 3); 1 other was left out: rows without a "
+        "picture, pictures without a row, or pictures that can not be read."
     )
     assert "split" not in paragraphs.data("museum", facts | {"rule": "whole"}, {})
 

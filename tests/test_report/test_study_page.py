@@ -139,7 +139,9 @@ def test_a_page_tells_all_of_a_study(store):
     assert "python -m reproductions.sabatelli2018 --data PATH/museum --target" in text
     assert re.findall(r"<h(\d)", text)[0] == "1" and not re.search(r"<h1.*<h3.*<h2", text.split("<h2")[0])
     assert re.search(
-        r"<p class=lead>On 3 pictures that it never saw, the best classifier \(.*?\) named the right ", text
+        r"<p class=lead>On 3 pictures that it never saw, the classifier that is best on validation images "
+        r"\(.*?\) named the right ",
+        text,
     )
     assert str(store.root.parent) not in text
     assert text.count("<script") == 0 and text.count("onerror=&#x27;") > 0

@@ -322,3 +322,10 @@ def test_a_classifier_of_another_collection_is_carried_over_as_a_file(arguments,
     assert rows["table_3"] == {"theta_i_off", "theta_r_off"}
     assert main([*command, "--theta_r", f"VGG19={there}"]) == 1
     assert "is not NETWORK=FILE with one of --networks" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["--learning_rate", "nan"], ["--learning_rate", "inf"], ["--learning_rate", "-1"]])
+def test_a_rate_is_a_number_that_can_be_learnt_at(tmp_path, words, capsys):
+    assert main(["--store", str(tmp_path / "runs"), *words]) == 1
+    assert "--learning_rate is " in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()
