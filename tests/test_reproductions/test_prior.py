@@ -213,7 +213,7 @@ def _blank(museum: Path) -> None:
         ({"prior": "mask", "attention": ("none",)}, "--attention none has none"),
         ({"prior": "mask", "attention": ("spatial", "none")}, "--attention none has none"),
         ({"prior": "mask", "prior_weight": 0.0}, "--prior_weight is a number above 0"),
-        ({"prior": "mask", "prior_weight": float("nan")}, "--prior_weight is a number above 0"),
+        ({"prior": "mask", "prior_weight": float("nan")}, "--prior_weight is a number, not nan"),
         ({"prior_weight": 2.0}, "name their column with --prior"),
         ({"prior": "mask", "resize": "trim"}, "give --resize crop"),
     ],
