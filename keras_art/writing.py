@@ -34,6 +34,11 @@ EXPORTED = ("model.keras", "preprocessing.json")  # what tells a folder that `ex
 OWN = ".keras_art"  # stands in a folder whose pictures are of our making and no collection
 
 
+def is_export(folder: Path) -> bool:
+    """Whether a folder is one that `export` wrote, or the like of it."""
+    return all((folder / name).is_file() for name in EXPORTED)
+
+
 def slug(text: str, most: int = 40) -> str:
     """Somebody's text as one part of a path: `type/genre` becomes `type_genre`, `../x` becomes `_._x`.
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import tyro
 
-from keras_art import terminal
+from keras_art import terminal, writing
 from keras_art.commands import flags
 from keras_art.errors import UserError, meant
 from keras_art.writing import EXPORTED, beside, check_folder, distinct, folder_made, write
@@ -83,7 +83,7 @@ def command(asked: Export) -> int:
 
 def is_export(folder: Path) -> bool:
     """Whether a folder is one that this command wrote."""
-    return all((folder / name).is_file() for name in (*EXPORTED, README))
+    return writing.is_export(folder) and (folder / README).is_file()
 
 
 def check_new(folder: Path) -> None:

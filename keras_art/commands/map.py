@@ -183,9 +183,8 @@ def first_colour(columns: pd.DataFrame, preferred: Sequence[str]) -> str:
     if preferred:
         return preferred[0]
     blank = columns.isna() | (columns == "")
-    counts = {str(name): columns[name].nunique() for name in columns if blank[name].mean() < 0.5} or {
-        str(name): columns[name].nunique() for name in columns
-    }
+    told = [name for name in columns if blank[name].mean() < 0.5] or list(columns)
+    counts = {str(name): columns[name].nunique() for name in told}
     return min((name for name, count in counts.items() if count > 1), key=lambda name: counts[name], default="")
 
 

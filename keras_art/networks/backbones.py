@@ -153,10 +153,9 @@ def load_backbone(
         network: a name of keras.applications, a `.keras` file with an image input and a spatial output, or a preset
             of keras-hub as `hub` has them; each computes by the dtype policy of now, whatever a file was saved under.
         image_size: side of the square input in pixels.
-        weights: "imagenet" or, of a `.keras` file or a preset, "own": both are what it holds there; a weights file for
-            this network; or None for He-uniform kernels, as the paper's scratch network has.
-        preprocessing: a mode of `Preprocessing`, or "imagenet" for the network's own, which is all that a preset that
-            has its own takes.
+        weights: "imagenet"; "own", what a `.keras` file or a preset holds, for which "imagenet" stands there; a weights
+            file for this network; None for He-uniform kernels, as the paper's scratch network has.
+        preprocessing: a mode of `Preprocessing`, or "imagenet", the network's own: all that a preset with one takes.
         frozen_bn: "inference", or "batch" for `BatchNormalization2018`.
         bn_momentum: of batch normalisation's moving averages (0: the network's own).
         seed: of the He-uniform kernels.
@@ -169,18 +168,19 @@ def load_backbone(
     ('tf', (None, 2, 2, 1280))
     """
     check_name(network)
+    weights = "own" if weights == "imagenet" and (is_preset(network) or is_file(network)) else weights
     weights = None if is_drawn(weights) and not is_preset(network) else weights
     mode = own_preprocessing(network) if preprocessing == "imagenet" else preprocessing
     taps: Mapping[str, Any] = {}
     if is_preset(network):
         keras.utils.set_random_seed(seed)  # of what `draw_kernels` leaves as it was drawn
         try:
-            found = hub.load_preset(network, image_size, preprocessing, with_weights=weights in ("own", "imagenet"))
+            found = hub.load_preset(network, image_size, preprocessing, with_weights=weights == "own")
         except BadModel as error:
             raise BadBackbone(str(error)) from error
-        model, taps, weights = found.model, found.taps, "own" if weights == "imagenet" else weights
+        model, taps = found.model, found.taps
     elif is_file(network):
-        model = _load_file(Path(network).expanduser(), image_size, keep_weights=weights in ("own", "imagenet"))
+        model = _load_file(Path(network).expanduser(), image_size, keep_weights=weights == "own")
     else:
         model = _build_application(network, image_size, imagenet=weights == "imagenet")
     batches = frozen_bn == "batch" or bn_momentum or BatchNormalization2018 in map(type, model.layers)

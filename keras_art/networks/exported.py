@@ -12,11 +12,6 @@ from keras_art.networks.trained import read_card
 from keras_art.writing import EXPORTED
 
 
-def is_export(folder: Path) -> bool:
-    """Whether a folder is one that `export` wrote, or the like of it."""
-    return all((folder / name).is_file() for name in EXPORTED)
-
-
 def network_within(classifier: keras.Model) -> keras.Model | None:
     """The model that a classifier stands on: neither a part before it nor its head; None where there is none."""
     for layer in classifier.layers:

@@ -16,9 +16,10 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_art.networks.exported import is_export, load_exported
+from keras_art.networks.exported import load_exported
 from keras_art.networks.handles import folder_of
 from keras_art.networks.loading import CONSTANTS, LARGEST_CONFIG, BadModel, claimed, class_names, stored
+from keras_art.writing import is_export
 
 # Of the classes that are read here, how many tokens stand before the patches, the first of which is for the image.
 PREFIX: dict[str, int] = {

@@ -13,7 +13,7 @@ from keras_art.store.runs import Store
 from keras_art.store.sums import Damaged
 from keras_art.study.config import AnyRun, Artefact, Run, RunRef
 from keras_art.study.records import read_run
-from keras_art.writing import EXPORTED, HANDLES, beside, replacing, slug, wait_for_disk, write_bytes
+from keras_art.writing import EXPORTED, HANDLES, beside, is_export, replacing, slug, wait_for_disk, write_bytes
 
 
 def artefact(word: str) -> str | Artefact:
@@ -23,7 +23,7 @@ def artefact(word: str) -> str | Artefact:
         UserError: the file does not exist, or the folder is no preset.
     """
     path = Path(word).expanduser()
-    folder = (path / "config.json").is_file() or _is_export(path)
+    folder = (path / "config.json").is_file() or is_export(path)
     if word.startswith(HANDLES) or not (folder or "/" in word or path.suffix in (".keras", ".h5", ".npz")):
         return word
     if path.is_dir():
@@ -48,7 +48,7 @@ def preset_files(folder: Path) -> list[Path]:
     Raises:
         UserError: there is none.
     """
-    if _is_export(folder):
+    if is_export(folder):
         return [folder / name for name in EXPORTED]
     if (folder / "metrics.json").is_file():
         raise UserError(f"{folder} is a run: python -m keras_art export {folder} --out FOLDER makes a network of it")
@@ -59,10 +59,6 @@ def preset_files(folder: Path) -> list[Path]:
             f"keras-hub writes them"
         )
     return sorted(path for path in [*folder.iterdir(), *(folder / "assets").rglob("*")] if path.is_file())
-
-
-def _is_export(folder: Path) -> bool:
-    return all((folder / name).is_file() for name in EXPORTED)
 
 
 def content_artefact(stem: str, content: bytes, suffix: str) -> Artefact:
