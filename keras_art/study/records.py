@@ -142,7 +142,18 @@ def variant(
     told: Iterable[str] = ("seed",),
     word: Callable[[AnyRun, str], str | None] = lambda run, field: None,
 ) -> str:
-    """The fields in which a run differs from others that would stand in the same cell of a table: ` [epochs=9]`.
+    """The `settings` of a run as a label says them: ` [epochs=9]`; "" where there are none."""
+    return bracketed(settings(run, others, cell, told, word))
+
+
+def settings(
+    run: AnyRun,
+    others: Sequence[AnyRun],
+    cell: Callable[[AnyRun], Hashable],
+    told: Iterable[str] = ("seed",),
+    word: Callable[[AnyRun, str], str | None] = lambda run, field: None,
+) -> list[str]:
+    """The fields in which a run differs from others that would stand in the same cell of a table: `epochs=9`.
 
     Args:
         cell: what names a run's cell.
@@ -151,24 +162,29 @@ def variant(
             its name and value say it: of an optimizer, what of it differs.
     """
     rivals = [run, *(other for other in others if cell(other) == cell(run))]
-    differing = []
+    differing: list[str] = []
     for field in dataclasses.fields(run):
         values = [getattr(rival, field.name) for rival in rivals]
         plain = {value for value in values if not isinstance(value, RunRef)}
         if field.name not in told and values[0] in plain and len(plain) > 1:
             asked = word(run, field.name)
-            differing.append(_differing(field.name, values[0], plain) if asked is None else asked)
-    words = ", ".join(filter(None, differing))
-    return f" [{words}]" if words else ""
+            differing += _differing(field.name, values[0], plain) if asked is None else [asked]
+    return list(filter(None, differing))
 
 
-def _differing(name: str, value: Any, values: Collection[Any]) -> str:
+def bracketed(words: Iterable[str]) -> str:
+    """Settings as a label says them."""
+    said = ", ".join(words)
+    return f" [{said}]" if said else ""
+
+
+def _differing(name: str, value: Any, values: Collection[Any]) -> list[str]:
     if not isinstance(value, Optimizer):
-        return f"{name}={value}"
+        return [f"{name}={value}"]
     theirs = [_parts(other) for other in values if isinstance(other, Optimizer)]
-    return ", ".join(
+    return [
         f"{part}={words}" for part, words in _parts(value).items() if any(other.get(part) != words for other in theirs)
-    )
+    ]
 
 
 def _parts(optimizer: Optimizer) -> dict[str, str]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from keras_art.commands.machine import Tables
@@ -10,13 +11,16 @@ from keras_art.report.comparable import Printed, judge
 from keras_art.report.metrics import wilson
 from keras_art.report.tables import PaperTable, compare, without_looking
 from keras_art.store.runs import Store
+from keras_art.study.catalogue import studies
 from keras_art.study.kinds.classifier import label
-from keras_art.study.records import finished, readable, variant
+from keras_art.study.records import bracketed, finished, readable, settings
 from reproductions.multitask.kind import BRANCHES, MultitaskRun
 from reproductions.multitask.study import SHARED, Study
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from keras_art.study.config import RunRef
 
 
 SCORES = PaperTable(
@@ -37,6 +41,7 @@ DEFENSE = PaperTable(
     """,
 )
 
+GRAMS = ("gram", "baseline")  # modes whose dropout and decay have flags of their own
 PRINTED = Printed(never="the defence's images, filters and schedule are not published")
 
 
@@ -46,6 +51,8 @@ def tables_of(store: Store, only: Sequence[MultitaskRun] | None, study: Study) -
 
     done = [(run, found) for run, found in finished(store, MultitaskRun) if only is None or run in only]
     every = [run for run, _ in done]
+    asked = [set(each.runs) for each in studies(store)] if only is None else [{run.ref for run in every}]
+    labels = labels_of(every, asked)
     scores, defense = [], []
     for run, found in done:
         verdict = judge(store, run, PRINTED)
@@ -53,7 +60,7 @@ def tables_of(store: Store, only: Sequence[MultitaskRun] | None, study: Study) -
             accuracy = found[f"test_{task}_accuracy"]
             learned = found.get("task_weights")
             row = {
-                "challenge": f"{run.place} {task}{variant(run, every, cell, word=asked_for)}",
+                "challenge": f"{run.place} {task}",
                 "network": label(run.network),
                 "mode": run.mode,
                 "status": found["status"],
@@ -63,10 +70,11 @@ def tables_of(store: Store, only: Sequence[MultitaskRun] | None, study: Study) -
                 "n_test": found.get(f"test_{task}_n"),
                 "value": None if accuracy is None else 100 * accuracy,
             }
-            scores.append(row)
+            rows = [{**row, "challenge": f"{row['challenge']}{set_as}"} for set_as in labels[run]]
+            scores += rows
             if run.place == "rijksmuseum" and f"val_{task}_accuracy" in found:
-                note = f"{row['note']}; {verdict.note}"
-                defense.append({**row, "value": 100 * found[f"val_{task}_accuracy"], "n_test": None, "note": note})
+                seen = {"value": 100 * found[f"val_{task}_accuracy"], "n_test": None}
+                defense += [{**row, **seen, "note": f"{row['note']}; {verdict.note}"} for row in rows]
     paper = [(SCORES, compare(SCORES, pd.DataFrame(scores))), (DEFENSE, compare(DEFENSE, pd.DataFrame(defense)))]
     return Tables(paper, summaries(store, every))
 
@@ -76,9 +84,40 @@ def cell(run: MultitaskRun) -> tuple[str, ...]:
     return run.place, run.model_name
 
 
+def labels_of(runs: Sequence[MultitaskRun], studies: Sequence[Collection[RunRef]]) -> dict[MultitaskRun, list[str]]:
+    """Run -> a label for each of the studies that it is of, its settings and what else that study's command set.
+
+    What all runs of a mode have in common was set by the command, so that the modes of one command have one label; a
+    run of a study that nobody wrote down has its own settings.
+    """
+    own = {run: set_as(run, runs) for run in runs}
+    found: dict[MultitaskRun, dict[str, None]] = {run: {} for run in runs}
+    for refs in studies:
+        of_mode: dict[str, list[MultitaskRun]] = {}
+        for run in runs:
+            if run.ref in refs:
+                of_mode.setdefault(run.mode, []).append(run)
+        common = [
+            word for mine in of_mode.values() for word in own[mine[0]] if all(word in own[other] for other in mine)
+        ]
+        for run in chain.from_iterable(of_mode.values()):
+            found[run][bracketed(dict.fromkeys([*common, *own[run]]))] = None
+    return {run: list(found[run]) or [bracketed(own[run])] for run in runs}
+
+
+def set_as(run: MultitaskRun, runs: Sequence[MultitaskRun]) -> list[str]:
+    """The settings that tell a run from others of its cell, by the flags that gave them."""
+    words = settings(run, runs, cell, word=asked_for)
+    if run.mode not in GRAMS:
+        return words
+    notes = run.optimizer.name == "AdamW" and ("epsilon", 1e-8) in run.optimizer.options  # others have their own decay
+    of_gram = ("dropout=", "weight_decay=") if notes else ("dropout=",)
+    return [f"gram_{word}" if word.startswith(of_gram) else word for word in words]
+
+
 def asked_for(run: MultitaskRun, field: str) -> str | None:
     """What a command says for a field: what it leaves to each classifier goes without saying."""
-    gram = run.mode in ("gram", "baseline")
+    gram = run.mode in GRAMS
     left = {
         "shared": 512 if gram else SHARED.get(str(run.network), 512),
         "dropout": Study.gram_dropout if gram else Study.dropout,
@@ -109,7 +148,7 @@ def summary(store: Store, runs: Sequence[MultitaskRun], facts: dict[str, dict[st
     for run in runs:
         found = store.metrics(run)
         if found and found["status"] == "ok":
-            model = run.model_name + variant(run, runs, cell, word=asked_for)
+            model = run.model_name + bracketed(set_as(run, runs))
             for task in run.targets:
                 scores = ("accuracy", "macro_f1", "weighted_f1")
                 row = {score: 100 * found[f"test_{task}_{score}"] for score in scores}

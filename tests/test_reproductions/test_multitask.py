@@ -20,13 +20,13 @@ from keras_art.errors import UserError
 from keras_art.networks import vit
 from keras_art.store import runs
 from keras_art.study import records
-from keras_art.study.config import Artefact
+from keras_art.study.config import Artefact, Optimizer
 from keras_art.study.kinds.classifier import label
 from reproductions import gram_style, multitask
 from reproductions.multitask import page
 from reproductions.multitask import study as study_
 from reproductions.multitask.kind import MultitaskRun
-from reproductions.multitask.tables import DEFENSE, asked_for, cell, tables_of
+from reproductions.multitask.tables import DEFENSE, labels_of, tables_of
 
 TINY = {"patch_size": 16, "num_layers": 1, "num_heads": 2, "hidden_dim": 8, "mlp_dim": 16}
 
@@ -372,16 +372,42 @@ def test_settings_that_one_command_gave_its_classifiers_are_one_label():
         )
         return [*study_.heads(seven, common), *study_.grams(seven, common)]
 
-    for change, words in (
-        ({"learning_rate": 1e-3}, {" [learning_rate=0.0001]", " [learning_rate=0.001]"}),
-        ({"shared": 128}, {"", " [shared=128]"}),
-        ({"epochs": 9}, {" [epochs=20]", " [epochs=9]"}),
+    for change, before, after in (
+        ({"learning_rate": 1e-3}, " [learning_rate=0.0001]", " [learning_rate=0.001]"),
+        ({"shared": 128}, "", " [shared=128]"),
+        ({"epochs": 9}, " [epochs=20]", " [epochs=9]"),
+        ({"dropout": 0.3, "gram_dropout": 0.5}, "", " [dropout=0.3, gram_dropout=0.5]"),
+        (
+            {"weight_decay": 1e-3, "gram_weight_decay": 2e-3},
+            " [weight_decay=0.0001, gram_weight_decay=0.0005]",
+            " [weight_decay=0.001, gram_weight_decay=0.002]",
+        ),
     ):
-        usual, other = asked(), asked(**change)
-        told = [
-            {records.variant(run, usual + other, cell, word=asked_for) for run in runs_} for runs_ in (usual, other)
-        ]
-        assert all(len(labels) == 1 for labels in told) and set.union(*told) == words
+        studies = asked(), asked(**change)
+        found = labels_of([*studies[0], *studies[1]], [{run.ref for run in runs_} for runs_ in studies])
+        told = [{said for run in runs_ for said in found[run]} for runs_ in studies]
+        assert told == [{before}, {after}]
+
+
+def test_a_run_of_two_studies_has_a_label_for_each():
+    """Heads have no fusion: those of both studies are the same runs, and stand in the rows of both."""
+    head = MultitaskRun(collection="museum-00000000", targets=("style",))
+    grams = [
+        MultitaskRun(mode="gram", collection="museum-00000000", targets=("style",), fusion=share)
+        for share in (0.3, 0.5, 0.7)
+    ]
+    found = labels_of([head, *grams], [{head.ref, grams[0].ref}, {head.ref, grams[1].ref, grams[2].ref}])
+    assert found[head] == [" [fusion=0.3]", ""]  # the second command gave two
+    assert [found[gram] for gram in grams] == [[" [fusion=0.3]"], [" [fusion=0.5]"], [" [fusion=0.7]"]]
+    assert labels_of([head, *grams], [])[grams[0]] == [" [fusion=0.3]"]  # nobody wrote them down
+
+
+def test_a_named_optimizers_decay_is_no_flag_of_the_gram_classifier():
+    common = {"mode": "gram", "collection": "museum-00000000", "targets": ("style",)}
+    runs_ = [
+        MultitaskRun(optimizer=Optimizer("SGD", 0.1, (("weight_decay", decay),)), **common) for decay in (0.01, 0.02)
+    ]
+    assert labels_of(runs_, []) == {runs_[0]: [" [weight_decay=0.01]"], runs_[1]: [" [weight_decay=0.02]"]}
 
 
 def test_gram_classifiers_of_other_settings_are_never_averaged(tmp_path, monkeypatch):
