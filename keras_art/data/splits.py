@@ -168,10 +168,15 @@ def _grouped(choice: Choice, labels: pd.Series, groups: np.ndarray, what: str) -
     try:
         return split_by_group(codes, groups, list(names), what, choice.split_seed)
     except Undefined as error:
+        how = ""
+        if what == "artist":  # curation's own bounds are of a collection as large as WikiArt's
+            how = (
+                f" with python -m keras_art curate DATA --target {shlex.quote(choice.targets[0])} --min_artists 3 "
+                f"--min_style 0 --top_styles 0 --min_artist 0 --top_artists 0 --out FOLDER"
+            )
         raise BadCollection(
             f"{choice.name}: {choice.rule} is not defined for {' or '.join(map(repr, choice.targets))}: {error}. "
-            f"Leave classes out with python -m keras_art curate DATA --target {shlex.quote(choice.targets[0])} "
-            f"--min_artists 3, or split --split stratified"
+            f"Leave such classes out{how}, or split --split stratified"
         ) from error
 
 

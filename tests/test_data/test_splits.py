@@ -2,14 +2,16 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import re
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import paint, told
+from conftest import paint, told, write_csv
 from sklearn.model_selection import train_test_split
 
+from keras_art.commands import curation
 from keras_art.data.choices import Choice, choose
 from keras_art.data.sources import BadCollection, Collection, load_collection
 from keras_art.data.splits import Task, label_overlap, split
@@ -272,6 +274,20 @@ def test_a_style_with_one_artist_can_not_be_split_by_artist_and_the_error_says_s
         cut(choose(rows, "style", rule="artist_disjoint"))
 
 
+def test_the_command_that_the_error_names_leaves_what_can_be_split_by_artist(picture_folder, tmp_path):
+    images = [f"{artist}/{artist}{number}.png" for artist in "abc" for number in range(8)]
+    artists = [image[0] for image in images[:-2]] + ["Hokusai"] * 2
+    styles = [("dark", "pale")[number % 2] for number in range(22)] + ["ukiyo-e"] * 2
+    write_csv(tmp_path / "t.csv", [("image", "artist", "style"), *zip(images, artists, styles, strict=True)])
+    with pytest.raises(BadCollection, match=r"ukiyo-e \(1\)") as refused:
+        cut(choose(load_collection(tmp_path / "t.csv", picture_folder), "style", rule="artist_disjoint"))
+    command = re.search(r"keras_art curate (.*), or split", str(refused.value))[1]
+    filled = command.replace("DATA", str(tmp_path / "t.csv")).replace("FOLDER", str(tmp_path / "curated"))
+    assert curation.main([*filled.split(), "--root", str(picture_folder)]) == 0
+    task = cut(choose(load_collection(tmp_path / "curated", picture_folder), "style", rule="artist_disjoint"))
+    assert task.classes == ["dark", "pale"]
+
+
 def test_artists_can_not_be_kept_apart_when_they_are_predicted_or_unknown():
     with pytest.raises(BadCollection, match="the artist is what is to be predicted"):
         choose(by_artist(), "artist", rule="artist_disjoint")
@@ -293,6 +309,12 @@ def test_artists_with_several_styles_are_kept_whole_too():
     assert table.groupby("artist")["split"].nunique().max() == 1
     shares = table.groupby("label")["split"].value_counts(normalize=True).unstack()
     assert (shares["test"].between(0.05, 0.15) & shares["val"].between(0.05, 0.15)).all()
+
+
+def test_an_error_about_pictures_or_objects_names_no_command_about_artists():
+    groups = np.repeat(np.arange(4), 3)
+    with pytest.raises(BadCollection, match=r"different pictures.* Leave such classes out, or split"):
+        split(choose(collection(["x", "x", "y"] * 4), "style", rule="duplicate_disjoint"), [True] * 12, groups * 0)
 
 
 def test_look_alikes_stand_on_one_side():
