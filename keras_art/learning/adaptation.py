@@ -21,12 +21,6 @@ from keras_art.study.kinds.classifier import ClassifierRun
 LORA_LAYERS = (keras.layers.Dense, keras.layers.EinsumDense)
 
 
-def is_adapted(run: ClassifierRun) -> bool:
-    """Whether a run asks for any of it."""
-    plain = ClassifierRun()
-    return any(getattr(run, name) != getattr(plain, name) for name in ClassifierRun.ADAPTATION)
-
-
 def holding(backbone: keras.Model) -> list[keras.Layer]:
     """The layers that have weights of their own, beside those of layers within them, from the first to the last."""
     every = backbone._flatten_layers(include_self=False)

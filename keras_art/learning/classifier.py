@@ -16,7 +16,7 @@ import pandas as pd
 
 from keras_art.data import tasks
 from keras_art.data.collection import described_by
-from keras_art.learning import adaptation, adapted, features, probes, training
+from keras_art.learning import adapted, features, probes, training
 from keras_art.learning.compiled import compiled
 from keras_art.learning.vectors import features_folder, made_by
 from keras_art.learning.weights import begins_diverged, load_network
@@ -145,11 +145,13 @@ def _train(
     else:
         inputs, rows, network = ready.pixels, ready.rows, _describe(load())
     labels, classes = ready.task.images["label"].to_numpy(), len(ready.task.classes)
-    if not frozen and adaptation.is_adapted(run):
+    if not frozen and run.adapted:
         return *adapted.train(store, run, ready, lambda model, of: _fit(model, of, folder, run, tell, 0.0)), network
 
     def batches(split: str, seed: int | None = None) -> Batches:
         part = ready.part(split)
+        if seed is not None and run.order == "sorted":
+            part, seed = part[np.argsort(labels[part], kind="stable")], None
         kind = Windows if seed is not None and run.order == "fixed" else Batches
         return kind(inputs, rows[part], labels[part], run.batch_size, seed)
 

@@ -84,8 +84,8 @@ class Study(flags.Study):
     """0: the optimizer's own."""
     batch_size: int = 32
     """Images per step."""
-    order: Literal["shuffled", "fixed"] = "shuffled"
-    """Of the training images: anew in every epoch; or as in the released code, one for all, in whole batches only."""
+    order: Literal["shuffled", "sorted", "fixed"] = "shuffled"
+    """Of the training images: anew in every epoch; class by class; or the released code's, in whole batches only."""
     epochs: int = 100
     """At most."""
     frozen_epochs: int = 0
@@ -153,7 +153,7 @@ def check(study: Study) -> None:
     """
     least = {"epochs": 1, "frozen_epochs": 0, "patience": 1, "batch_size": 1, "image_size": 0, "lora": 0, "warmup": 0}
     flags.check_values(study, limit=0, **least)
-    in_mode(study, Run(), "fine_tuning")  # reads --optimizer
+    fine_tuned = in_mode(study, Run(), "fine_tuning")  # reads --optimizer
     for flag in ("networks", "modes", "weights"):
         if not getattr(study, flag):
             raise UserError(f"--{flag} needs at least one value")
@@ -165,6 +165,8 @@ def check(study: Study) -> None:
         raise UserError(f"--discriminative lies in (0, 1], not {study.discriminative}")
     if not 0 <= study.label_smoothing < 1:
         raise UserError(f"--label_smoothing lies in [0, 1), not {study.label_smoothing}")
+    if study.order != "shuffled" and fine_tuned.adapted and {"fine_tuning", "scratch"} & {*study.modes}:
+        raise UserError(f"--order {study.order} is of the paper's training: leave --{fine_tuned.adapted[0]} out")
     if study.warmup > study.epochs:
         raise UserError(f"--warmup {study.warmup} are some of the --epochs, of which there are {study.epochs}")
     if study.lora and study.freeze_until:

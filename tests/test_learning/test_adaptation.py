@@ -9,7 +9,7 @@ import presets
 import pytest
 from keras import layers
 
-from keras_art.learning import adaptation
+from keras_art.learning import adaptation, training
 from keras_art.networks import heads
 from keras_art.networks.backbones import BadBackbone, load_backbone
 from keras_art.pictures.augmentation import Mixed
@@ -203,6 +203,7 @@ def test_a_study_with_all_of_it_trains_predicts_and_stands_beside_the_plain_one(
         (["--discriminative", "0"], "--discriminative lies in (0, 1], not 0"),
         (["--label_smoothing", "1"], "--label_smoothing lies in [0, 1)"),
         (["--warmup", "9"], "--warmup 9 are some of the --epochs"),
+        (["--order", "sorted", "--test_flips"], "--order sorted is of the paper's training: leave --test_flips out"),
     ],
 )
 def test_what_can_not_be_is_said_before_anything_is_trained(picture_csv, tmp_path, capsys, extra, words):
@@ -212,3 +213,25 @@ def test_what_can_not_be_is_said_before_anything_is_trained(picture_csv, tmp_pat
     assert REPRODUCTION.main([*command, "--modes", "fine_tuning", *extra]) == 1
     message = capsys.readouterr().err
     assert words in message.splitlines()[-1] and "Traceback" not in message
+
+
+@pytest.mark.parametrize(("order", "sorted_by_class"), [("sorted", True), ("shuffled", False)])
+def test_training_images_come_class_by_class_where_that_is_asked_for(
+    picture_csv, tmp_path, monkeypatch, order, sorted_by_class
+):
+    epochs = []
+
+    def fit(model, train, val, **kwargs):
+        epochs.extend(
+            np.concatenate([train.step(i)[1] for i in range(n * len(train), (n + 1) * len(train))]) for n in (0, 1)
+        )
+        return plain(model, train, val, **kwargs)
+
+    plain = training.fit
+    monkeypatch.setattr(training, "fit", fit)
+    stack().save(tmp_path / "stack.keras")
+    command = ["--data", str(picture_csv), "--target", "artist", "--networks", str(tmp_path / "stack.keras")]
+    command += ["--preprocessing", "unit", "--image_size", "32", "--store", str(tmp_path / "s"), "--epochs", "1"]
+    assert REPRODUCTION.main([*command, "--modes", "fine_tuning", "--batch_size", "5", "--order", order]) == 0
+    assert [np.bincount(labels).tolist() for labels in epochs] == [[6, 6, 6]] * 2
+    assert [(np.diff(labels) >= 0).all() for labels in epochs] == [sorted_by_class] * 2

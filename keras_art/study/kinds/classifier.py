@@ -54,7 +54,7 @@ class ClassifierRun(NetworkRun):
     mode: str = "off_the_shelf"
     carried: bool = False  # its weights, of a file, were trained on another collection
     head: str = "softmax"
-    order: str = "shuffled"  # of the training images, in every epoch anew; or fixed, in `pipeline.Windows`
+    order: str = "shuffled"  # of the training images, in every epoch anew; sorted, by class; fixed, `pipeline.Windows`
     patience: int = 7
     keep: str = "best"
     # How a network that is trained as a whole is fitted to a small collection (`learning.adaptation`).
@@ -73,6 +73,11 @@ class ClassifierRun(NetworkRun):
     def measures(self) -> dict[str, Any]:
         """What tables, estimates and summaries rely on."""
         return TESTED | {"n_test": int, "n_classes": int, "width": int}
+
+    @property
+    def adapted(self) -> list[str]:
+        """The fields of `ADAPTATION` by which it departs from plain training."""
+        return [name for name in self.ADAPTATION if getattr(self, name) != getattr(type(self), name)]
 
     @property
     def title(self) -> str:
