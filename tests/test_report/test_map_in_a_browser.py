@@ -195,6 +195,9 @@ def test_it_is_readable_on_a_telephone_and_on_a_desk(path, width):
         seen.until(READY)
         assert "011.png" in click_on(seen, "011.png")
         assert seen.page.evaluate("() => document.documentElement.scrollWidth") <= width
+        # Behind the details the page ends: no scrolling into nothing.
+        bottom = "Math.max(innerHeight, document.querySelector('aside').getBoundingClientRect().bottom + scrollY)"
+        assert seen.page.evaluate(f"() => document.documentElement.scrollHeight - {bottom}") < 1
         wide = seen.page.evaluate("() => document.querySelector('.maps').getBoundingClientRect().width")
         assert wide > 0.7 * width
         assert seen.problems() == [] and serious(seen) == []
