@@ -34,6 +34,11 @@ EXPORTED = ("model.keras", "preprocessing.json")  # what tells a folder that `ex
 OWN = ".keras_art"  # stands in a folder whose pictures are of our making and no collection
 
 
+def is_preset(network: str) -> bool:
+    """Whether a network is meant as a preset of keras-hub: its name with a handle in front, or a folder."""
+    return network.startswith(HANDLES) or Path(network).expanduser().is_dir()
+
+
 def is_export(folder: Path) -> bool:
     """Whether a folder is one that `export` wrote, or the like of it."""
     return all((folder / name).is_file() for name in EXPORTED)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from keras_art import terminal
 from keras_art.commands import flags
 from keras_art.errors import UserError
+from keras_art.study.kinds.classifier import label
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -16,8 +18,10 @@ if TYPE_CHECKING:
     from keras_art.data.collection import Collection
     from keras_art.learning.descriptions import Describer, Description
     from keras_art.store.runs import Store
+    from keras_art.study.kinds.classifier import ClassifierRun
 
 DEFAULT = "EfficientNetB0"  # small, and as good a judge of likeness as larger ones
+IMAGE_SIZE = 224
 
 
 @dataclass(frozen=True)
@@ -28,14 +32,14 @@ class Looking:
     """A finished run's directory, or its model: by what it has learnt."""
     backbone: tuple[str, ...] = ()
     """A network of keras.applications with ImageNet weights, or a .keras file: by what it knows of pictures.
-    Default, without --run: EfficientNetB0."""
-    preprocessing: tuple[Literal["imagenet", "unit", "caffe", "tf", "torch", "none"], ...] = ("imagenet",)
+    Default, without --run: the network that the store's latest run began with, or EfficientNetB0."""
+    preprocessing: tuple[Literal["imagenet", "unit", "caffe", "tf", "torch", "none"], ...] = ()
     """Which pixels a .keras file takes: one word, or one for each --backbone; a network of keras.applications knows its
-    own (imagenet)."""
-    image_size: int = 224
-    """Of a backbone, in pixels; a run knows its own."""
-    resize: flags.Resize = "squash"
-    """How pictures become square for a backbone."""
+    own (imagenet, the default)."""
+    image_size: int | None = None
+    """Of a backbone, in pixels; a run knows its own. Default: 224."""
+    resize: flags.Resize | None = None
+    """How pictures become square for a backbone. Default: squash."""
     root: str | None = None
     """Folder that holds the cards' collections, or a table's pictures. Default: $KERAS_ART_DATA; beside the table."""
     store: str = "runs"
@@ -50,26 +54,49 @@ def describers(asked: Looking, store: Store) -> list[Describer]:
     Raises:
         UserError: one of them can not be used.
     """
-    from keras_art.learning.descriptions import of_backbone, of_run
+    from keras_art.learning.descriptions import of_backbone, of_run, of_start
 
-    if asked.image_size < 1:
+    if asked.image_size is not None and asked.image_size < 1:
         raise UserError("--image_size is at least 1")
-    networks = asked.backbone or (() if asked.run else (DEFAULT,))
     for given in (asked.run, asked.backbone):
         if len(set(given)) < len(given):
             raise UserError(f"{next(one for one in given if given.count(one) > 1)} is given twice")
-    modes = asked.preprocessing * len(networks) if len(asked.preprocessing) == 1 else asked.preprocessing
+    if not (asked.run or asked.backbone) and (start := usual(store)):
+        told: dict[str, Any] = {"image_size": asked.image_size, "resize": asked.resize}
+        told["preprocessing"] = asked.preprocessing[0] if asked.preprocessing else None
+        run = dataclasses.replace(start, **{name: value for name, value in told.items() if value is not None})
+        terminal.say(f"by {label(run.network)}, which a run of {store.root} began with: --backbone chooses another")
+        return [of_start(store, run)]
+    networks = asked.backbone or (() if asked.run else (DEFAULT,))
+    modes = asked.preprocessing or ("imagenet",)
+    modes = modes * len(networks) if len(modes) == 1 else modes
     if len(modes) != len(networks):
         raise UserError(
             f"--preprocessing has {len(modes)} words for {len(networks)} backbones: give one, or one for each"
         )
+    size, resize = asked.image_size or IMAGE_SIZE, asked.resize or "squash"
     return [
         *(of_run(store, path) for path in asked.run),
-        *(
-            of_backbone(store, name, asked.image_size, asked.resize, mode)
-            for name, mode in zip(networks, modes, strict=True)
-        ),
+        *(of_backbone(store, name, size, resize, mode) for name, mode in zip(networks, modes, strict=True)),
     ]
+
+
+def usual(store: Store) -> ClassifierRun | None:
+    """The released network that the latest finished run of a store began with, as it was given its pictures."""
+    from keras_art.study.config import kinds
+    from keras_art.study.kinds.classifier import ClassifierRun, NetworkRun
+    from keras_art.study.records import read_run
+
+    folders = [path.parent for kind in kinds() for path in (store.root / kind).glob("*/metrics.json")]
+    for folder in sorted(folders, key=lambda path: (path / "metrics.json").stat().st_mtime, reverse=True):
+        try:
+            run = read_run(folder)
+        except UserError:  # `store check` names it
+            continue
+        if isinstance(run, NetworkRun) and run.weights in ("imagenet", "own"):
+            same = ("network", "weights", "preprocessing", "image_size", "resize")
+            return ClassifierRun(**{name: getattr(run, name) for name in same})
+    return None
 
 
 def pictures(asked: Looking, store: Store, data: str) -> tuple[Collection, list[str] | None]:

@@ -81,6 +81,7 @@ def command(asked: Neighbours) -> int:
         queries, own, files = points, np.arange(len(points)), dict(zip(places, seen.collection.paths(), strict=True))
     near, far = nearest(points, queries, min(asked.k, len(points)), own)
     found = table(seen.collection, list(files), near, far)
+    terminal.say(f"distance: 0 is the same to {by.name}, 1 nothing in common{at_random(points)}")
     if asked.out is None:
         for picture, part in found.groupby("picture", sort=False):
             terminal.answer(picture)
@@ -120,6 +121,18 @@ def files_of(asked: Neighbours, collection: Collection) -> dict[str, str]:
     if not files and asked.out is None:
         raise UserError("give pictures, or --out FILE.csv for the neighbours of every work")
     return files
+
+
+def at_random(points: np.ndarray) -> str:
+    """How far works of the collection mostly are from one another, which is what a distance is to be held against."""
+    import numpy as np
+
+    one, other = np.random.default_rng(0).integers(len(points), size=(2, 2000))
+    differ = one != other
+    if not differ.any():
+        return ""
+    far = 1 - np.einsum("nw,nw->n", points[one[differ]], points[other[differ]])
+    return f"; two works drawn at random are mostly {max(0.0, float(np.median(far))):.2f} apart"
 
 
 def table(collection: Collection, names: Sequence[str], near: np.ndarray, far: np.ndarray) -> pd.DataFrame:

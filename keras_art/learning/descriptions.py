@@ -96,14 +96,29 @@ def of_backbone(store: Store, network: str, image_size: int, resize: str, prepro
             backbones.own_preprocessing(network)
     store.create()
     keep_files(store, [network])
+    return of_start(store, run)
+
+
+def of_start(store: Store, run: ClassifierRun) -> Describer:
+    """The network that a run begins with, of files that the store keeps.
+
+    Raises:
+        UserError: its weights can not be had.
+    """
+    folder = features_folder(store, run)
     if not (folder / "rows.bin").exists():
+        terminal.start_backend()
         from keras_art.learning.weights import load_network
+        from keras_art.networks.backbones import BadBackbone
 
         try:
             load_network(store, run)  # weights that can not be had are told before a picture is read
-        except backbones.BadBackbone as error:
-            raise UserError(f"{error} Here: --backbone FILE.keras, a network with its weights inside.") from error
-    return Describer(label(named), folder, image_size, resize, run=run)
+        except BadBackbone as error:
+            raise UserError(
+                f"{error} Here: --backbone FILE.keras, a network with its weights inside, and --preprocessing, which "
+                f"pixels it takes; or --run RUN, a run that is finished."
+            ) from error
+    return Describer(label(run.network), folder, run.image_size, run.resize, run=run)
 
 
 def of_run(store: Store, path: Path) -> Describer:

@@ -20,7 +20,7 @@ from keras_art.networks.loading import BadModel, computing_anew, load_model
 from keras_art.networks.resnets import draw_kernels
 from keras_art.networks.taps import gigamacs as gigamacs
 from keras_art.networks.taps import stage_taps as stage_taps
-from keras_art.writing import HANDLES
+from keras_art.writing import is_preset as is_preset
 
 # The md5 of the weights files without top of the paper's networks, as keras.applications checks them.
 IMAGENET_MD5 = {
@@ -94,11 +94,6 @@ class Backbone:
 def is_file(network: str) -> bool:
     """Whether a network is meant as a file rather than as a name of keras.applications."""
     return not is_preset(network) and (network.endswith(".keras") or "/" in network)
-
-
-def is_preset(network: str) -> bool:
-    """Whether a network is meant as a preset of keras-hub: its name with a handle in front, or a folder."""
-    return network.startswith(HANDLES) or Path(network).expanduser().is_dir()
 
 
 def check_name(network: str) -> None:

@@ -13,7 +13,17 @@ from keras_art.store.runs import Store
 from keras_art.store.sums import Damaged
 from keras_art.study.config import AnyRun, Artefact, Run, RunRef
 from keras_art.study.records import read_run
-from keras_art.writing import EXPORTED, HANDLES, beside, is_export, replacing, slug, wait_for_disk, write_bytes
+from keras_art.writing import (
+    EXPORTED,
+    HANDLES,
+    beside,
+    is_export,
+    is_preset,
+    replacing,
+    slug,
+    wait_for_disk,
+    write_bytes,
+)
 
 
 def artefact(word: str) -> str | Artefact:
@@ -182,6 +192,19 @@ def given_run(folder: Path, kind: type[AnyRun]) -> AnyRun:
     raise UserError(f"{folder} holds no {kind.kind}: name the directory of one, below STORE/{kind.kind}/")
 
 
+def check_texts(networks: Sequence[str]) -> None:
+    """Refuses for zero_shot, by their names alone, networks that can know no texts: all but presets.
+
+    Raises:
+        UserError: naming the first.
+    """
+    if silent := [network for network in networks if not is_preset(network)]:
+        raise UserError(
+            f"--modes zero_shot asks for classes by their names, and {silent[0]} knows no texts: leave zero_shot out, "
+            f"or give --networks CLIP, MetaCLIP 2 or SigLIP of keras-hub, such as keras-hub:clip_vit_base_patch32"
+        )
+
+
 def split_weights(networks: Sequence[str], weights: Sequence[str]) -> tuple[dict[str, str], str]:
     """What `--weights` says: the files of single networks, and what holds for the others.
 
@@ -206,7 +229,6 @@ def starting_weights(network: str, networks: Sequence[str], weights: Sequence[st
     files, plain = split_weights(networks, weights)
     if network in files:
         return artefact(files[network])
-    brings_its_own = network.endswith(".keras") or network.startswith(HANDLES) or Path(network).expanduser().is_dir()
-    if brings_its_own and plain in ("imagenet", "demo"):
+    if (network.endswith(".keras") or is_preset(network)) and plain in ("imagenet", "demo"):
         return "own"
     return artefact(plain)

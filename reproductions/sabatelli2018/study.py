@@ -13,7 +13,7 @@ from keras_art.errors import UserError
 from keras_art.report.comparable import Printed, Protocol
 from keras_art.store.runs import Store
 from keras_art.study.config import Optimizer
-from keras_art.study.files import artefact, starting_weights, words_of
+from keras_art.study.files import artefact, check_texts, starting_weights, words_of
 from keras_art.study.kinds.classifier import PROBES, pretraining
 from keras_art.study.kinds.classifier import ClassifierRun as Run
 from keras_art.study.sizes import NATIVE, native_size
@@ -177,6 +177,8 @@ def check(study: Study) -> None:
         raise UserError(f"--template {study.template!r} needs one {{}}, in which the name of each class is put")
     if "zero_shot" in study.modes and (study.source or study.theta_r or study.weights != ("imagenet",)):
         raise UserError("--modes zero_shot asks a network as it was released: leave --weights, --source, --theta_r out")
+    if "zero_shot" in study.modes:
+        check_texts(study.networks)
     if study.source and set(study.modes) == {"scratch"}:
         raise UserError("--source carries weights over, --modes scratch begins without any: add another mode")
     if study.source and study.source == study.data:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import re
 import shutil
 
@@ -18,6 +19,10 @@ from keras_art.commands import map as maps
 from keras_art.commands import neighbours
 from keras_art.learning import descriptions
 from keras_art.networks import backbones, heads, trained
+from keras_art.store.runs import Store
+from keras_art.study.config import RunRef
+from keras_art.study.files import artefact, keep_files
+from keras_art.study.kinds.classifier import ClassifierRun
 
 SIZE = 16
 
@@ -164,6 +169,46 @@ def test_other_viewers_get_what_they_read(tmp_path, picture_csv, flags):
     assert len(list((tmp_path / "m_vikus" / "1024").glob("*.jpg"))) == 24
 
 
+def finished_run(store, network, finished):
+    """What a finished run of a store leaves behind, as far as `map` reads it."""
+    run = ClassifierRun(
+        collection="museum-1", target="artist", network=artefact(str(network)), weights="own", preprocessing="unit",
+        image_size=SIZE,
+    )  # fmt: skip
+    keep_files(store, [str(network)])
+    store.ask(run)
+    (store.directory(run) / "metrics.json").write_text("{}")
+    os.utime(store.directory(run) / "metrics.json", (finished, finished))
+    return run
+
+
+def test_without_a_network_it_is_the_one_that_the_latest_run_began_with(tmp_path, picture_csv, network, capsys):
+    store = Store(tmp_path / "runs")
+    store.create()
+    shutil.copyfile(network, tmp_path / "older.keras")
+    finished_run(store, network, 2000)
+    finished_run(store, tmp_path / "older.keras", 1000)
+    demo = ClassifierRun(weights=RunRef("classifier", "0" * 8))  # of drawn pictures, which know nothing of art
+    store.ask(demo)
+    (store.directory(demo) / "metrics.json").write_text("{}")
+    network.unlink()
+    assert mapped(picture_csv, "--store", store.root, "--out", tmp_path / "m.html") == 0
+    assert [space["name"] for space in data_of(tmp_path / "m.html")["spaces"]] == ["tiny"]
+    assert f"by tiny, which a run of {store.root} began with" in capsys.readouterr().err
+    assert asked(picture_csv, "003.png", "--store", store.root, "--k", 2) == 0
+    assert mapped(picture_csv, "--store", store.root, "--image_size", 1, "--out", tmp_path / "n.html") == 1
+    assert "can not" in capsys.readouterr().err
+
+
+def test_weights_that_can_not_be_had_are_told_with_all_that_a_file_needs(tmp_path, picture_csv, monkeypatch, capsys):
+    def unreachable(*words, **more):
+        raise backbones.BadBackbone("the ImageNet weights can not be downloaded from here.")
+
+    monkeypatch.setattr(backbones, "load_backbone", unreachable)
+    assert mapped(picture_csv, "--store", tmp_path / "runs", "--out", tmp_path / "m.html") == 1
+    assert re.search(r"--backbone FILE\.keras.*--preprocessing", capsys.readouterr().err.replace("\n", " "))
+
+
 # --- neighbours
 
 
@@ -179,8 +224,10 @@ def test_the_nearest_of_a_works_own_kind_and_never_itself(tmp_path, picture_csv,
     assert found["distance"][:5].is_monotonic_increasing and (found["distance"] >= 0).all()
     capsys.readouterr()
     assert asked(picture_csv, picture_csv / "images" / "003.png", *flags, "--k", 5) == 0
-    printed = capsys.readouterr().out.splitlines()
-    assert [line.split()[-1] for line in printed[1:]] == found["id"][:5].tolist()
+    printed = capsys.readouterr()
+    assert [line.split()[-1] for line in printed.out.splitlines()[1:]] == found["id"][:5].tolist()
+    said = re.search(r"distance: 0 is the same to tiny, 1 nothing in common; .* mostly (0\.\d\d) apart", printed.err)
+    assert said and found["distance"].max() < float(said[1]) <= 1  # works of one artist are nearer than any two
 
 
 def test_a_work_is_known_by_its_inventory_number_too(tmp_path, picture_csv, flags, capsys):
@@ -207,7 +254,6 @@ def test_neighbours_of_every_work_and_a_copy_is_the_nearest(tmp_path, picture_cs
 def test_a_choice_of_a_store_is_enough_when_its_pictures_are_gone(tmp_path, picture_csv, flags, network):
     from keras_art.data.opening import open_choice
     from keras_art.data.tasks import prepare
-    from keras_art.store.runs import Store
 
     store = Store(tmp_path / "runs")
     collection, choice = open_choice(store, picture_csv, None, "artist")

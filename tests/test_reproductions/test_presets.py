@@ -90,6 +90,7 @@ def test_a_preset_off_the_shelf_probed_and_fine_tuned(picture_csv, clip, tmp_pat
         (["--modes", "zero_shot", "--template", "a painting"], "needs one {}, in which the name of each class is put"),
         (["--modes", "zero_shot", "--weights", "none"], "leave --weights, --source, --theta_r out"),
         (["--modes", "zero_shot", "--networks", "SILENT"], "has no tokenizer.json"),
+        (["--modes", "zero_shot", "--networks", "VGG19", "--dry_run"], "VGG19 knows no texts: leave zero_shot out, or"),
         (["--networks", "keras-hub:clip_vit_base_patch166"], "did you mean clip_vit_base_patch16"),
     ],
 )
