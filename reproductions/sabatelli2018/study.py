@@ -177,8 +177,7 @@ def check(study: Study) -> None:
         raise UserError(f"--template {study.template!r} needs one {{}}, in which the name of each class is put")
     if "zero_shot" in study.modes and (study.source or study.theta_r or study.weights != ("imagenet",)):
         raise UserError("--modes zero_shot asks a network as it was released: leave --weights, --source, --theta_r out")
-    if "zero_shot" in study.modes:
-        check_texts(study.networks)
+    check_texts(study.networks if "zero_shot" in study.modes else ())
     if study.source and set(study.modes) == {"scratch"}:
         raise UserError("--source carries weights over, --modes scratch begins without any: add another mode")
     if study.source and study.source == study.data:
