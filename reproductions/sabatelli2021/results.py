@@ -12,7 +12,7 @@ from keras_art.study.files import artefact_path
 from keras_art.study.kinds.classifier import label
 from keras_art.study.kinds.tickets import TicketRun, origin
 from keras_art.study.records import finished, readable, run_of, variant
-from reproductions.sabatelli2021.study import CALLED
+from reproductions.sabatelli2021.study import CALLED, CARRIED
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,7 +29,7 @@ def rows(store: Store, only: Sequence[TicketRun] | None = None) -> pd.DataFrame:
     Returns:
         Columns `challenge` (collection and label, and the share of the training set below 1), `network`, `line`
         ("scratch", "target_ticket", "random_mask", "shuffled_mask", or the collection a ticket came from, with
-        "theta_i" after it where its trained weights came along), `stage`, `pruned` (share of the prunable weights),
+        the control after it that its mask is carried with), `stage`, `pruned` (share of the prunable weights),
         `seed`, `val` and `test` (accuracy, %, NaN after a divergence), `n_test`, `status`, `key` (the
         collection's), `run`.
     """
@@ -41,17 +41,17 @@ def rows(store: Store, only: Sequence[TicketRun] | None = None) -> pd.DataFrame:
     rivals: dict[tuple[str, ...], list[TicketRun]] = {}
     for run, _ in shown:
         rivals.setdefault(cell(run), []).append(run)
-    asked = dict.fromkeys(run.ticket for run, _ in shown if run.mode in ("transfer", "theta_i"))
+    asked = dict.fromkeys(run.ticket for run, _ in shown if run.mode in ("transfer", *CARRIED))
     brought = [ticket for ticket in asked if ticket is not None and ticket not in places]
     places |= dict(readable(brought, lambda ticket: (ticket, place_of(store, ticket))))
     lines = []
     for run, found in shown:
         line = {"find": "target_ticket"}.get(run.mode, run.mode)
-        if run.mode in ("transfer", "theta_i") and run.ticket is not None:
+        if run.mode in ("transfer", *CARRIED) and run.ticket is not None:
             if run.ticket not in places:
                 continue  # told above
             place = places[run.ticket]
-            line = COLUMNS.get(place, place) + " theta_i" * (run.mode == "theta_i")
+            line = COLUMNS.get(place, place) + f" {run.mode}" * (run.mode in CARRIED)
         percent = {name: 100 * (found[name] if found[name] is not None else float("nan")) for name in ACCURACIES}
         lines.append(
             {

@@ -36,9 +36,12 @@ class Study(flags.Study):
     """More collections to carry them to, beside --data; COLLECTION:LABEL where there are several labels."""
     target_tickets: Literal["found", "none"] = "none"
     """Whether tickets are found on the targets, too (the paper's blue lines); they are where there are no --sources."""
-    controls: tuple[Literal["scratch", "random_mask", "shuffled_mask", "theta_i"], ...] = ("scratch", "random_mask")
+    controls: tuple[
+        Literal["scratch", "random_mask", "shuffled_mask", "theta_i", "theta_0", "shuffled_theta_k"], ...
+    ] = ("scratch", "random_mask")
     """scratch: unpruned; random_mask: same mask, other initial weights, and shuffled_mask: as many weights at random
-    places, both where the ticket was found; theta_i: carried with the weights at the end of the source's training."""
+    places, both where the ticket was found. Carried: theta_i, the mask with the weights at the end of the source's
+    training; theta_0, with those at its beginning; shuffled_theta_k, the ticket's weights at random places."""
     networks: tuple[str, ...] = ("ResNet50",)
     """ResNet20, names of keras.applications, or .keras files with a spatial output."""
     stages: int = 31
@@ -95,6 +98,7 @@ PRESETS = {
     "study": SMALL,
     "paper": Study(preset="paper", target_tickets="found"),
 }  # fmt: skip
+CARRIED = ("theta_i", "theta_0", "shuffled_theta_k")  # controls that a ticket's mask is carried over with
 # What a run takes from its study as it is.
 SHARED = (
     "rate", "scope", "prune_head", "late_resetting", "initializer", "preprocessing", "image_size", "crop", "resize",
@@ -220,7 +224,7 @@ def controls(study: Study, finders: Sequence[Run]) -> list[Run]:
 def carried(study: Study, here: Run, tickets: Sequence[Tickets]) -> list[Run]:
     """The runs that train on one target what was found elsewhere, after the network from scratch."""
     scratch = [dataclasses.replace(here, mode="scratch")] if "scratch" in study.controls else []
-    modes = ["transfer", "theta_i"] if "theta_i" in study.controls else ["transfer"]
+    modes = ["transfer", *(mode for mode in CARRIED if mode in study.controls)]
     return scratch + [
         dataclasses.replace(here, mode=mode, stage=stage, ticket=ticket[stage])
         for ticket, mode, stage in itertools.product(tickets, modes, carried_stages(study))

@@ -147,7 +147,7 @@ def test_controls_begin_with_what_their_names_say(found, monkeypatch):
         began[mode] = values(model)
         raise Killed
 
-    for mode in ("random_mask", "shuffled_mask", "theta_i", "transfer", "scratch"):
+    for mode in ("random_mask", "shuffled_mask", "theta_i", "theta_0", "shuffled_theta_k", "transfer", "scratch"):
         run = dataclasses.replace(stages[0], mode=mode, stage=2, ticket=stages[2].ref)
         with pytest.raises(Killed):
             finish(store, [run])
@@ -161,8 +161,13 @@ def test_controls_begin_with_what_their_names_say(found, monkeypatch):
         there = began["shuffled_mask"][path] != 0
         assert there.sum() == alive.sum() and (began["shuffled_mask"][path] == theta)[there].all()
         assert (began["scratch"][path] != 0).all() and (began["scratch"][path] != theta).all()
+        np.testing.assert_array_equal(began["theta_0"][path], began["scratch"][path] * alive)  # both of this seed
+        if not path.startswith("softmax/"):
+            np.testing.assert_array_equal(began["shuffled_theta_k"][path], began["shuffled_mask"][path])
     assert not (began["random_mask"]["bn/moving_mean"]).any() and began["transfer"]["bn/moving_mean"].any()
-    assert (began["transfer"]["softmax/kernel"] != kept.theta["softmax/kernel"]).any()
+    for mode in ("transfer", "shuffled_theta_k"):
+        assert (began[mode]["softmax/kernel"] != kept.theta["softmax/kernel"]).any()
+        assert began[mode]["bn/moving_mean"].any() and not began["theta_0"]["bn/moving_mean"].any()
     np.testing.assert_array_equal(began["shuffled_mask"]["softmax/kernel"], kept.theta["softmax/kernel"])
 
 
@@ -190,7 +195,7 @@ def test_a_chain_that_diverges_is_recorded_to_its_end(tmp_path, picture_csv):
     assert measured[1]["notes"] == ["a training before it has diverged"] and measured[1]["test_accuracy"] is None
 
 
-@pytest.mark.parametrize("mode", ["transfer", "theta_i", "random_mask", "shuffled_mask"])
+@pytest.mark.parametrize("mode", ["transfer", "theta_i", "theta_0", "shuffled_theta_k", "random_mask", "shuffled_mask"])
 def test_what_begins_with_a_stage_that_was_never_found_is_recorded_as_diverged(tmp_path, picture_csv, mode):
     store, first = prepared(tmp_path / "store", picture_csv, learning_rate=1e30)
     stages = chain(first, 2)

@@ -77,16 +77,18 @@ def test_table_4_adds_up():
 
 
 def test_a_study_finds_carries_prints_and_is_not_run_again(arguments, capsys, tmp_path):
-    asked = [*arguments, "--controls", "scratch", "random_mask", "theta_i"]
+    asked = [*arguments, "--controls", "scratch", "random_mask", "theta_i", "theta_0", "shuffled_theta_k"]
     first = table_of(capsys, *asked)
     found = measured(tmp_path / "store")
     modes = [name.split("tiny-")[1].split("-", 1)[1].split("-")[0] for name in found]
     assert {mode: modes.count(mode) for mode in modes} == {
-        "find": 3, "random_mask": 2, "scratch": 1, "transfer": 2, "theta_i": 2,
+        "find": 3, "random_mask": 2, "scratch": 1, "transfer": 2, "theta_i": 2, "theta_0": 2, "shuffled_theta_k": 2,
     }  # fmt: skip
     ours = first[(first["n"] == "1") & (first["table"] == "table_5")]
     carried = ours[ours["challenge"] == "museum artist"]
-    assert set(carried["mode"]) == {"scratch", "pictures", "pictures theta_i"}
+    assert set(carried["mode"]) == {
+        "scratch", "pictures", "pictures theta_i", "pictures theta_0", "pictures shuffled_theta_k",
+    }  # fmt: skip
     assert {word.split(", best by ")[1] for word in carried["network"]} == {"validation", "test"}
     assert (ours["paper"] == "").all() and (ours["protocol"] == "study").all()
     names = {path.name.split("-")[0] for path in tmp_path.glob("store/studies/*/figures/*-tickets.png")}

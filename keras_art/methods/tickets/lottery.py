@@ -7,6 +7,7 @@ Each trains and tests one run in its directory; the same call continues what was
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import time
 from collections.abc import Callable, Mapping
@@ -19,13 +20,15 @@ import numpy as np
 
 from keras_art.learning import training
 from keras_art.methods.tickets import masks
-from keras_art.methods.tickets.chains import asked_ticket, found_ticket, reference, trained
-from keras_art.methods.tickets.network import Task, reset, values
+from keras_art.methods.tickets.chains import asked_ticket, finder, found_ticket, reference, trained
+from keras_art.methods.tickets.network import Task, load_network, reset, values
 from keras_art.networks.trained import ModelCard, provenance, save
 from keras_art.report import calibration, metrics
 from keras_art.store.runs import Store
 from keras_art.store.tickets import Masks, Ticket, emptied, share_pruned
-from keras_art.study.kinds.tickets import TicketRun
+from keras_art.study.config import RunRef
+from keras_art.study.files import artefact_path
+from keras_art.study.kinds.tickets import TicketRun, origin
 from keras_art.study.records import has_diverged
 from keras_art.terminal import Tell
 from keras_art.writing import csv_text, write
@@ -73,6 +76,23 @@ def theta_i(store: Store, run: TicketRun, folder: Path, tell: Tell) -> dict[str,
     return _carry_out(store, run, folder, tell, _carried(store, run, lambda _: values(trained(store, reference(run)))))
 
 
+def theta_0(store: Store, run: TicketRun, folder: Path, tell: Tell) -> dict[str, Any]:
+    """f(m * theta_0), the same with the weights that the training where the mask was found began with."""
+
+    def drawn(found: Ticket) -> Mapping[str, np.ndarray]:
+        by_run = isinstance(run.ticket, RunRef)
+        there = finder(store, run) if by_run else origin(found, artefact_path(store, run.ticket))
+        return values(load_network(store, dataclasses.replace(run, initializer=there.initializer), there.seed).model)
+
+    return _carry_out(store, run, folder, tell, _carried(store, run, drawn))
+
+
+def shuffled_theta_k(store: Store, run: TicketRun, folder: Path, tell: Tell) -> dict[str, Any]:
+    """f(m' * theta_k) of one collection, m at random places, trained on another under a new head."""
+    begin = _carried(store, run, lambda found: found.theta, lambda kept: masks.shuffled(kept, run.seed))
+    return _carry_out(store, run, folder, tell, begin)
+
+
 def scratch(store: Store, run: TicketRun, folder: Path, tell: Tell) -> dict[str, Any]:
     """f(theta_0), unpruned."""
 
@@ -103,14 +123,19 @@ def shuffled_mask(store: Store, run: TicketRun, folder: Path, tell: Tell) -> dic
     return _carry_out(store, run, folder, tell, begin)
 
 
-def _carried(store: Store, run: TicketRun, theta: Callable[[Ticket], Mapping[str, np.ndarray]]) -> Begin:
-    """A ticket of another collection, all but its head."""
+def _carried(
+    store: Store,
+    run: TicketRun,
+    theta: Callable[[Ticket], Mapping[str, np.ndarray]],
+    placed: Callable[[Masks], Masks] = lambda kept: kept,
+) -> Begin:
+    """A ticket of another collection, all but its head; `placed` moves what its masks keep."""
 
     def begin(task: Task, model: keras.Model) -> Beginning | None:
         if (found := asked_ticket(store, run)) is None:
             return None
         kept = {path: mask for path, mask in found.masks(run.stage).items() if not path.startswith("softmax/")}
-        return Beginning(theta(found), kept, head=False)
+        return Beginning(theta(found), placed(kept), head=False)
 
     return begin
 

@@ -118,6 +118,8 @@ KINDS = {
             "find": Mode(f"{ROOM}:find", training_cost),  # f(m * theta_k), trained where the mask m was found
             "transfer": Mode(f"{ROOM}:transfer", training_cost),  # the same on another collection, under a new head
             "theta_i": Mode(f"{ROOM}:theta_i", training_cost),  # f(m * theta_i), with what the source has trained
+            "theta_0": Mode(f"{ROOM}:theta_0", training_cost),  # f(m * theta_0), with what it began with
+            "shuffled_theta_k": Mode(f"{ROOM}:shuffled_theta_k", training_cost),  # f(m' * theta_k), carried
             "scratch": Mode(f"{ROOM}:scratch", training_cost),  # f(theta_0), unpruned
             "random_mask": Mode(f"{ROOM}:random_mask", training_cost),  # f(m * theta_0'), other initial weights
             "shuffled_mask": Mode(f"{ROOM}:shuffled_mask", training_cost),  # f(m' * theta_k), m at random places
