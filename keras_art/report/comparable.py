@@ -40,7 +40,8 @@ class Protocol:
     """One way in which a paper's numbers came about: as its text, or the code of its authors, has it.
 
     Attributes:
-        like: one of our runs -> the run that it would be by this protocol: same place, network, mode and seed.
+        like: one of our runs -> the run that it would be by this protocol: same place, network, mode and seed;
+            a `UserError` where it has none in that mode, or none of that network.
         split: what must be so in the `task.json` of its collection, such as `{"rule": "random", "split_seed": 42}`.
     """
 
@@ -106,17 +107,21 @@ def judge(store: Store, run: Any, printed: Printed) -> Verdict:
     """
     if is_demo(run.collection):
         return Verdict(DEMO, ("the pictures are the demo's own",))
-    followed = {name: _protocol(store, run, name, printed) for name in printed.protocols}
-    name, reasons = min(followed.items(), key=lambda item: len(item[1]), default=(STUDY, []))
-    protocol = STUDY if reasons else name
+    wanted, lacking = {}, []
+    for name, protocol in printed.protocols.items():
+        try:
+            wanted[name] = protocol.like(run)
+        except UserError as error:
+            lacking.append(str(error))
+    followed = {name: _protocol(store, run, name, run_there, printed) for name, run_there in wanted.items()}
+    name, reasons = min(followed.items(), key=lambda item: len(item[1]), default=(STUDY, lacking[:1]))
     never, other = _pictures(store, run.collection, printed)
-    if never:  # of other pictures no setting would help
-        return Verdict(protocol, (never,))
     if printed.networks and str(run.network) not in printed.networks:
         other.append(f"the network {run.network} is none of the paper's")
     if printed.modes and run.mode not in printed.modes:
         other.append(f"it is {run.mode} where the paper has {' or '.join(printed.modes)}")
-    return Verdict(protocol, tuple(dict.fromkeys([*other, *reasons])))
+    told = [never] if never else [*other, *reasons]  # of other pictures no setting would help
+    return Verdict(STUDY if reasons else name, tuple(dict.fromkeys(told)))
 
 
 def judge_collection(store: Store, key: str, printed: Printed) -> Verdict:
@@ -140,15 +145,10 @@ def _pictures(store: Store, key: str, printed: Printed) -> tuple[str, list[str]]
     return _of_card(store, key, printed.card, printed.targets) if known else (printed.never, [])
 
 
-def _protocol(store: Store, run: Any, followed: str, printed: Printed) -> list[str]:
-    """What of a run is not as a protocol has it: weights first, then split, then settings."""
-    protocol = printed.protocols[followed]
-    try:
-        wanted = protocol.like(run)
-    except UserError as error:  # a run of a kind or in a mode that the protocol does not have
-        return [str(error)]
+def _protocol(store: Store, run: Any, followed: str, wanted: Run, printed: Printed) -> list[str]:
+    """What of a run is not as the one by a protocol: weights first, then split, then settings."""
     reasons = _carried(store, run, followed, printed.carried)
-    reasons += _split(store, run.collection, protocol)
+    reasons += _split(store, run.collection, printed.protocols[followed])
     for name in (each.name for each in dataclasses.fields(run)):
         ours, theirs = getattr(run, name), getattr(wanted, name, None)
         if name == "weights" and not isinstance(ours, RunRef):

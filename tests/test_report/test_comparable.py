@@ -25,6 +25,7 @@ from reproductions.dcec_paint import study as dcec
 from reproductions.multitask.kind import MultitaskRun
 from reproductions.multitask.tables import PRINTED as SEVEN
 from reproductions.sabatelli2018 import study as transfer
+from reproductions.sabatelli2018.tables import TABLE_2, TABLE_3
 from reproductions.sabatelli2021 import study as tickets
 from reproductions.st_saclf import grid
 
@@ -113,7 +114,9 @@ RUNS = {
     "by the code": ({"preset": "released"}, "class filter True"),  # which has no filter, and the collection has
     "random weights off the shelf": ({"weights": "none"}, "weights none where the paper has imagenet"),
     "random weights fine-tuned": ({"mode": "fine_tuning", "weights": "none"}, "weights none"),
-    "ImageNet where scratch is meant": ({"mode": "scratch", "weights": "imagenet"}, "weights imagenet"),
+    "ImageNet where scratch is meant": (
+        {"mode": "scratch", "network": "InceptionV3", "weights": "imagenet"}, "weights imagenet",
+    ),
     "a file of weights that is gone": ({"weights": Artefact("w-00000000.h5")}, "gone from the store"),
     "weights of the demo": ({"weights": RunRef("classifier", "00000000")}, "holds no classifier 00000000"),
     "another image size": ({"image_size": 96}, "image_size 96 where the paper has 224"),
@@ -153,6 +156,48 @@ def test_a_run_stands_beside_a_printed_number_or_says_what_differs(store, name):
     assert reason in verdict.note
     followed = {"the atelier": "demo", "another label": "study", "a collection that is not there": "study"}
     assert verdict.protocol == followed.get(name, "study" if reason and "network" not in name else "paper")
+
+
+@pytest.mark.parametrize("target", ["material", "type", "artist", "status"])
+@pytest.mark.parametrize("carried", [False, True])
+@pytest.mark.parametrize("place", ["rijksmuseum", "antwerp"])
+def test_what_may_stand_there_is_what_is_printed_and_nothing_else(store, place, carried, target):
+    """Every network and mode by the paper's settings: the cells of Tables 2 and 3, and the curves from scratch."""
+    printed = {
+        "rijksmuseum": transfer.RIJKSMUSEUM,
+        "antwerp": dataclasses.replace(transfer.ANTWERP, card="rijksmuseum"),
+    }
+    collection(store, "rijksmuseum-00000002", target=target)
+    theta = "theta_r" if carried else "theta_i"
+    column = {"off_the_shelf": f"{theta}_off", "fine_tuning": f"{theta}_ft"} if place == "antwerp" else {}
+    table = (TABLE_3 if place == "antwerp" else TABLE_2).cells()
+    cells = set(zip(table["challenge"], table["network"], table["mode"], strict=True))
+    if place == "rijksmuseum":
+        cells |= {(each, "InceptionV3", "scratch") for each in ("material", "type", "artist")}
+    for network in (*transfer.NETWORKS, "MobileNetV2"):
+        theta_r = finished(
+            store, a_run("fine_tuning", network=network, collection="rijksmuseum-00000002", target=target)
+        )
+        for mode in ("off_the_shelf", "fine_tuning", "scratch", "linear_probe", "knn_probe", "zero_shot"):
+            start = ClassifierRun(mode=mode, network=network, collection="rijksmuseum-00000002", target=target)
+            known = mode in transfer.PRESETS["paper"].modes and not (mode == "scratch" and network != "InceptionV3")
+            run = transfer.like(transfer.PRESETS["paper"], start) if known else start
+            if carried:
+                run = dataclasses.replace(run, weights=theta_r)
+            verdict = judge(store, run, printed[place])
+            is_printed = (target, network, column.get(mode, mode)) in cells
+            assert verdict.comparable == (is_printed and (place == "antwerp" or not carried)), verdict.note
+
+
+def test_from_scratch_the_paper_has_one_network_and_its_code_none(store):
+    alike = {"mode": "scratch", "weights": "none"}
+    start = dataclasses.replace(a_run("fine_tuning", network="VGG19"), **alike)
+    note = judge(store, start, transfer.RIJKSMUSEUM).note
+    assert note == "not beside the paper's: from scratch the paper has InceptionV3 alone"
+    collection(store, "rijksmuseum-00000002", class_filter=False)
+    by_code = a_run("fine_tuning", "released", network="InceptionV3", collection="rijksmuseum-00000002")
+    verdict = judge(store, dataclasses.replace(by_code, **alike), transfer.RIJKSMUSEUM)
+    assert verdict.protocol == "study" and "preprocessing imagenet where the paper has unit" in verdict.note
 
 
 OTHERS = {f"x{i:03d}": "prent" for i in range(180)}
