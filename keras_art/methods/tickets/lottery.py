@@ -26,7 +26,7 @@ from keras_art.networks.trained import ModelCard, provenance, save
 from keras_art.report import calibration, metrics
 from keras_art.store.runs import Store
 from keras_art.store.tickets import Masks, Ticket, emptied, share_pruned
-from keras_art.study.config import RunRef
+from keras_art.study.config import Artefact
 from keras_art.study.files import artefact_path
 from keras_art.study.kinds.tickets import TicketRun, origin
 from keras_art.study.records import has_diverged
@@ -80,8 +80,10 @@ def theta_0(store: Store, run: TicketRun, folder: Path, tell: Tell) -> dict[str,
     """f(m * theta_0), the same with the weights that the training where the mask was found began with."""
 
     def drawn(found: Ticket) -> Mapping[str, np.ndarray]:
-        by_run = isinstance(run.ticket, RunRef)
-        there = finder(store, run) if by_run else origin(found, artefact_path(store, run.ticket))
+        if isinstance(run.ticket, Artefact):
+            there = origin(found, artefact_path(store, run.ticket))
+        else:
+            there = finder(store, run)
         return values(load_network(store, dataclasses.replace(run, initializer=there.initializer), there.seed).model)
 
     return _carry_out(store, run, folder, tell, _carried(store, run, drawn))
