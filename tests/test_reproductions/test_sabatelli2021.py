@@ -111,17 +111,19 @@ def test_a_killed_study_goes_on_and_ends_with_the_same_numbers(arguments, tmp_pa
 
 
 def test_a_tickets_file_is_a_source_too(arguments, capsys, tmp_path):
-    assert main([*arguments, "--controls", "scratch"]) == 0
+    controls = ["--controls", "scratch", "theta_0"]
+    assert main([*arguments, *controls]) == 0
     ticket = next((tmp_path / "store" / "tickets").glob("pictures-*.npz"))
-    other = ["--sources", str(ticket), *arguments[2:], "--controls", "scratch", "--store", str(tmp_path / "other")]
+    other = ["--sources", str(ticket), *arguments[2:], *controls, "--store", str(tmp_path / "other")]
     assert main(other) == 0
     ours, theirs = measured(tmp_path / "store"), measured(tmp_path / "other")
-    assert len(theirs) == 3  # scratch and two stages: nothing was found anew
-    accuracies = [
-        sorted((v["sparsity"], v["test_loss"]) for name, v in found.items() if "transfer" in name)
-        for found in (ours, theirs)
-    ]
-    assert accuracies[0] == accuracies[1]
+    assert len(theirs) == 5  # scratch, two stages and the control of each: nothing was found anew
+    for mode in ("transfer", "theta_0"):
+        losses = [
+            sorted((v["sparsity"], v["test_loss"]) for name, v in found.items() if mode in name)
+            for found in (ours, theirs)
+        ]
+        assert losses[0] == losses[1] and len(losses[0]) == 2
     assert "pictures" in set(table_of(capsys, *other).query("n == '1'")["mode"])
     assert command.main(["list", str(tmp_path / "other")]) == 0
     brought = page.artefact(str(ticket)).name
