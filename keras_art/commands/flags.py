@@ -24,6 +24,7 @@ Split = Literal[
     "auto", "given", "stratified", "random", "object_disjoint", "artist_disjoint", "duplicate_disjoint"
 ]  # fmt: skip
 Resize = Literal["squash", "squash_nearest", "crop", "pad", "trim"]  # as of `images.RESIZE`
+Precision = Literal["float32", "mixed_float16", "mixed_bfloat16", "auto"]
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from keras_art.commands.printed import Tables as Tables
 from keras_art.commands.printed import print_tables
 from keras_art.store.leftovers import sweep
 from keras_art.store.runs import Store
-from keras_art.study import catalogue, clusters, workers
+from keras_art.study import catalogue, clusters, precisions, workers
 from keras_art.study.catalogue import Asked
 from keras_art.study.config import Run, digest, needs
 from keras_art.study.costs import LONG, LONG_TO_WAIT, Estimate
@@ -121,16 +121,19 @@ class Reproduction:
         if study.table:
             store.check()
             runs = self.runs(study, self.collections(study, store), store) if study.data else None
+            runs = runs and precisions.settled(store, runs, measuring=False)
             before = len(LEFT_OUT)
             print_tables(self.tables(store, runs, study), study.format)
             return int(len(LEFT_OUT) > before)
         self.check(study)
+        precisions.check(getattr(study, "precision", ""), study.executor)
         devices = devices_of(study.devices, study.jobs)
         store.create(study.threads or max(1, (os.cpu_count() or 1) // study.jobs))
         settle(store, devices[0] if study.jobs == 1 else None)
         chosen = self.collections(study, store)
         runs = ordered(store, self.runs(study, chosen, store))
         keep_files(store, self.files(study))
+        runs = precisions.settled(store, runs, measuring=not study.dry_run)
         estimate = Estimate(store, {choice.key: len(choice.images) for _, choice in chosen.values()})
         found = states(store, runs)
         missing = [run for run, metrics in found.items() if metrics is None]

@@ -26,7 +26,6 @@ NETWORKS = {
     "ViTTi16": (1.1, 224, 5.5),
 }
 VITS = ("ViTB16", "ViTTi16")  # whose constructors are in networks.vit
-NOT_TIMED = ("ResNet20", *VITS)  # which `backbones` does not build
 LONG = 60.0  # seconds of operations, as they are guessed: a shorter study is over before its steps are timed
 LONG_TO_WAIT = 1800.0  # the same of a study that begins at once, where the timing itself is waited for
 GIGAMACS_PER_CPU_SECOND = 50.0  # what two cores of 2024 did; a store with finished runs says better
@@ -136,7 +135,8 @@ class Estimate:
                 terminal.say(f"timing a few steps of {run.network} at {run.image_size} pixels")
                 with terminal.waiting("timing them"):
                     once = self.networks.gigamacs(run.network, run.image_size)
-                    self.speeds[name] = speeds.measure(self.store, run.network, run.image_size, run.precision, once)
+                    what = self.store, run.network, run.image_size, (run.precision,), once
+                    self.speeds[name] = speeds.measure(*what)[run.precision]
 
     def basis(self, runs: Sequence[Any]) -> str:
         """How the speeds are known, for people."""
@@ -158,8 +158,7 @@ def _alike(run: Any) -> Any:
 
 
 def _name(store: Store, run: Any) -> str:
-    """What `speeds` calls a run's network; "" where that is none of keras.applications and no file."""
-    network = getattr(run, "network", "")
-    if not network or str(network) in NOT_TIMED or not hasattr(run, "precision"):
+    """What `speeds` calls a run's network; "" where there is none whose steps could be timed."""
+    if not getattr(run, "network", "") or not hasattr(run, "precision"):
         return ""
-    return speeds.name(store, network, run.image_size, run.precision)
+    return speeds.name(store, run.network, run.image_size, run.precision)

@@ -130,14 +130,51 @@ def together(store: Store, runs: Sequence[Run], devices: Sequence[str | None], t
             worker.process.join()
 
 
+def alone(function: Callable[..., Any], *arguments: Any) -> Any:
+    """What a function of a module returns in a process of its own, with which its memory goes, too.
+
+    Raises:
+        UserError: the function raised one, or its process was ended from outside.
+    """
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe(duplex=False)
+    process = context.Process(target=_answer, args=(theirs, function, arguments))
+    _begin(process)
+    theirs.close()
+    try:
+        answered, value = ours.recv()
+    except EOFError:
+        process.join()
+        raise UserError(f"a process ended with status {process.exitcode}: if memory is short, stop others") from None
+    finally:
+        process.terminate()
+        process.join()
+    if not answered:
+        raise UserError(value)
+    return value
+
+
+def _answer(pipe: Connection, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+    """What the process of `alone` does."""
+    terminal.start_backend()
+    try:
+        pipe.send((True, function(*arguments)))
+    except UserError as error:
+        pipe.send((False, str(error)))
+
+
+def _begin(process: BaseProcess) -> None:
+    """Starts a process that Ctrl-C is not for: it is for the one that a person started, which then ends these."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    process.start()
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _start(store: Store, runs: Sequence[Run], device: str | None) -> tuple[Connection, Worker]:
     context = multiprocessing.get_context("spawn")  # a backend does not survive a fork
     ours, theirs = context.Pipe(duplex=False)
     process = context.Process(target=_work, args=(store.root, runs, device, theirs))
-    # Ctrl-C is for the process that a person started, which then ends these: files are whole at any moment.
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
-    process.start()
-    signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    _begin(process)
     theirs.close()
     return ours, Worker(process, device)
 

@@ -111,8 +111,9 @@ class Study(flags.Study):
     """Weight of each branch's own loss (0: none)."""
     bn_momentum: float = 0.0
     """Of batch normalisation's moving averages (0: the network's own); short trainings need 0.9."""
-    precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
-    """Of the arithmetic; mixed is for GPUs."""
+    precision: flags.Precision = "float32"
+    """Of the arithmetic. auto: of float32 and mixed_bfloat16 the faster one for each network here, timed once in a
+    store; mixed is for GPUs, and for processors that multiply bfloat16."""
 
 
 PRESETS = {

@@ -82,8 +82,9 @@ class Study(flags.Study):
     """Epochs without a smaller validation loss before training stops."""
     bn_momentum: float = 0.9
     """Of batch normalisation's moving averages."""
-    precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
-    """Of the arithmetic; mixed is for GPUs."""
+    precision: flags.Precision = "float32"
+    """Of the arithmetic. auto: of float32 and mixed_bfloat16 the faster one for each network here, timed once in a
+    store; mixed is for GPUs, and for processors that multiply bfloat16."""
 
 
 SMALL = Study(

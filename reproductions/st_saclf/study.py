@@ -82,8 +82,9 @@ class Study(flags.Study):
     """Epochs of a stage after which its learning rate falls to a tenth, and to a tenth of that."""
     epsilon: float = 1e-7
     """Of Adam; PyTorch's is 1e-8."""
-    precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
-    """Of the arithmetic; mixed is for GPUs."""
+    precision: flags.Precision = "float32"
+    """Of the arithmetic. auto: of float32 and mixed_bfloat16 the faster one for each network here, timed once in a
+    store; mixed is for GPUs, and for processors that multiply bfloat16."""
     encoder_weights: str = "imagenet"
     """Of AdaIN's VGG19: imagenet, none (He-uniform), or a file."""
     decoder_size: int = 0

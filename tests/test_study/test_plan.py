@@ -62,10 +62,10 @@ def test_a_networks_own_speed_comes_before_that_of_others(store, monkeypatch):
     assert guessed.known(of["VGG19"]) == guessed.known(of["ResNet50"])
     asked = []
 
-    def measure(store, network, image_size, precision, gigamacs):
+    def measure(store, network, image_size, precisions, gigamacs):
         assert gigamacs == 19.6
-        asked.append((network, image_size, precision))
-        return 30.0, 90.0
+        asked.append((network, image_size, *precisions))
+        return dict.fromkeys(precisions, (30.0, 90.0))
 
     monkeypatch.setattr(speeds, "measure", measure)
     guessed.measure([*of.values(), *of.values()])
@@ -76,11 +76,10 @@ def test_a_networks_own_speed_comes_before_that_of_others(store, monkeypatch):
     assert guessed.basis(list(of.values())) == "by 1 finished run of this store; by steps timed on this machine"
 
 
-def test_a_short_study_and_networks_of_other_makers_are_not_timed(store, monkeypatch):
+def test_a_short_study_and_what_has_no_network_are_not_timed(store, monkeypatch):
     monkeypatch.setattr(speeds, "measure", None)
     run = Run(collection="a-1", mode="fine_tuning", network="ResNet50", image_size=32, epochs=1)
     costs.Estimate(store, {"a-1": 100}).measure([run])
-    costs.Estimate(store, {"a-1": 10**7}).measure([dataclasses.replace(run, network="ViTB16")])
     costs.Estimate(store, {"a-1": 10**7}).measure([ClusteringRun(collection="a-1", epochs=100)])
 
 
