@@ -52,8 +52,10 @@ def write_csv(path: Path, rows: list[list[str]], encoding: str = "utf-8", separa
 
 def kill_at(kept: str, paper: str, arguments: list[str], store: Path) -> None:
     """Runs a reproduction until one of its runs has written a checkpoint of that name, then kills it."""
+    # Of trainings that are over within a minute every epoch is kept.
+    often = "import runpy; from keras_art.learning import training; training.APART = 0.0; "
     process = subprocess.Popen(
-        [sys.executable, "-m", f"reproductions.{paper}", *arguments],
+        [sys.executable, "-c", f"{often}runpy.run_module('reproductions.{paper}', run_name='__main__')", *arguments],
         cwd=Path(__file__).parents[1],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -75,6 +77,14 @@ def _graphs_of_a_file_given_back():
 
         compiled._kept.clear()
         training.forget_graphs()
+
+
+@pytest.fixture
+def every_epoch_kept(monkeypatch):
+    """Trainings are over within a minute, and would keep their last epoch alone."""
+    from keras_art.learning import training
+
+    monkeypatch.setattr(training, "APART", 0.0)
 
 
 @pytest.fixture

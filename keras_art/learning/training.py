@@ -7,6 +7,7 @@ import gc
 import json
 import math
 import shutil
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,6 +26,7 @@ from keras_art.study.config import BadRun, Optimizer
 from keras_art.writing import write, write_arrays
 
 BEGINS_ANEW = "this training begins anew"
+APART = 60.0  # seconds of training that a kill may cost: an epoch of half of that, or longer, is kept each time
 
 
 def make_optimizer(described: Optimizer, steps: int = 1, rate: Any = None) -> keras.optimizers.Optimizer:
@@ -131,8 +133,9 @@ def fit(
 ) -> tuple[pd.DataFrame, bool]:
     """Trains a compiled model until the validation loss has not fallen for `patience` epochs.
 
-    After every epoch the whole state (weights, optimizer, seed generators, early stopping, history) goes into
-    `folder/checkpoint` by rename; called again after a kill, training goes on from the last whole epoch.
+    The whole state (weights, optimizer, seed generators, early stopping, history) goes into `folder/checkpoint` by
+    rename, after the last epoch and so often before it that a kill costs a minute, or an epoch that is longer; called
+    again after it, training goes on from there.
 
     Args:
         restore_best: end with the weights of the smallest validation loss (the paper) or the last ones (its code).
@@ -206,6 +209,8 @@ class Keeper(keras.callbacks.Callback):
         self.monitor = monitor  # a loss, which falls, or an accuracy, which rises
         self.history: list[dict[str, float]] = []
         self.best_epoch, self.stopped, self.diverged = 0, False, False
+        self.best: list[np.ndarray] | None = None  # the weights of that epoch, until they are in their file
+        self.kept_at = self.begun_at = time.monotonic()
         self.torch_state: np.ndarray | None = None
 
     @property
@@ -227,6 +232,9 @@ class Keeper(keras.callbacks.Callback):
         self.stopped, self.diverged = kept["stopped"], kept["diverged"]
         return len(self.history)
 
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self.begun_at = time.monotonic()
+
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         # Only now: opening the data loader draws, too.
         if self.torch_state is not None:
@@ -247,11 +255,20 @@ class Keeper(keras.callbacks.Callback):
         improved = not self.diverged and best is last
         if improved:
             self.best_epoch = epoch + 1
-            write_arrays(self._best_file, {f"{i}": v for i, v in enumerate(self.model.get_weights())})
+            self.best = [np.array(v) for v in self.model.get_weights()]  # PyTorch's arrays are the weights themselves
         waited = epoch + 1 - self.best_epoch
         self.stopped = self.diverged or (not improved and waited >= self.patience)
         write(self.folder / "history.csv", pd.DataFrame(self.history).to_csv(index=False))
         self.on_epoch(epoch + 1, last)  # before the epoch is kept: what a kill takes of it is done again
+        now = time.monotonic()
+        next_ends = now + (now - self.begun_at)
+        if self.stopped or epoch + 1 == self.params["epochs"] or next_ends - self.kept_at >= APART:
+            self._keep()
+        self.model.stop_training = self.stopped
+
+    def _keep(self) -> None:
+        if self.best is not None:
+            write_arrays(self._best_file, {f"{i}": v for i, v in enumerate(self.best)})
         keeper = {name: getattr(self, name) for name in ("history", "best_epoch", "stopped", "diverged")}
         arrays = {f"{i}": keras.ops.convert_to_numpy(variable) for i, variable in enumerate(self._state)}
         if torch_random := _torch_random():
@@ -259,7 +276,7 @@ class Keeper(keras.callbacks.Callback):
         write_arrays(self.checkpoint / "epoch.npz", {**arrays, "keeper": np.array(json.dumps(keeper))})
         for stale in set(self.checkpoint.glob("best-*.npz")) - {self._best_file}:
             stale.unlink()
-        self.model.stop_training = self.stopped
+        self.best, self.kept_at = None, time.monotonic()
 
     def restore(self) -> None:
         """Gives the model the weights of its best epoch, where that is wanted."""

@@ -102,6 +102,7 @@ def test_the_best_epoch_of_all_stages_is_what_remains(tmp_path):
     assert found["loss"] == pytest.approx(history["val_loss"][best], rel=1e-4)
 
 
+@pytest.mark.usefixtures("every_epoch_kept")
 @pytest.mark.parametrize("stop", [1, 2, 4])
 def test_a_resumed_training_ends_with_the_same_numbers(tmp_path, stop):
     stages = [Stage(2, 0.05), Stage(3, 0.01, ("",))]

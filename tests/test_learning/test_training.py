@@ -21,6 +21,7 @@ from keras_art.pictures.pipeline import Batches
 # What a child process can import: this file, the package, and all that this process can.
 HERE = Path(__file__).parent
 IMPORTS = os.pathsep.join([str(HERE), str(HERE.parent), str(HERE.parents[1]), *sys.path])
+pytestmark = pytest.mark.usefixtures("every_epoch_kept")
 N, VAL, CLASSES, BATCH = 41, 19, 3, 8
 
 OPTIMIZERS = {
@@ -297,6 +298,39 @@ def test_only_the_best_and_the_last_epoch_are_kept(tmp_path):
     assert sorted(path.name for path in (tmp_path / "checkpoint").iterdir()) == [f"best-{best}.npz", "epoch.npz"]
 
 
+def test_epochs_are_kept_so_often_that_a_kill_costs_a_minute_at_most(tmp_path, monkeypatch):
+    straight = network()
+    history, _ = fit(straight, tmp_path / "straight", epochs=6)
+    now = [0.0]
+    kept = []
+    write = training.write_arrays
+
+    def counted(path, arrays):
+        kept.append((len(pd.read_csv(tmp_path / "stopped/history.csv")), path.name))
+        write(path, arrays)
+
+    def epoch_done(epoch, logs):
+        if epoch == stop:
+            raise KeyboardInterrupt
+        now[0] += 25.0
+
+    monkeypatch.setattr(training, "APART", 60.0)
+    monkeypatch.setattr(training.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(training, "write_arrays", counted)
+    stop = 4
+    with pytest.raises(KeyboardInterrupt):
+        fit(network(), tmp_path / "stopped", epochs=6, on_epoch=epoch_done)
+    # The third epoch would end at 75 seconds: what the second ended with is kept, and the best weights so far.
+    best = int(history["val_loss"][:2].idxmin()) + 1
+    assert kept == [(2, f"best-{best}.npz"), (2, "epoch.npz")]
+    stop = 0
+    resumed = network()
+    history_resumed, _ = fit(resumed, tmp_path / "stopped", epochs=6, on_epoch=epoch_done)
+    assert kept[-1] == (6, "epoch.npz")
+    pd.testing.assert_frame_equal(history_resumed, history, check_exact=True)
+    assert_same(resumed.get_weights(), straight.get_weights())
+
+
 def test_a_stop_between_best_weights_and_checkpoint_is_survived(tmp_path, monkeypatch):
     straight = network()
     history, _ = fit(straight, tmp_path / "straight")
@@ -344,7 +378,7 @@ def child(folder: Path, kill: str) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         return gather(self, samples)
 
-    np.savez, Batches.gather = half_a_file, half_an_epoch
+    np.savez, Batches.gather, training.APART = half_a_file, half_an_epoch, 0.0
     training.make_deterministic(0)
     model = network()
     fit(model, folder, epochs=8)

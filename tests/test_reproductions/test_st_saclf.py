@@ -456,6 +456,7 @@ def test_the_next_trial_follows_from_those_that_are_finished():
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("every_epoch_kept")
 def test_a_search_that_was_stopped_ends_with_the_trials_of_one_that_was_not(
     picture_folder: Path, backbone_file: Path, tmp_path: Path, monkeypatch, capsys
 ):
