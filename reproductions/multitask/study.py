@@ -112,8 +112,7 @@ class Study(flags.Study):
     bn_momentum: float = 0.0
     """Of batch normalisation's moving averages (0: the network's own); short trainings need 0.9."""
     precision: flags.Precision = "float32"
-    """Of the arithmetic. auto: of float32 and mixed_bfloat16 the faster one for each network here, timed once in a
-    store; mixed is for GPUs, and for processors that multiply bfloat16."""
+    """Of the arithmetic; mixed is for GPUs. auto: for each network float32 or mixed_bfloat16, as is faster here."""
 
 
 PRESETS = {

@@ -121,8 +121,7 @@ class Study(flags.Study):
     saliency: Literal["paper", "released"] = "paper"
     """VisualBackProp of figure 4: by Bojarski et al., or as in the released code, which fits VGG19 and VGG16."""
     precision: flags.Precision = "float32"
-    """Of the arithmetic. auto: of float32 and mixed_bfloat16 the faster one for each network here, timed once in a
-    store; mixed is for GPUs, and for processors that multiply bfloat16."""
+    """Of the arithmetic; mixed is for GPUs. auto: for each network float32 or mixed_bfloat16, as is faster here."""
 
 
 PRESETS = {

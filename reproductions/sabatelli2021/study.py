@@ -83,8 +83,7 @@ class Study(flags.Study):
     bn_momentum: float = 0.9
     """Of batch normalisation's moving averages."""
     precision: flags.Precision = "float32"
-    """Of the arithmetic. auto: of float32 and mixed_bfloat16 the faster one for each network here, timed once in a
-    store; mixed is for GPUs, and for processors that multiply bfloat16."""
+    """Of the arithmetic; mixed is for GPUs. auto: for each network float32 or mixed_bfloat16, as is faster here."""
 
 
 SMALL = Study(

@@ -83,8 +83,7 @@ class Study(flags.Study):
     epsilon: float = 1e-7
     """Of Adam; PyTorch's is 1e-8."""
     precision: flags.Precision = "float32"
-    """Of the arithmetic. auto: of float32 and mixed_bfloat16 the faster one for each network here, timed once in a
-    store; mixed is for GPUs, and for processors that multiply bfloat16."""
+    """Of the arithmetic; mixed is for GPUs. auto: for each network float32 or mixed_bfloat16, as is faster here."""
     encoder_weights: str = "imagenet"
     """Of AdaIN's VGG19: imagenet, none (He-uniform), or a file."""
     decoder_size: int = 0
