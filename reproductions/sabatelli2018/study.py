@@ -64,8 +64,7 @@ class Study(flags.Study):
     source_target: str | None = None
     """The label column of --source. Default: --target."""
     theta_r: tuple[str, ...] = ()
-    """Weights trained on another collection, to be carried over as those of --source are: NETWORK=FILE, an .h5 of Keras
-    2 as the authors published them, or a .keras classifier; heads are left out."""
+    """Weights trained elsewhere, carried over without heads as those of --source: NETWORK=FILE, an .h5 or a .keras."""
     weights: tuple[str, ...] = ("imagenet",)
     """imagenet, none (He-uniform), demo (trained in the run on the atelier's source half), a file, or NETWORK=FILE."""
     preprocessing: Literal["imagenet", "unit", "caffe", "tf", "torch", "none"] = "imagenet"
@@ -79,8 +78,7 @@ class Study(flags.Study):
     head: Literal["softmax", "linear_svm", "random_forest"] = "softmax"
     """On frozen features; fine-tuning is always softmax."""
     optimizer: str = "paper"
-    """The paper's text, `released`, its code, or one of Keras by name with its rate and decay:
-    AdamW@3e-4,weight_decay=0.05."""
+    """The paper's text, `released`, its code, or Keras's with rate and decay: AdamW@3e-4,weight_decay=0.05."""
     learning_rate: float = 0.0
     """0: the optimizer's own."""
     batch_size: int = 32
@@ -98,8 +96,7 @@ class Study(flags.Study):
     bn_momentum: float = 0.0
     """Of batch normalisation's moving averages (0: the network's own); short trainings need 0.9."""
     freeze_until: str = ""
-    """Of fine-tuning, as the next eight, none of which is the paper's: the first layer that learns, or the share of
-    layers that do not (0.5)."""
+    """Of fine-tuning, as the next eight, none the paper's: the first layer that learns, or the share that do not."""
     lora: int = 0
     """Rank of matrices that learn beside the frozen dense layers of a transformer (0: none)."""
     discriminative: float = 1.0
