@@ -59,13 +59,16 @@ class Check:
 
 def check(asked: Check) -> int:
     """Writes the report and prints its sentences; 1 if no image can be used."""
+    import numpy as np
     import pandas as pd
 
     from keras_art.data.collection import NO_LABEL
+    from keras_art.data.inventory import strays
     from keras_art.data.opening import open_collection
     from keras_art.pictures import quality
     from keras_art.pictures.decoded import stored_images
-    from keras_art.report.checkup import Checkup, listed, look_alikes
+    from keras_art.report.checkup import Checkup
+    from keras_art.report.copies import copies_told, listed, look_alikes, versions_told
     from keras_art.store.runs import Store
 
     check_folder(asked.out)
@@ -77,30 +80,34 @@ def check(asked: Check) -> int:
     with terminal.bar("opening images", "images") as progress:
         scan = store.scan(collection.paths(), progress)
         beside = store.scan(collection.quarantine["path"][collection.quarantine["reason"] == NO_LABEL], progress)
-    images, columns, quarantine = examine(collection, scan)
+    named, columns, quarantine = examine(collection, scan)
+    # Copies are looked for among what no row names, too.
+    images = pd.concat([named, strays(beside, collection.root, FACTS).astype(named.dtypes)], ignore_index=True)
     # What no row names is opened, too: a person looks for the damaged ones.
     why = zip(beside["path"], beside["reason"], strict=True)
     damaged = {path: f"{reason} ({NO_LABEL})" for path, reason in why if reason}
     quarantine["reason"] = quarantine["path"].map(damaged).fillna(quarantine["reason"])
-    rows = scan["row"].to_numpy()[scan["row"] >= 0]
+    rows = np.concatenate([scan["row"], beside["row"]]).astype(np.int64)
+    rows = rows[rows >= 0]
     pixels = store.pixels()
     found = quality.faults(pixels, rows, images["width"].to_numpy(), images["height"].to_numpy())
     thorough = asked.versions == "yes" or (asked.versions == "auto" and len(rows) <= MANY)
     how = versions_of(images, found, pixels, rows, thorough)
     images = pd.concat([images, found.drop(columns=["red", "green", "blue"]).round(3)], axis=1)
     groups = look_alikes(images, columns, how, collection.targets)
+    copies, images = images, images[: len(named)]
     findings = report(collection, images, columns, quarantine)
-    findings["Duplicates"] += versions_told(how, thorough)
+    findings["Duplicates"] = copies_told(copies, columns) + versions_told(how, thorough)
     unmatched = beside_table(collection, asked)
     if unmatched is not None:
         findings["Beside the table"] = unmatched_told(unmatched)
     own_folder(asked.out)
     write(asked.out / "quarantine.csv", csv_text(quarantine))
     write(asked.out / "images.csv", csv_text(pd.concat([images, columns], axis=1)))
-    write(asked.out / "duplicates.csv", csv_text(listed(images, groups)))
+    write(asked.out / "duplicates.csv", csv_text(listed(copies, groups)))
     if unmatched is not None:
         write(asked.out / "unmatched.csv", csv_text(unmatched))
-    made = Checkup(collection.name, asked.out, Path(collection.root).absolute(), images, pixels, rows)
+    made = Checkup(collection.name, asked.out, Path(collection.root).absolute(), copies, pixels, rows)
     made.sections(findings)
     made.unusable(quarantine)
     for fault, words in quality.FAULTS.items():
@@ -136,7 +143,7 @@ def report(
     """Title -> sentences, in the order a person should read them.
 
     Args:
-        images: usable ones with the facts of `examine`, `alike` being the group of look-alikes.
+        images: usable ones with the facts of `examine`.
         columns: their own columns.
     """
     from keras_art.data.collection import counted
@@ -151,16 +158,7 @@ def report(
     found["Problems"] = [
         f"{count:,} x {kind}{_first(quarantine['path'][problems == kind].iloc[0])}" for kind, count in kinds.items()
     ] or ["none"]
-    same = images[images.duplicated("sha256", keep=False)]
-    alike = images[images.duplicated("alike", keep=False)]
-    found["Duplicates"] = [
-        f"{len(same):,} files are copies of another, byte for byte, in {_groups(same['sha256'].nunique())}",
-        f"{len(alike):,} images look like another (these among them), in {_groups(alike['alike'].nunique())}",
-    ]
-    for target in collection.targets:
-        if differing := int((columns[target][same.index].groupby(same["sha256"]).nunique() > 1).sum()):
-            are = "is" if differing == 1 else "are"
-            found["Duplicates"].append(f"{_groups(differing)} of copies {are} labelled differently as to {target}")
+    found["Duplicates"] = []
     rights = next((column for column in columns if column.lower() in RIGHTS), None)
     if rights:
         said = columns[rights].str.strip().value_counts()
@@ -239,16 +237,6 @@ def versions_of(
     return how
 
 
-def versions_told(how: dict[tuple[int, int], str], thorough: bool) -> list[str]:
-    """How many versions of another there are, by what was done."""
-    if not thorough:
-        return ["mirrored, turned, cut and framed ones were not looked for: --versions yes does"]
-    counts = Counter(how.values()).most_common()
-    return (
-        [f"of these by what a hash does not see: {', '.join(f'{n:,} x {what}' for what, n in counts)}"] if how else []
-    )
-
-
 def beside_table(collection: Collection, asked: Check) -> pd.DataFrame | None:
     """`inventory.unmatched` of the table that the collection was read from; None where it was none."""
     from keras_art.data.inventory import unmatched
@@ -278,10 +266,6 @@ def unmatched_told(found: pd.DataFrame) -> list[str]:
 
 def _first(path: str) -> str:
     return f", first {path}" if path else ""
-
-
-def _groups(count: int) -> str:
-    return f"{count:,} group{'s' * (count != 1)}"
 
 
 def main(argv: Sequence[str]) -> int:

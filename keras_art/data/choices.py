@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,6 +26,7 @@ ADD_LABELS = (
     "put its pictures into one folder for each class, or name them in a table with a column of labels. Without labels "
     "reproductions.dcec_paint groups them by how they look"
 )
+DATE = re.compile(r"\d{4}-\d\d-\d\d( \d\d:\d\d:\d\d(\.\d+)?)?")  # as readers of spreadsheets write one
 RULES = ("given", "stratified", "random", "object_disjoint", "artist_disjoint", "duplicate_disjoint")
 
 
@@ -109,13 +111,14 @@ def choose(
     ('stratified', 100)
     """
     if target is None:
-        if not collection.targets:
+        if not (found := of_classes(collection)):
             raise BadCollection(f"{collection.name} has no label column: {ADD_LABELS}")
-        if len(collection.targets) > 1:
-            raise BadCollection(
-                f"{collection.name} has the label columns {', '.join(collection.targets)}: choose one with --target"
-            )
-        target = collection.targets[0]
+        if len(found) > 1:
+            raise BadCollection(f"{collection.name} has the label columns {', '.join(found)}: choose one with --target")
+        target = found[0]
+        if others := [name for name in collection.targets if name != target]:
+            why = why_no_classes(collection.columns[others[0]])
+            terminal.say(f"{collection.name}: the classes are those of {target!r}; the column {others[0]!r} {why}")
     check_target(collection, target)
     if target in collection.splits:
         own = collection.images.assign(split=collection.splits[target])
@@ -143,16 +146,34 @@ def with_artists(collection: Collection, column: str, targets: Sequence[str | No
 
 
 def check_target(collection: Collection, target: str, hint: str = "") -> None:
-    """Refuses a label column that is not there.
+    """Refuses a label column that is not there, or has no classes.
 
     Raises:
         BadCollection: naming those that are, the nearest first, and what `hint` says.
     """
+    names = ", ".join(map(one_line, of_classes(collection))) or f"none: {ADD_LABELS}"
     if target not in collection.targets:
         near = difflib.get_close_matches(target, collection.targets, n=1)
         meant = f": did you mean {near[0]!r}?" if near else ""
-        names = ", ".join(map(one_line, collection.targets)) or f"none: {ADD_LABELS}"
         raise BadCollection(f"{collection.name} has no label column {target!r}; it has {names}{hint}{meant}")
+    if why := why_no_classes(collection.columns[target]):
+        raise BadCollection(
+            f"{collection.name}: the column {target!r} {why}, which are no classes; it has {names}{hint}"
+        )
+
+
+def of_classes(collection: Collection) -> list[str]:
+    """The label columns that may hold classes."""
+    return [name for name in collection.targets if not why_no_classes(collection.columns[name])]
+
+
+def why_no_classes(texts: pd.Series) -> str:
+    """What a label column holds that can be no classes, in words; "" where it holds classes."""
+    known = texts[texts != ""].unique()
+    dates = [text for text in known if DATE.fullmatch(text)]
+    if len(known) and 2 * len(dates) <= len(known):
+        return ""
+    return f"holds dates, such as {dates[0]}" if dates else "holds blanks alone"
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import difflib
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from keras_art.data.collection import utf8
+from keras_art.data.collection import size_of, utf8
 from keras_art.data.readers.tables import OBJECT_COLUMNS, read_rows
 
 if TYPE_CHECKING:
@@ -60,6 +61,19 @@ def unmatched(table: Path, sheet: str = "") -> pd.DataFrame:
         number = next((known[word] for word in words(file) if word in known), "")
         found.append((NO_ROW, number, 0, "", file, "no row names it", ""))
     return pd.DataFrame(found, columns=["what", "number", "row", "named", "file", "reason", "nearest"])
+
+
+def strays(scan: pd.DataFrame, root: str | Path, facts: Sequence[str]) -> pd.DataFrame:
+    """Pictures that no row names as rows, which look for copies among all files.
+
+    Args:
+        scan: of them, as `StoredImages.scan` gives it.
+        root: of the collection, which ids are relative to.
+        facts: of the scan, which are kept.
+    """
+    found = scan[scan["row"] >= 0].reset_index(drop=True)
+    ids = [utf8(os.path.relpath(path, root)) for path in found["path"]]
+    return found[["path", *facts]].assign(id=ids, object=ids, split="", bytes=[size_of(path) for path in found["path"]])
 
 
 def words(file: str) -> list[str]:

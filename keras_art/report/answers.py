@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import re
+import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from keras_art import terminal
+from keras_art.errors import UserError
 from keras_art.pictures.places import whole
 from keras_art.report import sheets
-from keras_art.writing import csv_text, numbered, write, write_bytes
+from keras_art.writing import csv_text, numbered, one_line, write, write_bytes
 
 if TYPE_CHECKING:
     import pandas as pd
 
 FIRST = 3  # columns of a task that stand before its likeliest classes, as of `prediction.predict`
+MOST_KEPT = 2**26  # bytes of a workbook's XML, of which a byte takes ten in memory
 UNNAMED = re.compile(r"^Unnamed: \d+$")  # as readers call a column without a name
 
 
@@ -83,9 +86,7 @@ def hand_over(pictures: Pictures, table: pd.DataFrame, unreadable: pd.DataFrame,
     own = pictures.table.shape[1]
     linked = own + FIRST * pictures.tasks
     if out.suffix.lower() == ".xlsx" and pictures.source:
-        _, sheet, places = pictures.source
-        rows = as_it_stands(pictures, table)
-        write_bytes(out, sheets.workbook(rows, out, title=sheet, header=places[0], linked=linked))
+        write_bytes(out, its_workbook(pictures, table, out, linked))
     else:
         if out.suffix.lower() != ".parquet":  # whose columns must have names
             names = [UNNAMED.sub("", name) if i < own else name for i, name in enumerate(table)]
@@ -103,6 +104,34 @@ def hand_over(pictures: Pictures, table: pd.DataFrame, unreadable: pd.DataFrame,
             if count
         )
         terminal.say(f"{told}: see {quarantine}")
+
+
+def its_workbook(pictures: Pictures, table: pd.DataFrame, out: Path, linked: int) -> bytes:
+    """The person's XLSX file with what is ours behind their sheet; where that can not be, that sheet alone, as is said.
+
+    Args:
+        linked: the column of paths to pictures.
+    """
+    assert pictures.source
+    path, sheet, places = pictures.source
+    own = pictures.table.shape[1]
+    try:
+        with zipfile.ZipFile(path) as archive:
+            size = sum(member.file_size for member in archive.infolist())
+        if size > MOST_KEPT:
+            raise UserError(f"it unpacks to {size / 1e6:,.0f} MB")
+        cells = dict(zip(places, sheets.rows_of(table.iloc[:, own:]), strict=True))
+        content, formulas = sheets.behind(path, sheet, cells, own + 1, linked - own)
+    except Exception as error:  # openpyxl streams what it can not always keep, and raises nearly anything
+        terminal.say(
+            f"{out} has the sheet {sheet!r} of {path} alone, its formulas as their last results, for the whole can not "
+            f"be kept ({one_line(str(error), 120)}): copy the new columns over, where you need the rest"
+        )
+        return sheets.workbook(as_it_stands(pictures, table), out, title=sheet, header=places[0], linked=linked)
+    if formulas:
+        many = "s" * (formulas > 1)
+        terminal.say(f"{out} keeps {formulas:,} formula{many}, computed where it is opened in a spreadsheet program")
+    return content
 
 
 def as_it_stands(pictures: Pictures, table: pd.DataFrame) -> Iterator[list[sheets.Cell]]:

@@ -8,7 +8,7 @@ import io
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 SHOWN = 12  # pictures of a kind, groups of look-alikes
 LISTED = 50  # files that can not be used
 LONGEST = 160  # pixels of a thumbnail's longer side
-BRIGHTER, SOFTER = 0.05, 0.7  # of white; of how sharp the other is
 STYLE = """<style>
 .thumbs, .pair { display: flex; flex-wrap: wrap; gap: .8em 1em; align-items: flex-end; margin: .7em 0 }
 .pair { border-top: 1px solid #ccc; padding-top: .7em }
@@ -137,63 +136,3 @@ class Checkup:
 
 def _first(count: int, most: int, of: str = "") -> str:
     return f", the first {most}{of}" if count > most else ""
-
-
-def differing(one: Mapping[str, Any], other: Mapping[str, Any], how: str, targets: Sequence[str]) -> str:
-    """What the second of two look-alikes has otherwise than the first, in words.
-
-    Args:
-        one, other: the facts of both, `bright` and `sharp` as of `quality.faults`, and their labels.
-        how: what was done to the one to make the other, or to the other: a word of `versions.HOW`, or "".
-        targets: the label columns.
-    """
-    said = [how] if how else []
-    if one["sha256"] == other["sha256"]:
-        said.append("the same file, byte for byte")
-    if (one["width"], one["height"]) != (other["width"], other["height"]):
-        said.append(f"{other['width']} x {other['height']} pixels, the first {one['width']} x {one['height']}")
-    if one["format"] != other["format"]:
-        said.append(f"{other['format']}, the first {one['format']}")
-    grey = [facts["mode"] in ("1", "L", "LA", "I;16") for facts in (one, other)]
-    if grey[0] != grey[1]:
-        said.append("without colour" if grey[1] else "in colour")
-    if abs(lighter := other["bright"] - one["bright"]) > BRIGHTER:
-        said.append(f"{'brighter' if lighter > 0 else 'darker'} by {abs(lighter):.0%} of white")
-    if other["sharp"] < SOFTER * one["sharp"]:
-        said.append("less sharp")
-    said += [
-        f"{target} {str(other[target]) or 'nothing'!r}, the first {str(one[target]) or 'nothing'!r}"
-        for target in targets
-        if other[target] != one[target]
-    ]
-    return "; ".join(said) or f"{other['bytes']:,} bytes, the first {one['bytes']:,}"
-
-
-def look_alikes(
-    images: pd.DataFrame, columns: pd.DataFrame, how: dict[tuple[int, int], str], targets: Sequence[str]
-) -> list[tuple[int, list[tuple[int, str]]]]:
-    """Of each group the place of its largest image, and of each other its place and what it has otherwise, in words."""
-    twins = images[images.duplicated("alike", keep=False)]
-    # A column that says something else of nearly every image, as a title does, is no label.
-    labels_of = [name for name in targets if name not in images and 2 * columns[name].nunique() <= len(columns)]
-    found = []
-    for _, group in twins.assign(pixels=-twins["width"] * twins["height"]).groupby("alike"):
-        first, *others = group.sort_values(["pixels", "id"]).index
-        words = []
-        for other in others:
-            facts, labels = zip(
-                *((images.loc[i].to_dict(), columns.loc[i].to_dict()) for i in (first, other)), strict=True
-            )
-            done = how.get((first, other), "") or (
-                f"the first is this one {how[other, first]}" if (other, first) in how else ""
-            )
-            one, two = ({**labels[i], **facts[i]} for i in (0, 1))
-            words.append((other, differing(one, two, done, labels_of)))
-        found.append((first, words))
-    return found
-
-
-def listed(images: pd.DataFrame, groups: Sequence[tuple[int, Sequence[tuple[int, str]]]]) -> pd.DataFrame:
-    """The look-alikes as a table, the largest of each group before the others."""
-    rows = [(i, words) for first, others in groups for i, words in [(first, ""), *others]]
-    return images.loc[[i for i, _ in rows]].assign(differs=[words for _, words in rows])

@@ -11,7 +11,7 @@ import itertools
 import os
 import re
 import urllib.parse
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -124,11 +124,8 @@ def workbook(
 
     def cell(value: Any, kind: str, place: int, row: int) -> WriteOnlyCell:
         nonlocal links
-        made = WriteOnlyCell(sheet, value)
-        if isinstance(value, str):
-            made.data_type = "s"  # text that begins with = is no formula
-        elif not (kind == "General" and isinstance(value, datetime.date | datetime.time | datetime.timedelta)):
-            made.number_format = kind
+        made = WriteOnlyCell(sheet)
+        _fill(made, value, kind)
         if row == header:
             made.font = bold
         elif place == linked and row > header and value and links < MOST_LINKS:
@@ -146,6 +143,52 @@ def workbook(
     content = io.BytesIO()
     book.save(content)
     return content.getvalue()
+
+
+def behind(source: Path, sheet: str, cells: Mapping[int, Sequence[Cell]], first: int, linked: int) -> tuple[bytes, int]:
+    """A person's XLSX file whole, its other sheets, formulas and looks, with cells behind those of one sheet.
+
+    Args:
+        cells: row, from 1 -> what is put into it; the least row is the header.
+        first: the column, from 1, that these cells begin at, unless something stands there or behind it.
+        linked: as of `workbook`, among these cells.
+
+    Returns:
+        The file, and how many formulas are in it: their results are not, which a spreadsheet program computes anew.
+
+    Raises:
+        Exception: the file is not as openpyxl can keep it, of whatever kind openpyxl raises then.
+    """
+    from openpyxl import load_workbook
+    from openpyxl.styles import Font
+    from openpyxl.utils import get_column_letter
+
+    book = load_workbook(source, rich_text=True)
+    header, ours = min(cells), book[sheet]
+    full = (cell.column for row in ours.iter_rows(header) for cell in row if cell.value is not None)
+    first = max(first, 1 + max(full, default=0))
+    for row, values in sorted(cells.items()):
+        for place, (value, kind) in enumerate(values):
+            made = ours.cell(row, first + place)
+            _fill(made, value, kind)
+            if row == header:
+                made.font = Font(bold=True)
+            elif place == linked and value and row - header <= MOST_LINKS:
+                made.hyperlink, made.style = link(value), "Hyperlink"
+    for place, (name, _) in enumerate(cells[header]):
+        ours.column_dimensions[get_column_letter(first + place)].width = min(max(len(name) + 2, WIDTH), WIDEST)
+    content = io.BytesIO()
+    book.save(content)
+    every = (cell for one in book.worksheets for row in one.iter_rows() for cell in row)
+    return content.getvalue(), sum(cell.data_type == "f" for cell in every)
+
+
+def _fill(cell: Any, value: Any, kind: str) -> None:
+    cell.value = value
+    if isinstance(value, str):
+        cell.data_type = "s"  # text that begins with = is no formula
+    elif not (kind == "General" and isinstance(value, datetime.date | datetime.time | datetime.timedelta)):
+        cell.number_format = kind
 
 
 def link(path: str) -> str:

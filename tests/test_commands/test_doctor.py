@@ -70,6 +70,19 @@ def test_copies_look_alikes_and_their_disagreeing_labels_are_found(ward, tmp_pat
     assert differs["copy.png"].startswith("the same file, byte for byte; style 'y', the first 'x'")
 
 
+def test_copies_among_files_without_a_row_are_found(ward, tmp_path, capsys):
+    shutil.copyfile(ward / "images" / "2.png", ward / "images" / "stray.png")
+    printed = examined(ward, tmp_path, capsys)
+    assert "museum: 6 images can be used" in printed  # the stray one is none of them
+    assert "4 files are copies of another, byte for byte, in 2 groups" in printed
+    assert "1 of these is a file that no row names" in printed
+    copies = pd.read_csv(tmp_path / "report" / "duplicates.csv", keep_default_na=False).set_index("id")["differs"]
+    assert copies["images/stray.png"] == "the same file, byte for byte; no row names it"
+    assert len(pd.read_csv(tmp_path / "report" / "images.csv")) == 6
+    page = (tmp_path / "report" / "report.html").read_text()
+    assert '<a href="../museum/images/stray.png">' in page and "byte for byte; no row names it" in page
+
+
 def test_colours_sizes_rotation_and_rights_are_told(ward, tmp_path, capsys):
     printed = examined(ward, tmp_path, capsys)
     assert "4 x PNG, 2 x JPEG" in printed

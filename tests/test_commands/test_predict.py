@@ -22,6 +22,7 @@ from keras_art.data import tasks
 from keras_art.data.opening import open_choice
 from keras_art.networks import attention, backbones, gram, heads, trained
 from keras_art.pictures.images import decode, load_photo
+from keras_art.report import answers
 from keras_art.store.runs import Store
 from keras_art.study.files import artefact, artefact_path
 
@@ -299,9 +300,11 @@ def inventory(pictures):
     import datetime
 
     from openpyxl import Workbook
+    from openpyxl.styles import Font
 
     book = Workbook()
-    book.active.append(["Read me first"])
+    book.active.append(["Read me first", "=2+3"])
+    book.active["A1"].font = Font(italic=True)
     sheet = book.create_sheet("Werken")
     for row in (
         ["Inventaris 2024", None, None, None, None],
@@ -331,8 +334,12 @@ def test_a_sheet_comes_back_as_it_was_with_what_is_said_of_each_row(tmp_path, in
     assert "1 row without a picture and 1 picture that can not be read: see " in told
     assert "artist: calibrated on 30 validation images (temperature 2.00)" in told
     assert "check 20 (75% of them right)" in told and "style: no calibration is in this model" in told
-    (sheet,) = load_workbook(tmp_path / "out.xlsx").worksheets
-    assert sheet["A1"].value == "Inventaris 2024" and sheet.freeze_panes == "A4"
+    assert "out.xlsx keeps 1 formula, computed where it is opened" in told.replace("\n", " ")
+    notes, sheet = load_workbook(tmp_path / "out.xlsx").worksheets
+    assert notes["A1"].value == "Read me first" and notes["A1"].font.i
+    assert (notes["B1"].value, notes["B1"].data_type) == ("=2+3", "f")
+    assert sheet["A1"].value == "Inventaris 2024"
+    assert set(map(str, sheet.merged_cells.ranges)) == {"A1:E1", "B4:B5"}
     names = [cell.value for cell in sheet[3]]
     assert names[:13] == [
         "Nr.", "Kunstenaar", "Titel", "Datum", "Bestand", "style_predicted", "style_probability", "style_trust",
@@ -341,7 +348,7 @@ def test_a_sheet_comes_back_as_it_was_with_what_is_said_of_each_row(tmp_path, in
     first, second, lost, broken = ({n: c for n, c in zip(names, row, strict=True)} for row in sheet.iter_rows(4, 7))
     assert (first["Nr."].value, first["Nr."].number_format, lost["Nr."].value) == (12, "0000", "0014")
     assert (first["Titel"].value, first["Titel"].data_type) == ("=1+1", "s") and first["Datum"].is_date
-    assert second["Kunstenaar"].value == "x"
+    assert (first["Kunstenaar"].value, second["Kunstenaar"].value) == ("x", None)  # merged, as it was
     assert first["style_trust"].value == "not calibrated" and second["artist_trust"].value in ("check", "doubtful")
     assert first["picture"].hyperlink.target == "new/b.png" == first["picture"].value
     assert second["picture"].value == "new/deep/a.jpg" and first["artist_probability"].number_format == "0.0%"
@@ -349,6 +356,21 @@ def test_a_sheet_comes_back_as_it_was_with_what_is_said_of_each_row(tmp_path, in
     assert "not an image" in broken["note"].value
     bad = pd.read_csv(tmp_path / "out_quarantine.csv")["path"].tolist()
     assert [Path(path).name for path in bad] == ["gone.jpg", "broken.png"]
+
+
+def test_of_a_workbook_that_can_not_be_kept_whole_the_sheet_comes_back_and_that_is_said(
+    tmp_path, inventory, capsys, monkeypatch
+):
+    from openpyxl import load_workbook
+
+    save(tmp_path / "model.keras")
+    monkeypatch.setattr(answers, "MOST_KEPT", 1000)
+    assert run(tmp_path / "model.keras", inventory, "--out", tmp_path / "out.xlsx") == 0
+    assert "has the sheet 'Werken' of" in capsys.readouterr().err.replace("\n", " ")
+    (sheet,) = load_workbook(tmp_path / "out.xlsx").worksheets
+    assert sheet["A1"].value == "Inventaris 2024" and sheet.freeze_panes == "A4"
+    assert (sheet["C4"].value, sheet["C4"].data_type, sheet["A4"].number_format) == ("=1+1", "s", "0000")
+    assert sheet["B5"].value == "x" and sheet["F3"].value == "style_predicted"
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])

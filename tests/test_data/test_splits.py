@@ -52,6 +52,20 @@ def test_several_label_columns_need_naming():
         choose(collection(["x", "y"], artist=["a", "b"]), None)
 
 
+def test_blanks_and_dates_are_no_classes(capsys):
+    dates = ["1942-07-01", "1942-07-01 03:04:00", ""]
+    museum = collection(["x", "y", "y"], remark=["", "", ""], acquired=dates, year=["1642", "1642", "1650"])
+    with pytest.raises(BadCollection, match="has the label columns style, year: choose one"):
+        choose(museum, None)
+    with pytest.raises(BadCollection, match=r"'acquired' holds dates, such as 1942-07-01, .* it has style, year$"):
+        choose(museum, "acquired")
+    with pytest.raises(BadCollection, match="'remark' holds blanks alone"):
+        choose(museum, "remark")
+    alone = dataclasses.replace(museum, columns=museum.columns.drop(columns="year"))
+    assert choose(alone, None).target == "style"
+    assert "the classes are those of 'style'" in capsys.readouterr().err
+
+
 def test_a_missing_target_suggests_the_nearest():
     with pytest.raises(BadCollection, match="no label column 'stile'; it has style: did you mean 'style'"):
         choose(collection(["x", "y"]), "stile")
