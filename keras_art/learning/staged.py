@@ -103,7 +103,7 @@ def fit(
 ) -> tuple[pd.DataFrame, bool]:
     """Trains a model through its stages, each with a fresh optimizer; ends with the weights of the best epoch of all.
 
-    Stopped and called again it goes on from the last whole epoch, in the stage that epoch belongs to, as
+    Stopped and called again it goes on from the last epoch that was kept, in the stage that epoch belongs to, as
     `training.fit` does.
 
     Args:

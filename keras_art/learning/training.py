@@ -170,7 +170,7 @@ def epochs_kept(folder: Path) -> list[dict[str, float]]:
 
 
 def _last_epoch(checkpoint: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """The state after the last whole epoch and what its `Keeper` knew; both empty where there is none.
+    """The state after the last epoch that was kept and what its `Keeper` knew; both empty where there is none.
 
     What is damaged is told of and goes: a training that begins anew ends with the same numbers.
     """
@@ -219,7 +219,7 @@ class Keeper(keras.callbacks.Callback):
         return [*self.model.variables, *self.model.optimizer.variables]
 
     def resume(self) -> int:
-        """Takes up the last whole epoch, if there is one; returns how many epochs are done."""
+        """Takes up the last epoch that was kept, if there is one; returns how many epochs are done."""
         arrays, kept = _last_epoch(self.checkpoint)
         if not kept:
             return 0

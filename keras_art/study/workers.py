@@ -96,8 +96,8 @@ class Worker:
 def together(store: Store, runs: Sequence[Run], devices: Sequence[str | None], told: Told) -> None:
     """Computes what is missing in several processes; ends when nothing is left.
 
-    A process that is killed loses what its run did since its last whole epoch: its lock is free, another takes the run
-    up, and a new process takes its place.
+    A process that is killed loses what its run did since the last epoch that was kept: its lock is free, another takes
+    the run up, and a new process takes its place.
 
     Raises:
         UserError: a run can not be computed, or two processes were killed at the same one. The others were stopped.
@@ -198,7 +198,7 @@ def _ended(worker: Worker, killed: Counter[Run | None]) -> str:
             f"two processes were ended by {name} {at}: if memory is short, fewer --jobs need less. "
             "What is finished is kept, and the same command goes on"
         )
-    return f"a process was ended by {name} {at}; another goes on from its last whole epoch"
+    return f"a process was ended by {name} {at}; another goes on from the last epoch that was kept"
 
 
 def _work(root: Path, runs: Sequence[Run], device: str | None, pipe: Connection) -> None:
