@@ -54,7 +54,7 @@ def _stopping(asked: list[int]) -> Iterator[None]:
 def _stopped(prog: str, number: int) -> int:
     by = f" by {signal.Signals(number).name}" if number != signal.SIGINT else ""
     with suppress(OSError):  # the terminal may be what is gone
-        say(f"{prog}: stopped{by}; the same command goes on from the last epoch that was kept")
+        say(f"{prog}: stopped{by}; the same command goes on with what is whole, training from the last epoch kept")
     return 128 + number
 
 

@@ -71,7 +71,9 @@ def test_a_signal_stops_a_command_with_a_message_and_the_status_of_shells(name, 
     _, told = process.communicate(timeout=30)
     assert process.returncode == status
     by = "" if name == "SIGINT" else f" by {name}"
-    assert told == f"prog: stopped{by}; the same command goes on from the last epoch that was kept\n"
+    assert (
+        told == f"prog: stopped{by}; the same command goes on with what is whole, training from the last epoch kept\n"
+    )
 
 
 @pytest.mark.parametrize(("name", "status"), [("SIGINT", 130), ("SIGTERM", 143)])

@@ -8,6 +8,7 @@ python -m keras_art predict FOLDER picture.jpg                  # what it says; 
 
 from __future__ import annotations
 
+import errno
 import json
 import re
 import shutil
@@ -21,6 +22,7 @@ import tyro
 from keras_art import terminal, writing
 from keras_art.commands import flags
 from keras_art.errors import UserError, meant
+from keras_art.store.leftovers import being_written
 from keras_art.writing import EXPORTED, beside, check_folder, distinct, folder_made, write
 
 if TYPE_CHECKING:
@@ -98,10 +100,32 @@ def check_new(folder: Path) -> None:
     if folder.is_dir() and any(folder.iterdir()):
         again = f", or leave --out out: export {folder} --push OWNER/NAME" if is_export(folder) else ""
         raise UserError(f"--out {folder} is not empty: name another{again}")
+    if being_written(folder):
+        raise UserError(f"another process is writing --out {folder}: wait for it, or name another folder")
 
 
 def make(model: Path, folder: Path, name: str, licence: str) -> None:
     """Writes a model's folder, which stands there whole or not at all."""
+    folder_made(folder.parent)
+    part = beside(folder)
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir()  # from here on others see that this folder is being written
+    try:
+        fill(model, part, name, licence)
+        part.rename(folder)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise
+        raise UserError(
+            f"--out {folder} was written by another process meanwhile: look at that, or name another"
+        ) from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def fill(model: Path, part: Path, name: str, licence: str) -> None:
+    """Writes a model's files into a folder, and tells how far it is."""
+    terminal.say("reading the model")
     terminal.start_backend()
     from keras_art.learning import exports, prediction
     from keras_art.networks.loading import model_file
@@ -111,24 +135,15 @@ def make(model: Path, folder: Path, name: str, licence: str) -> None:
 
     trained = prediction.read(model)
     card = trained.card
-    folder_made(folder.parent)
-    part = beside(folder)
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir()
-    try:
-        with terminal.waiting("writing the model as Keras, ONNX and LiteRT have it"):
-            written = exports.write(trained, part)
-        for line in written.absent:
-            terminal.say(line)
-        shared = Shared(name, card, licence, written.files, written.absent, written.keras_alone)
-        shared = from_store(shared, model_file(model), trained)
-        write(part / "classes.json", json.dumps(dict(card.classes), indent=1, ensure_ascii=False))
-        write(part / EXPORTED[1], json.dumps(preprocessing(card, written.dtype), indent=1, ensure_ascii=False))
-        write(part / README, readme(shared))
-        seal(part, besides=[README])  # which people write on
-        part.rename(folder)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
+    written = exports.write(trained, part)
+    for line in written.absent:
+        terminal.say(line)
+    shared = Shared(name, card, licence, written.files, written.absent, written.keras_alone)
+    shared = from_store(shared, model_file(model), trained)
+    write(part / "classes.json", json.dumps(dict(card.classes), indent=1, ensure_ascii=False))
+    write(part / EXPORTED[1], json.dumps(preprocessing(card, written.dtype), indent=1, ensure_ascii=False))
+    write(part / README, readme(shared))
+    seal(part, besides=[README])  # which people write on
 
 
 def from_store(shared: Shared, file: Path, trained: Trained) -> Shared:

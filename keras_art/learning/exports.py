@@ -64,6 +64,7 @@ def write(trained: prediction.Trained, folder: Path) -> Exported:
     original = model.predict(pixels, verbose=0)
     wanted = [original[task] for task in tasks]
     one = keras.Model(model.input, model.output if len(tasks) > 1 else model.output[tasks[0]], name="classifier")
+    terminal.say(f"writing {EXPORTED[0]}, and comparing what it says")
     # Its head is in it, and so is the softmax of margins.
     save(one, folder / EXPORTED[0], dataclasses.replace(card, network=None, margins=False))
     again = prediction.read(folder / EXPORTED[0]).model
@@ -78,6 +79,7 @@ def write(trained: prediction.Trained, folder: Path) -> Exported:
     several(pixels)  # ONNX is written of a model that has been called
     absent = []
     for name, (form, ask) in FORMATS.items():
+        terminal.say(f"writing {name}, and comparing what it says")
         try:
             files[name] = _written(several, folder / name, form, ask, (pixels, wanted))
         except ImportError as error:

@@ -9,7 +9,7 @@ import socket
 import time
 from pathlib import Path
 
-from keras_art.writing import PART, slug
+from keras_art.writing import PART, beside, slug
 
 ASKED = ("config.json.", "environment.json.")  # what `Store.ask` writes, while another may hold the run
 ABANDONED_SECONDS = 7 * 24 * 3600.0  # after which nobody on another machine still writes a file
@@ -42,6 +42,15 @@ def half_written(folder: Path) -> list[Path]:
         return [folder / name for name in sorted(os.listdir(folder)) if PART.search(name)]
     except OSError:
         return []
+
+
+def being_written(place: Path) -> bool:
+    """Whether another process is at what becomes a file or folder."""
+    mine = beside(place).name
+    return any(
+        path.name.startswith(f"{place.name}.") and path.name != mine and not _abandoned(path)
+        for path in half_written(place.parent)
+    )
 
 
 def abandoned(folder: Path) -> list[Path]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import re
 import shutil
 import sys
@@ -19,6 +20,7 @@ from fake_hub import fake_hub
 from huggingface_hub import constants
 from PIL import Image
 
+from keras_art import writing
 from keras_art.commands import export, predict
 from keras_art.learning import adaptation, exports, prediction
 from keras_art.networks import attention, backbones, heads, trained
@@ -401,3 +403,25 @@ def test_what_fails_half_way_leaves_nothing(tmp_path, monkeypatch, capsys):
     assert run(run_of(tmp_path / "store", "cropped"), "--out", tmp_path / "art") == 1
     assert "differs from the original" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["store"]
+
+
+def test_of_two_that_write_one_folder_the_second_is_told(tmp_path, keras_only, capsys, monkeypatch):
+    model, card = multitask()
+    trained.save(model, tmp_path / "m" / "model.keras", card)
+    words = [str(tmp_path / "m"), "--out", str(tmp_path / "out")]
+    other = tmp_path / writing.beside(tmp_path / "out").name.replace(str(os.getpid()), str(os.getppid()))
+    other.mkdir()
+    assert export.main(words) == 1
+    assert "another process is writing" in capsys.readouterr().err and not (tmp_path / "out").exists()
+    other.rmdir()
+
+    def meanwhile(path, **more):
+        (tmp_path / "out").mkdir()
+        (tmp_path / "out" / "README.md").write_text("theirs")
+
+    monkeypatch.setattr("keras_art.store.sums.seal", meanwhile)
+    assert export.main(words) == 1
+    told = capsys.readouterr().err
+    assert "was written by another process meanwhile" in told and "writing model.keras, and comparing" in told
+    assert not list(tmp_path.glob("*.part"))
+    assert (tmp_path / "out" / "README.md").read_text() == "theirs"
