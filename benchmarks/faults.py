@@ -6,8 +6,10 @@
 
 `kills`: a case is carried out once without interruption, then begun in an empty folder and killed at a random time
 (SIGKILL; every fourth time SIGTERM or SIGHUP, which must end work with a message and their status), begun again and
-killed again, until it ends by itself; then every file of both is compared, and begun anew while kills are left. What
-differs from run to run is left out: seconds, days, process numbers. Pictures and networks are tiny, and painted here.
+killed again, until it ends by itself; then every file of both is compared, and begun anew while kills are left. All of
+them are forked off this process, which has imported TensorFlow and the like and computed nothing: that would be half of
+what each takes, in which nothing is written. What differs from run to run is left out: seconds, days, process numbers.
+Pictures and networks are tiny, and painted here.
 
 `limits`: a case meets a fault, and must end with status 1 and one line, or with 0; then it is begun again without the
 fault, and every file compared as above. Disks are tmpfs, which root alone may mount; a clock goes back where what a
@@ -21,11 +23,14 @@ import contextlib
 import functools
 import hashlib
 import http.server
+import importlib
 import json
+import multiprocessing
 import os
 import random
 import re
 import resource
+import runpy
 import shutil
 import signal
 import subprocess
@@ -39,6 +44,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.two_processes import CHAINS, SMALL, paint
+from keras_art import terminal
 
 ROOT = Path(__file__).parents[1]
 SIDE = ("--data", "museum", "--image_size", "16", "--epochs", "2")
@@ -103,7 +109,9 @@ def place(case: str) -> Iterator[Path]:
     """An empty folder with pictures, a network, and for `fetch` a manifest of images that this machine serves."""
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
-        paint(folder)
+        painter = multiprocessing.get_context("spawn").Process(target=paint, args=(folder,))  # it computes with Keras
+        painter.start()
+        painter.join()
         for name in ("museum", "other"):
             table = (folder / name / "labels.csv").read_text().split("\n")
             rows = [f"{row},{'ab'[n % 2]}" for n, row in enumerate(table[1:])]
@@ -146,6 +154,47 @@ def started(case: str, folder: Path, store: Path, before: Callable[[], None] | N
             start_new_session=True,
             preexec_fn=before,
         )
+
+
+class Forked:
+    """A case forked off this process, with the methods of `Popen` that are needed here."""
+
+    def __init__(self, case: str, folder: Path, store: Path) -> None:
+        (folder / "words").write_bytes(b"")
+        self._process = multiprocessing.get_context("fork").Process(target=_typed, args=(case, folder, store))
+        self._process.start()
+
+    def poll(self) -> int | None:
+        """The status, negative for a signal; None while it runs."""
+        return self._process.exitcode
+
+    def wait(self, timeout: float | None = None) -> int | None:
+        """The status, once it has ended or so many seconds have passed."""
+        self._process.join(timeout)
+        return self._process.exitcode
+
+    def send_signal(self, number: int) -> None:
+        """Sends one."""
+        os.kill(self._process.pid or 0, number)
+
+
+def _typed(case: str, folder: Path, store: Path) -> None:
+    """What `python -m` does, in a process that has been forked."""
+    os.setsid()
+    os.chdir(folder)
+    os.environ["PYTHONPATH"] = str(ROOT)
+    with (folder / "words").open("wb") as words:
+        os.dup2(words.fileno(), 1)
+        os.dup2(words.fileno(), 2)
+    _, _, module, *sys.argv[1:] = command(case, store)
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
+
+
+def imported() -> None:
+    """What takes time to be imported is, in this process; nothing is computed, after which none can be forked."""
+    terminal.start_backend()
+    for name in ("tensorflow", "keras_art.networks", "keras_art.methods", "pandas", "sklearn", "matplotlib.pyplot"):
+        importlib.import_module(name)
 
 
 def results(case: str, folder: Path, store: Path) -> Path:
@@ -201,27 +250,25 @@ def differences(left: dict[str, Any], right: dict[str, Any]) -> list[str]:
 
 def kills(case: str, wanted: int, rng: random.Random) -> str:
     """A case's row of the table."""
-    count, rounds, wrong = 0, 0, []
+    count, rounds = 0, 0
+    wrong: list[str] = []
     with place(case) as folder:
         store = folder / "store"
-        begun = time.monotonic()
-        process = started(case, folder, store)
-        first = _first_word(process, folder) - begun
+        process = Forked(case, folder, store)
+        begun = _first_word(process, folder)
         if process.wait() != 0:
             return f"| {case} | 0 | 0 | fails without a kill: {_last_words(folder)} |"
-        rest = time.monotonic() - begun - first
+        rest = time.monotonic() - begun
         whole = contents(results(case, folder, store))
         while count < wanted:
-            shutil.rmtree(results(case, folder, store))
+            shutil.rmtree(results(case, folder, store), ignore_errors=True)  # one that failed may have made none
             status = -1
             while status != 0:
-                process = started(case, folder, store)
+                process = Forked(case, folder, store)
                 number = rng.choice([signal.SIGKILL] * 6 + [signal.SIGTERM, signal.SIGHUP])
                 if count < wanted:
                     _first_word(process, folder)
-                    with contextlib.suppress(subprocess.TimeoutExpired):
-                        process.wait(rng.uniform(0, rest))
-                    if process.poll() is None:
+                    if process.wait(rng.uniform(0, rest)) is None:
                         process.send_signal(number)
                         count += 1
                 status, words = process.wait(), _last_words(folder)
@@ -289,7 +336,7 @@ def limits(case: str, rng: random.Random) -> list[str]:
     return rows
 
 
-def _first_word(process: subprocess.Popen[bytes], folder: Path) -> float:
+def _first_word(process: subprocess.Popen[bytes] | Forked, folder: Path) -> float:
     """Waits until a process has said something, or ended."""
     while process.poll() is None and not (folder / "words").stat().st_size:
         time.sleep(0.02)
@@ -317,6 +364,7 @@ def main() -> int:
                 print(row, flush=True)
         return int(failed)
     print("| case | kills | ended by itself | differences |\n|---|---:|---:|---|", flush=True)
+    imported()
     for i, case in enumerate(asked.cases):
         share = (asked.kills - i + len(asked.cases) - 1) // len(asked.cases)
         row = kills(case, share, rng)
