@@ -12,8 +12,9 @@ what each takes, in which nothing is written. What differs from run to run is le
 Pictures and networks are tiny, and painted here.
 
 `limits`: a case meets a fault, and must end with status 1 and one line, or with 0; then it is begun again without the
-fault, and every file compared as above. Disks are tmpfs, which root alone may mount; a clock goes back where what a
-killed process left is dated tomorrow.
+fault, and every file compared as above. What has a limit of its own is begun as it is typed, the rest forked off. Disks
+are tmpfs, which root alone may mount; a folder vanishes at any time; a clock goes back where what a killed process
+left is dated tomorrow.
 """
 
 from __future__ import annotations
@@ -78,8 +79,15 @@ CASES = {
         "-m", "keras_art", "map", "museum", "--backbone", "tiny.keras", "--preprocessing", "unit", "--image_size", "16",
         "--target", "style", "--out", "store/map.html",
     ),
+    "predict": (
+        "-m", "keras_art", "predict", "trained.keras", "museum", "--out", "answers/said.csv", "--saliency",
+        "answers/saliency",
+    ),
+    "export": ("-m", "keras_art", "export", "trained.keras", "--out", "exported/tiny"),
 }  # fmt: skip
-STORED = {name for name, words in CASES.items() if name not in ("fetch", "doctor")}  # those that take --store
+# Where those leave what is compared that write into no store.
+PLACES = {"fetch": "fetched", "doctor": "report", "predict": "answers", "export": "exported"}
+STORED = CASES.keys() - PLACES
 LIMITS = {"64 descriptors": (resource.RLIMIT_NOFILE, 64), "2 GB of memory": (resource.RLIMIT_AS, 2 << 30)}
 FAULTS = ("full disk", "read-only disk", "vanishes", *LIMITS, "clock goes back", "another version")
 OF_A_PROCESS = {"lock", "environment.json", "SHA256SUMS"}  # files; the last sums others with seconds in them
@@ -104,12 +112,23 @@ def command(case: str, store: Path) -> list[str]:
     return [sys.executable, *CASES[case], *(["--store", str(store)] if case in STORED else [])]
 
 
+def painted(folder: Path) -> None:
+    """Two collections, a network, and a classifier with it that has learnt nothing."""
+    paint(folder)
+    from keras_art.networks import backbones, heads, trained
+
+    network = backbones.load_backbone(str(folder / "tiny.keras"), image_size=16, preprocessing="unit")
+    classes = {"style": ["cold", "warm"]}
+    card = trained.ModelCard(classes, "unit", "squash", 16, {}, trained.provenance({}))
+    trained.save(heads.softmax_classifier(network, 2), folder / "trained.keras", card)
+
+
 @contextlib.contextmanager
 def place(case: str) -> Iterator[Path]:
     """An empty folder with pictures, a network, and for `fetch` a manifest of images that this machine serves."""
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
-        painter = multiprocessing.get_context("spawn").Process(target=paint, args=(folder,))  # it computes with Keras
+        painter = multiprocessing.get_context("spawn").Process(target=painted, args=(folder,))  # it computes with Keras
         painter.start()
         painter.join()
         for name in ("museum", "other"):
@@ -199,7 +218,7 @@ def imported() -> None:
 
 def results(case: str, folder: Path, store: Path) -> Path:
     """Where a case leaves what is compared."""
-    return store if case in STORED else folder / {"fetch": "fetched", "doctor": "report"}[case]
+    return folder / PLACES[case] if case in PLACES else store
 
 
 def contents(folder: Path) -> dict[str, Any]:
@@ -288,12 +307,15 @@ def limits(case: str, rng: random.Random) -> list[str]:
     rows = []
     with place(case) as folder:
         store = folder / "store"
-        if started(case, folder, store).wait() != 0:
+        process: Forked | subprocess.Popen[bytes] = Forked(case, folder, store)
+        begun = _first_word(process, folder)
+        if process.wait() != 0:
             return [f"| {case} | | fails without a fault: {_last_words(folder)} |"]
+        rest = time.monotonic() - begun
         left = results(case, folder, store)
         whole, size = contents(left), sum(path.stat().st_size for path in left.rglob("*") if path.is_file())
         for fault in FAULTS if case in STORED else FAULTS[:-1]:
-            shutil.rmtree(left)
+            shutil.rmtree(left, ignore_errors=True)  # what failed may have made none
             wrong: list[str] = []
             if fault.endswith("disk"):
                 left.mkdir()
@@ -305,14 +327,14 @@ def limits(case: str, rng: random.Random) -> list[str]:
                     (left / "store.json").write_text('{"format": 0}')
                 kind, most = LIMITS.get(fault, (None, 0))
                 before = functools.partial(resource.setrlimit, kind, (most, most)) if kind is not None else None
-                process = started(case, folder, store, before)
+                process = started(case, folder, store, before) if before else Forked(case, folder, store)
                 if fault in ("vanishes", "clock goes back"):
                     _first_word(process, folder)
-                    time.sleep(rng.uniform(0, 2))
+                    time.sleep(rng.uniform(0, rest))
                     if fault == "vanishes":
                         shutil.rmtree(left, ignore_errors=True)
-                    else:
-                        process.kill()
+                    elif process.poll() is None:
+                        process.send_signal(signal.SIGKILL)
                 status, words = process.wait(), (folder / "words").read_text(errors="replace")
                 if status not in (0, 1, -signal.SIGKILL) or "Traceback" in words:
                     wrong.append(f"status {status}: {_last_words(folder)}")
@@ -324,7 +346,7 @@ def limits(case: str, rng: random.Random) -> list[str]:
                         os.utime(path, times=(time.time() + 86400,) * 2)
                 elif fault == "another version":
                     (left / "store.json").unlink()
-                if (again := started(case, folder, store).wait()) != 0:
+                if (again := Forked(case, folder, store).wait()) != 0:
                     wrong.append(f"then status {again}: {_last_words(folder)}")
                 else:
                     wrong += differences(whole, contents(left))
@@ -356,6 +378,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args()
     rng, failed = random.Random(asked.seed), False
+    imported()
     if asked.what == "limits":
         print("| case | fault | failures | it said |\n|---|---|---:|---|", flush=True)
         for case in asked.cases:
@@ -364,7 +387,6 @@ def main() -> int:
                 print(row, flush=True)
         return int(failed)
     print("| case | kills | ended by itself | differences |\n|---|---:|---:|---|", flush=True)
-    imported()
     for i, case in enumerate(asked.cases):
         share = (asked.kills - i + len(asked.cases) - 1) // len(asked.cases)
         row = kills(case, share, rng)

@@ -106,7 +106,10 @@ def check_new(folder: Path) -> None:
 
 def make(model: Path, folder: Path, name: str, licence: str) -> None:
     """Writes a model's folder, which stands there whole or not at all."""
+    from keras_art.store.leftovers import sweep
+
     folder_made(folder.parent)
+    sweep(folder.parent, of=folder.name)
     part = beside(folder)
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir()  # from here on others see that this folder is being written

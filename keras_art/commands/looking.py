@@ -55,9 +55,10 @@ def describers(asked: Looking, store: Store) -> list[Describer]:
         UserError: one of them can not be used.
     """
     from keras_art.learning.descriptions import of_backbone, of_run, of_start
+    from keras_art.pictures.images import LARGEST_SIDE
 
-    if asked.image_size is not None and asked.image_size < 1:
-        raise UserError("--image_size is at least 1")
+    if asked.image_size is not None and not 1 <= asked.image_size <= LARGEST_SIDE:
+        raise UserError(f"--image_size is from 1 to {LARGEST_SIDE}")
     for given in (asked.run, asked.backbone):
         if len(set(given)) < len(given):
             raise UserError(f"{next(one for one in given if given.count(one) > 1)} is given twice")

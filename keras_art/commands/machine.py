@@ -17,6 +17,7 @@ from keras_art.commands import flags, printed
 from keras_art.commands.preparation import foretold, lost_choices, prepare, rehearse
 from keras_art.commands.printed import Tables as Tables
 from keras_art.commands.printed import print_tables
+from keras_art.store import plain
 from keras_art.store.leftovers import sweep
 from keras_art.store.runs import Store
 from keras_art.study import catalogue, clusters, precisions, workers
@@ -244,7 +245,7 @@ def whole_runs(found: Mapping[Run, Any]) -> list[Run]:
 
 def _says(path: Path, text: str) -> bool:
     try:
-        return path.read_bytes() == text.encode()
+        return plain.read(path) == text.encode()
     except OSError:
         return False
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from keras_art import terminal
+from keras_art.errors import UserError
 from keras_art.store.runs import Store
 from keras_art.study.config import Run, function, kinds
 from keras_art.writing import HANDLES, one_line
@@ -45,6 +46,10 @@ def check(store: Store, runs: Sequence[Run]) -> None:
     Raises:
         UserError: one of the runs can not work.
     """
+    from keras_art.pictures.images import LARGEST_SIDE
+
+    if (side := max((getattr(run, "image_size", 0) for run in runs), default=0)) > LARGEST_SIDE:
+        raise UserError(f"--image_size {side} is too large: give up to {LARGEST_SIDE} pixels")
     terminal.start_backend()
     for name in dict.fromkeys(run.kind for run in runs):
         if own := kinds()[name].check:

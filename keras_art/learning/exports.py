@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import tempfile
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,16 +80,32 @@ def write(trained: prediction.Trained, folder: Path) -> Exported:
     several = keras.Model(again.input, [again.output[task] for task in tasks])
     several(pixels)  # ONNX is written of a model that has been called
     absent = []
-    for name, (form, ask) in FORMATS.items():
-        terminal.say(f"writing {name}, and comparing what it says")
-        try:
-            files[name] = _written(several, folder / name, form, ask, (pixels, wanted))
-        except ImportError as error:
-            remedy = f'{error.name or error} is not installed, pip install "keras_art[{form}]"'
-            absent.append(f"{name} is not written: {remedy}")
-        except Exception as error:  # of converters, each with its own
-            absent.append(f"{name} is not written: {_first_line(error)}")
+    with _temporary_in(folder):
+        for name, (form, ask) in FORMATS.items():
+            terminal.say(f"writing {name}, and comparing what it says")
+            try:
+                files[name] = _written(several, folder / name, form, ask, (pixels, wanted))
+            except ImportError as error:
+                remedy = f'{error.name or error} is not installed, pip install "keras_art[{form}]"'
+                absent.append(f"{name} is not written: {remedy}")
+            except Exception as error:  # of converters, each with its own
+                absent.append(f"{name} is not written: {_first_line(error)}")
     return Exported(files, absent, str(model.input.dtype), not any(map(is_ours, again._flatten_layers())))
+
+
+@contextmanager
+def _temporary_in(folder: Path) -> Iterator[None]:
+    """Within, temporary files lie in a folder, so that those of a process that is killed go with what it began there.
+
+    Keras writes the whole model as another one on the way to LiteRT.
+    """
+    before = tempfile.tempdir
+    with tempfile.TemporaryDirectory(dir=folder, ignore_cleanup_errors=True) as inside:
+        tempfile.tempdir = inside
+        try:
+            yield
+        finally:
+            tempfile.tempdir = before
 
 
 def _written(model: keras.Model, path: Path, form: str, ask: Ask, test: tuple[np.ndarray, list[np.ndarray]]) -> float:

@@ -17,6 +17,7 @@ from keras_art.learning import training
 from keras_art.learning.weights import load_network
 from keras_art.networks import heads
 from keras_art.networks.backbones import stage_taps
+from keras_art.networks.handles import is_here
 from keras_art.networks.loading import BadModel, load_model, model_file, store_of
 from keras_art.networks.saliency import overlay, visual_backprop
 from keras_art.networks.trained import ModelCard, read_card
@@ -29,7 +30,8 @@ from keras_art.study.files import artefact_path
 from keras_art.study.kinds.classifier import ClassifierRun
 from keras_art.writing import distinct, numbered, own_folder, replacing, slug
 
-CHUNK = 64  # pictures that a worker decodes at a time, and that the model is asked about at once
+CHUNK = 64  # pictures that a worker decodes at a time, and that the model is asked about at once; fewer of large ones
+CHUNK_BYTES = 1 << 28
 NOT_CALIBRATED = "not calibrated"
 FEW = 2 * CHUNK  # so many are decoded here before other processes would be ready
 
@@ -90,6 +92,11 @@ def _on_network(file: Path, card: ModelCard, head: keras.Model) -> tuple[Any, An
         run = ClassifierRun(**given, image_size=card.image_size, resize=card.resize)
     except (TypeError, ValueError, KeyError) as error:
         raise BadModel(f"{file} has a damaged card, its network is {card.network}: train it anew") from error
+    if isinstance(run.network, str) and not is_here(run.network):
+        raise BadModel(
+            f"{file} is a head alone, and stands on {run.network}, which is not on this machine and is downloaded for "
+            f"nobody but who names it: python -m keras_art map PICTURES --backbone {run.network} does"
+        )
     for kept in (run.network, run.weights):
         if isinstance(kept, Artefact) and not artefact_path(store, kept).exists():
             raise BadModel(
@@ -164,7 +171,8 @@ def _decoded(
 ) -> Iterator[tuple[int, dict[str, np.ndarray], list[tuple[str, str]]]]:
     """Chunk by chunk: how many are done, id -> pixels, and what could not be read, with the reason."""
     ids = list(pictures)
-    chunks = [ids[start : start + CHUNK] for start in range(0, len(ids), CHUNK)]
+    size = max(1, min(CHUNK, CHUNK_BYTES // (3 * card.image_size**2)))
+    chunks = [ids[start : start + size] for start in range(0, len(ids), size)]
     asked = [[str(pictures[id_]) for id_ in chunk] for chunk in chunks]
     workers = 1 if len(ids) <= FEW else os.cpu_count() or 1
     done, shape = 0, (card.image_size, card.image_size, 3)

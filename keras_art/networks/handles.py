@@ -74,6 +74,28 @@ def folder_of(preset: str) -> Path:
         ) from error
 
 
+def is_here(preset: str) -> bool:
+    """Whether a preset has been downloaded to this machine before; no connection is opened to find out.
+
+    Raises:
+        BadModel: keras-hub has none of that name.
+    """
+    handle = _released(preset.removeprefix("keras-hub:")) if preset.startswith("keras-hub:") else preset
+    place = handle.partition("://")[2]
+    if handle.startswith("kaggle://"):
+        from kagglehub.config import get_cache_folder
+
+        return Path(get_cache_folder(), "models", place).is_dir()
+    if handle.startswith("hf://"):
+        try:
+            from huggingface_hub import snapshot_download
+
+            snapshot_download(place, allow_patterns=FILES, local_files_only=True)
+        except Exception:  # of the client, or it is not installed
+            return False
+    return True
+
+
 def _released(name: str) -> str:
     import keras_hub
 

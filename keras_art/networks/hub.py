@@ -19,6 +19,7 @@ from keras import ops
 from keras_art.networks.exported import load_exported
 from keras_art.networks.handles import folder_of
 from keras_art.networks.loading import CONSTANTS, LARGEST_CONFIG, BadModel, claimed, class_names, stored
+from keras_art.store import plain
 from keras_art.writing import is_export
 
 # Of the classes that are read here, how many tokens stand before the patches, the first of which is for the image.
@@ -63,7 +64,7 @@ def family(folder: Path) -> str:
     try:
         if path.stat().st_size > LARGEST_CONFIG:
             raise BadModel(f"{path} claims {path.stat().st_size:,} bytes: not read")
-        config = json.loads(path.read_text(encoding="utf-8"))
+        config = json.loads(plain.read(path))
         if "registered_name" not in config:  # transformers' or timm's, which keras-hub converts
             return ""
         name = config["registered_name"].removeprefix("keras_hub>")
@@ -176,9 +177,9 @@ def _check_size(folder: Path) -> None:
     """Refuses more numbers than are stored: keras-hub makes every variable before it looks."""
     held = 0
     for path in folder.glob("*.weights.h5"):
-        with path.open("rb") as file:
+        with plain.opened(path) as file:
             held += stored(file)
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    config = json.loads(plain.read(folder / "config.json"))
     with ThreadPoolExecutor(1) as thread:  # whose end forgets the variables that were never given a value
         count = thread.submit(claimed, config).result()
     if count > held + CONSTANTS:
@@ -192,7 +193,7 @@ def _converter(folder: Path, name: str) -> Any:
         return None
     try:
         if name:
-            found = json.loads((folder / CONVERTER).read_text(encoding="utf-8"))
+            found = json.loads(plain.read(folder / CONVERTER))
             if not all(inner.endswith("ImageConverter") for inner in class_names(found, folder) if inner not in PARTS):
                 raise ValueError("something else than an image converter in it")
         return keras_hub.layers.ImageConverter.from_preset(str(folder))

@@ -17,6 +17,7 @@ import numpy as np
 from keras_art.networks import hub
 from keras_art.networks.handles import folder_of
 from keras_art.networks.loading import BadModel, class_names
+from keras_art.store import plain
 
 PLACE = "{}"  # where a template has the class
 # Of keras-hub, what makes numbers of texts for a network, and what stands between the image's vector and the angle.
@@ -52,7 +53,7 @@ def check_texts(preset: str) -> Path:
             f"keras-hub:clip_vit_base_patch32 is"
         )
     try:
-        found = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        found = json.loads(plain.read(folder / FILE))
         odd = sorted(set(class_names(found, folder / FILE)) - TOKENIZERS)
     except FileNotFoundError:
         raise BadModel(

@@ -25,14 +25,14 @@ import keras
 from keras_art.networks.layers import Preprocessing
 from keras_art.networks.loading import CARD, BadModel
 from keras_art.networks.portable import is_ours, keras_layers_only
-from keras_art.pictures.images import RESIZE
+from keras_art.pictures.images import LARGEST_SIDE, RESIZE
+from keras_art.store import plain
 from keras_art.version import __version__
 from keras_art.writing import finite, replacing
 
 FORMAT = 1
 LARGEST = 16 << 20  # bytes of a card: a hundred thousand class names are a tenth of that
 DEEPEST = 32  # objects and lists within each other
-SIDES = 1 << 14  # pixels
 # Of the archive, or of the JSON in it: one nested without end is a RecursionError.
 DAMAGE = (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
 
@@ -112,7 +112,7 @@ def read_card(path: Path) -> ModelCard:
         BadModel: the file is absent, no `.keras` file, one without a card, or the card is damaged or absurd.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
+        with plain.opened(path) as file, zipfile.ZipFile(file) as archive:
             if (claimed := archive.getinfo(CARD).file_size) > LARGEST:
                 found, problem = {}, f"it claims {claimed:,} bytes"
             else:
@@ -144,12 +144,14 @@ def _problem(card: Any) -> str:
         return f"its preprocessing is none of {', '.join(Preprocessing.MODES)}"
     if not isinstance(card["resize"], str) or card["resize"] not in RESIZE:
         return f"its resize is none of {', '.join(RESIZE)}"
-    if type(size) is not int or not 0 < size <= SIDES:
-        return "its image_size is no number of pixels"
+    if type(size) is not int or not 0 < size <= LARGEST_SIDE:
+        return f"its image_size is no number of pixels up to {LARGEST_SIDE}"
     if type(card["crop"]) is not int or not 0 <= card["crop"] <= size:
         return "its crop is no part of its image_size"
     if type(card["margins"]) is not bool or not isinstance(card["network"], dict | None):
         return "its margins or its network are of another type"
+    if card["network"] is not None and not {"network", "weights"} <= set(card["network"]):  # which have defaults
+        return "it does not say on which network and weights its head stands"
     objects = (card["metrics"], card["provenance"], card["provenance"] and card["provenance"].get("config", {}))
     if not all(isinstance(value, dict) for value in objects):
         return "its metrics or its provenance are no objects"

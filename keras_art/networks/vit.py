@@ -11,6 +11,7 @@ from keras import ops
 from keras_art.networks.backbones import Backbone, BadBackbone
 from keras_art.networks.handles import is_drawn
 from keras_art.networks.hub import interpolated
+from keras_art.store import plain
 
 # Dosovitskiy et al. 2021, Table 1 (B), and Touvron et al. 2021 (Ti).
 VITS: dict[str, dict[str, int]] = {
@@ -85,7 +86,7 @@ def check_preset(folder: Path) -> None:
         BadBackbone: naming what is missing.
     """
     try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        config = json.loads(plain.read(folder / "config.json"))
         kind, sizes = config["registered_name"], {key: config["config"].get(key) for key in SIZES}
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         kind, sizes = None, {}

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import stat
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +22,7 @@ from keras_art.pictures import places
 from keras_art.pictures.borders import inside
 from keras_art.pictures.containers import FORMATS, LATER, NotHere, check_size, is_deep, opened, shallow, turn_to_page
 from keras_art.pictures.srgb import NoPixels, to_srgb
+from keras_art.store import plain
 
 # The rules by which pixels are made; stored pixels that were made by others are made again.
 DECODER = 2
@@ -38,6 +38,7 @@ UPRIGHT = {  # EXIF orientation tag -> what turns the stored picture upright
 # A big JPEG is decoded at the smallest of 1, 1/2, 1/4, 1/8 of its size that is still GAP times what is asked for.
 # 2 is Pillow's own choice for thumbnails: "very close to fair resampling".
 GAP = 2.0
+LARGEST_SIDE = 4096  # pixels of a side of the squares that networks take
 FOR_BORDERS = 256  # pixels of the longer side, on which borders are looked for
 
 
@@ -147,10 +148,7 @@ def _content(path: str | Path | bytes | OSError) -> bytes:
         return path
     if not places.is_file(path):
         return places.read(path)
-    with open(path, "rb", opener=_at_once) as file:
-        if reason := no_file(os.fstat(file.fileno())):  # a device may be read for ever
-            raise Unreadable(reason)
-        return file.read()
+    return plain.read(path)
 
 
 def _decode(
@@ -199,11 +197,6 @@ def _decode(
         raise Unreadable(in_words(error), facts) from error
 
 
-def _at_once(path: str, flags: int) -> int:
-    """Opens a file, and a pipe without waiting for whoever is to write into it."""
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
-
-
 def _orientation(image: Image.Image) -> int:
     try:
         tag = int(image.getexif().get(0x0112, 1))
@@ -214,16 +207,13 @@ def _orientation(image: Image.Image) -> int:
 
 def no_file(what: os.stat_result | Exception) -> str:
     """Why what the system says of a path is no file that can be read, "" where it is one."""
-    if isinstance(what, Exception):
-        return in_words(what)
-    if stat.S_ISREG(what.st_mode):
-        return ""
-    kinds = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
-    return f"{kinds.get(stat.S_IFMT(what.st_mode), 'a device')}, not a file"
+    return in_words(what) if isinstance(what, Exception) else plain.no_file(what)
 
 
 def in_words(error: Exception) -> str:
     """Why a file cannot be used, for people."""
+    if isinstance(error, plain.NoFile):
+        return str(error.strerror)
     if isinstance(error, FileNotFoundError):
         return "missing file"
     if isinstance(error, IsADirectoryError):

@@ -21,6 +21,7 @@ from keras_art.data import cards, kept
 from keras_art.errors import UserError
 from keras_art.store.reading import read_json
 from keras_art.store.runs import Store
+from keras_art.store.sums import hash_of
 from keras_art.study.config import Artefact, Run, RunRef
 from keras_art.study.files import artefact_path
 from keras_art.study.records import run_of
@@ -186,8 +187,7 @@ def _released(store: Store, run: Any, theirs: Any) -> list[str]:
         return []
     if isinstance(run.weights, Artefact) and theirs == "imagenet":
         try:
-            with artefact_path(store, run.weights).open("rb") as file:
-                found = hashlib.file_digest(file, "md5").hexdigest()
+            found = hash_of(artefact_path(store, run.weights), "md5")
         except OSError:
             return [f"the weights {run.weights} are gone from the store, and nobody can tell what they were"]
         from keras_art.networks.backbones import IMAGENET_MD5  # which starts the backend

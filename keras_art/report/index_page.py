@@ -12,6 +12,7 @@ from urllib.parse import quote
 from keras_art.errors import UserError
 from keras_art.report.pages import Page, inline, shown
 from keras_art.report.plates import Plates
+from keras_art.store import plain
 from keras_art.store.runs import Store
 from keras_art.study import catalogue
 from keras_art.study.catalogue import Asked
@@ -115,7 +116,7 @@ def thumbnail(path: Path) -> bytes:
 
     content = io.BytesIO()
     try:
-        with Image.open(path) as image:
+        with plain.opened(path) as file, Image.open(file) as image:
             small = image.convert("RGB")
             small.thumbnail(THUMBNAIL)
     except (OSError, ValueError, Image.DecompressionBombError):

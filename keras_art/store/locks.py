@@ -22,6 +22,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from keras_art.store import plain
 from keras_art.store.leftovers import alive
 from keras_art.writing import slug
 
@@ -54,7 +55,7 @@ def by_lease(place: Path) -> bool:
     """Whether the store in which a file lies has leases."""
     for folder in place.absolute().parents:
         with suppress(OSError, ValueError, AttributeError):
-            return bool(json.loads((folder / "store.json").read_bytes()).get("locks") == "lease")
+            return bool(json.loads(plain.read(folder / "store.json")).get("locks") == "lease")
     return False
 
 
@@ -114,7 +115,7 @@ class Lease:
         there = [re.fullmatch(re.escape(front) + r"(\d{6})\.lock", name) for name in os.listdir(self.file.parent)]
         number = max((int(found[1]) for found in there if found), default=0)
         try:
-            return number, self._numbered(number).read_text() if number else ""
+            return number, plain.read(self._numbered(number)).decode() if number else ""
         except FileNotFoundError:  # another has just taken the next
             return number, ""
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from keras_art.store import plain
 from keras_art.store.sums import REMEDY, SUMS, Damaged, hash_of, in_words, sums, unreadable
 from keras_art.writing import meant
 
@@ -50,7 +51,7 @@ def read_bytes(path: Path, remedy: str = REMEDY) -> bytes:
     """
     for last in (False, True):  # another process may be renewing file and list in this very moment
         try:
-            content = path.read_bytes()
+            content = plain.read(path)
         except OSError as error:
             raise unreadable(path, error, remedy) from error
         wanted = sums(path.parent, remedy).get(path.name)
@@ -147,7 +148,7 @@ def read_arrays(path: Path, remedy: str = REMEDY) -> dict[str, np.ndarray]:
 
     check(path, remedy)
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+        with plain.opened(path) as file, np.load(file, allow_pickle=False) as stored:
             return {name: stored[name] for name in stored.files}
     except OSError as error:
         raise unreadable(path, error, remedy) from error
@@ -164,7 +165,7 @@ def read_archive(path: Path, remedy: str = REMEDY) -> None:
         Damaged: one is not as it was written.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
+        with plain.opened(path) as file, zipfile.ZipFile(file) as archive:
             bad = archive.testzip()
     except OSError as error:
         raise unreadable(path, error, remedy) from error

@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Protocol
 
 from keras_art import terminal
 from keras_art.errors import UserError
-from keras_art.store import locks
+from keras_art.store import locks, plain
 from keras_art.store.leftovers import sweep
 from keras_art.store.reading import is_there, read_json
 from keras_art.store.sums import SUMS, in_words, seal
@@ -114,7 +114,7 @@ class Store:
         if not stamp.exists():
             return
         try:
-            found = json.loads(stamp.read_bytes())["format"]
+            found = json.loads(plain.read(stamp))["format"]
         except (ValueError, KeyError, TypeError, OSError) as error:
             raise StoreError(
                 f"{stamp} can not be read ({in_words(error)}). It says which version wrote the store: use that, or "

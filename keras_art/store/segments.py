@@ -28,7 +28,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from keras_art.store import locks
+from keras_art.store import locks, plain
 from keras_art.store.reading import is_there, read_json
 from keras_art.store.runs import StoreError
 from keras_art.store.sums import Damaged
@@ -252,7 +252,7 @@ def _text(lines: Iterable[Sequence[Any]]) -> bytes:
 def _read(path: Path) -> tuple[list[Line], int]:
     """The lines of a segment that are as they were written, and how many are not."""
     try:
-        whole = path.read_bytes().splitlines()
+        whole = plain.read(path).splitlines()
     except FileNotFoundError:
         raise
     except OSError as error:

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from keras_art.errors import UserError
-from keras_art.store import locks
+from keras_art.store import locks, plain
 from keras_art.store.leftovers import sweep
 from keras_art.writing import PART, wait_for_disk, write_bytes
 
@@ -36,7 +36,7 @@ def sums(folder: Path, remedy: str = REMEDY) -> dict[str, str]:
         Damaged: the list itself can not be read.
     """
     try:
-        text = (folder / SUMS).read_text(encoding="utf-8")
+        text = plain.read(folder / SUMS).decode()
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
@@ -61,10 +61,10 @@ def in_words(error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error)
 
 
-def hash_of(path: Path) -> str:
-    """A file's SHA-256 in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def hash_of(path: Path, name: str = "sha256") -> str:
+    """A file's SHA-256 in hex, or another hash that Python knows by that name."""
+    with plain.opened(path) as file:
+        return hashlib.file_digest(file, name).hexdigest()
 
 
 def faults(folder: Path) -> dict[str, str]:

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from keras_art.errors import UserError
+from keras_art.store import plain
 from keras_art.writing import write_arrays
 
 FORMAT = 2
@@ -95,7 +96,7 @@ def read_ticket(path: Path) -> Ticket:
         BadTicket: the file is absent, cut off, damaged, or something else.
     """
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+        with plain.opened(path) as file, np.load(file, allow_pickle=False) as stored:
             # NumPy compresses nothing in a file of this kind.
             if sum(member.file_size for member in stored.zip.infolist()) > path.stat().st_size:
                 raise ValueError("it claims more bytes than it has")

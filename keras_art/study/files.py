@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from keras_art.errors import UserError
+from keras_art.store import plain
 from keras_art.store.runs import Store
 from keras_art.store.sums import Damaged
 from keras_art.study.config import AnyRun, Artefact, Run, RunRef
@@ -48,7 +49,7 @@ def artefact(word: str) -> str | Artefact:
 
 def digest_of(path: Path) -> bytes:
     """A file's SHA-256."""
-    with path.open("rb") as file:
+    with plain.opened(path) as file:
         return hashlib.file_digest(file, "sha256").digest()
 
 

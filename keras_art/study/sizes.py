@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_art import terminal
+from keras_art.store import plain
 from keras_art.writing import EXPORTED, HANDLES
 
 # Of keras.applications, sides in pixels; of the others 224.
@@ -35,7 +36,7 @@ def native_size(network: str) -> int:
         folder = folder_of(network)
     for name in ("image_converter.json", EXPORTED[1], "config.json"):
         try:
-            found = _side(json.loads((folder / name).read_text(encoding="utf-8")))
+            found = _side(json.loads(plain.read(folder / name)))
         except (OSError, ValueError, RecursionError):  # `hub` says what is wrong with it
             continue
         if found:

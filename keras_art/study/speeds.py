@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from keras_art.store import plain
 from keras_art.store.runs import Store
 from keras_art.study.config import Artefact
 from keras_art.study.files import network_file
@@ -30,7 +31,7 @@ STEPS = 3  # timed after the one that traces; the fastest counts, since other wo
 def kept(store: Store) -> dict[str, tuple[float, float]]:
     """What was measured for a store: `name` -> 10^9 multiply-accumulates a second, in training and in prediction."""
     try:
-        found = json.loads(_file(store).read_text(encoding="utf-8"))
+        found = json.loads(plain.read(_file(store)))
         return {name: (float(training), float(forward)) for name, (training, forward) in found.items()}
     except (OSError, ValueError, TypeError, AttributeError):  # not there yet, or damaged: measured again
         return {}

@@ -19,7 +19,7 @@ from pathlib import Path
 from keras_art.data import kept
 from keras_art.errors import UserError
 from keras_art.pictures import decoded
-from keras_art.store import sums
+from keras_art.store import plain, sums
 from keras_art.store.leftovers import abandoned, sweep
 from keras_art.store.reading import is_there, read_archive, read_arrays, read_json, read_table
 from keras_art.store.runs import FORMAT, Store, StoreError
@@ -114,7 +114,7 @@ def _stamp(store: Store) -> Iterator[Fault]:
         yield Fault(f"{stamp} is absent", renew)
         return
     try:
-        found = json.loads(stamp.read_bytes())["format"]
+        found = json.loads(plain.read(stamp))["format"]
     except (ValueError, KeyError, TypeError, OSError):
         yield Fault(f"{stamp} can not be read", renew)
         return
@@ -239,11 +239,12 @@ def _tickets(store: Store, runs: dict[Path, Run]) -> Iterator[Fault]:
 
 def _database(path: Path, mend: Callable[[], str]) -> Iterator[Fault]:
     try:
+        plain.opened(path).close()  # SQLite would wait for a pipe
         with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as base:
             (found,) = base.execute("PRAGMA quick_check").fetchone()
-    except sqlite3.Error as error:
-        found = str(error)
-    if not path.stat().st_size:
+    except (OSError, sqlite3.Error) as error:
+        found = sums.in_words(error)
+    if found == "ok" and not path.stat().st_size:
         found = "it is empty"
     if found != "ok":
         yield Fault(f"{path} is damaged ({found}): move it away, and the search begins anew", mend)

@@ -22,6 +22,7 @@ from keras_art.data.collection import located
 from keras_art.errors import UserError
 from keras_art.pictures.contents import stamp
 from keras_art.pictures.decoded import ImageStore, stored_contents, stored_images
+from keras_art.store import plain
 from keras_art.store.reading import read_csv
 from keras_art.store.runs import Store, StoreError
 from keras_art.study.config import Artefact
@@ -95,7 +96,7 @@ def _kept(store: Store, column: str, now: Mapping[str, str]) -> list[tuple[Artef
     for path in sorted(artefact_path(store, Artefact("-")).parent.glob(f"{slug(column, 80)}-????????.csv")):
         known = masks_of(store, Artefact(path.name))
         if all(id_ in known and sha256 in ("", known[id_]) for id_, sha256 in now.items()):
-            found.append((Artefact(path.name), path.read_bytes()))
+            found.append((Artefact(path.name), plain.read(path)))
     return found
 
 

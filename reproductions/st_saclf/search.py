@@ -9,6 +9,7 @@ first value of a trial; --epochs is a trial's. Where --stages names the learning
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import itertools
@@ -23,6 +24,7 @@ from keras_art import terminal
 from keras_art.commands import flags
 from keras_art.commands.preparation import prepare
 from keras_art.errors import UserError
+from keras_art.store import plain
 from keras_art.store.runs import Store
 from keras_art.store.sums import in_words
 from keras_art.study import workers
@@ -135,6 +137,8 @@ def search(store: Store, run: SaclfRun, file: Path, asked: Search) -> tuple[optu
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     storage = f"sqlite:///{file}"
     space = {"p1": list(asked.p1), "p2": list(asked.p2)}
+    with contextlib.suppress(FileNotFoundError):
+        plain.opened(file).close()  # SQLite would wait for a pipe
     try:
         grid, bayes = (
             optuna.create_study(storage=storage, study_name=name, direction="maximize", load_if_exists=True)

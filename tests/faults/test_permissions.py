@@ -1,4 +1,4 @@
-"""Stores of which this user may not read, enter or write something: what every command that reads them makes of it.
+"""Stores of which this user may not read, enter or write something, or that hold a pipe: what commands make of them.
 
 `pytest -m slow tests/faults/test_permissions.py -s` prints how many were tried. A superuser may do everything: tried
 is what is left without that.
@@ -47,6 +47,23 @@ def read_only(store: Path) -> None:
         path.chmod(path.stat().st_mode & ~0o222)
 
 
+def pipe(pattern: str) -> Callable[[Path], None]:
+    """Puts a pipe, into which nobody writes, where a file is."""
+
+    def change(store: Path) -> None:
+        path = min(store.glob(pattern))
+        path.unlink()
+        os.mkfifo(path)
+
+    return change
+
+
+# What commands read, and the lists of what they read; each once as a pipe.
+PIPES = (
+    "store.json", f"{RUN}/config.json", f"{RUN}/metrics.json", f"{RUN}/SHA256SUMS", f"{RUN}/model.keras",
+    f"{RUN}/predictions.csv", f"{RUN}/*.png", f"{CHOICE}/task.json", f"{CHOICE}/images.csv", "cache/images/*/rows.bin",
+    "cache/images/*/rows.json", "cache/images/*/*.index", "cache/weights/*.keras", "studies/*/study.json",
+)  # fmt: skip
 CASES: dict[str, Callable[[Path], None]] = {
     "a store that is read-only": read_only,
     "a store that may not be entered": lambda store: store.chmod(0o600),
@@ -60,6 +77,7 @@ CASES: dict[str, Callable[[Path], None]] = {
     "a choice that may not be entered": first(CHOICE, 0o600),
     "studies": first("studies", 0),
     "a study": first("studies/*/study.json", 0),
+    **{f"a pipe as {pattern}": pipe(pattern) for pattern in PIPES},
 }
 
 
@@ -127,4 +145,4 @@ def test_what_may_not_be_read_is_named_and_stops_nothing_else(place, case, tmp_p
     sound = case == "a store that is read-only"
     status, words = said["check"]
     assert status == (0 if sound else 1), said
-    assert re.search("every file is as it was written" if sound else "may not be|can not", words), said
+    assert re.search("every file is as it was written" if sound else "may not be|can not|is no file", words), said

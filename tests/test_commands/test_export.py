@@ -7,7 +7,10 @@ import json
 import os
 import re
 import shutil
+import socket
 import sys
+import tempfile
+import zipfile
 from pathlib import Path
 
 import huggingface_hub
@@ -24,6 +27,7 @@ from keras_art import writing
 from keras_art.commands import export, predict
 from keras_art.learning import adaptation, exports, prediction
 from keras_art.networks import attention, backbones, heads, trained
+from keras_art.networks.loading import BadModel
 from keras_art.networks.votes import neighbours_head
 from keras_art.report.model_cards import readme
 from keras_art.report.model_facts import Shared
@@ -32,6 +36,7 @@ from keras_art.study.config import Artefact
 from keras_art.study.files import artefact, artefact_path, keep_files
 from keras_art.study.kinds.classifier import ClassifierRun
 from keras_art.study.sizes import native_size
+from keras_art.writing import slug
 
 CLASSES = {"style": ["cold", "warm"], "artist": ["x", "y", "z"]}
 CARD = trained.ModelCard(CLASSES, "caffe", "squash", 16, {}, trained.provenance({}))
@@ -396,6 +401,67 @@ def test_what_can_not_be_done_is_told_before_any_work(tmp_path, capsys, monkeypa
     assert run(*["run" if word == "RUN" else word for word in words]) == 1
     assert message in capsys.readouterr().err
     assert (tmp_path / "full" / "file").read_text() == "mine"
+
+
+def test_what_a_killed_export_left_goes_with_the_next_temporary_files_too(tmp_path, keras_only, monkeypatch):
+    exports.FORMATS["model.onnx"] = ("none", None)
+    asked = []
+
+    def looks(*_):
+        asked.append(Path(tempfile.mkdtemp()))
+        raise ImportError("x")
+
+    monkeypatch.setattr(exports, "_written", looks)
+    left = tmp_path / f"art.{slug(socket.gethostname())}-{2**30}.part"  # no process has that number
+    (left / "tmpx").mkdir(parents=True)
+    other = tmp_path / f"other.{slug(socket.gethostname())}-{2**30}.part"
+    other.mkdir()
+    before = tempfile.gettempdir()
+    assert run(run_of(tmp_path / "store", "cropped"), "--out", tmp_path / "art") == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["art", other.name, "store"]
+    assert asked[0].is_relative_to(tmp_path) and ".part" in str(asked[0])  # it would have gone, too
+    assert tempfile.gettempdir() == before
+    assert {path.name for path in (tmp_path / "art").iterdir()} == {
+        "model.keras", "classes.json", "preprocessing.json", "README.md", "SHA256SUMS"
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("network", "message"),
+    [
+        ({}, "does not say on which network and weights its head stands"),
+        ({"network": "VGG16"}, "does not say on which network and weights its head stands"),
+        ({"network": "hf://somebody/model", "weights": "own"}, "is not on this machine and is downloaded for nobody"),
+        ({"network": "kaggle://a/b/keras/c/1", "weights": "own"}, "is not on this machine and is downloaded for nob"),
+        ({"network": "keras-hub:vit_base_patch16_224_imagenet", "weights": "own"}, "is not on this machine"),
+        ({"network": "keras-hub:no_such", "weights": "own"}, "has no preset called"),
+    ],
+)
+def test_a_foreign_head_opens_no_connection(tmp_path, capsys, monkeypatch, network, message):
+    def refused(self, address):
+        pytest.fail(f"a connection to {address}")
+
+    monkeypatch.setattr(socket.socket, "connect", refused)
+    monkeypatch.setenv("KAGGLEHUB_CACHE", str(tmp_path / "kaggle"))
+    run_of(tmp_path / "store", "softmax")
+    file = tmp_path / "head.keras"
+    with (
+        zipfile.ZipFile(tmp_path / "store" / "classifier" / "run" / "head.keras") as own,
+        zipfile.ZipFile(file, "w") as changed,
+    ):
+        for name in own.namelist():
+            content = own.read(name)
+            if name == "keras_art.json":
+                content = json.dumps({**json.loads(content), "network": network}).encode()
+            changed.writestr(name, content)
+    Image.new("RGB", (8, 8)).save(tmp_path / "x.png")
+    assert predict.main([str(file), str(tmp_path / "x.png")]) == 1
+    assert message in " ".join(capsys.readouterr().err.split())
+
+
+def test_pictures_of_a_side_that_no_network_takes_are_refused(tmp_path):
+    with pytest.raises(BadModel, match="its image_size is no number of pixels up to 4096"):
+        trained.save(cropped()[0], tmp_path / "m.keras", dataclasses.replace(ONE, image_size=16384))
 
 
 def test_what_fails_half_way_leaves_nothing(tmp_path, monkeypatch, capsys):

@@ -11,7 +11,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from keras_art.store import reading
+from keras_art.store import plain, reading
 from keras_art.store.sums import Damaged, sums
 from keras_art.writing import write_arrays
 
@@ -41,7 +41,7 @@ def test_what_the_process_lacks_is_no_damage(tmp_path, monkeypatch, read, number
     def refused(*words: object, **options: object) -> None:
         raise OSError(number, "refused")
 
-    monkeypatch.setattr("io.open", refused)
+    monkeypatch.setattr(plain, "open", refused, raising=False)
     with pytest.raises(OSError, match="refused"):
         sums(tmp_path) if read == "sums" else getattr(reading, read)(path)
 

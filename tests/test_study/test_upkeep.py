@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 import zipfile
@@ -138,7 +139,13 @@ def absent(path: Path) -> None:
     path.unlink()
 
 
-DAMAGES = [truncate, empty, zeros, flip, other, folder, absent]
+def pipe(path: Path) -> None:
+    """Into which nobody ever writes."""
+    path.unlink()
+    os.mkfifo(path)
+
+
+DAMAGES = [truncate, empty, zeros, flip, other, folder, absent, *([pipe] if hasattr(os, "mkfifo") else [])]
 # What nobody can miss: without it a directory is not finished, or the folder is made anew.
 NOTHING_LACKS = {
     ("classifier/*-0-*/metrics.json", absent), ("classifier/*-9-*/checkpoint/epoch.npz", absent),

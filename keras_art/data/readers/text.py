@@ -6,6 +6,8 @@ import re
 import unicodedata
 from pathlib import Path
 
+from keras_art.store import plain
+
 # UTF-8 read as Latin-1 and then lower-cased: the lead bytes C3 to C5 (and C2) became E3 to E5 (and E2).
 LOWERED = re.compile("([\xe2-\xe5])([\x80-\xbf])")
 ESCAPED = re.compile(r"(?:\\x[0-9a-fA-F]{2})+")
@@ -14,7 +16,7 @@ UNZIPPED = re.compile(r"#[uU][0-9a-fA-F]{4}")  # how unzip writes what its local
 
 def read_text(path: Path) -> str:
     """A text file as UTF-8, with or without byte-order mark; what is not UTF-8 is read as Latin-1."""
-    content = path.read_bytes()
+    content = plain.read(path)
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -27,7 +29,7 @@ def decoded(path: Path) -> str:
     Raises:
         UnicodeDecodeError: it is none of these.
     """
-    content = path.read_bytes()
+    content = plain.read(path)
     if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return content.decode("utf-32" if content[2:4] == b"\0\0" else "utf-16")
     pairs = {content[1:4:2]: "utf-16-le", content[0:4:2]: "utf-16-be"}
