@@ -210,10 +210,14 @@ def _typed(case: str, folder: Path, store: Path) -> None:
 
 
 def imported() -> None:
-    """What takes time to be imported is, in this process; nothing is computed, after which none can be forked."""
+    """What takes time to be imported is, in this process; nothing is computed, after which none can be forked.
+
+    Of trainings that are over within a minute every epoch is kept.
+    """
     terminal.start_backend()
     for name in ("tensorflow", "keras_art.networks", "keras_art.methods", "pandas", "sklearn", "matplotlib.pyplot"):
         importlib.import_module(name)
+    importlib.import_module("keras_art.learning.training").APART = 0.0  # type: ignore[attr-defined]
 
 
 def results(case: str, folder: Path, store: Path) -> Path:

@@ -230,7 +230,7 @@ def in_words(error: Exception) -> str:
 def is_whole_jpeg(path: Path) -> bool:
     """Whether a JPEG begins and ends as one: after a power cut a name may stand for nothing, or for zeros."""
     try:
-        content = path.read_bytes()
+        content = plain.read(path)
     except OSError:
         return False
     return content.startswith(b"\xff\xd8") and content.endswith(b"\xff\xd9")
