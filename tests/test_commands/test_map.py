@@ -147,7 +147,7 @@ def test_a_plain_folder_with_what_is_no_picture(tmp_path, flags, capsys):
     [
         (["--target", "stile"], "has no column 'stile'; it has artist, style"),
         (["--out", "museum/labels.csv"], "labels.csv is a file"),
-        (["--image_size", "0"], "--image_size is at least 1"),
+        (["--image_size", "0"], "--image_size is from 1 to 4096"),
         (["--run", "nowhere"], "nowhere does not exist"),
         (["--backbone", "absent.keras"], "the file absent.keras does not exist"),
         (["--backbone", "ResNet5"], "did you mean"),
