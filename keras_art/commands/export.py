@@ -22,7 +22,7 @@ import tyro
 from keras_art import terminal, writing
 from keras_art.commands import flags
 from keras_art.errors import UserError, meant
-from keras_art.store.leftovers import being_written
+from keras_art.store.leftovers import being_written, sweep
 from keras_art.writing import EXPORTED, beside, check_folder, distinct, folder_made, write
 
 if TYPE_CHECKING:
@@ -106,8 +106,6 @@ def check_new(folder: Path) -> None:
 
 def make(model: Path, folder: Path, name: str, licence: str) -> None:
     """Writes a model's folder, which stands there whole or not at all."""
-    from keras_art.store.leftovers import sweep
-
     folder_made(folder.parent)
     sweep(folder.parent, of=folder.name)
     part = beside(folder)
