@@ -24,7 +24,9 @@ def foretold(store: Store, choice: Choice) -> str:
 
     if kept.is_whole(store, choice.key):
         return tasks.describe(store, choice.key)
-    labels = " and ".join(map(one_line, choice.targets)) or "no label"
+    if not choice.targets:
+        return f"{choice.key}: {len(choice.images):,} images, to be clustered, no picture opened yet"
+    labels = " and ".join(map(one_line, choice.targets))
     classes = choice.images["class"].nunique()
     left = sum(choice.dropped.values())
     return (

@@ -204,7 +204,8 @@ def test_runs_that_differ_in_more_than_k_and_seed_have_rows_of_their_own(argumen
 
 def test_dry_run_says_the_cost_and_trains_nothing(arguments, capsys, tmp_path):
     assert main([*arguments, "--dry_run"]) == 0
-    printed = capsys.readouterr().out
+    printed = "".join(capsys.readouterr())
+    assert "24 images, to be clustered, no picture opened yet" in printed  # no label, and no classes
     assert printed.count("to do ") == 3 and "3 runs, 3 to do: about" in printed
     assert not (tmp_path / "store/clustering").exists()
 
