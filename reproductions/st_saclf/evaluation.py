@@ -51,14 +51,14 @@ def report(run: SaclfRun, folder: Path, data: Data, model: keras.Model, probabil
     if run.attention == "spatial":
         _draw_attention(model, data, labels, probabilities, folder / "attention.png")
         tested = ready.rows[ready.part("test")]
-        facts |= overlap(model, data.pixels[tested[np.linspace(0, len(tested) - 1, COMPARED).astype(int)]])
-        if len(known := np.flatnonzero(data.tested >= 0)):
-            shown = known[np.linspace(0, len(known) - 1, COMPARED).astype(int)]
+        # Of one image nothing is said by chance: there is no other.
+        if len(shown := spread(tested)) > 1:
+            facts |= overlap(model, data.pixels[shown])
+        if len(shown := spread(np.flatnonzero(data.tested >= 0))) > 1:
             facts |= guidance(model, data.pixels[tested[shown]], grey(data.pixels[data.tested[shown]]))
-        if len(data.pairs):
-            facts |= agreement(
-                model, data.pixels, data.pairs[np.linspace(0, len(data.pairs) - 1, COMPARED).astype(int)]
-            )
+        contents = np.unique(data.pairs[:, 1], return_index=True)[1]
+        if len(shown := spread(contents)) > 1:
+            facts |= agreement(model, data.pixels, data.pairs[shown])
     return facts
 
 
@@ -95,23 +95,33 @@ def _mean(values: np.ndarray) -> float:
     return float(values.mean()) if len(values) else float("nan")
 
 
-def agreement(model: keras.Model, pixels: np.ndarray, pairs: np.ndarray) -> dict[str, list[float]]:
+def spread(places: np.ndarray) -> np.ndarray:
+    """Up to `COMPARED` of some places, evenly among them and each once: a place twice would be its own neighbour."""
+    return places[np.linspace(0, len(places) - 1, min(len(places), COMPARED)).astype(int)]
+
+
+def agreement(model: keras.Model, pixels: np.ndarray, pairs: np.ndarray) -> dict[str, Any]:
     """Whether attention looks at the same places of an image and of its stylised twin.
 
     Args:
         pixels: (rows, size, size, 3) uint8.
-        pairs: (n, 2) rows of `pixels`, stylised image and content.
+        pairs: (n, 2) rows of `pixels`, stylised image and content, every content once.
 
     Returns:
-        `attention_agreement`, for each depth the mean Pearson correlation of the two maps; and `attention_chance`, the
-        same with the maps of other images' contents, which agree as far as pictures of one kind are alike.
+        `attention_agreement`, for each depth the mean Pearson correlation of the two maps; `attention_chance`, the
+        same with the maps of other images' contents, which agree as far as pictures of one kind are alike; and
+        `attention_images`, n.
     """
     stylised, originals = (_maps(model, pixels[rows]) for rows in pairs.T)
-    found: dict[str, list[float]] = {"attention_agreement": [], "attention_chance": []}
-    for ours, theirs in zip(stylised, originals, strict=True):
-        for name, shift in (("attention_agreement", 0), ("attention_chance", 1)):
-            found[name].append(_correlation(ours, np.roll(theirs, shift, axis=0)))
-    return found
+    return _compared("attention", stylised, originals)
+
+
+def _compared(name: str, ours: Sequence[np.ndarray], theirs: Sequence[np.ndarray]) -> dict[str, Any]:
+    """What is said of maps (n, h, w) of each depth beside others of the same images, and of the next one."""
+    return {
+        f"{name}_{part}": [_correlation(a, np.roll(b, shift, axis=0)) for a, b in zip(ours, theirs, strict=True)]
+        for part, shift in (("agreement", 0), ("chance", 1))
+    } | {f"{name}_images": len(ours[0])}
 
 
 def _maps(model: keras.Model, pixels: np.ndarray) -> list[np.ndarray]:
@@ -119,7 +129,7 @@ def _maps(model: keras.Model, pixels: np.ndarray) -> list[np.ndarray]:
     return found if isinstance(found, list) else [found]  # Keras hands out the maps of a single depth bare
 
 
-def guidance(model: keras.Model, pixels: np.ndarray, masks: np.ndarray) -> dict[str, list[float]]:
+def guidance(model: keras.Model, pixels: np.ndarray, masks: np.ndarray) -> dict[str, Any]:
     """Whether attention looks where masks say, on test images, which taught it nothing.
 
     Args:
@@ -127,15 +137,12 @@ def guidance(model: keras.Model, pixels: np.ndarray, masks: np.ndarray) -> dict[
         masks: (n, size, size) uint8.
 
     Returns:
-        `prior_agreement`, for each depth the mean Pearson correlation of an image's map and its mask; and
-        `prior_chance`, the same with the masks of other images.
+        `prior_agreement`, for each depth the mean Pearson correlation of an image's map and its mask; `prior_chance`,
+        the same with the masks of other images; and `prior_images`, n.
     """
-    found: dict[str, list[float]] = {"prior_agreement": [], "prior_chance": []}
-    for seen in _maps(model, pixels):
-        wanted = keras.ops.convert_to_numpy(attention.pooled(masks.astype(np.float32), *seen.shape[1:]))
-        for name, shift in (("prior_agreement", 0), ("prior_chance", 1)):
-            found[name].append(_correlation(seen, np.roll(wanted, shift, axis=0)))
-    return found
+    seen, grey_masks = _maps(model, pixels), masks.astype(np.float32)
+    wanted = [keras.ops.convert_to_numpy(attention.pooled(grey_masks, *maps.shape[1:])) for maps in seen]
+    return _compared("prior", seen, wanted)
 
 
 def looks(model: keras.Model, pixels: np.ndarray, batch_size: int = 8) -> tuple[list[np.ndarray], list[np.ndarray]]:
@@ -156,18 +163,14 @@ def looks(model: keras.Model, pixels: np.ndarray, batch_size: int = 8) -> tuple[
     return first, second
 
 
-def overlap(model: keras.Model, pixels: np.ndarray) -> dict[str, list[float]]:
+def overlap(model: keras.Model, pixels: np.ndarray) -> dict[str, Any]:
     """Whether attention looks where Grad-CAM says that the class comes from, on (n, size, size, 3) uint8.
 
     Returns:
-        `grad_cam_agreement`, for each depth the mean Pearson correlation of the two maps of an image; and
-        `grad_cam_chance`, the same with Grad-CAM of other images.
+        `grad_cam_agreement`, for each depth the mean Pearson correlation of the two maps of an image;
+        `grad_cam_chance`, the same with Grad-CAM of other images; and `grad_cam_images`, n.
     """
-    seen, explained = looks(model, pixels)
-    return {
-        name: [_correlation(ours, np.roll(theirs, shift, axis=0)) for ours, theirs in zip(seen, explained, strict=True)]
-        for name, shift in (("grad_cam_agreement", 0), ("grad_cam_chance", 1))
-    }
+    return _compared("grad_cam", *looks(model, pixels))
 
 
 def _correlation(a: np.ndarray, b: np.ndarray) -> float:

@@ -53,6 +53,8 @@ SCORES = {
 }  # fmt: skip
 COSTS = ("params, M", "minutes")  # parameters of network and head; of a run, on the machine that it ran on
 SETTINGS = ("mode", "attention", "loss", "p1", "p2")
+# What attention's maps are compared with -> how the measurements of it are called.
+BESIDE = {"masks": "prior", "Grad-CAM": "grad_cam", "stylised twins": "attention"}
 
 
 def done(store: Store, only: Sequence[Run] | None = None) -> list[tuple[SaclfRun, dict[str, Any]]]:
@@ -72,6 +74,9 @@ def tables_of(store: Store, only: Sequence[Run] | None, study: Study) -> Tables:
     if len(ours := comparison(store, only)):
         own.append(("Ours: per cent of the test split, means over n seeds", ours))
         own += rules_of(store, set(ours["collection"]))
+    if len(seen := attention(store, only)):
+        title = "Where attention looks: correlation of its maps with others of the same test image, and of another one"
+        own.append((title, seen))
     if study.second and only is not None:
         from reproductions.st_saclf.second import second_table
 
@@ -118,21 +123,13 @@ def comparison(store: Store, only: Sequence[Run] | None = None) -> pd.DataFrame:
     import pandas as pd
 
     found = [(run, metrics) for run, metrics in done(store, only) if metrics["status"] == "ok"]
-    names = ["collection", "network", *SETTINGS]
-    others = [
-        field.name
-        for field in dataclasses.fields(SaclfRun)
-        if field.name not in (*names, "seed", "target")
-        # Without stylised images there is no set of them to tell apart.
-        and len({value for run, _ in found if (value := getattr(run, field.name)) is not None}) > 1
-    ]
+    told = settings(found)
     scores = {**SCORES, "rare": "test_rare_recall", "gap": "test_recall_gap"}
     scores |= {"sure rare": "test_rare_confidence", "sure others": "test_representative_confidence"}
     frame = pd.DataFrame(
         [
             {
-                **{name: getattr(run, name) for name in names},
-                **{name: _words(getattr(run, name)) for name in others},
+                **told[run],
                 **{score: 100 * metrics[key] for score, key in scores.items() if metrics.get(key) is not None},
                 "params, M": metrics["parameters"] / 1e6,
                 "minutes": metrics["seconds"] / 60,
@@ -142,9 +139,58 @@ def comparison(store: Store, only: Sequence[Run] | None = None) -> pd.DataFrame:
     )
     if frame.empty:
         return frame
-    groups = frame.groupby([*names, *others], sort=False)
+    groups = frame.groupby(list(next(iter(told.values()))), sort=False)
     means = groups[[score for score in (*scores, *COSTS) if score in frame]].mean()
     means.insert(1, "std", groups["accuracy"].std())
+    means.insert(0, "n", groups.size())
+    means = means.reset_index()
+    means["network"] = means["network"].map(label)
+    return means
+
+
+def settings(found: Sequence[tuple[SaclfRun, dict[str, Any]]]) -> dict[SaclfRun, dict[str, Any]]:
+    """Run -> what names its row of a table: collection, network, `SETTINGS`, and in what else the runs differ."""
+    names = ["collection", "network", *SETTINGS]
+    others = [
+        field.name
+        for field in dataclasses.fields(SaclfRun)
+        if field.name not in (*names, "seed", "target")
+        # Without stylised images there is no set of them to tell apart.
+        and len({value for run, _ in found if (value := getattr(run, field.name)) is not None}) > 1
+    ]
+    return {
+        run: {
+            **{name: getattr(run, name) for name in names},
+            **{name: _words(getattr(run, name)) for name in others},
+        }
+        for run, _ in found
+    }
+
+
+def attention(store: Store, only: Sequence[Run] | None = None) -> pd.DataFrame:
+    """Whether attention looks where masks, Grad-CAM, and its own maps of a stylised twin say, on up to 64 images.
+
+    Two rows per setting and comparison: mean correlations with the map of the same image, and, for what pictures of a
+    kind share, with that of another one. Means over seeds; `depth 1` is the shallowest. Runs that do not say
+    of how many images are left out: an image could be another one to them.
+    """
+    import pandas as pd
+
+    found = [(run, metrics) for run, metrics in done(store, only) if metrics["status"] == "ok"]
+    told = settings(found)
+    rows = [
+        {**told[run], "compared with": f"{name}{of}", "images": metrics[f"{key}_images"]}
+        | {f"depth {depth}": value for depth, value in enumerate(metrics[f"{key}_{part}"], 1)}
+        for run, metrics in found
+        for name, key in BESIDE.items()
+        for of, part in (("", "agreement"), (" of another", "chance"))
+        if f"{key}_images" in metrics
+    ]
+    if not rows:
+        return pd.DataFrame()
+    names = [*next(iter(told.values())), "compared with", "images"]
+    groups = pd.DataFrame(rows).groupby(names, sort=False)
+    means = groups.mean()
     means.insert(0, "n", groups.size())
     means = means.reset_index()
     means["network"] = means["network"].map(label)

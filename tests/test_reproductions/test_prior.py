@@ -99,6 +99,8 @@ def test_a_run_with_a_prior_leaves_a_plain_classifier_and_says_whether_attention
     assert isinstance(run.prior, Artefact) and run.prior_weight == 3
     assert prior.masks_of(store, run.prior).keys() == {f"works/{c}{i}.png" for c in "abc" for i in range(7)}
     assert len(found["prior_agreement"]) == len(found["prior_chance"]) == 2
+    assert found["prior_images"] == found["n_test"] > 1
+    assert {"masks", "masks of another"} <= set(tables.attention(store)["compared with"])
     model = keras.saving.load_model(store.directory(run) / "model.keras")
     assert model.input.shape == (None, 16, 16, 3)
     assert predict([str(store.directory(run)), str(museum / "works"), "--out", str(tmp_path / "said.csv")]) == 0

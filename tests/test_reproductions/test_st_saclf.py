@@ -18,6 +18,7 @@ import pandas as pd
 import pytest
 from conftest import kill_at, paint
 
+from keras_art.data import mixing
 from keras_art.errors import UserError
 from keras_art.learning.training import make_optimizer
 from keras_art.networks.backbones import load_backbone
@@ -27,7 +28,7 @@ from keras_art.study.kinds.adain import Decoder, Stylised
 from keras_art.study.plan import ordered
 from keras_art.study.records import finished
 from reproductions.st_saclf import REPRODUCTION, grid, stages, study, tables
-from reproductions.st_saclf.evaluation import agreement, looks, overlap, scores
+from reproductions.st_saclf.evaluation import agreement, looks, overlap, scores, spread
 from reproductions.st_saclf.kinds import SaclfRun
 from reproductions.st_saclf.study import PRESETS, Study
 
@@ -162,6 +163,14 @@ def test_attention_agrees_with_itself_and_less_with_other_pictures():
     assert [maps.shape for maps in explained] == [maps.shape for maps in seen] and all(maps.any() for maps in explained)
     found = overlap(model, pixels)
     assert len(found["grad_cam_agreement"]) == 4 and found["grad_cam_agreement"] != found["grad_cam_chance"]
+    assert found["grad_cam_images"] == 4
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 12, 63, 64, 65, 100, 845])
+def test_no_image_is_compared_with_itself_for_another_one(n):
+    places = spread(np.arange(n) + 5)
+    assert len(places) == len(set(places)) == min(n, 64)
+    assert not n or (places[0] == 5 and places[-1] == (n + 4 if n > 1 else 5))
 
 
 def classifiers(asked: Study) -> list[SaclfRun]:
@@ -310,6 +319,12 @@ def test_a_study_from_pictures_to_tables(picture_folder: Path, backbone_file: Pa
         assert (folder / name).exists(), name
     # The little network has maps of two sizes.
     assert len(found["attention_agreement"]) == len(found["grad_cam_agreement"]) == 2
+    contents = {row["content"] for row in mixing.read_provenance(store.find(run.stylised)).to_dict("records")}
+    assert 2 <= found["attention_images"] <= len(contents)  # of those that were taken, each once
+    told = tables.attention(store).set_index("compared with")
+    assert list(told.index) == ["Grad-CAM", "Grad-CAM of another", "stylised twins", "stylised twins of another"]
+    assert told["images"].tolist()[2] == found["attention_images"] and "stylised twins of another" in out
+    assert told["depth 2"].tolist()[2:] == [found["attention_agreement"][1], found["attention_chance"][1]]
     figures = {path.name.split("-", 2)[2] for path in store.root.glob("studies/*/figures/*.png")}
     assert figures == {"curves.png", "stylised.png", "attention.png", "confidence.png"}
     mixture = pd.read_csv(folder / "mixture.csv").set_index("class")
