@@ -15,7 +15,7 @@ from PIL import Image
 from keras_art.commands import page as command
 from keras_art.data import tasks
 from keras_art.data.opening import open_choice
-from keras_art.report import outcome, paragraphs
+from keras_art.report import mistakes, outcome, paragraphs
 from keras_art.report.index_page import write_index
 from keras_art.report.plates import Plates
 from keras_art.report.study_page import Told, study_page, verdict
@@ -140,11 +140,24 @@ def test_a_page_tells_all_of_a_study(store):
     assert re.findall(r"<h(\d)", text)[0] == "1" and not re.search(r"<h1.*<h3.*<h2", text.split("<h2")[0])
     assert re.search(
         r"<p class=lead>On 3 pictures that it never saw, the classifier that is best on validation images "
-        r"\(.*?\) named the right ",
+        r"\(.*?\) named the right .*; naming the .* that is most frequent in training for each of them: 33\.3\.",
         text,
     )
     assert str(store.root.parent) not in text
     assert text.count("<script") == 0 and text.count("onerror=&#x27;") > 0
+
+
+def test_a_result_stands_beside_guesses_that_can_be_made_without_the_test_set(monkeypatch):
+    table = pd.DataFrame({"id": list("abcd"), "label": list("xyyy"), "predicted": list("xxyy"), "probability": 0.5})
+    said, run = mistakes.Said("style", table), ClassifierRun(collection="museum-1234")
+    leak = {"majority": 0.25, "majority_test": 0.75, "artist_rule": 0.5}
+    monkeypatch.setattr(outcome.kept, "facts_of", lambda store, key: {"targets": ["style"], "leaks": leak})
+    assert outcome.without_looking(None, run, said) == (
+        "naming the style that is most frequent in training for each of them: 25.0, and naming what is most frequent "
+        "with its artist there: 50.0"
+    )
+    leak = {}  # of a task of several labels nothing was measured
+    assert outcome.without_looking(None, run, said) == "75.0 of 100 are of one style"
 
 
 def test_errors_are_shown_surest_first_with_their_ids(store):
