@@ -47,7 +47,7 @@ def command(asked: Pages) -> int:
     Raises:
         UserError: there is no store, or no such study in it.
     """
-    store, before = present(asked.store), len(LEFT_OUT)
+    store, before = present(asked.store, stays=True), len(LEFT_OUT)
     store.check()
     from keras_art.report.index_page import unclaimed, write_index
 

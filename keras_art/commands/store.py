@@ -12,6 +12,7 @@ import errno
 import os
 import shutil
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ import tyro
 from keras_art import terminal
 from keras_art.commands import flags
 from keras_art.errors import UserError
-from keras_art.store import locks
+from keras_art.store import locks, presence
 from keras_art.store.leftovers import abandoned
 from keras_art.store.runs import Store
 from keras_art.store.sums import hash_of
@@ -79,7 +80,7 @@ class Move:
 
 def check(asked: Check) -> int:
     """Reads everything; the exit status is 1 where damage is left."""
-    store = present(asked.store)
+    store = present(asked.store, stays=asked.repair)
     from keras_art.study import upkeep
 
     found = left = 0
@@ -120,7 +121,7 @@ def prune(asked: Prune) -> int:
     """Deletes what can be made again, and says how much that gives back."""
     from filelock import Timeout
 
-    store = present(asked.store)
+    store = present(asked.store, stays=not asked.dry_run)
     freed = 0
     for path, lock in prunable(store, asked.images):
         taken = disk(path) if path.is_file() else sum(map(disk, files(path)))
@@ -156,12 +157,15 @@ def move(asked: Move) -> int:
     root, place = present(asked.store).root.absolute(), asked.place.expanduser().absolute()
     if place.exists() or place.is_relative_to(root):
         raise UserError(f"{place} is there already, or lies within the store: name a new folder")
+    if not (root / "store.json").exists():
+        raise UserError(f"{root / 'store.json'} is absent: python -m keras_art store check {root} --repair")
     with ExitStack() as held:
-        for path in {*map(locks.named, root.rglob("*.lock")), *root.rglob("lock")}:
-            try:
-                held.enter_context(locks.lock(path, wait=False))
-            except Timeout:
-                raise UserError(f"another process holds {path}: move the store when it has ended") from None
+        try:
+            held.enter_context(presence.door(root))
+        except Timeout:
+            raise UserError(f"another process is moving {root}") from None
+        for path in {*map(locks.named, root.rglob("*.lock")), *root.rglob("lock")} - {root / presence.DOOR}:
+            _take(path, held)
         place.parent.mkdir(parents=True, exist_ok=True)
         try:
             root.rename(place)
@@ -169,7 +173,9 @@ def move(asked: Move) -> int:
             if error.errno != errno.EXDEV:
                 raise
             _copy(root, place)
-            shutil.rmtree(root)
+            gone = beside(root)
+            root.rename(gone)  # at once: a folder that loses its files one by one would be taken for a store
+            shutil.rmtree(gone)
     for path in place.rglob("*.lock"):  # leases that this process held there
         if locks.named(path) != path:
             path.unlink()
@@ -177,29 +183,55 @@ def move(asked: Move) -> int:
     return 0
 
 
+def _take(path: Path, held: ExitStack) -> None:
+    """Holds a lock of a store that is to be moved.
+
+    Raises:
+        UserError: another process holds it.
+    """
+    from filelock import Timeout
+
+    # Whether another host's lease is of a living process is seen by whether it goes on being renewed.
+    end = time.monotonic() + (locks.LEASE + locks.BEAT if locks.by_lease(path) else 0)
+    while True:
+        try:
+            held.enter_context(locks.lock(path, wait=False))
+            return
+        except Timeout:
+            if time.monotonic() >= end:
+                raise UserError(f"another process holds {path}: move the store when it has ended") from None
+        terminal.at(f"waiting: another host may hold {path}")
+        time.sleep(locks.PAUSE)
+
+
 def _copy(root: Path, place: Path) -> None:
-    """Copies a store to another disk, and reads it back there."""
+    """Copies a store to another disk, and reads it back there; locks, which leases go on changing, are left."""
     part = beside(place)
     try:
-        shutil.copytree(root, part, symlinks=True)
+        shutil.copytree(root, part, symlinks=True, ignore=shutil.ignore_patterns("*.lock"))
         os.sync()
         for path in files(root):
-            if hash_of(part / path.relative_to(root)) != hash_of(path):
+            if path.suffix != ".lock" and hash_of(part / path.relative_to(root)) != hash_of(path):
                 raise UserError(f"the copy of {path} is another: nothing was moved; try another disk")
         part.rename(place)
     finally:
         shutil.rmtree(part, ignore_errors=True)
 
 
-def present(folder: Path) -> Store:
+def present(folder: Path, *, stays: bool = False) -> Store:
     """The store of a folder.
 
+    Args:
+        stays: it is not moved away as long as the store is used.
+
     Raises:
-        UserError: there is none.
+        UserError: there is none, or it is to stay and is being moved.
     """
     store = Store(folder)
     if not (store.root / "store.json").exists() and not (store.root / "collections").is_dir():
         raise UserError(f"{folder} is no store: name the folder that --store names, runs where none was named")
+    if stays and (store.root / "store.json").exists():
+        store.enter()
     return store
 
 

@@ -51,6 +51,7 @@ def command(asked_for: Work) -> int:
             )
         raise UserError(f"{store.root} is no store: a study makes one")
     devices = devices_of(asked_for.devices, asked_for.jobs)
+    store.enter()  # first: one that is moved away in this moment is not made anew
     store.create()
     settle(store, devices[0] if asked_for.jobs == 1 else None)
     if not (runs := chosen(store, asked_for.digests)):

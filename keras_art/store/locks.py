@@ -44,11 +44,16 @@ def lock(file: Path, *, wait: bool = True) -> Any:
         filelock.Timeout: on entering, another process holds it, and it is not waited for.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
+    return within(file, -1.0 if wait else 0.0)
+
+
+def within(file: Path, seconds: float) -> Any:
+    """The same, of which a holder is waited for as long as that; below 0: without an end."""
     if by_lease(file):
-        return Lease(file, wait=wait)
+        return Lease(file, seconds)
     from filelock import FileLock
 
-    return FileLock(file, timeout=-1 if wait else 0)
+    return FileLock(file, timeout=seconds, thread_local=False)  # what holds it may end in another thread
 
 
 def by_lease(place: Path) -> bool:
@@ -67,15 +72,16 @@ def named(file: Path) -> Path:
 class Lease:
     """A lock that its holder must go on saying it holds."""
 
-    def __init__(self, file: Path, *, wait: bool) -> None:
-        self.file, self.wait = file, wait
+    def __init__(self, file: Path, seconds: float) -> None:
+        self.file, self.seconds = file, seconds
         self.number, self._ended = 0, threading.Event()
 
     def __enter__(self) -> Lease:
         from filelock import Timeout
 
+        began = time.monotonic()
         while not self._taken():
-            if not self.wait:
+            if 0 <= self.seconds <= time.monotonic() - began:
                 raise Timeout(str(self.file))
             time.sleep(PAUSE)
         self._ended.clear()

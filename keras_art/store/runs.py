@@ -1,30 +1,27 @@
-"""Where a run lives, whether it is done, what it said, and what it said it with."""
+"""Where a run lives, whether it is done, and what it said."""
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import platform
-import re
 import shutil
-import subprocess
-import sys
+import weakref
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 from keras_art import terminal
 from keras_art.errors import UserError
-from keras_art.store import locks, plain
+from keras_art.store import locks, plain, presence
+from keras_art.store.environment import environment
 from keras_art.store.leftovers import sweep
 from keras_art.store.reading import is_there, read_json
+from keras_art.store.stamp import FILE, FORMAT, told_by_files
 from keras_art.store.sums import SUMS, in_words, seal
 from keras_art.version import __version__
 from keras_art.writing import beside, finite, write, write_bytes
 
-FORMAT = 2
-NOT_INSTALLED = "not installed as a package"
+GONE = "was moved away in this moment: name its new place"
 
 
 class StoreError(UserError):
@@ -69,27 +66,34 @@ class Store:
 
     def __init__(self, root: str | Path) -> None:
         self.root = Path(root).expanduser()
+        self._entered = False
 
     def create(self, threads: int = 0) -> None:
         """Makes the folder, or checks the one that is there; sweeps what killed processes left half-written in it.
 
+        As long as this object lives it is not moved away.
+
         Args:
             threads: of each run, whoever computes it; written down when the folder is made (0: as many as cores here).
+                A folder that has runs and has lost what was written down has the number that those tell.
 
         Raises:
-            StoreError: the folder can not be written, locks do not work there and it has no leases, or another version
-                wrote it.
+            StoreError: the folder can not be written, locks do not work there and it has no leases, another version
+                wrote it, or it is being moved.
         """
-        stamp = self.root / "store.json"
+        stamp = self.root / FILE
         try:
             self.root.mkdir(parents=True, exist_ok=True)
             why_not = locks.why_not(self.root, beside(self.root / "probe"))
             if not stamp.exists():
                 about: dict[str, Any] = {"format": FORMAT, "threads": threads or os.cpu_count() or 1}
-                if why_not:
+                about |= told_by_files(self.root)
+                if why_not and "locks" not in about:
                     terminal.say(f"{self.root}: {why_not}; processes hold runs by leases of {locks.LEASE:.0f} seconds")
                     about["locks"] = "lease"
                 write(stamp, json.dumps(about))
+        except FileNotFoundError as error:  # the folder was there a moment ago
+            raise StoreError(f"the store {self.root} {GONE}") from error
         except OSError as error:
             raise StoreError(
                 f"the store {self.root} can not be written ({error.strerror}): choose another with --store"
@@ -100,9 +104,33 @@ class Store:
                 f'at once: while nobody is at it, write "locks": "lease" into {stamp}, or choose a folder on another '
                 f"disk with --store"
             )
+        self.enter()
         for folder in (self.root, self.root / "tickets", self.root / "cache" / "weights"):
             sweep(folder)
         self.check()
+
+    def enter(self) -> None:
+        """Keeps a store that is there from being moved away as long as this object lives.
+
+        Raises:
+            StoreError: it is being moved.
+        """
+        from filelock import Timeout
+
+        if self._entered:
+            return
+        try:
+            lock = presence.come(self.root)
+        except FileNotFoundError as error:
+            raise StoreError(f"the store {self.root} {GONE}") from error
+        except Timeout as error:
+            raise StoreError(
+                f"the store {self.root} is being moved: wait until that has ended, then name its new place"
+            ) from error
+        except OSError as error:
+            raise StoreError(f"the store {self.root} can not be written ({in_words(error)})") from error
+        self._entered = True
+        weakref.finalize(self, lock.__exit__, None, None, None)
 
     def check(self) -> None:
         """Refuses a store of another version; one that does not exist yet is fine.
@@ -110,7 +138,7 @@ class Store:
         Raises:
             StoreError: `store.json` is of another format, or can not be read.
         """
-        stamp = self.root / "store.json"
+        stamp = self.root / FILE
         if not stamp.exists():
             return
         try:
@@ -130,7 +158,7 @@ class Store:
     @property
     def threads(self) -> int:
         """Of each run: the order of a sum, and with it the last digits of a result, follow from their number."""
-        stamp = self.root / "store.json"
+        stamp = self.root / FILE
         told = read_json(stamp).get("threads") if stamp.exists() else None
         return told if isinstance(told, int) and told > 0 else os.cpu_count() or 1
 
@@ -192,7 +220,8 @@ class Store:
         folder = self.directory(run)
         write(folder / "config.json", json.dumps(run.as_json(), indent=1, ensure_ascii=False))
         if not (folder / "environment.json").exists():
-            write(folder / "environment.json", json.dumps({"versions": {"keras_art": __version__}}))
+            about = {"versions": {"keras_art": __version__}, "threads": self.threads}
+            write(folder / "environment.json", json.dumps(about))
 
     def begin(self, run: Run) -> Path:
         """The same, for who holds its lock and computes it at once: writes what it runs on as well."""
@@ -201,7 +230,7 @@ class Store:
             sweep(half, held=True)
         (folder / SUMS).unlink(missing_ok=True)
         self.ask(run)
-        write(folder / "environment.json", json.dumps(environment(), indent=1))
+        write(folder / "environment.json", json.dumps(environment() | {"threads": self.threads}, indent=1))
         return folder
 
     def finish(self, run: Run, metrics: dict[str, Any]) -> None:
@@ -220,65 +249,3 @@ class Store:
         Use as a context manager; with `wait=False` it raises `filelock.Timeout` when another process holds it.
         """
         return locks.lock(path.with_name(f"{path.name}.lock"), wait=wait)
-
-
-def environment() -> dict[str, Any]:
-    """Versions, backend, device and the state of the code, for `environment.json`."""
-    from importlib.metadata import PackageNotFoundError, version
-
-    import keras
-
-    versions = {}
-    for package in (
-        "keras_art",
-        "keras",
-        keras.config.backend(),
-        "numpy",
-        "pandas",
-        "scikit-learn",
-        "pillow",
-    ):
-        try:
-            versions[package] = version(package)
-        except PackageNotFoundError:
-            versions[package] = NOT_INSTALLED
-    code = Path(__file__).resolve().parent
-    return {
-        "versions": versions,
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "processor": processor(),
-        "cpus": os.cpu_count(),
-        "backend": keras.config.backend(),
-        "devices": keras.distribution.list_devices() if keras.config.backend() != "torch" else _torch_devices(),
-        "commit": _git(code, "rev-parse", "HEAD"),
-        "uncommitted_changes": bool(_git(code, "status", "--porcelain", "--untracked-files=no")),
-        "command": sys.argv,
-    }
-
-
-def processor() -> str:
-    """The processor's model as its maker calls it, such as "Intel(R) Xeon(R) CPU @ 2.20GHz"; "" where nothing tells."""
-    with contextlib.suppress(OSError, subprocess.TimeoutExpired):
-        if sys.platform == "darwin":
-            asked = ["sysctl", "-n", "machdep.cpu.brand_string"]
-            return subprocess.run(asked, capture_output=True, text=True, timeout=10).stdout.strip()
-        told = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
-        if found := re.search(r"^(?:model name|Model|cpu model)\s*:\s*(\S.*)$", told, re.MULTILINE):
-            return found[1].strip()
-    return platform.processor()
-
-
-def _torch_devices() -> list[str]:
-    import torch
-
-    return [f"cuda:{i}" for i in range(torch.cuda.device_count())] or ["cpu"]
-
-
-def _git(folder: Path, *words: str) -> str:
-    """What git says of the checkout this code stands in; "" in an installed wheel."""
-    try:
-        done = subprocess.run(["git", "-C", folder, *words], capture_output=True, text=True, timeout=10)
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout.strip() if done.returncode == 0 else ""

@@ -10,8 +10,9 @@ from typing import Any, TypeVar
 
 from keras_art import terminal
 from keras_art.errors import UserError
+from keras_art.store.environment import NOT_INSTALLED
 from keras_art.store.reading import is_there, read_json
-from keras_art.store.runs import NOT_INSTALLED, Store, StoreError
+from keras_art.store.runs import Store, StoreError
 from keras_art.study.config import AnyRun, BadRun, Optimizer, Run, RunRef, kinds, needs, run_from
 from keras_art.version import __version__
 

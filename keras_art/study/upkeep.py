@@ -9,10 +9,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -20,35 +18,22 @@ from keras_art.data import kept
 from keras_art.errors import UserError
 from keras_art.pictures import decoded
 from keras_art.store import plain, sums
-from keras_art.store.leftovers import abandoned, sweep
+from keras_art.store.leftovers import abandoned
 from keras_art.store.reading import is_there, read_archive, read_arrays, read_json, read_table
-from keras_art.store.runs import FORMAT, Store, StoreError
+from keras_art.store.runs import Store, StoreError
 from keras_art.store.segments import ABOUT, Segments
+from keras_art.store.stamp import FILE, FORMAT
 from keras_art.store.tickets import read_ticket
 from keras_art.study import catalogue
 from keras_art.study.config import Artefact, Run, kinds
 from keras_art.study.files import sound_artefact
 from keras_art.study.kinds.tickets import TicketRun, chain_file
+from keras_art.study.mending import LEFT_OUT, Fault, deleted, set_aside, set_picture_aside, stamped, swept
 from keras_art.study.records import read_run
-from keras_art.writing import PART, write
+from keras_art.writing import PART
 
-SET_ASIDE = "set_aside"
 CACHES = ("features", "taps", "images")  # of rows, `cache/NAME/*/`
-LEFT_OUT = ("checkpoint", "quarantine.csv")  # of lists of hashes: they change
 PICTURES = (".png", ".html")  # that are for people: nothing reads them
-
-
-@dataclass(frozen=True)
-class Fault:
-    """Something that is not as it should be.
-
-    Attributes:
-        what: the file and what is wrong with it, for a person.
-        mend: mends it and says how; None where only a person can.
-    """
-
-    what: str
-    mend: Callable[[], str] | None = None
 
 
 def faults(store: Store) -> Iterator[Fault]:
@@ -74,18 +59,18 @@ def faults(store: Store) -> Iterator[Fault]:
         yield from _of_cache(store, folder)
     for path in sorted((store.root / "cache" / "weights").glob("*-*")):
         if not PART.search(path.name) and path.suffix != ".lock":
-            yield from _asked(partial(sound_artefact, store, Artefact(path.name)), _aside(store, path))
+            yield from _asked(partial(sound_artefact, store, Artefact(path.name)), set_aside(store, path))
     for folder in sorted((store.root / "cache").glob("*/atelier-*")):
-        yield from _sealed(folder, partial(_deleted, folder))
+        yield from _sealed(folder, partial(deleted, folder))
     for path in sorted(store.root.glob("*/search/*.db")):
-        yield from _database(path, _aside(store, path))
+        yield from _database(path, set_aside(store, path))
     for path in catalogue.files(store):
-        yield from _asked(partial(catalogue.read, path), _aside(store, path))
+        yield from _asked(partial(catalogue.read, path), set_aside(store, path))
     closed: list[OSError] = []
     for folder in [Path(place) for place, _, _ in os.walk(store.root, onerror=closed.append)]:
         if gone := abandoned(folder):
             words = f"half-written, and given up: {', '.join(map(str, gone))}"
-            yield Fault(words, partial(_swept, folder))
+            yield Fault(words, partial(swept, folder))
     yield from (Fault(f"{error.filename} can not be read ({error.strerror}): make it readable") for error in closed)
 
 
@@ -102,36 +87,32 @@ def _asked(read: Callable[[], object], mend: Callable[[], str] | None) -> Iterat
 
 
 def _stamp(store: Store) -> Iterator[Fault]:
-    stamp = store.root / "store.json"
-
-    def renew() -> str:
-        if stamp.is_dir():
-            stamp.rename(stamp.with_name("store.json.not_ours"))
-        write(stamp, json.dumps({"format": FORMAT}))
-        return f"written anew: {stamp}"
-
+    stamp, renew = store.root / FILE, partial(stamped, store)
     if not is_there(stamp):
         yield Fault(f"{stamp} is absent", renew)
         return
     try:
-        found = json.loads(plain.read(stamp))["format"]
-    except (ValueError, KeyError, TypeError, OSError):
+        about = json.loads(plain.read(stamp))
+        found, threads = about["format"], about.get("threads")
+    except (ValueError, KeyError, TypeError, AttributeError, OSError):
         yield Fault(f"{stamp} can not be read", renew)
         return
     if found != FORMAT:
         store.check()
+    if not isinstance(threads, int) or threads < 1:
+        yield Fault(f"{stamp} does not say of how many threads its runs are", renew)
 
 
 def _of_run(store: Store, folder: Path, runs: dict[Path, Run]) -> Iterator[Fault]:
     """What is wrong with a run's directory; one that is sound, and finished, goes into `runs`."""
-    aside = _aside(store, folder, lock=folder)
+    aside = set_aside(store, folder, lock=folder)
     try:
         if not folder.is_dir():
             yield Fault(f"{folder} is no directory of a run", aside)
             return
         if not is_there(folder / "metrics.json"):
             for path in sorted(folder.glob("checkpoint/*.npz")):
-                yield from _asked(partial(read_arrays, path), partial(_deleted, path.parent))
+                yield from _asked(partial(read_arrays, path), partial(deleted, path.parent))
             return
         run = read_run(folder)
         read_json(folder / "metrics.json", fields=run.measures)
@@ -149,7 +130,7 @@ def _of_run(store: Store, folder: Path, runs: dict[Path, Run]) -> Iterator[Fault
     pictures = [name for name in wrong if name.endswith(PICTURES)]
     for name, words in wrong.items():
         only = name in pictures
-        yield Fault(words, _picture_aside(store, folder, folder / name) if only else aside)
+        yield Fault(words, set_picture_aside(store, folder, folder / name) if only else aside)
     if len(pictures) == len(wrong):
         runs[folder] = run
     if not (folder / sums.SUMS).exists():
@@ -175,7 +156,7 @@ def _unsealed(folder: Path, aside: Callable[[], str]) -> Iterator[Fault]:
 
 
 def _of_collection(store: Store, folder: Path) -> Iterator[Fault]:
-    aside = _aside(store, folder)
+    aside = set_aside(store, folder)
     try:
         if not kept.is_kept(store, folder.name):
             return
@@ -197,10 +178,10 @@ def _of_cache(store: Store, folder: Path) -> Iterator[Fault]:
     """Of a cache, what is damaged is forgotten; all of it where nobody knows what it holds."""
     from filelock import Timeout
 
-    mend: Callable[[], str] = partial(_deleted, folder)
+    mend: Callable[[], str] = partial(deleted, folder)
     try:
         if folder.parent.name == "images":
-            mend = _aside(store, folder)  # the pictures it was made of may be gone
+            mend = set_aside(store, folder)  # the pictures it was made of may be gone
             rows = Segments(folder, decoded.COLUMNS, 3 * int(folder.name.partition("-")[0]) ** 2)
         else:
             rows = Segments(folder, read_json(folder / "rows.json", fields={"columns": list})["columns"])
@@ -232,7 +213,7 @@ def _tickets(store: Store, runs: dict[Path, Run]) -> Iterator[Fault]:
     for path, folders in finders.items():
 
         def aside(path: Path = path, folders: Sequence[Path] = folders) -> str:
-            return "\n  ".join(_aside(store, one)() for one in (path, *folders))
+            return "\n  ".join(set_aside(store, one)() for one in (path, *folders))
 
         yield from _asked(partial(read_ticket, path), aside)
 
@@ -248,45 +229,3 @@ def _database(path: Path, mend: Callable[[], str]) -> Iterator[Fault]:
         found = "it is empty"
     if found != "ok":
         yield Fault(f"{path} is damaged ({found}): move it away, and the search begins anew", mend)
-
-
-def _aside(store: Store, path: Path, lock: Path | None = None) -> Callable[[], str]:
-    """What sets a file or a folder aside; with `lock`, unless another process is at it."""
-
-    def move() -> str:
-        from filelock import Timeout
-
-        if not path.exists():  # for something else that was wrong with it
-            return ""
-        place = store.root / SET_ASIDE / path.relative_to(store.root)
-        number = 1
-        while place.exists():
-            number += 1
-            place = place.with_name(f"{path.name}.{number}")
-        place.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with store.lock(lock, wait=False) if lock else contextlib.nullcontext():
-                path.rename(place)
-        except Timeout:
-            return f"left: another process is at {path}"
-        return f"set aside: {place}"
-
-    return move
-
-
-def _picture_aside(store: Store, folder: Path, path: Path) -> Callable[[], str]:
-    def move() -> str:
-        told = _aside(store, path)() if path.exists() else f"forgotten: {path}"
-        sums.seal(folder, besides=LEFT_OUT)
-        return told
-
-    return move
-
-
-def _swept(folder: Path) -> str:
-    return f"deleted: {', '.join(path.name for path in sweep(folder))}"
-
-
-def _deleted(path: Path) -> str:
-    shutil.rmtree(path, ignore_errors=True)
-    return f"deleted, and made again when it is asked for: {path}"

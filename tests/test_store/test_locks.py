@@ -165,7 +165,7 @@ def test_of_many_who_see_a_lease_run_out_one_gets_it(leased):
     held, at_once = [], threading.Barrier(8)
 
     def take() -> None:
-        lease = locks.Lease(leased, wait=False)
+        lease = locks.Lease(leased, 0.0)
         locks._seen[leased, 41] = "elsewhere-1 5", time.monotonic() - 10
         at_once.wait()
         if lease._taken():
@@ -183,7 +183,7 @@ def test_an_old_list_of_names_gives_no_second_lease(leased, monkeypatch):
     with locks.lock(leased) as lease:
         leased.with_name("x.000001.lock").rename(leased.with_name("x.000009.lock"))
         lease.number = 9
-        late = locks.Lease(leased, wait=False)
+        late = locks.Lease(leased, 0.0)
         said = iter([(3, "free")])
         real = late._newest
         monkeypatch.setattr(late, "_newest", lambda: next(said, None) or real())

@@ -121,7 +121,7 @@ def test_create_and_check_take_their_own_store_and_leave_nothing_behind(tmp_path
     assert not (tmp_path / "new").exists()
     for _ in range(2):
         Store(tmp_path / "new").create()
-    assert [path.name for path in (tmp_path / "new").iterdir()] == ["store.json"]
+    assert sorted(path.name for path in (tmp_path / "new").iterdir()) == ["at_work", "store.json"]
 
 
 # --- references

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sqlite3
@@ -38,7 +39,7 @@ def whole(tmp_path_factory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(runs, "environment", dict)
         store = Store(here / "store")
-        store.create()
+        store.create(threads=7)
         for colour in COLOURS:
             for i in range(4):
                 paint(here / "pictures" / colour / f"{i}.png", colour, i, 8)
@@ -182,3 +183,34 @@ def test_damage_is_named_and_mended_and_stops_nothing_else(store, pattern, damag
     assert 1 in {run.seed for run, _ in finished(store, ClassifierRun)}
     assert command.main(["check", str(store.root), "--repair"]) == 0, capsys.readouterr()
     assert [fault.what for fault in upkeep.faults(store)] == []
+
+
+@pytest.mark.parametrize("damage", [truncate, empty, zeros, absent, folder, other])
+def test_what_a_store_was_made_with_is_found_again_in_its_runs_and_leases(store, damage, capsys):
+    stamp = store.root / "store.json"
+    made = {"format": 2, "threads": 7, "locks": "lease"}
+    stamp.write_text(json.dumps(made))
+    with store.lock(store.directory(ClassifierRun(seed=5))):
+        pass
+    damage(stamp)
+    assert command.main(["check", str(store.root), "--repair"]) == 0
+    said = capsys.readouterr().out
+    assert "its runs are of 7 threads as before; processes hold runs by leases as before" in said
+    assert json.loads(stamp.read_text()) == made
+
+
+def test_what_no_file_tells_of_how_a_store_was_made_is_told(store, capsys):
+    for path in store.root.glob("*/*/environment.json"):
+        path.write_text('{"versions": {}}')
+    (store.root / "store.json").write_text('{"format": 2}')
+    command.main(["check", str(store.root), "--repair"])
+    said = capsys.readouterr().out
+    assert f"{store.root / 'store.json'} does not say of how many threads its runs are" in said
+    assert "no run tells how many threads" in said and "write it there" in said
+    assert json.loads((store.root / "store.json").read_text()) == {"format": 2, "threads": os.cpu_count()}
+
+
+def test_a_study_that_comes_to_runs_without_their_stamp_takes_their_threads(store):
+    (store.root / "store.json").unlink()
+    Store(store.root).create(threads=3)
+    assert store.threads == 7

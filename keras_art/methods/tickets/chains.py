@@ -14,7 +14,8 @@ from keras_art.learning import training
 from keras_art.methods.tickets import masks
 from keras_art.methods.tickets.network import Task, load_network, misfit, reset, values
 from keras_art.networks.loading import load_model
-from keras_art.store.runs import Store, StoreError, environment
+from keras_art.store.environment import environment
+from keras_art.store.runs import Store, StoreError
 from keras_art.store.tickets import BadTicket, Masks, Ticket, read_ticket, write_ticket
 from keras_art.study.config import Artefact, Run, RunRef
 from keras_art.study.files import artefact_path
