@@ -53,7 +53,7 @@ def write_csv(path: Path, rows: list[list[str]], encoding: str = "utf-8", separa
 def kill_at(kept: str, paper: str, arguments: list[str], store: Path) -> None:
     """Runs a reproduction until one of its runs has written a checkpoint of that name, then kills it."""
     # Of trainings that are over within a minute every epoch is kept.
-    often = "import runpy; from keras_art.learning import training; training.APART = 0.0; "
+    often = "import runpy; from keras_art.learning import keeping; keeping.APART = 0.0; "
     process = subprocess.Popen(
         [sys.executable, "-c", f"{often}runpy.run_module('reproductions.{paper}', run_name='__main__')", *arguments],
         cwd=Path(__file__).parents[1],
@@ -82,9 +82,9 @@ def _graphs_of_a_file_given_back():
 @pytest.fixture
 def every_epoch_kept(monkeypatch):
     """Trainings are over within a minute, and would keep their last epoch alone."""
-    from keras_art.learning import training
+    from keras_art.learning import keeping
 
-    monkeypatch.setattr(training, "APART", 0.0)
+    monkeypatch.setattr(keeping, "APART", 0.0)
 
 
 @pytest.fixture

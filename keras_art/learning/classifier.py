@@ -177,7 +177,8 @@ def _train(
         backbone = load()
         own = heads.softmax_classifier(backbone, classes, run.seed)
         own.get_layer(backbone.model.name).trainable = not frozen
-    model = compiled(own, optimizer, training.compile_classifier)
+    steps = len(batches("train")) if cached else 1
+    model = compiled(own, optimizer, training.compile_classifier, steps=steps)
     history, finite = _fit(model, batches, folder, run, tell, 0.8 if cached else 0.0)
     own.set_weights(model.get_weights())  # the configuration of the compiled one may be that of a run before
     if not finite:

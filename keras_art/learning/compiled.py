@@ -23,7 +23,8 @@ _kept: dict[str, tuple[keras.Model, list[np.ndarray]]] = {}  # the one used last
 def compiled(
     fresh: keras.Model,
     optimizer: keras.optimizers.Optimizer,
-    compile_by: Callable[[keras.Model, keras.optimizers.Optimizer], None],
+    compile_by: Callable[..., None],
+    **settings: Any,
 ) -> keras.Model:
     """A compiled model with the weights, the trainable layers and the random state of a fresh one.
 
@@ -33,13 +34,13 @@ def compiled(
     Args:
         fresh: not compiled.
         optimizer: not built; of the same configuration, one is as good as another.
-        compile_by: compiles a model with an optimizer.
+        compile_by: compiles a model with an optimizer and the settings.
     """
     rule = {name: value for name, value in optimizer.get_config().items() if name != "name"}
-    how = [architecture(fresh), rule, compile_by.__module__, compile_by.__qualname__]
+    how = [architecture(fresh), rule, compile_by.__module__, compile_by.__qualname__, settings]
     key = json.dumps(how, sort_keys=True, default=str)
     if key not in _kept:
-        compile_by(fresh, optimizer)
+        compile_by(fresh, optimizer, **settings)
         optimizer.build(fresh.trainable_variables)
         _kept[key] = fresh, [keras.ops.convert_to_numpy(variable) for variable in fresh.optimizer.variables]
         while len(_kept) > 1 and sum(_size(model) for model, _ in _kept.values()) > MOST:

@@ -11,7 +11,7 @@ import keras
 import pandas as pd
 
 from keras_art.errors import UserError
-from keras_art.learning.training import Keeper, epochs_kept
+from keras_art.learning.keeping import Keeper, epochs_kept
 from keras_art.pictures.pipeline import Batches
 
 

@@ -241,6 +241,7 @@ def _train(
     import optuna
 
     from keras_art.learning import training as training_
+    from keras_art.learning.keeping import epochs_kept
     from reproductions.st_saclf import training
 
     run = proposed(trial)
@@ -256,7 +257,7 @@ def _train(
     folder = place / f"{trial.number}-{digest(run)}"
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        for epoch, row in enumerate(training_.epochs_kept(folder), start=1):
+        for epoch, row in enumerate(epochs_kept(folder), start=1):
             on_epoch(epoch, row)
         training_.make_deterministic(run.seed)
         with training_.precision(run.precision):

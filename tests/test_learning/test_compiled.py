@@ -8,8 +8,9 @@ import pytest
 
 from keras_art.learning import compiled as room
 from keras_art.learning.compiled import architecture, compiled
-from keras_art.learning.training import compile_classifier
+from keras_art.learning.training import compile_classifier, fit, make_deterministic
 from keras_art.networks.heads import softmax_head
+from keras_art.pictures.pipeline import Batches
 
 FEATURES = np.random.default_rng(0).normal(size=(48, 6)).astype("float32")
 LABELS = np.arange(48) % 3
@@ -44,6 +45,22 @@ def test_another_run_on_the_same_graph_ends_with_the_same_bits(build, monkeypatc
     assert alone is not first
     assert losses == expected_losses
     for ours, theirs in zip(weights, expected, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.skipif(keras.config.backend() != "tensorflow", reason="other backends go step by step")
+def test_an_epoch_in_one_call_is_the_same_epoch_to_the_bit(tmp_path):
+    def run(steps: int) -> tuple[keras.Model, list[np.ndarray], np.ndarray]:
+        make_deterministic(1)
+        model = compiled(with_dropout(1), keras.optimizers.Adam(0.01), compile_classifier, steps=steps)
+        train = Batches(FEATURES, np.arange(40), LABELS[:40], 16, seed=1)  # three batches, the last one smaller
+        val = Batches(FEATURES, np.arange(40, 48), LABELS[40:], 4)  # two
+        history, _ = fit(model, train, val, folder=tmp_path / str(steps), epochs=4, patience=4)
+        return model, [history.to_numpy(), *model.get_weights()], model.predict(val.epochs(), verbose=0)
+
+    (one, weights, said), (whole, weights_of_whole, said_by_whole) = run(1), run(3)
+    assert (one.steps_per_execution, whole.steps_per_execution) == (1, 3)
+    for ours, theirs in zip([*weights, said], [*weights_of_whole, said_by_whole], strict=True):
         np.testing.assert_array_equal(ours, theirs)
 
 

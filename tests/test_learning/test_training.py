@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from keras import layers
 
-from keras_art.learning import training
+from keras_art.learning import keeping, training
 from keras_art.networks.backbones import Backbone
 from keras_art.networks.heads import softmax_classifier, softmax_head
 from keras_art.pictures.pipeline import Batches
@@ -256,11 +256,11 @@ def test_a_process_without_memory_deletes_no_checkpoint(tmp_path, monkeypatch):
     def refused(*words):
         raise MemoryError
 
-    monkeypatch.setattr(training, "read_arrays", refused)
+    monkeypatch.setattr(keeping, "read_arrays", refused)
     with pytest.raises(MemoryError):
-        training.epochs_kept(tmp_path)
+        keeping.epochs_kept(tmp_path)
     monkeypatch.undo()
-    assert len(training.epochs_kept(tmp_path)) == 1
+    assert len(keeping.epochs_kept(tmp_path)) == 1
 
 
 def test_finished_training_is_not_trained_again(tmp_path):
@@ -303,7 +303,7 @@ def test_epochs_are_kept_so_often_that_a_kill_costs_a_minute_at_most(tmp_path, m
     history, _ = fit(straight, tmp_path / "straight", epochs=6)
     now = [0.0]
     kept = []
-    write = training.write_arrays
+    write = keeping.write_arrays
 
     def counted(path, arrays):
         kept.append((len(pd.read_csv(tmp_path / "stopped/history.csv")), path.name))
@@ -314,9 +314,9 @@ def test_epochs_are_kept_so_often_that_a_kill_costs_a_minute_at_most(tmp_path, m
             raise KeyboardInterrupt
         now[0] += 25.0
 
-    monkeypatch.setattr(training, "APART", 60.0)
-    monkeypatch.setattr(training.time, "monotonic", lambda: now[0])
-    monkeypatch.setattr(training, "write_arrays", counted)
+    monkeypatch.setattr(keeping, "APART", 60.0)
+    monkeypatch.setattr(keeping.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(keeping, "write_arrays", counted)
     stop = 4
     with pytest.raises(KeyboardInterrupt):
         fit(network(), tmp_path / "stopped", epochs=6, on_epoch=epoch_done)
@@ -378,7 +378,7 @@ def child(folder: Path, kill: str) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         return gather(self, samples)
 
-    np.savez, Batches.gather, training.APART = half_a_file, half_an_epoch, 0.0
+    np.savez, Batches.gather, keeping.APART = half_a_file, half_an_epoch, 0.0
     training.make_deterministic(0)
     model = network()
     fit(model, folder, epochs=8)
@@ -416,7 +416,7 @@ def test_the_names_of_layers_are_those_of_a_new_process_and_the_precision_stays(
 BRANCHES = """
 import keras
 import numpy as np
-from keras_art.learning import training
+from keras_art.learning import keeping, training
 
 training.make_deterministic(0)
 model = keras.applications.InceptionV3(weights=None, input_shape=(75, 75, 3), classes=10)

@@ -477,7 +477,7 @@ def test_a_search_that_was_stopped_ends_with_the_trials_of_one_that_was_not(
 ):
     import optuna
 
-    from keras_art.learning.training import Keeper
+    from keras_art.learning.keeping import Keeper
 
     def trials(store: Path) -> list[tuple]:
         (file,) = (store / "st_saclf" / "search").glob("*.db")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -78,9 +79,27 @@ def stylise(
     height, width = content.shape[:2]
     # What pooling would cut off is mirrored on and taken off again.
     padding = [(0, -side % STRIDE) for side in (height, width)]
-    maps = encoder.predict_on_batch(np.pad(content, [*padding, (0, 0)], mode="reflect")[None])[-1]
-    target = networks.adain(maps, networks.statistics(encoder.predict_on_batch(style[None])[-1]), alpha)
-    return _pixels(decoder.predict_on_batch(ops.convert_to_numpy(target)))[0, :height, :width]
+    padded = np.pad(content, [*padding, (0, 0)], mode="reflect")
+    share = np.full((1, 1, 1, 1), alpha, np.float32)
+    return _pixels(_stylist(encoder, decoder).predict_on_batch((padded[None], style[None], share)))[0, :height, :width]
+
+
+class Stylist(keras.Model):
+    """Contents, styles and the share of the style (1, 1, 1, 1) -> pictures: in one function maps stay on the device."""
+
+    def __init__(self, encoder: keras.Model, decoder: keras.Model) -> None:
+        super().__init__(name="stylist")
+        self.deep, self.decoder = keras.Model(encoder.input, encoder.outputs[-1]), decoder
+
+    def call(self, inputs: Any) -> Any:
+        contents, styles, share = inputs
+        return self.decoder(networks.adain(self.deep(contents), networks.statistics(self.deep(styles)), share))
+
+
+@functools.lru_cache(1)
+def _stylist(encoder: keras.Model, decoder: keras.Model) -> Stylist:
+    """The same for all pictures of a command: it is traced once."""
+    return Stylist(encoder, decoder)
 
 
 def _pixels(outputs: np.ndarray) -> np.ndarray:
