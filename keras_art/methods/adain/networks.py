@@ -178,6 +178,18 @@ def adain(content: Any, style: tuple[Any, Any], alpha: float = 1.0) -> Any:
     return alpha * target + (1.0 - alpha) * content
 
 
+class Stylist(keras.Model):
+    """Contents, styles and the share of the style (1, 1, 1, 1) -> pictures: in one function maps stay on the device."""
+
+    def __init__(self, encoder: keras.Model, decoder: keras.Model) -> None:
+        super().__init__(name="stylist")
+        self.deep, self.decoder = keras.Model(encoder.input, encoder.outputs[-1]), decoder
+
+    def call(self, inputs: Any) -> Any:
+        contents, styles, share = inputs
+        return self.decoder(adain(self.deep(contents), statistics(self.deep(styles)), share))
+
+
 def content_loss(produced: Any, target: Any) -> Any:
     """Equation 12 as the code has it: the mean square of relu4_1 of the output minus the AdaIN target."""
     return ops.mean(ops.square(ops.cast(produced, "float32") - target))

@@ -84,22 +84,10 @@ def stylise(
     return _pixels(_stylist(encoder, decoder).predict_on_batch((padded[None], style[None], share)))[0, :height, :width]
 
 
-class Stylist(keras.Model):
-    """Contents, styles and the share of the style (1, 1, 1, 1) -> pictures: in one function maps stay on the device."""
-
-    def __init__(self, encoder: keras.Model, decoder: keras.Model) -> None:
-        super().__init__(name="stylist")
-        self.deep, self.decoder = keras.Model(encoder.input, encoder.outputs[-1]), decoder
-
-    def call(self, inputs: Any) -> Any:
-        contents, styles, share = inputs
-        return self.decoder(networks.adain(self.deep(contents), networks.statistics(self.deep(styles)), share))
-
-
 @functools.lru_cache(1)
-def _stylist(encoder: keras.Model, decoder: keras.Model) -> Stylist:
+def _stylist(encoder: keras.Model, decoder: keras.Model) -> networks.Stylist:
     """The same for all pictures of a command: it is traced once."""
-    return Stylist(encoder, decoder)
+    return networks.Stylist(encoder, decoder)
 
 
 def _pixels(outputs: np.ndarray) -> np.ndarray:
