@@ -98,8 +98,11 @@ def differences(frame: pd.DataFrame, title: str, unit: str = "F1") -> Figure:
     return figure
 
 
-def matrices(named: Mapping[str, np.ndarray], title: str, columns: int = 4) -> Figure:
+def matrices(named: Mapping[str, np.ndarray], title: str, scale: str, columns: int = 4) -> Figure:
     """Square matrices side by side on one symmetric colour scale, the 99th percentile of their magnitudes at its ends.
+
+    Args:
+        scale: what the colours say.
 
     Raises:
         ValueError: there are none.
@@ -119,5 +122,6 @@ def matrices(named: Mapping[str, np.ndarray], title: str, columns: int = 4) -> F
         axes.set_title(label(name, 7, 1.6, lines=2), fontproperties=font(7))
     bar = figure.colorbar(image, ax=grid, shrink=0.6)
     bar.ax.tick_params(labelsize=6)
+    bar.set_label(scale, fontproperties=font(7))
     figure.suptitle(label(title, 9, 6), fontproperties=font(9))
     return figure

@@ -115,7 +115,10 @@ def _departures(page: Page, doc: Doc) -> None:
     page.heading("Claim and departures from the paper")
     page.text(doc.claim or doc.headline)
     for part in doc.rest:
-        opening, *items = re.split(r"^\d+\. ", part, flags=re.MULTILINE)
+        found = [part]  # numbered from 1 on: another number that begins a line is one of a sentence
+        while len(two := re.split(rf"^{len(found)}\. ", found[-1], maxsplit=1, flags=re.MULTILINE)) > 1:
+            found[-1:] = two
+        opening, *items = found
         if opening.strip():
             page.text(_plain(opening))
         if items:

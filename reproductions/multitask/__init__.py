@@ -15,18 +15,18 @@ Claim to be looked at: tasks that share a network help each other, and texture s
     python -m reproductions.multitask predict runs/multitask/RUN FOLDER --saliency overlays
 
 Where the note is silent, or says two things (the reading taken here, and the flag that moves it):
-0. "10 to 12" styles and "50 to 100" artists: the 12 and the 100 largest (`--top_styles 10 --top_artists 50` are the
+1. "10 to 12" styles and "50 to 100" artists: the 12 and the 100 largest (`--top_styles 10 --top_artists 50` are the
    others), of what WikiArt's file names do not date outside 1400 to 1970 (`--years`; what has no year stays).
-1. Reduced rate of the end-to-end epochs: not given; a tenth (`--tuned_rate`).
-2. Widths of the heads' dense layers: not given; 512 (`--hidden`). The Gram classifier's main branch is 2048-512.
-3. Weights of the two cross-entropies: not given; 1:1 (`--task_weights`, or `learned`).
-4. Dropout 0.3 to 0.5, for Gram 0.6 "as the other models"; weight decay 1e-4, for Gram 5e-4 "as the other models": both
+2. Reduced rate of the end-to-end epochs: not given; a tenth (`--tuned_rate`).
+3. Widths of the heads' dense layers: not given; 512 (`--hidden`). The Gram classifier's main branch is 2048-512.
+4. Weights of the two cross-entropies: not given; 1:1 (`--task_weights`, or `learned`).
+5. Dropout 0.3 to 0.5, for Gram 0.6 "as the other models"; weight decay 1e-4, for Gram 5e-4 "as the other models": both
    pairs differ, so both are kept apart (`--dropout --gram_dropout --weight_decay --gram_weight_decay`).
-5. "50/50 fusion" of logits in one place, of predictions in another: logits (`--fusion`).
-6. ReduceLROnPlateau without numbers: factor 0.1 as in PyTorch, after 3 epochs; its threshold is relative, as there.
-7. Best checkpoint by which score is not said: the smallest validation loss, of all epochs.
-8. A frozen batch normalisation takes its moving averages; in PyTorch it would update them unless told otherwise.
-9. The demo's vision transformer is ViT-Ti/16 on 48 pixels, from random weights: it shows the way, not the model.
+6. "50/50 fusion" of logits in one place, of predictions in another: logits (`--fusion`).
+7. ReduceLROnPlateau without numbers: factor 0.1 as in PyTorch, after 3 epochs; its threshold is relative, as there.
+8. Best checkpoint by which score is not said: the smallest validation loss, of all epochs.
+9. A frozen batch normalisation takes its moving averages; in PyTorch it would update them unless told otherwise.
+10. The demo's vision transformer is ViT-Ti/16 on 48 pixels, from random weights: it shows the way, not the model.
 """
 
 from __future__ import annotations

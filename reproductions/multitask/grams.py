@@ -89,6 +89,11 @@ def draw_gram(plates: Plates, store: Store, name: str, run: MultitaskRun) -> Non
         f"appear together most: what these have in common in texture and colour is what the pair is about, where few "
         f"of them are of that {target}, it has learnt something else. The largest classes for which a pair speaks."
     )
+    if (alone := (store.metrics(run) or {}).get(f"test_{target}_gram_accuracy")) is not None:
+        plates.text(
+            f"Alone the branch names the {target} of {100 * alone:.1f} in 100 test pictures rightly. Where that is no "
+            "more than naming the largest class for each, which stands among the scores above, its pairs say little."
+        )
     found = gram_findings(store, run)
     ids, of = found.ready.task.images["id"], found.ready.task.columns[target]
     largest = of.iloc[found.test].value_counts().index
@@ -101,14 +106,18 @@ def draw_gram(plates: Plates, store: Store, name: str, run: MultitaskRun) -> Non
             plates.pictures(
                 f"gram-{slug(name)}-{distinct(found.pairs['style'])[style]}-{number}",
                 [found.ready.picture(int(place), 256) for place in chosen],
-                [f"{ids.iloc[place]}\n{of.iloc[place] or 'unknown'}" for place in chosen],
+                [f"{of.iloc[place] or 'unknown'}\n{ids.iloc[place]}" for place in chosen],
                 f"{style}, {number}: the test pictures with most of the {same} {channels}",
                 small=True,
             )
     if found.apart:
         plates.figure(
             f"gram-{slug(name)}",
-            comparison_figures.matrices(found.apart, f"{name}: what sets each {target}'s Gram matrix apart"),
+            comparison_figures.matrices(
+                found.apart,
+                f"{name}: what sets each {target}'s Gram matrix apart",
+                "together less often, or more often, than in all pictures",
+            ),
             f"Features against features: the mean matrix of a {target}'s test pictures minus that of all, for those "
             f"with {LEAST} test pictures at least; red is more often together than elsewhere, blue less.",
         )

@@ -55,10 +55,10 @@ def test_a_scatter_needs_a_name_for_each_point():
 
 def test_matrices_share_one_symmetric_scale():
     named = {"a": np.diag([1.0, -4.0]), "b": np.diag([2.0, 0.0])}
-    figure = comparison_figures.matrices(named, "Gram")
+    figure = comparison_figures.matrices(named, "Gram", "less or more")
     limits = {image.get_clim() for axes in figure.axes for image in axes.images if image.get_array().shape == (2, 2)}
     assert len(limits) == 1
     low, high = limits.pop()
     assert low == -high
     with pytest.raises(ValueError, match="no matrices"):
-        comparison_figures.matrices({}, "Gram")
+        comparison_figures.matrices({}, "Gram", "less or more")

@@ -36,7 +36,8 @@ Claim: `this` beats that.
 Departures from the paper:
 1. Pixels: theirs
    are others.
-2. Order: none.
+2. Order: none, of at most
+196. So few are enough.
 """
 TABLE = PaperTable("table_1", "Somebody 2024, Table 1", "test accuracy, %", "challenge network fine_tuning\nx y 80.00")
 
@@ -132,6 +133,7 @@ def test_a_page_tells_all_of_a_study(store):
         "Runs", "Environment", "How to make it again", "For a paper",
     ]  # fmt: skip
     assert "A headline about &lt;networks&gt;." in text and "<li>Pixels: theirs are others.</li>" in text
+    assert "<li>Order: none, of at most 196. So few are enough.</li>" in text
     assert "None of these numbers may be set beside" in text and text.count("Why not: a; b.") == 1
     assert "not beside the paper" not in text and "50.00 [" in text
     assert "2 of 3 test images" not in text and "broken.png" in text and "An &lt;EPYC&gt;" in text
