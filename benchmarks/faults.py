@@ -217,7 +217,7 @@ def imported() -> None:
     terminal.start_backend()
     for name in ("tensorflow", "keras_art.networks", "keras_art.methods", "pandas", "sklearn", "matplotlib.pyplot"):
         importlib.import_module(name)
-    importlib.import_module("keras_art.learning.training").APART = 0.0  # type: ignore[attr-defined]
+    importlib.import_module("keras_art.learning.keeping").APART = 0.0  # type: ignore[attr-defined]
 
 
 def results(case: str, folder: Path, store: Path) -> Path:

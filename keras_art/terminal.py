@@ -81,6 +81,9 @@ def guarded(command: Callable[[], int], prog: str) -> int:
             told = str(error)
         elif not told and isinstance(error, OSError) and error.filename is not None:
             told = f"{os.fsdecode(error.filename2 or error.filename)}: {error.strerror}"
+        elif not told and isinstance(error, shutil.Error) and isinstance(error.args[0], list):
+            path, _, why = error.args[0][0]  # of those that `copytree` could not copy
+            told = f"{os.fsdecode(path)} can not be copied ({why}): mend or delete it"
         if not told and asked:  # a stop amid a backend's C code comes out of it as another error
             return _stopped(prog, asked[0])
         if not told:
