@@ -112,12 +112,33 @@ def test_theta_of_another_network_is_refused_with_what_differs(task):
 
 
 def test_the_seed_decides_the_weights_and_a_model_used_again_has_them_too(task):
-    first = network.values(task.classifier(0))
-    other = network.values(task.classifier(1))
+    first = network.values(model := task.classifier(0))
+    for variable in model.weights:
+        variable.assign(variable + 1.0)  # as training would
+    assert task.classifier(1) is model
+    other = network.values(model)
     again = network.values(task.classifier(0))
+    network._last.clear()
+    built = network.values(task.classifier(1))
+    assert all(np.array_equal(other[path], built[path]) for path in built)
     kernels = [path for path in first if "kernel" in path]
     assert not any(np.array_equal(first[path], other[path]) for path in kernels)
     assert all(np.array_equal(first[path], again[path]) for path in first)
+
+
+def test_a_network_that_draws_more_than_kernels_is_built_for_each_seed(task, monkeypatch):
+    load = network.load_network
+
+    def with_drawn_biases(store, run, seed):
+        backbone = load(store, run, seed)
+        bias = backbone.model.get_layer("one").bias
+        bias.assign(keras.random.normal(bias.shape, seed=seed))
+        return backbone
+
+    monkeypatch.setattr(network, "load_network", with_drawn_biases)
+    monkeypatch.setattr(network, "_last", [])
+    first, other = (network.values(task.classifier(seed))["one/bias"] for seed in (0, 1))
+    assert not np.array_equal(first, other)
 
 
 def test_kernels_are_masked_and_the_head_is_dense_unless_asked(task):

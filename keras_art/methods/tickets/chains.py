@@ -43,7 +43,7 @@ def found_ticket(
     found = read_ticket(path)
     if found.stages == run.stage:
         tell("pruning", 0.0)
-        after = values(trained(store, run.before))
+        after = trained(store, run.before)
         weights = {p: after[p] for p in found.last_stage}
         deeper = magnitude_masks(weights, found.masks(run.stage - 1), sparsity(run.stage, run.rate), run.scope)
         found = found.with_masks(deeper)
@@ -127,9 +127,19 @@ def finder(store: Store, run: TicketRun) -> TicketRun:
     return found
 
 
-def trained(store: Store, ref: RunRef) -> keras.Model:
-    """What a finished run has trained."""
-    return load_model(store.find(ref))
+def trained(store: Store, ref: RunRef) -> dict[str, np.ndarray]:
+    """Path -> every weight that a finished run has trained; of this process's last one its file is not opened."""
+    return _last_trained.get((store.root, ref)) or values(load_model(store.find(ref)))
+
+
+def remember(store: Store, run: TicketRun, model: keras.Model) -> None:
+    """Keeps what a run has trained for the next stage of its chain."""
+    _last_trained.clear()
+    # Copies: on PyTorch arrays are the weights themselves, which the next stage trains.
+    _last_trained[store.root, run.ref] = {path: np.array(value) for path, value in values(model).items()}
+
+
+_last_trained: dict[tuple[Path, RunRef], dict[str, np.ndarray]] = {}
 
 
 def check(store: Store, runs: Sequence[TicketRun]) -> None:

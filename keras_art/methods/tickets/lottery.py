@@ -20,7 +20,7 @@ import numpy as np
 
 from keras_art.learning import training
 from keras_art.methods.tickets import masks
-from keras_art.methods.tickets.chains import asked_ticket, finder, found_ticket, reference, trained
+from keras_art.methods.tickets.chains import asked_ticket, finder, found_ticket, reference, remember, trained
 from keras_art.methods.tickets.network import Task, load_network, reset, values
 from keras_art.networks.trained import ModelCard, provenance, save
 from keras_art.report import calibration, metrics
@@ -73,7 +73,7 @@ def theta_i(store: Store, run: TicketRun, folder: Path, tell: Tell) -> dict[str,
     """f(m * theta_i), the same with the weights at the end of the training where the mask was found."""
     if has_diverged(store, reference(run)):
         return _carry_out(store, run, folder, tell, lambda task, model: None)
-    return _carry_out(store, run, folder, tell, _carried(store, run, lambda _: values(trained(store, reference(run)))))
+    return _carry_out(store, run, folder, tell, _carried(store, run, lambda _: trained(store, reference(run))))
 
 
 def theta_0(store: Store, run: TicketRun, folder: Path, tell: Tell) -> dict[str, Any]:
@@ -214,6 +214,7 @@ def _trained(run: TicketRun, task: Task, model: keras.Model, folder: Path, tell:
         crop=run.crop, calibration={run.target: calibrated} if calibrated else {},
     )  # fmt: skip
     save(model, folder / "model.keras", card)
+    remember(task.store, run, model)
     return facts
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -117,31 +118,50 @@ class Task:
         return Crops(*what, side=self.run.crop) if self.run.crop else Batches(*what)
 
     def classifier(self, seed: int) -> keras.Model:
-        """A compiled classifier with fresh weights; the last architecture and schedule is not traced again."""
+        """A compiled classifier with fresh weights; the last architecture and schedule is built and traced once."""
         run, steps = self.run, len(self.batches("train"))
-        fresh = heads.softmax_classifier(load_network(self.store, run, seed), len(self.classes), seed)
         boundaries = [steps * max(round(epoch * run.epochs / OF), 1) for epoch in ANNEALED]
         key = (
             run.network, run.side, run.preprocessing, run.bn_momentum, run.precision, run.learning_rate,
             run.weight_decay, run.prune_head, len(self.classes), *boundaries,
         )  # fmt: skip
-        if _last_compiled and _last_compiled[0][0] == key:
-            model = _last_compiled[0][1]
-            for variable, value in zip(model.variables, fresh.variables, strict=True):
-                variable.assign(value)
-            return model
+        if _last and _last[0].key == key:
+            _last[0].begin(run.initializer, seed)
+            return _last[0].model
+        fresh = heads.softmax_classifier(load_network(self.store, run, seed), len(self.classes), seed)
         rates = [run.learning_rate / 10**times for times in range(len(boundaries) + 1)]
         schedule = keras.optimizers.schedules.PiecewiseConstantDecay(boundaries, rates)
         optimizer = MaskedSGD(
             schedule, l2=run.weight_decay, masked=[v.path for v in masks.prunable(fresh, head=run.prune_head)]
         )
+        constants = {v.path: np.array(keras.ops.convert_to_numpy(v)) for v in fresh.variables if "kernel" not in v.name}
         training.compile_classifier(fresh, optimizer)
         optimizer.build(fresh.trainable_variables)
-        _last_compiled[:] = [(key, fresh)]
+        # What a network draws beside its kernels another seed would draw otherwise: that one is built each time.
+        alike = all(np.ptp(value) == 0 for value in constants.values() if value.size)
+        _last[:] = [_Compiled(key, fresh, constants)] if alike else []
         return fresh
 
 
-_last_compiled: list[tuple[tuple[Any, ...], keras.Model]] = []
+@dataclass(frozen=True)
+class _Compiled:
+    """A classifier that was compiled, and the values that all but its kernels begin with."""
+
+    key: tuple[Any, ...]
+    model: keras.Model
+    constants: Mapping[str, np.ndarray]
+
+    def begin(self, initializer: str, seed: int) -> None:
+        """Gives it the weights that a fresh one of that seed would have."""
+        for variable in self.model.variables:
+            if variable.path in self.constants:
+                variable.assign(self.constants[variable.path])
+        resnets.draw_kernels(heads.backbone_of(self.model), initializer, seed)
+        kernel = self.model.get_layer("softmax").kernel
+        kernel.assign(keras.initializers.GlorotUniform(seed)(kernel.shape, kernel.dtype))
+
+
+_last: list[_Compiled] = []
 
 
 def first_of_each_class(part: np.ndarray, labels: np.ndarray, fraction: float) -> np.ndarray:
