@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +11,8 @@ from keras_art.store.runs import Store
 from keras_art.study.config import Run, RunRef, needs
 from keras_art.study.costs import Estimate
 from keras_art.study.records import run_of, states
+
+AROUND = 6.0  # seconds of a command that computes something: importing Keras, checks, tables, figures, the page
 
 
 def ordered(store: Store, runs: Sequence[Run]) -> list[Run]:
@@ -40,7 +43,10 @@ def ordered(store: Store, runs: Sequence[Run]) -> list[Run]:
 
 
 def plan(store: Store, runs: Sequence[Any], estimate: Estimate, jobs: int = 1) -> str:
-    """The list of runs, done or to do, with the time and the disk they take; one that can not be read is left out."""
+    """The list of runs, done or to do, with the time and the disk they take; one that can not be read is left out.
+
+    The sum has what surrounds them, too, but for reading pictures, and tells where other work will make it longer.
+    """
     lines, seconds, longest, size = [], 0.0, 0.0, 0.0
     for run, found in states(store, runs).items():
         if found is not None:
@@ -52,13 +58,24 @@ def plan(store: Store, runs: Sequence[Any], estimate: Estimate, jobs: int = 1) -
         cost = f"about {terminal.duration(takes)}"
         lines.append(f"{'begun' if begun else 'to do':6} {cost:18} {store.directory(run)}")
     missing = sum(not line.startswith("done") for line in lines)
-    among = f", {terminal.duration(max(seconds / jobs, longest))} by {jobs} processes" if jobs > 1 else ""
+    among = f", {terminal.duration(max(seconds / jobs, longest) + AROUND)} by {jobs} processes" if jobs > 1 else ""
     pixels = {
         (run.collection, run.image_size): 3 * run.image_size**2 * estimate.images.get(run.collection, 0) for run in runs
     }
+    seconds += AROUND * (missing > 0)
+    basis = "; ".join([estimate.basis(list(runs)), *busy()])
     lines.append(
         f"{len(runs)} run{'s' * (len(runs) > 1)}, {missing} to do: "
-        f"about {terminal.duration(seconds)}{among} ({estimate.basis(list(runs))}), "
+        f"about {terminal.duration(seconds)}{among} ({basis}), "
         f"about {size / 1e9:.2f} GB for models and features, {sum(pixels.values()) / 1e9:.2f} GB for decoded images"
     )
     return "\n".join(lines)
+
+
+def busy() -> list[str]:
+    """What makes an estimate too short: others who want this machine's processors, in words, where there are any."""
+    processors = os.cpu_count() or 1
+    wanted = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+    if wanted < processors:
+        return []
+    return [f"other work here, which wants {wanted:.0f} of {processors} processors, makes it longer"]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import re
 
 import pytest
 from test_config import TINY, Tiny
@@ -12,7 +14,7 @@ from keras_art.store.runs import Store, StoreError
 from keras_art.study import config, costs, speeds
 from keras_art.study.kinds.classifier import ClassifierRun as Run
 from keras_art.study.kinds.clustering import ClusteringRun
-from keras_art.study.plan import ordered, plan
+from keras_art.study.plan import AROUND, ordered, plan
 
 
 @pytest.fixture
@@ -83,7 +85,7 @@ def test_a_short_study_and_what_has_no_network_are_not_timed(store, monkeypatch)
     costs.Estimate(store, {"a-1": 10**7}).measure([ClusteringRun(collection="a-1", epochs=100)])
 
 
-def test_a_plan_tells_what_is_done_begun_and_to_do(store, tiny):
+def test_a_plan_tells_what_is_done_begun_and_to_do(store, tiny, monkeypatch):
     done, begun, to_do = (Tiny(collection="a-1", seed=seed) for seed in range(3))
     store.begin(done)
     store.finish(done, {"status": "ok", "n_images": 100, "seconds": 1})
@@ -91,7 +93,12 @@ def test_a_plan_tells_what_is_done_begun_and_to_do(store, tiny):
     (store.directory(begun) / "checkpoint/epoch.npz").touch()
     lines = plan(store, [done, begun, to_do], costs.Estimate(store, {"a-1": 100})).splitlines()
     assert [line.split("  ")[0].strip() for line in lines[:3]] == ["done", "begun", "to do"]
-    assert lines[3].startswith("3 runs, 2 to do: about")
+    seconds = [int(re.search(r"about (\d+) s", line)[1]) for line in lines[1:]]
+    assert lines[3].startswith("3 runs, 2 to do: about") and abs(seconds[2] - seconds[0] - seconds[1] - AROUND) <= 2
+    monkeypatch.setattr(os, "getloadavg", lambda: (99.4, 0, 0), raising=False)
+    assert "other work here, which wants 99 of" in plan(store, [to_do], costs.Estimate(store, {"a-1": 100}))
+    monkeypatch.setattr(os, "getloadavg", lambda: (0.1, 0, 0), raising=False)
+    assert "other work" not in plan(store, [to_do], costs.Estimate(store, {"a-1": 100}))
 
 
 def test_runs_stand_after_what_they_need_whatever_order_they_are_given_in(store):

@@ -110,19 +110,19 @@ def off_the_shelf_cost(run: Any, images: int, networks: Networks, found: dict[st
     once = networks.gigamacs(run.network, run.image_size) * images
     epochs = found["epochs"] if found else run.epochs
     work = once if run.frozen_bn == "inference" else once * (0.9 * epochs + 0.1)
-    return Cost(work, 0.0015 * epochs * images / run.batch_size + 3, 4 * 2048 * images)
+    return Cost(work, 0.0015 * epochs * images / run.batch_size + 4, 4 * 2048 * images)
 
 
 def probe_cost(run: Any, images: int, networks: Networks, found: dict[str, Any] | None) -> Cost:
     """Features once."""
-    return Cost(networks.gigamacs(run.network, run.image_size) * images, 0.002 * images + 5, 4 * 4096 * images)
+    return Cost(networks.gigamacs(run.network, run.image_size) * images, 0.002 * images + 3, 4 * 4096 * images)
 
 
 def training_cost(run: Any, images: int, networks: Networks, found: dict[str, Any] | None) -> Cost:
     """Three passes for each training image and epoch, one for each image elsewhere."""
     epochs = found["epochs"] if found else run.epochs
     work = networks.gigamacs(run.network, run.image_size) * images * (2.5 * epochs + 0.1)
-    return Cost(work, 18, 4e6 * networks.row(run.network, run.image_size)[2])  # tracing, and what surrounds training
+    return Cost(work, 12, 4e6 * networks.row(run.network, run.image_size)[2])  # 12 s: the first trace
 
 
 def tested(run: Run, metrics: dict[str, Any]) -> str:
