@@ -175,7 +175,7 @@ def describe(store: Store, key: str) -> str:
     sizes, whole = images["split"].value_counts(), counted(images)
     lines = [
         f"{key}: {' and '.join(map(one_line, facts['targets']))}, "
-        f"N_t = {whole} in Q_t = {len(facts['classes']):,} classes; "
+        f"{whole} in {len(facts['classes']):,} classes; "
         f"train {sizes.get('train', 0):,}, val {sizes.get('val', 0):,}, test {sizes.get('test', 0):,} "
         f"({facts['rule']} split, seed {facts['split_seed']})"
     ]

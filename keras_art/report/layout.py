@@ -58,7 +58,12 @@ def laid_out(table: PaperTable, frame: pd.DataFrame, format: str, *, alone: bool
         best, second = (marked(words, rank, format) for rank, words in LEGEND.items())
         among = {"column": "of a challenge and kind of training", "row": "of a row"}[table.best]
         told.insert(0, f"\0{best}, {second} {among}")
-    title = f"{table.source}: {table.metric}{'' if alone else '; ours (the paper' + chr(39) + 's)'}"
+    if alone:
+        title = f"{table.source}: {table.metric}"
+    elif (frame["printed"] != "").any():
+        title = f"{table.source}: {table.metric}; ours (the paper's)"
+    else:
+        title = f"{table.metric}; laid out as {table.source}, which has no number for these"
     return titled(title, text + _below(told, format), format)
 
 

@@ -131,7 +131,7 @@ def tables_of(store: Store, only: Sequence[Run] | None, study: Study) -> Tables:
             "status": found["status"],
             "protocol": verdict.protocol,
             "comparable": verdict.comparable,
-            "note": "; ".join(filter(None, [f"N_t={found['n_images']}, Q_t={found['n_classes']}", verdict.note])),
+            "note": "; ".join(filter(None, [f"{found['n_images']} images, {found['n_classes']} classes", verdict.note])),
         }
         accuracy = None if found["test_accuracy"] is None else 100 * found["test_accuracy"]
         tested = {**row, "value": accuracy, "n_test": found["n_test"]}

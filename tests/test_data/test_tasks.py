@@ -261,7 +261,7 @@ def test_describe_gives_the_counts_and_the_leaks(store, picture_csv):
     _, choice, folder = prepare(store, picture_csv, "style")
     facts = json.loads((folder / "task.json").read_text())
     said = tasks.describe(store, choice.key)
-    assert "N_t = 23 images in Q_t = 2 classes" in said
+    assert "23 images in 2 classes" in said
     assert "stratified split, seed 0" in said
     assert f"in quarantine: 1, see {folder / 'quarantine.csv'}" in said
     n, majority = facts["leaks"]["n_test"], facts["leaks"]["majority"]
@@ -300,6 +300,6 @@ def test_both_counts_are_told_and_a_leak_of_objects(store, picture_csv):
     assert choice.rule == "object_disjoint"
     assert ready.task.images.groupby("object")["split"].nunique().max() == 1
     said = tasks.describe(store, choice.key)
-    assert "N_t = 24 images of 12 objects in Q_t = 3 classes" in said and "leak" not in said
+    assert "24 images of 12 objects in 3 classes" in said and "leak" not in said
     _, choice, _ = prepare(store, picture_csv, "artist", rule="stratified")
     assert "of test images show an object that train or val has too; --split" in tasks.describe(store, choice.key)
