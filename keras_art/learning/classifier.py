@@ -93,7 +93,7 @@ def _trained(store: Store, run: ClassifierRun, folder: Path, tell: Tell, frozen:
     if said is not None:
         facts |= _report(folder, ready, said["test"], margins=run.head == "linear_svm")
         calibrated = _calibration(ready, said, margins=run.head == "linear_svm")
-        facts |= {name: calibrated[name] for name in ("temperature", "ece", "ece_calibrated") if name in calibrated}
+        facts |= calibration.worth(calibrated)
         facts |= network.get("chosen", {})
         if run.mode == "knn_probe":  # counted votes are no probabilities
             facts["test_loss"] = None

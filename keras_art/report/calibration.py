@@ -97,6 +97,11 @@ def calibration(val: tuple[np.ndarray, np.ndarray], test: tuple[np.ndarray, np.n
     }
 
 
+def worth(found: Mapping[str, Any]) -> dict[str, float]:
+    """What of a task's calibration stands among a run's metrics, for its page."""
+    return {name: found[name] for name in ("temperature", "ece", "ece_calibrated") if name in found}
+
+
 def is_calibration(value: Any) -> bool:
     """Whether a value, read from a file, is what `calibration` makes."""
     if not isinstance(value, Mapping):

@@ -50,6 +50,8 @@ def laid_out(table: PaperTable, frame: pd.DataFrame, format: str, *, alone: bool
         ]
         for key, line in rows.items()
     ]
+    beside = alone or (frame["printed"] != "").any()
+    header = header if beside else [table.plain.get(name, name) for name in header]
     text = assembled([escaped(name, format) for name in header], cells, format, [False] * len(header))
     told = [
         f"{note}{'' if alone else f': {where[0]}' + ' and others' * (len(where) > 1)}" for note, where in notes.items()
@@ -60,10 +62,12 @@ def laid_out(table: PaperTable, frame: pd.DataFrame, format: str, *, alone: bool
         told.insert(0, f"\0{best}, {second} {among}")
     if alone:
         title = f"{table.source}: {table.metric}"
-    elif (frame["printed"] != "").any():
+    elif beside:
         title = f"{table.source}: {table.metric}; ours (the paper's)"
     else:
-        title = f"{table.metric}; laid out as {table.source}, which has no number for these"
+        title = (
+            f"{table.metric[:1].upper()}{table.metric[1:]}; laid out as {table.source}, which has no number for these"
+        )
     return titled(title, text + _below(told, format), format)
 
 

@@ -64,8 +64,13 @@ def without_looking(store: Store, run: Run, said: mistakes.Said) -> str:
     return words
 
 
-def sureness(measured: Mapping[str, Any]) -> str:
-    """What a classifier's probabilities on a page are worth, by what it measured when it was calibrated."""
+def sureness(measured: Mapping[str, Any], target: str = "") -> str:
+    """What a classifier's probabilities on a page are worth, by what it measured when it was calibrated.
+
+    Args:
+        measured: of one task, or with `calibration`, what each of several tasks measured.
+    """
+    measured = measured.get("calibration", {}).get(target, measured)
     if not all(isinstance(measured.get(name), float) for name in ("temperature", "ece", "ece_calibrated")):
         return "How sure it was are its own probabilities, before any calibration, and mostly too high:"
     return (

@@ -30,10 +30,16 @@ h2 { font-size: 1.3rem; margin: 2.2rem 0 .5rem; padding-top: .6rem; border-top: 
 h3 { font-size: 1.05rem; margin: 1.3rem 0 .3rem }
 p, ul, ol { max-width: 50rem; margin: .5rem 0 } li { margin: .2rem 0 }
 a { color: #005a8e }
-a:focus-visible, .wide:focus-visible, .drawn:focus-visible { outline: 3px solid #e69f00; outline-offset: 2px }
+:focus-visible { outline: 3px solid #e69f00; outline-offset: 2px }
 nav ul { list-style: none; padding: 0; display: flex; flex-wrap: wrap; gap: .2rem 1.2rem; max-width: none }
 .lead { font-size: 1.1rem } .state { color: #444 }
-.wide { overflow-x: auto; max-width: 100% }
+details { margin: .8rem 0 } summary { cursor: pointer; font-weight: 600 }
+/* A shadow at the edge beyond which a table goes on; it is covered where the table ends. */
+.wide { overflow-x: auto; max-width: 100%; background-repeat: no-repeat;
+  background-size: 3rem 100%, 3rem 100%, .8rem 100%, .8rem 100%; background-position: left, right, left, right;
+  background-attachment: local, local, scroll, scroll; background-image:
+  linear-gradient(90deg, #fff 30%, #fff0), linear-gradient(270deg, #fff 30%, #fff0),
+  linear-gradient(90deg, #0004, #0000), linear-gradient(270deg, #0004, #0000) }
 table { border-collapse: collapse; margin: .6rem 0; font-size: .875rem; overflow-wrap: normal }
 th, td { padding: .2rem .7rem .2rem 0; border-bottom: 1px solid #ddd; text-align: left; vertical-align: top }
 thead th { border-bottom: 2px solid #666 } tbody tr:hover { background: #f3f7fa }
@@ -61,6 +67,7 @@ figcaption { font-size: .875rem; color: #444; max-width: 46rem; margin-top: .25r
 @media print {
   body { font-size: 10pt } main { max-width: none; padding: 0 } nav { display: none }
   h2, h3 { break-after: avoid } figure, tr, pre { break-inside: avoid }
+  details::details-content { content-visibility: visible; display: block }
   .wide, .drawn { overflow: visible } .drawn img { min-width: 0; max-width: 100% }
   table { font-size: 7.5pt; width: 100%; overflow-wrap: anywhere }
   th, td { padding-right: .3rem }
@@ -75,9 +82,23 @@ class Page:
         self.title = title
         self.parts: list[str] = []
         self.sections: list[str] = []
+        self.folded = False
+
+    def fold(self, words: str) -> None:
+        """What follows, up to `unfold` or the next section, is long: shown to who asks for it, and in print."""
+        self.unfold()
+        self.parts.append(f"<details><summary>{shown(words)}</summary>\n")
+        self.folded = True
+
+    def unfold(self) -> None:
+        """Ends what `fold` began, if anything."""
+        if self.folded:
+            self.parts.append("</details>\n")
+        self.folded = False
 
     def heading(self, text: str, colour: str = "") -> None:
         """A section begins; a colour of CSS stands before its words."""
+        self.unfold()
         patch = f'<span class="patch" style="background: {colour}"></span>' if colour else ""
         self.sections.append(text)
         self.parts.append(f'<h2 id="part-{len(self.sections)}">{patch}{shown(text)}</h2>\n')
@@ -149,6 +170,7 @@ class Page:
 
     def save(self, path: Path) -> None:
         """Writes the page, by rename; one that is there already, letter for letter, stays as it is."""
+        self.unfold()
         title = shown(self.title)
         head = (
             f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>\n'

@@ -42,6 +42,10 @@ class Plates:
         """What follows is about something else."""
         self.parts.append({"heading": text})
 
+    def fold(self, text: str) -> None:
+        """What follows, up to the next heading or fold, is shown to who asks for it."""
+        self.parts.append({"fold": text})
+
     def text(self, text: str) -> None:
         """A paragraph."""
         self.parts.append({"text": text})
@@ -130,6 +134,8 @@ class Plates:
             caption = part.get("caption", "")
             if "heading" in part:
                 page.heading(part["heading"])
+            elif "fold" in part:
+                page.fold(part["fold"])
             elif "figure" in part:
                 page.image(self._content(part["figure"]), caption, part["alt"])
             elif "pictures" in part:

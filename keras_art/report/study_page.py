@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from keras_art.report.tables import PaperTable
 
-MOST_RUNS, MOST_CLASSES, MOST_BAD = 60, 40, 20  # rows of tables
+MOST_RUNS, MOST_CLASSES, MOST_BAD, FEW = 60, 40, 20, 12  # rows of tables; classes up to which theirs is not folded
 OF_MACHINE = ("processor", "cpus", "devices", "platform", "python", "backend", "commit", "uncommitted_changes")
 
 
@@ -50,8 +50,7 @@ class Told:
 
 def study_page(store: Store, study: Asked, reached: Progress, told: Told) -> tuple[Page, list[str]]:
     """The page, and a sentence for each part that could not be made; the others stand."""
-    page = Page(f"{study.reproduction}: {', '.join(study.places) or 'no collection'}")
-    doc = Doc.of(told.doc)
+    page, doc = Page(f"{study.reproduction}: {', '.join(study.places) or 'no collection'}"), Doc.of(told.doc)
     runs, environments = list(reached.found), environments_of(store, list(reached.found))
     failures = []
     try:
@@ -185,7 +184,7 @@ def _errors(page: Page, store: Store, reached: Progress) -> None:
             size, rule = (getattr(run, field) for field in ("image_size", "resize"))
             ready = tasks.load(store, key, size, rule)
             pictures, captions = mistakes.pictures(ready, wrong.head(mistakes.SHOWN))
-            sureness = outcome.sureness(reached.found[run])
+            sureness = outcome.sureness(reached.found[run], target)
             page.text(f"The {len(pictures)} errors of which it was surest, each with its id. {sureness}")
             page.pictures(pictures, captions)
 
@@ -210,13 +209,17 @@ def _collections(page: Page, store: Store, runs: Sequence[Run]) -> None:
             names = images["label"].astype(int).map(dict(enumerate(facts["classes"]))).fillna("")
             sizes = pd.crosstab(names, images["split"]).reindex(columns=["train", "val", "test"], fill_value=0)
             sizes = sizes.assign(all=sizes.sum(axis=1)).sort_values("all", ascending=False).reset_index(names="class")
+            if len(sizes) > FEW:
+                page.fold(f"Images by class and split, {len(sizes):,} classes")
             page.table(sizes.head(MOST_CLASSES).rename_axis(columns=None), title=f"images of {key} by class and split")
             if len(sizes) > MOST_CLASSES:
                 page.text(f"And {len(sizes) - MOST_CLASSES:,} smaller classes.")
+            page.unfold()
         if len(bad):
             page.text(f"Left out, because they can not be used ({len(bad):,}):")
-            shown_bad = bad.head(MOST_BAD).assign(path=bad["path"].map(os.path.basename))
-            page.table(shown_bad, title=f"left out of {key}")
+            page.items(
+                [f"{os.path.basename(row.path) or row.id}: {row.reason}" for row in bad.head(MOST_BAD).itertuples()]
+            )
             if len(bad) > MOST_BAD:
                 page.text(f"And {len(bad) - MOST_BAD:,} more, in the store's collections/{key}/quarantine.csv.")
 

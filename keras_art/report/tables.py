@@ -37,6 +37,7 @@ class PaperTable:
         digits: decimals of ours.
         best: among which the paper marks the best and the second-best: in a "column", with those whose names end in the
             same word, the rows that differ in their last name only; or the numbers of a "row"; "" where it marks none.
+        plain: the paper's letters for a column -> what they stand for, where none of its numbers is shown.
     """
 
     name: str
@@ -48,6 +49,7 @@ class PaperTable:
     column_name: str = "mode"
     digits: int = 2
     best: Literal["", "column", "row"] = ""
+    plain: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def keys(self) -> list[str]:

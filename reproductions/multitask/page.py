@@ -145,6 +145,8 @@ def _compare(plates: Plates, store: Store, models: dict[str, dict[int, Multitask
     )
     drawn = False
     for base, other, task in pairs(models):
+        if not drawn and len(set(models[base]) & set(models[other])) > 1:
+            plates.fold("The same class by class")
         if len(set(models[base]) & set(models[other])) > 1:
             one, two = (
                 {seed: _table(store, run, task) for seed, run in models[name].items()} for name in (base, other)
@@ -202,6 +204,7 @@ def _curves(plates: Plates, store: Store, models: dict[str, dict[int, MultitaskR
 
 def _one_model(plates: Plates, store: Store, name: str, run: MultitaskRun) -> None:
     """Per-class scores, confusion matrices, and t-SNE of the shared layer coloured by every label column there is."""
+    plates.fold(name)
     for task in run.targets:
         table = _table(store, run, task)
         file = f"{slug(name)}-{distinct(run.targets)[task]}"

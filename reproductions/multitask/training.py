@@ -147,10 +147,11 @@ def _carry_out(store: Store, run: MultitaskRun, folder: Path, tell: Tell) -> dic
         source = provenance(run.as_json())
         outputs = {task: model.output[task] for task in known.classes}
         classifier = keras.Model(model.input, outputs, name="classifier")
+        calibrated = _calibration(run, classifier, ready, known)
+        facts["calibration"] = {task: calibration.worth(measured) for task, measured in calibrated.items()}
         card = ModelCard(
-            known.classes, backbone.preprocessing, run.resize, run.image_size, facts, source,
-            calibration=_calibration(run, classifier, ready, known),
-        )  # fmt: skip
+            known.classes, backbone.preprocessing, run.resize, run.image_size, facts, source, calibration=calibrated
+        )
         save(classifier, folder / "model.keras", card)
     os.replace(folder / "checkpoint" / "epoch.npz", folder / "last.npz")
     return {**facts, "seconds": round(time.monotonic() - started, 2)}

@@ -26,6 +26,7 @@ TABLE_1 = PaperTable(
     source="Sabatelli et al. 2018, Table 1",
     metric="images, classes, and classes shared with the other collection",
     column_name="count",
+    plain={"N_t": "images", "Q_t": "classes"},
     digits=0,
     notes={"†": "printed '~15%'", "‡": "printed 'none'"},
     text="""
@@ -123,6 +124,7 @@ def tables_of(store: Store, only: Sequence[Run] | None, study: Study) -> Tables:
     rows: dict[str, list[dict[str, Any]]] = {"table_2": [], "table_2_sizes": [], "table_3": []}
     for run, found in done:
         verdict = verdict_of(store, run, carried)
+        counts = f"{found['n_images']} images, {found['n_classes']} classes"
         row = {
             "challenge": run.target
             if verdict.comparable
@@ -131,7 +133,7 @@ def tables_of(store: Store, only: Sequence[Run] | None, study: Study) -> Tables:
             "status": found["status"],
             "protocol": verdict.protocol,
             "comparable": verdict.comparable,
-            "note": "; ".join(filter(None, [f"{found['n_images']} images, {found['n_classes']} classes", verdict.note])),
+            "note": "; ".join(filter(None, [counts, verdict.note])),
         }
         accuracy = None if found["test_accuracy"] is None else 100 * found["test_accuracy"]
         tested = {**row, "value": accuracy, "n_test": found["n_test"]}

@@ -23,6 +23,7 @@ TABLE_4 = PaperTable(
     source="Sabatelli et al. 2021, Table 4",
     metric="images and classes",
     column_name="count",
+    plain={"N_t": "images", "Q_t": "classes"},
     index=1,
     digits=0,
     text="""

@@ -261,7 +261,7 @@ def _carry_out(store: Store, run: SaclfRun, folder: Path, tell: Tell) -> dict[st
         facts |= evaluation.report(run, folder, data, model, said["test"])
         calibrated = calibration.calibration(*((labels[data.ready.part(name)], said[name]) for name in ("val", "test")))
         facts |= {"best_epoch": int(history.loc[history["val_accuracy"].idxmax(), "epoch"])}
-        facts |= {"val_accuracy": float(history["val_accuracy"].max())}
+        facts |= {"val_accuracy": float(history["val_accuracy"].max()), **calibration.worth(calibrated or {})}
         card = ModelCard(
             {run.target: data.ready.task.classes}, model.get_layer("preprocessing").mode, run.resize, run.image_size,
             facts, provenance(run.as_json()), calibration={run.target: calibrated} if calibrated else {},

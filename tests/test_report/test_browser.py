@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from browser import hostile, opened, serious
 
@@ -20,6 +21,24 @@ def test_a_page_without_fault_has_no_problems(tmp_path):
     with opened(tmp_path / "page.html") as seen:
         assert seen.problems() == []
         assert serious(seen) == []
+
+
+def test_what_is_folded_is_shown_to_who_asks_and_in_print(tmp_path):
+    page = Page("A page")
+    page.fold("Every class")
+    page.table(pd.DataFrame({f"a long column {n}": ["word"] for n in range(9)}))
+    page.heading("The next section")
+    page.text("Always seen.")
+    page.save(tmp_path / "page.html")
+    with opened(tmp_path / "page.html", width=400) as seen:
+        shown = "document.querySelector('td').checkVisibility({contentVisibilityAuto: true, checkVisibilityCSS: true})"
+        assert not seen.page.evaluate(shown) and seen.page.is_visible("text=Always seen.")
+        seen.page.emulate_media(media="print")
+        assert seen.page.evaluate(shown)
+        seen.page.emulate_media(media="screen")
+        seen.page.keyboard.press("Tab")
+        seen.page.keyboard.press("Enter")
+        assert seen.page.evaluate(shown) and serious(seen) == [] and seen.problems() == []
 
 
 @pytest.mark.parametrize("n", [0, 1, 2, 5])

@@ -175,6 +175,8 @@ def test_how_sure_a_classifier_was_is_told_with_its_calibration():
     assert "off by 30.0 of 100 on average; calibrated, as predict tells them (temperature 2.00), by 5.0" in (
         outcome.sureness(measured)
     )
+    assert outcome.sureness({"calibration": {"style": measured}}, "style") == outcome.sureness(measured)
+    assert "before any calibration" in outcome.sureness({"calibration": {"style": measured}}, "artist")
     assert "before any calibration" in outcome.sureness({"temperature": None})
 
 

@@ -227,6 +227,19 @@ def test_csv_is_long_and_exact(frame):
     assert "50 % | <b> of _it_" in csv(frame)["note"].tolist()
 
 
+def test_where_no_number_of_the_papers_is_shown_its_letters_are_words():
+    table = tables.PaperTable(
+        "t", "Paper, Table 1", "images", "challenge N_t\ntype 9", 1, column_name="count", plain={"N_t": "works"}
+    )
+    row = {"challenge": "mine", "count": "N_t", "value": 7.0, "status": "ok", "protocol": "study", "comparable": False}
+    frame = tables.compare(table, pd.DataFrame([{**row, "n_test": None, "note": ""}]))
+    lines = layout.laid_out(table, layout.shown(frame), "text").splitlines()
+    assert lines[0] == "Images; laid out as Paper, Table 1, which has no number for these"
+    assert lines[1].split() == ["challenge", "works", "protocol"] and lines[2].split()[:2] == ["mine", "7"]
+    both = layout.laid_out(table, frame, "text").splitlines()
+    assert both[0] == "Paper, Table 1: images; ours (the paper's)" and "N_t" in both[1]
+
+
 def test_csv_of_the_papers_numbers_has_every_digit_that_is_printed():
     text = "challenge a b\nx 74.80 .50±0.10\ny 0.672 -"
     table = tables.PaperTable("t", "s", "m", text, index=1)

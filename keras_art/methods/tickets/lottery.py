@@ -228,5 +228,5 @@ def _tested(task: Task, model: keras.Model, folder: Path) -> tuple[dict[str, Any
     measured = metrics.classification(labels["test"], said["test"])
     calibrated = calibration.calibration(*((labels[name], said[name]) for name in ("val", "test"))) or {}
     facts = {f"test_{name}": measured[name] for name in ("accuracy", "loss", "macro_f1")}
-    facts |= {name: calibrated[name] for name in ("temperature", "ece", "ece_calibrated") if name in calibrated}
+    facts |= calibration.worth(calibrated)
     return facts, calibrated
