@@ -5,9 +5,11 @@ Measured on the small squares that are stored anyway, as cleanvision does: no fi
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from PIL import Image
 
 from keras_art.pictures.borders import edged, measured
 
@@ -52,8 +54,6 @@ def faults(pixels: np.ndarray, rows: np.ndarray, widths: np.ndarray, heights: np
         part = rows[start : start + CHUNK]
         squares = np.stack([pixels[row] for row in part])
         grey = squares @ GREY
-        inner = grey[:, 1:-1, 1:-1]
-        fine = 4 * inner - grey[:, :-2, 1:-1] - grey[:, 2:, 1:-1] - grey[:, 1:-1, :-2] - grey[:, 1:-1, 2:]
         deviation = grey.std(axis=(1, 2))
         border = np.zeros(len(part))
         with_edge = np.flatnonzero(edged(squares))
@@ -61,7 +61,7 @@ def faults(pixels: np.ndarray, rows: np.ndarray, widths: np.ndarray, heights: np
         found[start : start + CHUNK] = np.column_stack([
             grey.mean(axis=(1, 2)) / 255, deviation,
             *(np.percentile(grey.reshape(len(grey), -1), [1, 5, 99], axis=1) / 255),
-            fine.std(axis=(1, 2)) / np.maximum(deviation, 1), border, squares.mean(axis=(1, 2)),
+            _sharpness(grey), border, squares.mean(axis=(1, 2)),
         ])  # fmt: skip
     table = pd.DataFrame(found, columns=list(names))
     short, long = np.minimum(widths, heights), np.maximum(widths, heights)
@@ -85,3 +85,18 @@ def same_colour(found: pd.DataFrame) -> np.ndarray:
     colours = (found[["red", "green", "blue"]].to_numpy() / 16).round().astype(np.int64)
     codes = colours @ np.array([10_000, 100, 1])
     return np.where(found["uniform"], codes, -1)
+
+
+def _sharpness(grey: np.ndarray) -> np.ndarray:
+    """How much neighbouring pixels of squares (n, side, side) differ, as a share of how much all do; (n,)."""
+    inner = grey[:, 1:-1, 1:-1]
+    fine = 4 * inner - grey[:, :-2, 1:-1] - grey[:, 2:, 1:-1] - grey[:, 1:-1, :-2] - grey[:, 1:-1, 2:]
+    return np.asarray(fine.std(axis=(1, 2)) / np.maximum(grey.std(axis=(1, 2)), 1))
+
+
+def is_blurred(path: Path) -> bool:
+    """Whether the picture of a file has no fine detail at 64 pixels, or at its own size where that is smaller."""
+    with Image.open(path) as picture:
+        side = min(TINY, *picture.size)
+        grey = np.asarray(picture.convert("L").resize((side, side), Image.Resampling.BOX), float)
+    return bool(grey.std() >= UNIFORM and _sharpness(grey[None])[0] < SHARP)

@@ -8,19 +8,18 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from keras_art.errors import UserError
 from keras_art.methods.adain import networks, stylising, training
-from keras_art.methods.adain.pairs import draw_pairs, most_confused
+from keras_art.methods.adain.pairs import draw_pairs, lonely, most_confused
 from keras_art.methods.adain.stylising import (
     Labelled,
-    lonely,
     stylise,
     stylise_classes,
     stylise_pairs,
 )
-from keras_art.pictures import colours
+from keras_art.pictures import colours, quality
 from keras_art.pictures.colours import recolour
 from keras_art.pictures.images import decode
 
@@ -253,6 +252,20 @@ def test_grey_squares_are_no_pictures(tmp_path):
     dark = np.linspace(0, 40, 64)[:, None, None].astype(np.uint8) * np.ones((1, 64, 3), np.uint8)
     Image.fromarray(dark).save(tmp_path / "dark.png")
     assert colours.is_blank(tmp_path / "grey.png") and not colours.is_blank(tmp_path / "dark.png")
+
+
+@pytest.mark.parametrize("side", [32, 96])
+def test_blurs_are_told_from_pictures(tmp_path, side):
+    rng = np.random.default_rng(0)
+    sharp = Image.fromarray(rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)).resize((side, side), 0)
+    sharp.save(tmp_path / "sharp.png")
+    sharp.filter(ImageFilter.GaussianBlur(side / 12)).save(tmp_path / "blurred.png")
+    Image.new("RGB", (side, side), "grey").save(tmp_path / "grey.png")
+    assert [quality.is_blurred(tmp_path / f"{name}.png") for name in ("sharp", "blurred", "grey")] == [
+        False,
+        True,
+        False,
+    ]
 
 
 def test_classes_are_paired_by_how_often_they_are_confused_each_once():

@@ -68,3 +68,9 @@ def most_confused(counts: np.ndarray) -> dict[int, int]:
         if either[a, b] and a not in found and b not in found:
             found |= {a: b, b: a}
     return found
+
+
+def lonely(labels: np.ndarray, classes: Sequence[str]) -> list[str]:
+    """The classes with one image, which can only style itself."""
+    counts = np.bincount(labels, minlength=len(classes))
+    return [name for name, count in zip(classes, counts, strict=True) if count == 1]

@@ -20,11 +20,12 @@ from keras_art.data import tasks
 from keras_art.errors import UserError
 from keras_art.learning import training
 from keras_art.methods.adain import networks
-from keras_art.methods.adain.pairs import confused_with, draw_pairs
+from keras_art.methods.adain.pairs import confused_with, draw_pairs, lonely
 from keras_art.networks.layers import check_shape
 from keras_art.networks.loading import load_model
 from keras_art.pictures.colours import is_blank, recolour
 from keras_art.pictures.images import is_whole_jpeg
+from keras_art.pictures.quality import is_blurred
 from keras_art.store.reading import is_there, read_json
 from keras_art.store.runs import Store
 from keras_art.study.kinds.adain import MINIMUM_SIZE, STRIDE, Stylised
@@ -273,28 +274,22 @@ def stylise_split(store: Store, run: Stylised, folder: Path, tell: Tell) -> dict
         seed=run.seed,
         progress=lambda done, all: tell(f"stylised {done:,} of {all:,} images", done / all),
     )
-    facts = {
-        "status": "ok",
-        "n": len(provenance),
-        "n_images": ready.task.size,
-        "seconds": round(time.monotonic() - started, 2),
-    }
-    facts["n_blank"] = sum(is_blank(folder / output) for output in provenance["output"])
+    outputs = [folder / output for output in provenance["output"]]
+    blank, blurred = sum(map(is_blank, outputs)), sum(map(is_blurred, outputs))
+    facts = {"status": "ok", "n": len(provenance), "n_images": ready.task.size, "n_blank": blank, "n_blurred": blurred}
+    facts["seconds"] = round(time.monotonic() - started, 2)
     notes = []
     names = ready.task.classes
     if pairs := [f"{names[a]} and {names[b]}" for a, b in styles_of.items() if a < b]:
         notes.append(f"styles changed between what validation confuses most: {', '.join(pairs)}")
-    if facts["n_blank"]:
-        notes.append(
-            f"{facts['n_blank']:,} of {len(provenance):,} stylised images show next to nothing, one grey or colour: "
-            f"look at them, and at the decoder's samples; a decoder trained for longer paints"
-        )
+    # Some blurs may be of pictures without detail; a decoder that has not learnt to paint makes most of them.
+    shown = {"show next to nothing, one grey or colour": blank, "are blurred": blurred * (blurred > len(outputs) / 2)}
+    notes += [
+        f"{count:,} of {len(outputs):,} stylised images {what}: look at them, and at the decoder's samples; a decoder "
+        f"trained for longer paints"
+        for what, count in shown.items()
+        if count
+    ]
     if alone := lonely(labels, ready.task.classes):
         notes.append(f"one train image each, which can only style itself: {', '.join(alone)}")
     return {**facts, "notes": notes} if notes else facts
-
-
-def lonely(labels: np.ndarray, classes: Sequence[str]) -> list[str]:
-    """The classes with one image, which can only style itself."""
-    counts = np.bincount(labels, minlength=len(classes))
-    return [name for name, count in zip(classes, counts, strict=True) if count == 1]
