@@ -30,13 +30,33 @@ class Stopped(KeyboardInterrupt):
         self.number = number
 
 
+def _send(number: int) -> None:
+    """Sends a signal to the thread that handles it, which may be asleep."""
+    if hasattr(signal, "pthread_kill"):
+        signal.pthread_kill(threading.main_thread().ident or 0, number)
+    else:  # Windows
+        signal.raise_signal(number)
+
+
 @contextmanager
 def _stopping(asked: list[int]) -> Iterator[None]:
-    """SIGINT, SIGTERM and SIGHUP raise `Stopped` within and are noted; what `nohup` had ignored stays ignored."""
+    """SIGINT, SIGTERM and SIGHUP raise `Stopped` within and are noted; what `nohup` had ignored stays ignored.
+
+    One that comes amid a destructor, out of which nothing is raised, comes once more.
+    """
+    told = sys.unraisablehook
 
     def stop(number: int, frame: Any) -> None:
         asked.append(number)
         raise Stopped(number)
+
+    def lost(what: Any) -> None:
+        if not isinstance(what.exc_value, Stopped):
+            told(what)
+            return
+        again = threading.Timer(0.02, _send, (what.exc_value.number,))
+        again.daemon = True
+        again.start()
 
     here = threading.current_thread() is threading.main_thread()
     numbers = [getattr(signal, name, None) for name in ("SIGINT", "SIGTERM", "SIGHUP")] if here else []
@@ -44,9 +64,11 @@ def _stopping(asked: list[int]) -> Iterator[None]:
     taken = {number: signal.getsignal(number) for number in numbers if number and signal.getsignal(number) in usual}
     for number in taken:
         signal.signal(number, stop)
+    sys.unraisablehook = lost
     try:
         yield
     finally:
+        sys.unraisablehook = told
         for number, before in taken.items():
             signal.signal(number, before)
 

@@ -76,6 +76,31 @@ def test_a_signal_stops_a_command_with_a_message_and_the_status_of_shells(name, 
     )
 
 
+AMID_A_DESTRUCTOR = """
+import os, signal, sys, time
+from keras_art import terminal
+
+class Thing:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGTERM)
+        sum(range(10_000))
+
+def command():
+    thing = Thing()
+    del thing
+    time.sleep(30)
+    return 0
+
+sys.exit(terminal.guarded(command, "prog"))
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="os.kill ends a process there")
+def test_a_stop_amid_a_destructor_is_no_traceback_and_still_stops():
+    done = subprocess.run([sys.executable, "-c", AMID_A_DESTRUCTOR], capture_output=True, text=True, timeout=25)
+    assert done.returncode == 143 and done.stderr.startswith("prog: stopped by SIGTERM; ")
+
+
 @pytest.mark.parametrize(("name", "status"), [("SIGINT", 130), ("SIGTERM", 143)])
 def test_a_stop_that_a_backend_turns_into_another_error_is_a_stop(name, status, capsys):
     def swallowed():
