@@ -1,9 +1,10 @@
-"""What a person pastes into a paper: how a study was made, as a paragraph, and what to cite, as BibTeX."""
+"""Words of a page: a docstring in its parts; and for a paper how a study was made, as a paragraph, and BibTeX."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from keras_art import terminal
@@ -148,3 +149,27 @@ def bibtex(year: int, commit: str = "") -> str:
 def joined(sentences: Iterable[str]) -> str:
     """Sentences as one paragraph."""
     return " ".join(filter(None, sentences))
+
+
+@dataclass(frozen=True)
+class Doc:
+    """A reproduction's docstring in its parts, as plain text."""
+
+    headline: str
+    citation: str
+    claim: str
+    rest: tuple[str, ...]
+
+    @classmethod
+    def of(cls, text: str) -> Doc:
+        """The parts of a docstring: paragraphs, of which those with examples are left out."""
+        paragraphs = [part for part in text.strip().split("\n\n") if part.strip() and not part.startswith("    ")]
+        claim = next((part for part in paragraphs[1:] if part.startswith("Claim")), "")
+        before = paragraphs[1 : paragraphs.index(claim)] if claim else []
+        rest = [part for part in paragraphs[1:] if part != claim and part not in before]
+        return cls(plain(paragraphs[0] if paragraphs else ""), plain(" ".join(before)), plain(claim), tuple(rest))
+
+
+def plain(text: str) -> str:
+    """A docstring's words on one line, without its marks."""
+    return " ".join(text.replace("`", "").split())

@@ -50,7 +50,7 @@ class Told:
 
 def study_page(store: Store, study: Asked, reached: Progress, told: Told) -> tuple[Page, list[str]]:
     """The page, and a sentence for each part that could not be made; the others stand."""
-    page, doc = Page(f"{study.reproduction}: {', '.join(study.places) or 'no collection'}"), Doc.of(told.doc)
+    page, doc = Page(f"{study.reproduction}: {', '.join(study.places) or 'no collection'}"), paragraphs.Doc.of(told.doc)
     runs, environments = list(reached.found), environments_of(store, list(reached.found))
     failures = []
     try:
@@ -87,30 +87,7 @@ def study_page(store: Store, study: Asked, reached: Progress, told: Told) -> tup
     return page, failures
 
 
-@dataclass(frozen=True)
-class Doc:
-    """A reproduction's docstring in its parts, as plain text."""
-
-    headline: str
-    citation: str
-    claim: str
-    rest: tuple[str, ...]
-
-    @classmethod
-    def of(cls, text: str) -> Doc:
-        """The parts of a docstring: paragraphs, of which those with examples are left out."""
-        paragraphs = [part for part in text.strip().split("\n\n") if part.strip() and not part.startswith("    ")]
-        claim = next((part for part in paragraphs[1:] if part.startswith("Claim")), "")
-        before = paragraphs[1 : paragraphs.index(claim)] if claim else []
-        rest = [part for part in paragraphs[1:] if part != claim and part not in before]
-        return cls(_plain(paragraphs[0] if paragraphs else ""), _plain(" ".join(before)), _plain(claim), tuple(rest))
-
-
-def _plain(text: str) -> str:
-    return " ".join(text.replace("`", "").split())
-
-
-def _departures(page: Page, doc: Doc) -> None:
+def _departures(page: Page, doc: paragraphs.Doc) -> None:
     page.heading("Claim and departures from the paper")
     page.text(doc.claim or doc.headline)
     for part in doc.rest:
@@ -119,9 +96,9 @@ def _departures(page: Page, doc: Doc) -> None:
             found[-1:] = two
         opening, *items = found
         if opening.strip():
-            page.text(_plain(opening))
+            page.text(paragraphs.plain(opening))
         if items:
-            page.items([_plain(item) for item in items], numbered=True)
+            page.items([paragraphs.plain(item) for item in items], numbered=True)
 
 
 def _results(page: Page, told: Told) -> None:
