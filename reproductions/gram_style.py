@@ -35,7 +35,7 @@ from keras_art.report.plates import Plates
 from keras_art.report.tables import PaperTable, compare
 from keras_art.store.runs import Store
 from keras_art.study.kinds.classifier import label
-from keras_art.study.records import finished, variant
+from keras_art.study.records import Rivals, finished, variant
 from reproductions.multitask.kind import MultitaskRun
 from reproductions.multitask.study import PRESETS as SEVEN
 from reproductions.multitask.study import Study, begin, check, collections, files, runs
@@ -74,13 +74,13 @@ def tables(store: Store, only: Sequence[MultitaskRun] | None, study: Study) -> T
     """The Gram classifiers beside the baselines of their collections, then by how they describe style."""
     import pandas as pd
 
-    done = [(run, found) for run, found in finished(store, MultitaskRun) if only is None or run in only]
+    done = finished(store, MultitaskRun, only)
     grams = [(run, found) for run, found in done if run.mode == "gram"]
-    every = [run for run, _ in grams]
+    rivals = Rivals([run for run, _ in grams], cell)
     collections = {run.collection for run, _ in grams} if only is None else {run.collection for run in only}
     rows = [
         {
-            "challenge": f"{run.collection} {run.targets[0]}{variant(run, every, cell)}",
+            "challenge": f"{run.collection} {run.targets[0]}{variant(run, rivals)}",
             "network": describe(run),
             "mode": run.mode,
             "value": None if found["test_accuracy"] is None else 100 * found["test_accuracy"],

@@ -41,7 +41,7 @@ from keras_art.study.config import Optimizer
 from keras_art.study.files import artefact, starting_weights, words_of
 from keras_art.study.kinds.classifier import ClassifierRun as Run
 from keras_art.study.kinds.classifier import label, pretraining
-from keras_art.study.records import finished, variant
+from keras_art.study.records import Rivals, finished, variant
 
 if TYPE_CHECKING:
     from keras_art.commands.machine import Chosen
@@ -169,8 +169,8 @@ def tables(store: Store, only: Sequence[Run] | None, study: Study) -> Tables:
 
     done = [
         (run, found)
-        for run, found in finished(store, Run)
-        if (run in only if only is not None else run.optimizer.drops) and run.mode == "fine_tuning"
+        for run, found in finished(store, Run, only)
+        if (only is not None or run.optimizer.drops) and run.mode == "fine_tuning"
     ]
     every = [run for run, _ in done]
 
@@ -185,10 +185,10 @@ def tables(store: Store, only: Sequence[Run] | None, study: Study) -> Tables:
             return f"learning_rate={run.optimizer.learning_rate:g}" if len(rates) > 1 else ""
         return "" if field == "collection" and len(here) == 1 else None
 
-    rows = []
+    rows, rivals = [], Rivals(every, cell)
     for run, found in done:
         verdict = judge(store, run, PRINTED)
-        set_as = variant(run, every, cell, ("seed", "target"), asked_for)
+        set_as = variant(run, rivals, ("seed", "target"), asked_for)
         rows.append(
             {
                 "network": f"{label(run.network)} on {run.place}{set_as}",

@@ -23,6 +23,7 @@ from keras_art.errors import UserError
 from keras_art.writing import slug
 
 PACKAGES = ("keras_art", "reproductions")
+_hints: Callable[[Any], dict[str, Any]] = functools.cache(typing.get_type_hints)  # it takes a millisecond
 DECLARES = re.compile(r"^KINDS(: .*)? = ", re.MULTILINE)
 
 
@@ -121,6 +122,15 @@ class Run:
         words = (slug(str(getattr(self, name))) for name in self.words)
         return f"{'-'.join(words)[:160]}-{digest(self)}"
 
+    @functools.cached_property
+    def _digest(self) -> str:
+        changed = {
+            field.name: float(value) if isinstance(field.default, float) else written(value)  # 1 is the rate 1.0
+            for field in dataclasses.fields(self)
+            if (value := getattr(self, field.name)) != field.default
+        }
+        return hashlib.sha256(json.dumps([self.kind, changed], sort_keys=True).encode()).hexdigest()[:8]
+
     def as_json(self) -> dict[str, Any]:
         """What `config.json` holds."""
         fields = {field.name: written(getattr(self, field.name)) for field in dataclasses.fields(self)}
@@ -214,13 +224,7 @@ def function(name: str) -> Callable[..., Any]:
 
 def digest(run: Run) -> str:
     """Eight hex digits of kind and fields that differ from their defaults: a field added later keeps old digests."""
-    changed = {
-        # 1 and 1.0 are one learning rate.
-        field.name: float(value) if isinstance(field.default, float) else written(value)
-        for field in dataclasses.fields(run)
-        if (value := getattr(run, field.name)) != field.default
-    }
-    return hashlib.sha256(json.dumps([run.kind, changed], sort_keys=True).encode()).hexdigest()[:8]
+    return run._digest
 
 
 def needs(run: Run) -> list[RunRef]:
@@ -237,11 +241,7 @@ def _references(values: Iterable[Any]) -> Iterator[RunRef]:
 
 
 def run_from(config: Any, where: Path) -> Run:
-    """The run that a `config.json` describes.
-
-    Args:
-        config: its content.
-        where: the file, for messages.
+    """The run that the content of a `config.json` describes; `where` is that file, for messages.
 
     Raises:
         BadRun: it is none, or of a kind, a mode, a field or a type of value that this version does not know.
@@ -257,7 +257,7 @@ def run_from(config: Any, where: Path) -> Run:
         raise BadRun(f"{where} has the field {unknown[0]!r}, which this version does not know: {other}")
     try:
         values = {name: read(value) for name, value in fields.items()}
-        hints = typing.get_type_hints(kind.run)
+        hints = _hints(kind.run)
         if wrong := [name for name, value in values.items() if not _fits(value, hints[name])]:
             raise ValueError(f"{wrong[0]} is {fields[wrong[0]]!r}")
         run = kind.run(**values)
@@ -294,6 +294,5 @@ def written(value: Any) -> Any:
 def read(value: Any) -> Any:
     """What `written` wrote."""
     if isinstance(value, dict):
-        inner = {name: read(part) for name, part in value.items() if name != "type"}
-        return VALUES[value["type"]](**inner)
+        return VALUES[value["type"]](**{name: read(part) for name, part in value.items() if name != "type"})
     return tuple(map(read, value)) if isinstance(value, list) else value

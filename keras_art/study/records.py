@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from keras_art import terminal
 from keras_art.errors import UserError
@@ -20,13 +20,21 @@ Item = TypeVar("Item")
 Row = TypeVar("Row")
 
 
-def finished(store: Store, kind: type[AnyRun]) -> list[tuple[AnyRun, dict[str, Any]]]:
+def finished(
+    store: Store, kind: type[AnyRun], only: Iterable[Run] | None = None
+) -> list[tuple[AnyRun, dict[str, Any]]]:
     """Every finished run of a kind with its metrics, by directory name; one that can not be read is named and left out.
 
     The message is given once in a process, however many tables ask.
+
+    Args:
+        only: nothing is read but these.
     """
     found = []
+    names = None if only is None else {run.folder_name for run in only}
     for folder in store.directories(kind.kind):
+        if names is not None and folder.name not in names:
+            continue
         try:
             if not is_there(folder / "metrics.json"):
                 continue
@@ -136,40 +144,58 @@ def has_diverged(store: Store, ref: RunRef) -> bool:
     return read_json(store.find(ref) / "metrics.json", fields={"status": str})["status"] == "diverged"
 
 
+class Rivals(Generic[AnyRun]):
+    """Runs by the cells of a table in which they would stand.
+
+    Args:
+        cell: what names a run's cell.
+    """
+
+    def __init__(self, runs: Iterable[AnyRun], cell: Callable[[AnyRun], Hashable]) -> None:
+        self.cell = cell
+        self._values: dict[Hashable, dict[str, set[Any]]] = {}
+        for run in runs:
+            of_cell = self._values.setdefault(cell(run), {})
+            for field in dataclasses.fields(run):
+                of_cell.setdefault(field.name, set()).add(getattr(run, field.name))
+
+    def values(self, run: AnyRun) -> dict[str, set[Any]]:
+        """Field -> what it is in the runs that share a run's cell, that run or not."""
+        return self._values.get(self.cell(run), {})
+
+
 def variant(
     run: AnyRun,
-    others: Sequence[AnyRun],
-    cell: Callable[[AnyRun], Hashable],
+    rivals: Rivals[AnyRun],
     told: Iterable[str] = ("seed",),
     word: Callable[[AnyRun, str], str | None] = lambda run, field: None,
 ) -> str:
     """The `settings` of a run as a label says them: ` [epochs=9]`; "" where there are none."""
-    return bracketed(settings(run, others, cell, told, word))
+    return bracketed(settings(run, rivals, told, word))
 
 
 def settings(
     run: AnyRun,
-    others: Sequence[AnyRun],
-    cell: Callable[[AnyRun], Hashable],
+    rivals: Rivals[AnyRun],
     told: Iterable[str] = ("seed",),
     word: Callable[[AnyRun, str], str | None] = lambda run, field: None,
 ) -> list[str]:
     """The fields in which a run differs from others that would stand in the same cell of a table: `epochs=9`.
 
     Args:
-        cell: what names a run's cell.
         told: the fields that are told apart otherwise. References to runs always are.
         word: (run, field) -> how a person would have asked for its value; "" where it goes without saying, None where
             its name and value say it: of an optimizer, what of it differs.
     """
-    rivals = [run, *(other for other in others if cell(other) == cell(run))]
-    differing: list[str] = []
+    values, differing = rivals.values(run), list[str]()
     for field in dataclasses.fields(run):
-        values = [getattr(rival, field.name) for rival in rivals]
-        plain = {value for value in values if not isinstance(value, RunRef)}
-        if field.name not in told and values[0] in plain and len(plain) > 1:
+        own = getattr(run, field.name)
+        if field.name in told or isinstance(own, RunRef):
+            continue
+        plain = {own, *(value for value in values.get(field.name, ()) if not isinstance(value, RunRef))}
+        if len(plain) > 1:
             asked = word(run, field.name)
-            differing += _differing(field.name, values[0], plain) if asked is None else [asked]
+            differing += _differing(field.name, own, plain) if asked is None else [asked]
     return list(filter(None, differing))
 
 

@@ -12,7 +12,7 @@ from keras_art.report.tables import PaperTable, compare
 from keras_art.store.reading import read_table
 from keras_art.store.runs import Store
 from keras_art.study.kinds.clustering import ClusteringRun as Run
-from keras_art.study.records import finished, readable, variant
+from keras_art.study.records import Rivals, finished, readable, variant
 from reproductions.dcec_paint import agreement
 from reproductions.dcec_paint.study import NETWORK, PRINTED, Study
 
@@ -165,19 +165,19 @@ def tables_of(store: Store, only: Sequence[Run] | None, study: Study) -> Tables:
 
 def clusterings(store: Store, only: Sequence[Run] | None) -> list[Clustered]:
     """Every finished clustering of a store, or those among some of its runs."""
-    every = finished(store, Run)
+    every, wanted = finished(store, Run), None if only is None else set(only)
     pretrainings = {run.ref: run for run, _ in every if run.mode == "pretraining"}
     chosen = [
         (run, pretrainings[run.weights], found)
         for run, found in every
-        if run.weights in pretrainings and (only is None or run in only)
+        if run.weights in pretrainings and (wanted is None or run in wanted)
     ]
-    runs, firsts = [run for run, _, _ in chosen], [first for _, first, _ in chosen]
+    runs, firsts = Rivals([run for run, _, _ in chosen], _cell), Rivals([first for _, first, _ in chosen], _cell)
     done = []
     for run, first, found in chosen:
-        differing = variant(run, runs, _cell, ("k", "seed", "backbone", "preprocessing"))
+        differing = variant(run, runs, ("k", "seed", "backbone", "preprocessing"))
         # Of what the two have in common, the clustering has told already.
-        before = variant(first, firsts, _cell, ("collection", "seed", "gap_references", *NETWORK))
+        before = variant(first, firsts, ("collection", "seed", "gap_references", *NETWORK))
         name = f"{run.place} {run.image_size}px{differing}{before.replace('[', '[pretraining ')}"
         done.append(Clustered(run, judge(store, run, PRINTED), name, found))
     return done

@@ -14,11 +14,11 @@ from keras_art.report.plates import Plates
 from keras_art.report.rendering import render
 from keras_art.store.reading import read_arrays, read_table
 from keras_art.store.runs import Store
-from keras_art.study.records import bracketed
+from keras_art.study.records import Rivals, bracketed
 from keras_art.writing import distinct, meant, slug, write
 from reproductions.multitask.grams import draw_gram
 from reproductions.multitask.kind import MultitaskRun
-from reproductions.multitask.tables import set_as, summary
+from reproductions.multitask.tables import cell, set_as, summary
 
 
 def draw(store: Store, runs: Sequence[MultitaskRun], plates: Plates) -> None:
@@ -47,8 +47,9 @@ def draw(store: Store, runs: Sequence[MultitaskRun], plates: Plates) -> None:
     write(plates.folder / f"{key}.tex", render(scores, "latex"))
 
     models: dict[str, dict[int, MultitaskRun]] = {}
+    rivals = Rivals(done, cell)
     for run in done:
-        models.setdefault(run.model_name + bracketed(set_as(run, done)), {})[run.seed] = run
+        models.setdefault(run.model_name + bracketed(set_as(run, rivals)), {})[run.seed] = run
     first = {name: of_seed[min(of_seed)] for name, of_seed in models.items()}
     parts = [
         functools.partial(_samples, plates, store, runs[0], list(facts)),

@@ -13,7 +13,7 @@ from keras_art.report.tables import PaperTable, compare, without_looking
 from keras_art.store.runs import Store
 from keras_art.study.catalogue import studies
 from keras_art.study.kinds.classifier import label
-from keras_art.study.records import bracketed, finished, readable, settings
+from keras_art.study.records import Rivals, bracketed, finished, readable, settings
 from reproductions.multitask.kind import BRANCHES, MultitaskRun
 from reproductions.multitask.study import SHARED, Study
 
@@ -49,7 +49,7 @@ def tables_of(store: Store, only: Sequence[MultitaskRun] | None, study: Study) -
     """Our scores with the rules beside them, a table for each collection; test accuracies; the defence's table."""
     import pandas as pd
 
-    done = [(run, found) for run, found in finished(store, MultitaskRun) if only is None or run in only]
+    done = finished(store, MultitaskRun, only)
     every = [run for run, _ in done]
     asked = [set(each.runs) for each in studies(store)] if only is None else [{run.ref for run in every}]
     labels = labels_of(every, asked)
@@ -90,7 +90,8 @@ def labels_of(runs: Sequence[MultitaskRun], studies: Sequence[Collection[RunRef]
     What all runs of a mode have in common was set by the command, so that the modes of one command have one label; a
     run of a study that nobody wrote down has its own settings.
     """
-    own = {run: set_as(run, runs) for run in runs}
+    rivals = Rivals(runs, cell)
+    own = {run: set_as(run, rivals) for run in runs}
     found: dict[MultitaskRun, dict[str, None]] = {run: {} for run in runs}
     for refs in studies:
         of_mode: dict[str, list[MultitaskRun]] = {}
@@ -105,9 +106,9 @@ def labels_of(runs: Sequence[MultitaskRun], studies: Sequence[Collection[RunRef]
     return {run: list(found[run]) or [bracketed(own[run])] for run in runs}
 
 
-def set_as(run: MultitaskRun, runs: Sequence[MultitaskRun]) -> list[str]:
+def set_as(run: MultitaskRun, rivals: Rivals[MultitaskRun]) -> list[str]:
     """The settings that tell a run from others of its cell, by the flags that gave them."""
-    words = settings(run, runs, cell, word=asked_for)
+    words = settings(run, rivals, word=asked_for)
     if run.mode not in GRAMS:
         return words
     notes = run.optimizer.name == "AdamW" and ("epsilon", 1e-8) in run.optimizer.options  # others have their own decay
@@ -144,11 +145,11 @@ def summary(store: Store, runs: Sequence[MultitaskRun], facts: dict[str, dict[st
     """
     import pandas as pd
 
-    rows = []
+    rows, rivals = [], Rivals(runs, cell)
     for run in runs:
         found = store.metrics(run)
         if found and found["status"] == "ok":
-            model = run.model_name + bracketed(set_as(run, runs))
+            model = run.model_name + bracketed(set_as(run, rivals))
             for task in run.targets:
                 scores = ("accuracy", "macro_f1", "weighted_f1")
                 row = {score: 100 * found[f"test_{task}_{score}"] for score in scores}

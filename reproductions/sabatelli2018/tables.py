@@ -14,7 +14,7 @@ from keras_art.store.runs import Store
 from keras_art.study.config import RunRef
 from keras_art.study.kinds.classifier import ClassifierRun as Run
 from keras_art.study.kinds.classifier import label
-from keras_art.study.records import finished, readable, run_of, variant
+from keras_art.study.records import Rivals, finished, readable, run_of, variant
 from reproductions.sabatelli2018.study import ANTWERP, OPTIMIZERS, RIJKSMUSEUM, Study
 
 if TYPE_CHECKING:
@@ -113,14 +113,14 @@ def tables_of(store: Store, only: Sequence[Run] | None, study: Study) -> Tables:
 
     from keras_art.data import kept
 
-    done = [(run, found) for run, found in finished(store, Run) if only is None or run in only]
-    done = [(run, found) for run, found in done if run.mode != "pretraining"]
+    done = [(run, found) for run, found in finished(store, Run, only) if run.mode != "pretraining"]
     told = dict(readable([run for run, _ in done], lambda run: (run, is_carried(store, run))))
     keys = sorted({run.collection for run in told})
     facts = dict(readable(keys, lambda key: (key, kept.facts_of(store, key))))
     done = [(run, found) for run, found in done if run in told and run.collection in facts]
     every = [run for run, _ in done]
     carried = {run.collection for run in every if told[run]}
+    rivals = Rivals(every, cell)
     rows: dict[str, list[dict[str, Any]]] = {"table_2": [], "table_2_sizes": [], "table_3": []}
     for run, found in done:
         verdict = verdict_of(store, run, carried)
@@ -128,7 +128,7 @@ def tables_of(store: Store, only: Sequence[Run] | None, study: Study) -> Tables:
         row = {
             "challenge": run.target
             if verdict.comparable
-            else f"{run.place} {run.target}{variant(run, every, cell, word=asked_for)}",
+            else f"{run.place} {run.target}{variant(run, rivals, word=asked_for)}",
             "network": label(run.network),
             "status": found["status"],
             "protocol": verdict.protocol,

@@ -11,7 +11,7 @@ from keras_art.study.config import Artefact, RunRef
 from keras_art.study.files import artefact_path
 from keras_art.study.kinds.classifier import label
 from keras_art.study.kinds.tickets import TicketRun, origin
-from keras_art.study.records import finished, readable, run_of, variant
+from keras_art.study.records import Rivals, finished, readable, run_of, variant
 from reproductions.sabatelli2021.study import CALLED, CARRIED
 
 if TYPE_CHECKING:
@@ -35,12 +35,9 @@ def rows(store: Store, only: Sequence[TicketRun] | None = None) -> pd.DataFrame:
     """
     import pandas as pd
 
-    wanted = None if only is None else set(only)
-    shown = [(run, found) for run, found in finished(store, TicketRun) if wanted is None or run in wanted]
+    shown = finished(store, TicketRun, only)
     places: dict[RunRef | Artefact, str] = {run.ref: run.place for run, _ in shown if run.mode == "find"}
-    rivals: dict[tuple[str, ...], list[TicketRun]] = {}
-    for run, _ in shown:
-        rivals.setdefault(cell(run), []).append(run)
+    rivals = Rivals([run for run, _ in shown], cell)
     asked = dict.fromkeys(run.ticket for run, _ in shown if run.mode in ("transfer", *CARRIED))
     brought = [ticket for ticket in asked if ticket is not None and ticket not in places]
     places |= dict(readable(brought, lambda ticket: (ticket, place_of(store, ticket))))
@@ -58,7 +55,7 @@ def rows(store: Store, only: Sequence[TicketRun] | None = None) -> pd.DataFrame:
                 "challenge": f"{run.place} {run.target}"
                 + (f", {run.fraction:.0%} of train" if run.fraction < 1 else ""),
                 "network": label(run.network),
-                "line": line + variant(run, rivals[cell(run)], cell, WITHIN_A_LINE),
+                "line": line + variant(run, rivals, WITHIN_A_LINE),
                 "stage": run.stage,
                 "pruned": found.get("sparsity", float("nan")),
                 "seed": run.seed,

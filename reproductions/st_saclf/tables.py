@@ -12,7 +12,7 @@ from keras_art.report.tables import PaperTable, compare, rules_of
 from keras_art.store.runs import Store
 from keras_art.study.config import Run
 from keras_art.study.kinds.classifier import label
-from keras_art.study.records import finished, variant
+from keras_art.study.records import Rivals, finished, variant
 from reproductions.st_saclf.grid import PRINTED
 from reproductions.st_saclf.kinds import SaclfRun
 from reproductions.st_saclf.study import Study
@@ -59,11 +59,11 @@ BESIDE = {"masks": "prior", "Grad-CAM": "grad_cam", "stylised twins": "attention
 
 def done(store: Store, only: Sequence[Run] | None = None) -> list[tuple[SaclfRun, dict[str, Any]]]:
     """The finished classifiers of a store by directory name, or those of some runs in their order."""
-    found = finished(store, SaclfRun)
+    found = finished(store, SaclfRun, only)
     if only is None:
         return found
     place = {run: i for i, run in enumerate(only)}
-    return sorted(((run, metrics) for run, metrics in found if run in place), key=lambda pair: place[pair[0]])
+    return sorted(found, key=lambda pair: place[pair[0]])
 
 
 def tables_of(store: Store, only: Sequence[Run] | None, study: Study) -> Tables:
@@ -90,12 +90,13 @@ def published(store: Store, only: Sequence[Run] | None = None) -> pd.DataFrame:
 
     rows = []
     found_runs = done(store, only)
+    rivals = Rivals([run for run, _ in found_runs], cell)
     for run, found in found_runs:
         verdict, of = judge(store, run, PRINTED), version_of(store, run.collection, "kaokore")
         name = label(run.network)
         if not verdict.comparable:
             set_as = ", ".join(f"{setting}={getattr(run, setting)}" for setting in SETTINGS)
-            name += f" on {run.collection}: {set_as}{variant(run, [other for other, _ in found_runs], cell)}"
+            name += f" on {run.collection}: {set_as}{variant(run, rivals)}"
         images = f"{found['n_images']:,} images, {found['n_stylised']:,} stylised in training"
         row = {
             "network": name, "version": of, "status": found["status"], "protocol": verdict.protocol,

@@ -19,7 +19,7 @@ from keras_art.report import calibration
 from keras_art.report.tables import DIVERGED
 from keras_art.store.runs import Store
 from keras_art.study.config import digest
-from keras_art.study.records import variant
+from keras_art.study.records import Rivals, variant
 from reproductions.sabatelli2018 import REPRODUCTION, study, tables
 
 main = REPRODUCTION.main
@@ -301,12 +301,12 @@ def test_settings_that_one_command_gave_its_modes_are_one_label(tmp_path):
         )
         for asked in (base, fast, released) for mode in ("off_the_shelf", "fine_tuning")
     }  # fmt: skip
-    every = list(runs.values())
+    rivals = Rivals(runs.values(), tables.cell)
     for asked, label in ((base, " [epochs=100]"), (fast, " [learning_rate=0.01, epochs=100]")):
         for mode in ("off_the_shelf", "fine_tuning"):
-            assert variant(runs[asked, mode], every, tables.cell, word=tables.asked_for) == label
+            assert variant(runs[asked, mode], rivals, word=tables.asked_for) == label
     for mode in ("off_the_shelf", "fine_tuning"):
-        told = variant(runs[released, mode], every, tables.cell, word=tables.asked_for)
+        told = variant(runs[released, mode], rivals, word=tables.asked_for)
         assert told == " [optimizer=released, epochs=9]"
 
 

@@ -10,7 +10,7 @@ from test_config import TINY, Tiny
 from keras_art.store import runs
 from keras_art.store.runs import Store
 from keras_art.study import config, records
-from keras_art.study.records import finished, variant
+from keras_art.study.records import Rivals, finished, variant
 
 
 @pytest.fixture
@@ -66,7 +66,9 @@ def test_metrics_that_can_not_be_read_stop_nothing(store, capsys):
 
 def test_a_variant_names_the_fields_that_differ_in_a_cell():
     a, b, c = Tiny(rate=0.1), Tiny(rate=0.2), Tiny(network="x", rate=0.3)
-    assert variant(a, [a, b, c], lambda run: run.network) == " [rate=0.1]"
-    assert variant(c, [a, b, c], lambda run: run.network) == ""
-    assert variant(a, [a, Tiny(seed=1)], lambda run: run.network) == ""
-    assert variant(a, [a, Tiny(after=b.ref)], lambda run: run.network) == ""
+    assert variant(a, Rivals([a, b, c], lambda run: run.network)) == " [rate=0.1]"
+    assert variant(a, Rivals([b, c], lambda run: run.network)) == " [rate=0.1]"  # itself need not be among them
+    assert variant(c, Rivals([a, b, c], lambda run: run.network)) == ""
+    assert variant(a, Rivals([a, Tiny(seed=1)], lambda run: run.network)) == ""
+    assert variant(a, Rivals([a, Tiny(after=b.ref)], lambda run: run.network)) == ""
+    assert variant(a, Rivals([], lambda run: run.network)) == ""
