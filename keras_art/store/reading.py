@@ -55,7 +55,7 @@ def read_bytes(path: Path, remedy: str = REMEDY) -> bytes:
         except OSError as error:
             raise unreadable(path, error, remedy) from error
         wanted = sums(path.parent, remedy).get(path.name)
-        if wanted in (None, hashlib.sha256(content).hexdigest()):
+        if wanted is None or wanted == hashlib.sha256(content).hexdigest():
             break
         if last:
             raise _other(path, remedy)
