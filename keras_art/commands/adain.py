@@ -213,7 +213,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit status."""
     argv = list(sys.argv[1:] if argv is None else argv)
     if not argv or argv[0] not in VERBS:
-        print(__doc__)
+        print(flags.fitted(__doc__ or ""))
         return 0 if argv[:1] in (["--help"], ["-h"]) else 2
     kind, command = VERBS[argv[0]]
     asked = flags.read(kind, argv[1:], prog=f"{PROG} {argv[0]}", description=kind.__doc__ or "")

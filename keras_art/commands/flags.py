@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 import math
 import os
 import re
+import shutil
 import sys
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field
@@ -78,6 +81,7 @@ class Study:
     """Show the study's page in a browser when it is written."""
 
 
+FRAMED = re.compile("[│╭╰\x1b]")  # what tyro has fitted itself, or coloured
 # Of where and how something is computed, or shown on the terminal: no figure depends on these.
 ASIDE = (
     "data", "root", "max_pixels", "store", "jobs", "devices", "threads", "executor", "cluster", "dry_run", "table",
@@ -166,14 +170,34 @@ def _number(word: str) -> float | bool:
     return word.lower() == "true" if word.lower() in ("true", "false") else float(word)
 
 
+def fitted(text: str) -> str:
+    """A help text in lines as wide as the terminal; a command keeps its own, what explains it above where need be."""
+    width = shutil.get_terminal_size().columns
+    wrap = functools.partial(textwrap.wrap, break_long_words=False, break_on_hyphens=False)
+    lines: list[str] = []
+    for line in text.split("\n"):
+        indent = line[: len(line) - len(line.lstrip())]
+        command = re.fullmatch(r"(python -m .*?)( \\)?(?:\s+# (.*))?", line.strip())
+        if len(line) <= width or not line.strip():
+            lines.append(line)
+        elif command:
+            lines += wrap(command[3] or "", width, initial_indent=f"{indent}# ", subsequent_indent=f"{indent}# ")
+            parts = wrap(command[1], width - 2, initial_indent=indent, subsequent_indent=f"{indent}    ")
+            lines += [*(f"{part} \\" for part in parts[:-1]), parts[-1] + (command[2] or "")]
+        else:
+            lines += wrap(line, width, subsequent_indent=indent)
+    return "\n".join(lines)
+
+
 class _Spoken:
-    """A stream that says `--root STR` of a flag that may be left out, where tyro says `{None}|STR`."""
+    """A stream for help: of a flag that may be left out it says `--root STR`, not tyro's `{None}|STR`; lines fit."""
 
     def __init__(self, stream: Any) -> None:
         self.stream = stream
 
     def write(self, text: str) -> int:
-        self.stream.write(re.sub(r"\{None\}\|(\S+)", r"\1       ", text))  # as wide as it was
+        text = re.sub(r"\{None\}\|(\S+)", r"\1       ", text)  # as wide as it was
+        self.stream.write(text if FRAMED.search(text) else fitted(text))
         return len(text)
 
     def __getattr__(self, name: str) -> Any:

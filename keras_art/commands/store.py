@@ -258,7 +258,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit status."""
     words = list(sys.argv[1:] if argv is None else argv)
     if not words or words[0] not in VERBS:
-        print(__doc__)
+        print(flags.fitted(__doc__ or ""))
         return 0 if words[:1] in (["--help"], ["-h"]) else 2
     kind, command = VERBS[words[0]]
     asked = flags.read(kind, words[1:], prog=f"{PROG} {words[0]}", description=kind.__doc__ or "")

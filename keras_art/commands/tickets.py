@@ -166,7 +166,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     prog = "python -m keras_art tickets"
     if not words or words[0] not in VERBS:
-        print(__doc__)
+        print(flags.fitted(__doc__ or ""))
         return 0 if words[:1] in (["--help"], ["-h"]) else 2
     kind, command = VERBS[words[0]]
     asked = flags.read(kind, words[1:], prog=f"{prog} {words[0]}", description=kind.__doc__ or "")

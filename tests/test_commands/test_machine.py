@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import pandas as pd
 import pytest
 from test_config import Tiny
 
+from keras_art import __main__ as toolkit
 from keras_art.commands import flags, machine, papers
 from keras_art.commands.machine import Reproduction, Tables
 from keras_art.errors import UserError
@@ -181,3 +183,26 @@ def test_reproductions_are_found_by_walking():
     names = [reproduction.name for reproduction in papers.reproductions()]
     assert names == sorted(names)
     assert {"sabatelli2018", "kaokore2020"} <= set(names)
+
+
+@pytest.mark.parametrize("verb", ["curate", "export", "map", "predict"])
+def test_help_fits_a_terminal_and_its_commands_can_be_copied(verb, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit):
+        toolkit.main([verb, "--help"])
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    for line, following in itertools.pairwise(lines):
+        if following.startswith("        --"):  # the rest of a command
+            assert line.endswith(" \\")
+
+
+def test_what_explains_a_long_command_stands_above_it(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    text = "    python -m keras_art map DATA --run RUN     # by what a run has learnt\n    python -m x  # y"
+    assert flags.fitted(text).splitlines() == [
+        "    # by what a run has learnt",
+        "    python -m keras_art map DATA --run \\",
+        "        RUN",
+        "    python -m x  # y",
+    ]
