@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from keras_art.report.tables import PaperTable
 
+ERRATA = ("where", "printed", "meant", "evidence")  # columns
+
 
 @dataclass(frozen=True)
 class Tables:
@@ -105,21 +107,24 @@ def audit(name: str, format: str) -> int:
     """Prints errors found in print; on the terminal as paragraphs, for sentences make no columns.
 
     Args:
-        name: of `reproductions/errata/NAME.csv`, which has `where`, `printed`, `meant` and `evidence`.
+        name: of `reproductions/errata/NAME.csv`, which has the columns of `ERRATA`; without that file there are none.
     """
     import pandas as pd
 
     from keras_art.report.rendering import render, titled
 
-    with as_file(files("reproductions") / "errata" / f"{name}.csv") as path:
-        found = pd.read_csv(path, dtype=str, keep_default_na=False)
+    place, found = files("reproductions") / "errata" / f"{name}.csv", pd.DataFrame(columns=ERRATA)
+    if place.is_file():
+        with as_file(place) as path:
+            found = pd.read_csv(path, dtype=str, keep_default_na=False)
+    title = f"{len(found)} error{'s' * (len(found) != 1)} found in print"
     if format == "csv":
         print(render(found, format), end="")
     elif format == "text":
         lines = [f"{e.where}: {e.printed}\n  {e.meant}\n  evidence: {e.evidence}\n" for e in found.itertuples()]
-        terminal.answer("\n".join([f"{len(found)} errors found in print\n", *lines]).removesuffix("\n"))
+        terminal.answer("\n".join([f"{title}\n", *lines]).removesuffix("\n"))
     else:
-        _print([titled(f"{len(found)} errors found in print", render(found, format), format)], format)
+        _print([titled(title, render(found, format), format)], format)
     return 0
 
 

@@ -52,6 +52,14 @@ def test_tables_are_printed_before_figures_are_drawn(tmp_path, capsys):
     assert capsys.readouterr().out == "ours\na\n1\n\n"
 
 
+@pytest.mark.parametrize("format", ["text", "csv", "markdown", "latex", "html"])
+def test_a_paper_in_which_nothing_wrong_was_found_has_no_errors(format, capsys):
+    assert reproduction([]).main(["audit", "--format", format]) == 0
+    printed = capsys.readouterr()
+    assert ("where,printed,meant,evidence" if format == "csv" else "0 errors found in print") in printed.out
+    assert not printed.err
+
+
 def test_a_study_that_is_done_says_so(tmp_path, capsys):
     reproduction([]).main(["--store", str(tmp_path / "s")])
     assert "1 run, all done: nothing is trained" in capsys.readouterr().err

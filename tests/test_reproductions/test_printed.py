@@ -24,7 +24,10 @@ PAPERS = {paper.name: paper for paper in papers.reproductions()}
 
 
 def errata(name):
-    with (ROOT / "reproductions" / "errata" / f"{name}.csv").open(newline="") as file:
+    path = ROOT / "reproductions" / "errata" / f"{name}.csv"
+    if not path.exists():  # nothing wrong was found in that paper
+        return []
+    with path.open(newline="") as file:
         return list(csv.DictReader(file))
 
 
