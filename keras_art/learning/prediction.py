@@ -213,7 +213,9 @@ def _saliency_of(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
     network = heads.backbone_of(model)
     if len(network.outputs[-1].shape) != 4:
         raise BadModel(f"--saliency reads the maps of a convolutional network, and {network.name} has none")
-    preprocessing = model.get_layer("preprocessing")
+    preprocessing = next((layer for layer in model.layers if layer.name == "preprocessing"), None)
+    if preprocessing is None:  # each has its own, then
+        raise BadModel("--saliency reads the maps of a single network, and this model has several: leave it out")
     maps = keras.Model(network.inputs[0], network.outputs[-1])
     taps = stage_taps(maps)
     return lambda images: visual_backprop(maps, taps, keras.ops.convert_to_numpy(preprocessing(images)))

@@ -196,6 +196,21 @@ def test_saliency_of_a_network_without_maps_is_refused(tmp_path, pictures, capsy
     assert "tokens has none" in capsys.readouterr().err
 
 
+def test_saliency_of_several_networks_is_refused_and_their_classes_are_told(tmp_path, pictures, capsys):
+    pixels = keras.Input((16, 16, 3), name="pixels")
+    both = [keras.Model(one.input, one.output, name=name) for name, one in (("left", maps()), ("right", maps()))]
+    vectors = [keras.layers.GlobalAveragePooling2D()(one(pixels)) for one in both]
+    outputs = keras.layers.Dense(2, "softmax")(keras.layers.Concatenate()(vectors))
+    card = dataclasses.replace(CARD, classes={"style": CLASSES["style"]}, preprocessing="none")
+    save(tmp_path / "model.keras", keras.Model(pixels, outputs), card)
+    out = ("--out", tmp_path / "out.csv")
+    assert run(tmp_path / "model.keras", pictures, *out, "--saliency", tmp_path / "over") == 1
+    assert "this model has several: leave it out" in capsys.readouterr().err
+    assert not (tmp_path / "out.csv").exists() and not (tmp_path / "over").exists()
+    assert run(tmp_path / "model.keras", pictures, *out) == 0
+    assert set(pd.read_csv(tmp_path / "out.csv")["style_predicted"]) <= set(CLASSES["style"])
+
+
 def test_a_card_of_another_model_is_refused(tmp_path, pictures, capsys):
     save(tmp_path / "model.keras", card=dataclasses.replace(CARD, classes={**CLASSES, "style": ["a", "b", "c"]}))
     assert run(tmp_path / "model.keras", pictures, "--out", tmp_path / "out.csv") == 1
