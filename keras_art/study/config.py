@@ -208,12 +208,13 @@ def mode_of(run: Run) -> Mode:
     """How a run is carried out.
 
     Raises:
-        BadRun: its kind has no such mode.
+        BadRun: its kind has no such mode, or another class: a module run by `python -m` is not the one imported.
     """
-    modes = kinds()[run.kind].modes
-    if run.mode not in modes:
-        raise BadRun(f"a run of kind {run.kind!r} has no mode {run.mode!r}: it is one of {', '.join(modes)}")
-    return modes[run.mode]
+    if (kind := kinds().get(run.kind)) is None or not isinstance(run, kind.run):
+        raise BadRun(f"KINDS has no {run.kind!r} of {type(run)}: put both into a module that is imported, not run")
+    if run.mode not in kind.modes:
+        raise BadRun(f"a run of kind {run.kind!r} has no mode {run.mode!r}: it is one of {', '.join(kind.modes)}")
+    return kind.modes[run.mode]
 
 
 def function(name: str) -> Callable[..., Any]:

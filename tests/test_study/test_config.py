@@ -151,6 +151,19 @@ def test_an_unknown_mode_is_an_error_and_never_means_another():
         config.mode_of(ClassifierRun(mode="linear_probe_knn"))
 
 
+@dataclass(frozen=True)
+class Twin(Run):
+    kind: ClassVar[str] = "tiny"
+    words: ClassVar[tuple[str, ...]] = ()
+
+
+@pytest.mark.parametrize("known", [{}, TINY])
+def test_a_class_that_no_kind_is_declared_with_is_told_before_it_is_computed(known, monkeypatch):
+    monkeypatch.setattr(config, "kinds", lambda: known)
+    with pytest.raises(BadRun, match=r"KINDS has no 'tiny' of .*test_config\.Twin'>: put both"):
+        config.mode_of(Twin(mode="made"))
+
+
 def test_the_name_of_a_file_is_told_without_its_digest():
     assert Artefact("my-net-0011aabb.keras").stem == "my-net"
     assert Artefact("vgg-0011aabb.weights.h5").stem == "vgg"
