@@ -29,6 +29,7 @@ from keras_art.study.records import finished
 
 if TYPE_CHECKING:
     from keras_art.commands.machine import Chosen
+    from keras_art.report.plates import Plates
 
 TABLE = PaperTable(  # typed as it is printed, every digit
     name="styles",
@@ -95,11 +96,19 @@ def tables(store: Store, only: Sequence[ClassifierRun] | None, study: Study) -> 
         rows.append(
             {
                 "network": f"{label(run.network)} on {run.place}", "target": run.target, "status": found["status"],
-                "value": 100 * found["test_accuracy"], "n_test": found["n_test"], "protocol": verdict.protocol,
-                "comparable": verdict.comparable, "note": verdict.note,
+                "value": None if found["test_accuracy"] is None else 100 * found["test_accuracy"],  # it diverged
+                "n_test": found["n_test"], "protocol": verdict.protocol, "comparable": verdict.comparable,
+                "note": verdict.note,
             }
         )  # fmt: skip
     return Tables([(TABLE, compare(TABLE, pd.DataFrame(rows)))])
+
+
+def draw(store: Store, runs: Sequence[ClassifierRun], study: Study, plates: Plates) -> None:
+    """What was taken for what, as each run has drawn it."""
+    for run in runs:
+        words = f"{label(run.network)}: in each row the test pictures of one {run.target}, in the columns what it said."
+        plates.file(f"confusion-{run.folder_name}", store.directory(run) / "confusion.png", words)
 
 
 REPRODUCTION = Reproduction(
@@ -111,7 +120,7 @@ REPRODUCTION = Reproduction(
     collections=collections,
     runs=runs,
     tables=tables,
-    figures=lambda store, runs, study: None,
+    figures=draw,
     printed=(TABLE,),
 )
 
