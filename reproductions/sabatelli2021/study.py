@@ -99,6 +99,7 @@ PRESETS = {
     "paper": Study(preset="paper", target_tickets="found"),
 }  # fmt: skip
 CARRIED = ("theta_i", "theta_0", "shuffled_theta_k")  # controls that a ticket's mask is carried over with
+PRUNED = ("theta_0", "shuffled_theta_k")  # which are scratch and transfer where nothing is pruned
 # What a run takes from its study as it is.
 SHARED = (
     "rate", "scope", "prune_head", "late_resetting", "initializer", "preprocessing", "image_size", "crop", "resize",
@@ -228,6 +229,7 @@ def carried(study: Study, here: Run, tickets: Sequence[Tickets]) -> list[Run]:
     return scratch + [
         dataclasses.replace(here, mode=mode, stage=stage, ticket=ticket[stage])
         for ticket, mode, stage in itertools.product(tickets, modes, carried_stages(study))
+        if stage or mode not in PRUNED
     ]
 
 
