@@ -104,19 +104,20 @@ def maps(panels: Sequence[tuple[str, np.ndarray, np.ndarray, Sequence[str]]], ti
 
     Args:
         panels: caption, points (n, 2), group of each point (n,) in [0, groups), and the groups' names; the ten largest
-            groups are coloured, the others, and a last one without a name, grey. Names are printed where they are not
-            all numbers.
+            groups are coloured, the others, and a last one without a name, grey. Names are printed below where they
+            are not all numbers.
         title: printed above.
     """
     from matplotlib.figure import Figure
 
     columns = min(3, len(panels))
     rows = -(-len(panels) // columns)
-    figure = Figure(figsize=(PAGE, 0.3 + (PAGE / columns + 0.15) * rows), layout="constrained")
+    counted = [all(str(name).isdigit() for name in names) for _, _, _, names in panels]
+    below = 0.0 if all(counted) else 0.5  # inches, for names
+    figure = Figure(figsize=(PAGE, 0.3 + (PAGE / columns + 0.15 + below) * rows), layout="constrained")
     for i, (caption, points, groups, names) in enumerate(panels, 1):
-        axes = figure.add_subplot(rows, columns, i)
+        axes, numbers = figure.add_subplot(rows, columns, i), counted[i - 1]
         sizes = np.bincount(groups, minlength=len(names))[: len(names)]
-        numbers = all(str(name).isdigit() for name in names)
         shown = range(len(names)) if numbers and len(names) <= len(COLOURS) else np.argsort(-sizes)[: len(COLOURS)]
         axes.scatter(points[:, 0], points[:, 1], s=1.5, color="0.85", linewidths=0)
         for colour, group in zip(COLOURS, shown, strict=False):
@@ -128,7 +129,12 @@ def maps(panels: Sequence[tuple[str, np.ndarray, np.ndarray, Sequence[str]]], ti
                 x, y = np.median(mine, axis=0)
                 axes.text(x, y, text, fontproperties=font(6), bbox=box, ha="center", va="center")
         if not numbers:
-            axes.legend(prop=font(5), markerscale=3, frameon=False, borderpad=0, handletextpad=0, labelspacing=0.1)
+            tight: dict[str, Any] = {"borderpad": 0, "handletextpad": 0, "labelspacing": 0.1, "columnspacing": 1}
+            # Below, where it hides no dot.
+            axes.legend(
+                loc="upper center", bbox_to_anchor=(0.5, -0.02), ncols=2, prop=font(5), markerscale=3, frameon=False,
+                **tight,
+            )  # fmt: skip
         axes.set_title(label(caption, 8, PAGE / columns), fontproperties=font(8))
         axes.set_xticks([])
         axes.set_yticks([])
