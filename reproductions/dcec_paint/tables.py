@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from keras_art import terminal
 from keras_art.commands.machine import Tables
 from keras_art.report.comparable import Verdict, judge
 from keras_art.report.tables import PaperTable, compare
@@ -258,6 +259,7 @@ def _stability(store: Store, runs: Sequence[Run], method: str) -> float | None:
     """How far the clusters of several seeds agree; None for one seed."""
     if len(runs) < 2:
         return None
+    terminal.start_backend()  # quietly: methods import Keras
     from keras_art.methods.dcec.scores import stability
 
     file, column = ("assignments", "cluster") if method == "dcec" else ("baselines", method)

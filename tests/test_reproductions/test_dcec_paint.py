@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -200,6 +201,9 @@ def test_runs_that_differ_in_more_than_k_and_seed_have_rows_of_their_own(argumen
     assert dcec["seeds"].to_dict() == {"museum 8px [gamma=0.9]": 2, "museum 8px [gamma=0.5]": 1}
     assert -1 <= dcec.loc["museum 8px [gamma=0.9]", "stability"] <= 1
     assert np.isnan(dcec.loc["museum 8px [gamma=0.5]", "stability"])
+    shown = in_a_fresh_process("--table", "--store", str(tmp_path / "store"), folder=tmp_path)
+    assert shown.returncode == 0 and " stability" in shown.stdout
+    assert not re.search("absl|cuda|oneDNN|TensorFlow", shown.stderr)  # what a backend says as it starts
 
 
 def test_dry_run_says_the_cost_and_trains_nothing(arguments, capsys, tmp_path):
