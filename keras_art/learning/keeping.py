@@ -71,7 +71,9 @@ class Keeper(keras.callbacks.Callback):
         self.best_epoch, self.stopped, self.diverged = 0, False, False
         self.best: list[np.ndarray] | None = None  # the weights of that epoch, until they are in their file
         self.kept_at = self.begun_at = time.monotonic()
-        self.torch_state: np.ndarray | None = None
+        # Where PyTorch stands before `fit`, which draws while it looks what a model is that it has not trained before.
+        torch_random = _torch_random()
+        self.torch_state: np.ndarray | None = torch_random.get_rng_state().numpy() if torch_random else None
 
     @property
     def _state(self) -> list[Any]:
@@ -115,7 +117,7 @@ class Keeper(keras.callbacks.Callback):
         improved = not self.diverged and best is last
         if improved:
             self.best_epoch = epoch + 1
-            self.best = [np.array(v) for v in self.model.get_weights()]  # PyTorch's arrays are the weights themselves
+            self.best = self.model.get_weights()
         waited = epoch + 1 - self.best_epoch
         self.stopped = self.diverged or (not improved and waited >= self.patience)
         write(self.folder / "history.csv", pd.DataFrame(self.history).to_csv(index=False))

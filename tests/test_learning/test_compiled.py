@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
@@ -31,8 +34,10 @@ def with_dropout(seed: int) -> keras.Model:
 def trained(build, seed: int, rate: float = 0.01) -> tuple[keras.Model, list, list[np.ndarray]]:
     keras.utils.clear_session(free_memory=False)
     model = compiled(build(seed), keras.optimizers.Adam(rate), compile_classifier)
-    history = model.fit(FEATURES, LABELS, batch_size=16, epochs=2, shuffle=False, verbose=0).history
-    return model, history["loss"], model.get_weights()
+    batches = Batches(FEATURES, np.arange(48), LABELS, 16)
+    with tempfile.TemporaryDirectory() as folder:
+        history, _ = fit(model, batches, batches, folder=Path(folder), epochs=2, patience=2, restore_best=False)
+    return model, list(history["loss"]), model.get_weights()
 
 
 @pytest.mark.parametrize("build", [lambda seed: softmax_head(6, 3, seed), with_dropout])

@@ -135,8 +135,7 @@ def trained(store: Store, ref: RunRef) -> dict[str, np.ndarray]:
 def remember(store: Store, run: TicketRun, model: keras.Model) -> None:
     """Keeps what a run has trained for the next stage of its chain."""
     _last_trained.clear()
-    # Copies: on PyTorch arrays are the weights themselves, which the next stage trains.
-    _last_trained[store.root, run.ref] = {path: np.array(value) for path, value in values(model).items()}
+    _last_trained[store.root, run.ref] = values(model)
 
 
 _last_trained: dict[tuple[Path, RunRef], dict[str, np.ndarray]] = {}

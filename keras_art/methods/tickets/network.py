@@ -134,7 +134,7 @@ class Task:
         optimizer = MaskedSGD(
             schedule, l2=run.weight_decay, masked=[v.path for v in masks.prunable(fresh, head=run.prune_head)]
         )
-        constants = {v.path: np.array(keras.ops.convert_to_numpy(v)) for v in fresh.variables if "kernel" not in v.name}
+        constants = {v.path: keras.ops.convert_to_numpy(v) for v in fresh.variables if "kernel" not in v.name}
         training.compile_classifier(fresh, optimizer)
         optimizer.build(fresh.trainable_variables)
         # What a network draws beside its kernels another seed would draw otherwise: that one is built each time.
