@@ -6,15 +6,18 @@ import functools
 import hashlib
 import os
 import re
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from keras_art import terminal
 from keras_art.errors import UserError
 
 ADDRESS = re.compile(r"([A-Za-z][\w+.-]+):/{1,2}(?=[^/\\])")  # a `Path` has one slash where an address has two
 BLOCK = 4 << 20  # bytes of a remote shard that are read ahead
-CONNECT_SECONDS, READ_SECONDS = 8.0, 60.0
+CONNECT_SECONDS, READ_SECONDS = 8.0, 20.0  # of silence: clients ask twice, with half of the time for each
 Part = tuple[str, str, int | None, int | None]  # a place, the object that it is in, and where in it it begins and ends
 Stamp = tuple[int, int, int]
 
@@ -41,9 +44,10 @@ def fetched(system: Any, objects: Sequence[Part]) -> dict[str, bytes | OSError]:
     paths = [system._strip_protocol(file) for _, file, *_ in objects]
     contents: list[Any]
     try:
-        contents = system.cat_ranges(
-            paths, [start for *_, start, _ in objects], [end for *_, end in objects], on_error="return"
-        )
+        with waiting(objects[0][1]):
+            contents = system.cat_ranges(
+                paths, [start for *_, start, _ in objects], [end for *_, end in objects], on_error="return"
+            )
     except Exception as error:  # every client has its own
         contents = [error] * len(objects)
     found: dict[str, bytes | OSError] = {}
@@ -72,7 +76,8 @@ def about(address: str) -> dict[str, Any]:
     """
     system = system_of(address)
     try:
-        return dict(system.info(system._strip_protocol(address)))
+        with waiting(address):
+            return dict(system.info(system._strip_protocol(address)))
     except Exception as error:
         raise _reason(error, address) from error
 
@@ -89,8 +94,11 @@ def below(address: str) -> dict[str, dict[str, Any]]:
     if magic := re.search(r"[*?\[]", asked):
         base = asked[: magic.start()].rpartition("/")[0]
         prefix = address[: re.search(r"[*?\[]", address).start()].rpartition("/")[0]  # type: ignore[union-attr]
+    with suppress(OSError):
+        about(prefix)  # one question, where a listing asks a silent server four times
     try:
-        found = system.glob(asked, detail=True) if magic else system.find(asked, detail=True)
+        with waiting(address):
+            found = system.glob(asked, detail=True) if magic else system.find(asked, detail=True)
     except Exception as error:
         raise _reason(error, address) from error
     named = {name[len(base) :].lstrip("/"): said for name, said in found.items() if said.get("type") == "file"}
@@ -98,16 +106,38 @@ def below(address: str) -> dict[str, dict[str, Any]]:
 
 
 def opened(address: str) -> Any:
-    """An object to read from, anywhere in it.
+    """An object to read from, anywhere in it; reading raises as `about`, too.
 
     Raises:
         OSError, UserError: as `about`.
     """
     system = system_of(address)
     try:
-        return system.open(system._strip_protocol(address), "rb", block_size=BLOCK, cache_type="readahead")
+        with waiting(address):
+            file = system.open(system._strip_protocol(address), "rb", block_size=BLOCK, cache_type="readahead")
     except Exception as error:
         raise _reason(error, address) from error
+    if cache := getattr(file, "cache", None):  # of a server's object; what lies in memory has none
+        cache.fetcher = functools.partial(_read, cache.fetcher, address)
+    return file
+
+
+def _read(fetch: Callable[[int, int], bytes], address: str, start: int, end: int) -> bytes:
+    try:
+        with waiting(address):
+            return fetch(start, end)
+    except Exception as error:
+        raise _reason(error, address) from error
+
+
+@contextmanager
+def waiting(address: str) -> Iterator[None]:
+    """Tells who sits at a terminal which server it is that says nothing, unless several are asked at once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    with terminal.waiting(f"waiting for {'/'.join(address.split('/')[:3])}"):
+        yield
 
 
 def system_of(address: str) -> Any:
@@ -129,13 +159,16 @@ def _system(scheme: str) -> Any:
         if scheme in ("http", "https"):
             import aiohttp
 
-            patience = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=READ_SECONDS)
+            patience = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=READ_SECONDS / 2)
             options["client_kwargs"] = {"timeout": patience}
         if scheme in ("s3", "s3a"):
             options["config_kwargs"] = {
-                "connect_timeout": CONNECT_SECONDS / 2, "read_timeout": READ_SECONDS, "retries": {"max_attempts": 1},
+                "connect_timeout": CONNECT_SECONDS, "read_timeout": READ_SECONDS / 2, "retries": {"max_attempts": 0},
             }  # fmt: skip
-        return fsspec.filesystem(scheme, **options)
+        system = fsspec.filesystem(scheme, **options)
+        if scheme in ("s3", "s3a"):
+            system.retries = 2  # its own, of what silence and a busy server bring about; it has five
+        return system
     except ImportError as error:
         lacking = getattr(error, "name", None) or str(error)
         more = " gcsfs" if scheme in ("gs", "gcs") else ""
@@ -158,6 +191,12 @@ def _reason(error: Exception, address: str) -> OSError:
         return PermissionError(13, "permission denied", address)
     if status in (404, 410) or (isinstance(error, FileNotFoundError) and not status and not _unanswered(root)):
         return FileNotFoundError(2, "missing file", address)
+    if isinstance(root, TimeoutError) or "timeout" in type(root).__name__.lower():
+        raise UserError(
+            f"{address}: its server does not answer ({type(root).__name__}; {READ_SECONDS:.0f} s of silence are the "
+            f"limit). See whether it is the right address; where it is, the same command goes on later, and what is "
+            f"stored already is kept"
+        ) from error
     said = " ".join(str(root).split())[:200]
     raise UserError(
         f"{address} can not be fetched ({type(root).__name__}{': ' * bool(said)}{said}). What is stored already is "

@@ -15,6 +15,7 @@ import functools
 import os
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -117,7 +118,8 @@ def stamps(places: Iterable[str | Path]) -> list[tuple[Stamp, OSError | os.stat_
     """
     files = [(place, is_file(place)) for place in map(str, places)]
     shared = dict.fromkeys(parted(whole(place))[0] for place, plain in files if not plain)
-    with ThreadPoolExecutor(AT_ONCE) as pool:
+    far = next(filter(is_address, shared), "")
+    with addresses.waiting(far) if far else nullcontext(), ThreadPoolExecutor(AT_ONCE) as pool:
         there = dict(zip(shared, pool.map(_version, shared), strict=True))
     return [_stamp(place) if plain else there[parted(whole(place))[0]] for place, plain in files]
 

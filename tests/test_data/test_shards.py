@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import http.server
 import io
 import json
+import re
+import socket
 import tarfile
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -117,7 +121,10 @@ def test_a_truncated_tar_gives_what_is_whole_and_says_where_it_ends(webdataset):
         found = load_collection(webdataset)
         assert len(found.images) == 12 + left
         (reason,) = found.quarantine["reason"][found.quarantine["id"] == "works-001.tar"]
-        assert words in reason and "members before that" in reason
+        assert words in reason
+        assert re.search(
+            r"\): [23] members before that, which are whole and in use$" if left else r"\): 0 members", reason
+        )
     cut.write_bytes(b"<html>404 Not Found</html>" * 100)
     assert load_collection(webdataset).quarantine["reason"].str.contains("truncated or damaged").any()
 
@@ -397,6 +404,35 @@ def test_where_nothing_answers_is_one_line_within_ten_seconds(inside):
     pytest.importorskip("aiohttp")
     with pytest.raises(UserError, match=r"can not be fetched .*and the same command goes on"):
         load_collection(f"http://127.0.0.1:9/works{inside}")
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("inside", ["", "/a.tar", "/labels.csv"])
+def test_a_server_that_accepts_and_is_silent_is_one_line_in_time_and_shown_meanwhile(monkeypatch, inside):
+    pytest.importorskip("aiohttp")
+    addresses._system.cache_clear()
+    shown = []
+    monkeypatch.setattr(addresses, "READ_SECONDS", 0.5)
+    monkeypatch.setattr(addresses.terminal, "waiting", lambda words: shown.append(words) or contextlib.nullcontext())
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        host = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        began = time.monotonic()
+        with pytest.raises(UserError, match=r"does not answer .*the same command goes on later"):
+            load_collection(f"{host}/works{inside}")
+    assert time.monotonic() - began < 10 and f"waiting for {host}" in shown
+    addresses._system.cache_clear()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_server_that_is_silent_when_a_shard_is_read_is_one_line(monkeypatch, webdataset, server):
+    over = threading.Event()
+    monkeypatch.setattr(Files, "do_GET", lambda handler: over.wait(20))
+    monkeypatch.setattr(addresses, "READ_SECONDS", 0.5)
+    addresses._system.cache_clear()
+    with pytest.raises(UserError, match=r"does not answer"):
+        load_collection(f"{server}/shards/works-000.tar")
+    over.set()
+    addresses._system.cache_clear()
 
 
 def test_members_of_a_tar_are_gone_through_once(webdataset, monkeypatch):

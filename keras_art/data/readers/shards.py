@@ -171,7 +171,8 @@ def _of_tar(file: str, inside: str, problems: list[tuple[str, str, str]]) -> Ite
             yield {"id": id_, "path": place, "bytes": end - start, "said": columns, "folder": folder}
     problems += [(f"{inside}/{name}", file, reason) for name, reason in index.refused]
     if index.fault:
-        problems.append((inside, file, f"truncated or damaged ({index.fault}): {len(index.spans)} members before that"))
+        whole = f"{len(index.spans):,} members before that" + ", which are whole and in use" * bool(index.spans)
+        problems.append((inside, file, f"truncated or damaged ({index.fault}): {whole}"))
 
 
 def _stem(member: str) -> str:
