@@ -60,14 +60,12 @@ def laid_out(table: PaperTable, frame: pd.DataFrame, format: str, *, alone: bool
         best, second = (marked(words, rank, format) for rank, words in LEGEND.items())
         among = {"column": "of a challenge and kind of training", "row": "of a row"}[table.best]
         told.insert(0, f"\0{best}, {second} {among}")
-    if alone:
-        title = f"{table.source}: {table.metric}"
-    elif beside:
-        title = f"{table.source}: {table.metric}; ours (the paper's)"
-    else:
-        title = (
-            f"{table.metric[:1].upper()}{table.metric[1:]}; laid out as {table.source}, which has no number for these"
-        )
+    title = f"{table.source}: {table.metric}"
+    if not beside and table.cells()["printed"].any():
+        metric = f"{table.metric[:1].upper()}{table.metric[1:]}"
+        title = f"{metric}; laid out as {table.source}, which has no number for these"
+    elif beside and not alone:
+        title += "; ours (the paper's)"
     return titled(title, text + _below(told, format), format)
 
 

@@ -96,20 +96,6 @@ def draw_gram(plates: Plates, store: Store, name: str, run: MultitaskRun) -> Non
         )
     found = gram_findings(store, run)
     ids, of = found.ready.task.images["id"], found.ready.task.columns[target]
-    largest = of.iloc[found.test].value_counts().index
-    for style in [style for style in largest if style in set(found.pairs["style"])][:STYLES]:
-        pairs = found.pairs[found.pairs["style"] == style]
-        for number, pair in enumerate(pairs.itertuples(), 1):
-            chosen = found.exciting((pair.first, pair.second))
-            same = "feature" if pair.first == pair.second else "features"
-            channels = f"{pair.first}" if pair.first == pair.second else f"{pair.first} and {pair.second}"
-            plates.pictures(
-                f"gram-{slug(name)}-{distinct(found.pairs['style'])[style]}-{number}",
-                [found.ready.picture(int(place), 256) for place in chosen],
-                [f"{of.iloc[place] or 'unknown'}\n{ids.iloc[place]}" for place in chosen],
-                f"{style}, {number}: the test pictures with most of the {same} {channels}",
-                small=True,
-            )
     if found.apart:
         plates.figure(
             f"gram-{slug(name)}",
@@ -121,3 +107,18 @@ def draw_gram(plates: Plates, store: Store, name: str, run: MultitaskRun) -> Non
             f"Features against features: the mean matrix of a {target}'s test pictures minus that of all, for those "
             f"with {LEAST} test pictures at least; red is more often together than elsewhere, blue less.",
         )
+    largest = of.iloc[found.test].value_counts().index
+    for style in [style for style in largest if style in set(found.pairs["style"])][:STYLES]:
+        pairs = found.pairs[found.pairs["style"] == style]
+        plates.fold(f"{style}: the pictures of its pairs")
+        for number, pair in enumerate(pairs.itertuples(), 1):
+            chosen = found.exciting((pair.first, pair.second))
+            same = "feature" if pair.first == pair.second else "features"
+            channels = f"{pair.first}" if pair.first == pair.second else f"{pair.first} and {pair.second}"
+            plates.pictures(
+                f"gram-{slug(name)}-{distinct(found.pairs['style'])[style]}-{number}",
+                [found.ready.picture(int(place), 256) for place in chosen],
+                [f"{of.iloc[place] or 'unknown'}\n{ids.iloc[place]}" for place in chosen],
+                f"{style}, {number}: the test pictures with most of the {same} {channels}",
+                small=True,
+            )
