@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+import gc
 import hashlib
 import io
 import json
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -120,6 +122,18 @@ def read_table(path: Path, remedy: str = REMEDY, **options: Any) -> pd.DataFrame
         raise Damaged(f"{path} is damaged ({error}): {remedy}") from error
 
 
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Within, Python looks for no garbage: among lists that come by the hundred thousand it looks again and again."""
+    before = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if before:
+            gc.enable()
+
+
 def read_csv(path: Path, remedy: str = REMEDY) -> pd.DataFrame:
     """A table that `writing.write_csv` wrote, all of it text, exactly; several columns may have one name.
 
@@ -131,7 +145,8 @@ def read_csv(path: Path, remedy: str = REMEDY) -> pd.DataFrame:
     csv.field_size_limit(LONGEST)
     try:
         text = io.StringIO(read_bytes(path, remedy).decode(), newline="")
-        header, *rows = [[meant(cell) if cell[:1] == "'" else cell for cell in row] for row in csv.reader(text)]
+        with uncollected():
+            header, *rows = [[meant(cell) if cell[:1] == "'" else cell for cell in row] for row in csv.reader(text)]
         columns = {i: pd.Series(cells, dtype=str) for i, cells in enumerate(zip(*rows, strict=True))}
         return pd.DataFrame(columns, columns=range(len(header)), dtype=str).set_axis(header, axis=1)
     except (ValueError, csv.Error) as error:

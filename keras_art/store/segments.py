@@ -29,7 +29,7 @@ from typing import IO, Any
 import numpy as np
 
 from keras_art.store import locks, plain
-from keras_art.store.reading import is_there, read_json
+from keras_art.store.reading import is_there, read_json, uncollected
 from keras_art.store.runs import StoreError
 from keras_art.store.sums import Damaged
 from keras_art.writing import slug, wait_for_disk, write, write_bytes
@@ -261,4 +261,5 @@ def _read(path: Path) -> tuple[list[Line], int]:
         ) from error
     parts = [line.rpartition(b"\t") for line in whole]
     sound = [text for text, _, crc32 in parts if crc32 == b"%08x" % zlib.crc32(text)]
-    return json.loads(b"[%s]" % b",".join(sound)), len(whole) - len(sound)
+    with uncollected():
+        return json.loads(b"[%s]" % b",".join(sound)), len(whole) - len(sound)
