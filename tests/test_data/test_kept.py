@@ -59,7 +59,7 @@ def test_a_column_may_be_called_anything(store, odd, target):
     pd.testing.assert_frame_equal(loaded.task.columns, ready.task.columns)
     assert (loaded.task.targets, loaded.task.target) == ((target,), target)
     assert {path.parent.name for path in store.root.glob("collections/**/task.json")} == {choice.key}
-    assert "24 images in Q_t = 2 classes" in tasks.describe(store, choice.key)
+    assert "24 images in 2 classes" in tasks.describe(store, choice.key)
 
 
 def test_several_columns_may_be_called_anything(store, odd):
