@@ -159,7 +159,7 @@ def test_attention_agrees_with_itself_and_less_with_other_pictures():
     assert len(found["attention_chance"]) == 4 and found["attention_chance"][0] < 0.9
     seen, explained = looks(model, pixels, batch_size=3)
     for ours, known in zip(seen, attention_maps(model).predict(pixels, verbose=0), strict=True):
-        np.testing.assert_allclose(ours, known, atol=1e-6)
+        np.testing.assert_allclose(ours, known, rtol=1e-5, atol=1e-6)  # in batches of another size
     assert [maps.shape for maps in explained] == [maps.shape for maps in seen] and all(maps.any() for maps in explained)
     found = overlap(model, pixels)
     assert len(found["grad_cam_agreement"]) == 4 and found["grad_cam_agreement"] != found["grad_cam_chance"]
