@@ -89,7 +89,8 @@ def flags_page() -> str:
     found = papers.reproductions()
     lines += flags_of(Study, found[0].presets["study"])
     for paper in found:
-        lines += ["", f"## `{paper.name}`", "", *flags_of(paper.study, paper.presets["study"], without=shared)]
+        presets = ", ".join(f"`{name}`" for name in paper.presets)
+        lines += ["", f"## `{paper.name}`", "", f"Presets: {presets}.", "", *flags_of(paper.study, paper.presets["study"], without=shared)]
     return "\n".join(lines) + "\n"
 
 

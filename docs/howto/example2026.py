@@ -62,8 +62,8 @@ PRESETS = {
 
 def check(study: Study) -> None:
     """Refuses what contradicts itself, before anything is read."""
-    if study.preset not in PRESETS or not study.networks:
-        raise UserError("--preset is demo or study, and --networks needs at least one value")
+    if not study.networks:
+        raise UserError("--networks needs at least one value")
 
 
 def collections(study: Study, store: Store) -> Chosen:

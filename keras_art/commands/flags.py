@@ -34,7 +34,7 @@ Precision = Literal["float32", "mixed_float16", "mixed_bfloat16", "auto"]
 class Study:
     """The flags that mean the same in every reproduction; a preset gives each its default."""
 
-    preset: Literal["demo", "study", "paper", "released"] = "demo"
+    preset: str = "demo"
     """Fixes every field below; any flag overrides one. Default: demo, or study when --data is given."""
     data: str | None = None
     """A card's name, a table (.csv, .xlsx, .parquet), a folder with labels.csv or of images, or NAME-DIGEST, a choice
@@ -100,10 +100,19 @@ AnyStudy = TypeVar("AnyStudy", bound=Study)
 def parse(
     study: type[AnyStudy], presets: Mapping[str, AnyStudy], argv: Sequence[str], *, prog: str, description: str
 ) -> AnyStudy:
-    """Reads a Study from a command line, on top of the preset that it names; exits as `read` does."""
+    """Reads a Study from a command line, on top of the preset that it names; exits as `read` does.
+
+    Raises:
+        UserError: there is no such preset.
+    """
     argv = [_spelled(word) for word in argv]
     chosen = _flag(argv, "--preset") or ("study" if _flag(argv, "--data") else "demo")
-    return read(study, argv, prog=prog, description=description, default=presets.get(chosen, presets["demo"]))
+    if chosen not in presets:
+        raise UserError(f"there is no --preset {chosen} of this paper: the presets are {', '.join(presets)}")
+    names: Any = Literal[tuple(presets)]  # what help offers are those that this reproduction has
+    offered = dataclasses.make_dataclass(study.__name__, [("preset", names, "demo")], bases=(study,), frozen=True)
+    found = read(offered, argv, prog=prog, description=description, default=offered(**vars(presets[chosen])))
+    return study(**vars(found))
 
 
 def read(kind: Any, argv: Sequence[str], *, prog: str, description: str, default: Any = None) -> Any:

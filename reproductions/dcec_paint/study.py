@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 class Study(flags.Study):
     """What a person asks for; it expands into Runs."""
 
-    preset: Literal["demo", "study", "paint", "guo", "west"] = "demo"  # type: ignore[assignment]  # has its own
-    """Fixes every field below; any flag overrides one. Default: demo, or study when --data is given."""
     k: tuple[int, ...] = (2, 3, 4, 5, 6, 7, 8, 9, 10)
     """Numbers of clusters, one run each; all share one pretrained autoencoder. 1 trains on L_r alone: an embedding
     without clusters, to compare with."""

@@ -127,7 +127,6 @@ PRESETS = {
         min_artist=50, top_artists=100, precision="mixed_float16",
     ),
 }  # fmt: skip
-PRESETS["released"] = dataclasses.replace(PRESETS["paper"], preset="released")  # no code was released
 
 
 def check(study: Study) -> None:

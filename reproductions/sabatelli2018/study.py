@@ -43,7 +43,7 @@ SHARED = (
 class Study(flags.Study):
     """What a person asks for; it expands into Runs."""
 
-    preset: Literal["demo", "study", "paper", "released", "modern"] = "demo"  # type: ignore[assignment]
+    preset: str = "demo"
     """Fixes every field below; any flag overrides one; modern is for 1,000 to 10,000 images. Default: demo, or study
     when --data is given."""
 

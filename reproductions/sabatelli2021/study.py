@@ -113,8 +113,6 @@ def check(study: Study) -> None:
     Raises:
         UserError: naming the flags.
     """
-    if study.preset not in PRESETS:
-        raise UserError(f"there is no --preset {study.preset}: the authors released no code of this paper's")
     if study.preset != "demo" and not study.data:
         raise UserError(f"--preset {study.preset} needs --data: the paper's collections are published nowhere")
     flags.check_values(

@@ -58,8 +58,9 @@ class Search(Study):
 def main(words: Sequence[str]) -> int:
     """The command line; returns the exit status."""
     presets = {name: Search(**vars(preset)) for name, preset in PRESETS.items()}
-    asked = flags.parse(Search, presets, words, prog=PROG, description=__doc__ or "")
-    return terminal.guarded(lambda: command(asked), PROG)
+    return terminal.guarded(
+        lambda: command(flags.parse(Search, presets, words, prog=PROG, description=__doc__ or "")), PROG
+    )
 
 
 def command(asked: Search) -> int:

@@ -18,8 +18,6 @@ from reproductions.st_saclf.stages import parse
 class Study(flags.Study):
     """What a person asks for; fields in the plural form a grid of runs."""
 
-    preset: Literal["demo", "study", "paper", "released", "released_v1_1"] = "demo"  # type: ignore[assignment]
-    """Fixes every field below; any flag overrides one. Default: demo, or study when --data is given."""
     networks: tuple[str, ...] = ("ResNet50",)
     """Names of keras.applications, .keras files with a spatial output, or presets of keras-hub."""
     p1: tuple[float, ...] = (0.5,)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from dataclasses import dataclass
 
 import pandas as pd
@@ -50,6 +51,21 @@ def test_tables_are_printed_before_figures_are_drawn(tmp_path, capsys):
     assert reproduction(calls).main(["--store", str(tmp_path / "s")]) == 0
     assert calls == ["check", "collections", "runs", "tables", "figures"]
     assert capsys.readouterr().out == "ours\na\n1\n\n"
+
+
+@pytest.mark.parametrize("paper", papers.reproductions(), ids=lambda paper: paper.name)
+def test_help_and_a_wrong_preset_name_the_presets_that_a_reproduction_has(paper, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit, match="0"):
+        paper.main(["--help"])
+    (offered,) = re.findall(r"--preset \{([^}]*)\}", capsys.readouterr().out)
+    assert re.split(r"[,\s│]+", offered) == list(paper.presets)
+    for wrong in (["--preset", "papre"], ["--preset=papre", "--data", "x"]):
+        assert paper.main(wrong) == 1
+        (line,) = capsys.readouterr().err.splitlines()
+        assert "papre" in line and line.endswith(f"the presets are {', '.join(paper.presets)}")
+    for name, preset in paper.presets.items():
+        assert paper.parse(["--preset", name]) == preset and preset.preset == name
 
 
 @pytest.mark.parametrize("format", ["text", "csv", "markdown", "latex", "html"])

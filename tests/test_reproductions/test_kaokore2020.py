@@ -83,7 +83,6 @@ def test_in_a_process_of_its_own_from_another_folder(arguments, tmp_path):
     [
         (["--target", "style"], "--targets"),
         (["--targets", "styel"], "did you mean 'style'"),
-        (["--preset", "paper"], "--preset paper"),
         (["--epochs", "1"], "--epochs"),
     ],
 )

@@ -196,7 +196,6 @@ def test_dry_run_says_what_it_costs_and_trains_nothing(arguments, capsys, tmp_pa
 @pytest.mark.parametrize(
     ("extra", "words"),
     [
-        (["--preset", "released"], "released no code"),
         (["--rate", "0"], "prunes nothing"),
         (["--rate", "1"], "prunes everything"),
         (["--stages", "60"], "last for 1 to 10 stages"),
