@@ -15,9 +15,10 @@ import keras
 import numpy as np
 
 from keras_art.networks import hub
-from keras_art.networks.handles import folder_of
+from keras_art.networks.handles import folder_of, is_here
 from keras_art.networks.loading import BadModel, class_names
 from keras_art.store import plain
+from keras_art.writing import HANDLES
 
 PLACE = "{}"  # where a template has the class
 # Of keras-hub, what makes numbers of texts for a network, and what stands between the image's vector and the angle.
@@ -28,6 +29,10 @@ PREPROCESSORS = {
 PARTS = ("vision_post_layer_norm", "vision_projection")
 TOKENIZERS = {"CLIPTokenizer", "MetaCLIP2Tokenizer", "SigLIPTokenizer", "DTypePolicy", "FloatDTypePolicy"}
 FILE = "tokenizer.json"
+SILENT = (
+    "{} knows no texts, which zero_shot asks it about: give CLIP, MetaCLIP 2 or SigLIP of keras-hub, as "
+    "keras-hub:clip_vit_base_patch32 is"
+)
 
 
 def texts_of(template: str, classes: Sequence[str]) -> list[str]:
@@ -39,6 +44,23 @@ def texts_of(template: str, classes: Sequence[str]) -> list[str]:
     return [template.replace(PLACE, name.replace("_", " ").replace("-", " ")) for name in classes]
 
 
+def check_here(preset: str) -> None:
+    """As `check_texts` without a download: what is not on this machine is known by its name in keras-hub, if it has one.
+
+    Raises:
+        BadModel: it knows no texts.
+    """
+    if preset.startswith("keras-hub:"):
+        import keras_hub
+
+        name = preset.removeprefix("keras-hub:")
+        is_here(preset)  # which refuses what keras-hub has not
+        if not any(name in getattr(keras_hub.models, kind).presets for kind in PREPROCESSORS):
+            raise BadModel(SILENT.format(preset))
+    elif not preset.startswith(HANDLES) or is_here(preset):
+        check_texts(preset)
+
+
 def check_texts(preset: str) -> Path:
     """The folder of a preset that has a side of texts and what makes numbers of them.
 
@@ -48,10 +70,7 @@ def check_texts(preset: str) -> Path:
     folder = folder_of(preset)
     name = hub.family(folder) if (folder / "config.json").is_file() else "no preset"
     if name and name not in PREPROCESSORS:
-        raise BadModel(
-            f"{preset} knows no texts, which zero_shot asks it about: give CLIP, MetaCLIP 2 or SigLIP of keras-hub, as "
-            f"keras-hub:clip_vit_base_patch32 is"
-        )
+        raise BadModel(SILENT.format(preset))
     try:
         found = json.loads(plain.read(folder / FILE))
         odd = sorted(set(class_names(found, folder / FILE)) - TOKENIZERS)

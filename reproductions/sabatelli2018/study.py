@@ -7,6 +7,7 @@ import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from keras_art import terminal
 from keras_art.commands import flags
 from keras_art.commands.machine import open_collection
 from keras_art.errors import UserError
@@ -175,7 +176,6 @@ def check(study: Study) -> None:
         raise UserError(f"--template {study.template!r} needs one {{}}, in which the name of each class is put")
     if "zero_shot" in study.modes and (study.source or study.theta_r or study.weights != ("imagenet",)):
         raise UserError("--modes zero_shot asks a network as it was released: leave --weights, --source, --theta_r out")
-    check_texts(study.networks if "zero_shot" in study.modes else ())
     if study.source and set(study.modes) == {"scratch"}:
         raise UserError("--source carries weights over, --modes scratch begins without any: add another mode")
     if study.source and study.source == study.data:
@@ -186,6 +186,13 @@ def check(study: Study) -> None:
         raise UserError(f"--theta_r {wrong[0]} is not NETWORK=FILE with one of --networks {' '.join(study.networks)}")
     if study.source and not study.data:
         raise UserError("--source needs --data, the collection to carry over to")
+    if "zero_shot" in study.modes:
+        check_texts(study.networks)  # which starts nothing, and knows names alone
+        terminal.start_backend()
+        from keras_art.networks.texts import check_here
+
+        for network in study.networks:
+            check_here(network)
 
 
 def files(study: Study) -> list[str]:

@@ -113,6 +113,34 @@ def test_what_a_preset_can_not_do_is_said_before_anything_is_trained(picture_csv
     assert words in message.splitlines()[-1] and "Traceback" not in message
 
 
+@pytest.mark.parametrize("dry", [[], ["--dry_run"]])
+@pytest.mark.parametrize(
+    ("network", "words"),
+    [
+        ("no_tokenizer", "has no tokenizer.json"),
+        ("vit_tiny", "knows no texts, which zero_shot asks it about"),
+        ("empty", "knows no texts, which zero_shot asks it about"),
+        ("keras-hub:vit_base_patch16_224_imagenet", "knows no texts, which zero_shot asks it about"),
+        ("keras-hub:clip_vit_base_patch166", "did you mean clip_vit_base_patch16"),
+    ],
+)
+def test_a_network_that_knows_no_texts_is_refused_before_any_plan(
+    picture_csv, clip, tmp_path, capsys, network, words, dry
+):
+    if network == "no_tokenizer":
+        shutil.copytree(clip, tmp_path / network, ignore=lambda *_: ["tokenizer.json"])
+    elif network == "vit_tiny":
+        presets.save("ViT", tmp_path / network)
+    elif network == "empty":
+        (tmp_path / network).mkdir()
+    given = network if ":" in network else str(tmp_path / network)
+    command = ["--data", str(picture_csv), "--target", "artist", "--modes", "zero_shot", "--networks", str(clip), given]
+    assert sabatelli2018.REPRODUCTION.main([*command, "--store", str(tmp_path / "s"), *dry]) == 1
+    printed = capsys.readouterr()
+    (line,) = printed.err.splitlines()
+    assert words in line and not printed.out and not (tmp_path / "s").exists()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("page", "extra"),
