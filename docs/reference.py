@@ -90,7 +90,8 @@ def flags_page() -> str:
     lines += flags_of(Study, found[0].presets["study"])
     for paper in found:
         presets = ", ".join(f"`{name}`" for name in paper.presets)
-        lines += ["", f"## `{paper.name}`", "", f"Presets: {presets}.", "", *flags_of(paper.study, paper.presets["study"], without=shared)]
+        lines += ["", f"## `{paper.name}`", "", f"Presets: {presets}.", ""]
+        lines += flags_of(paper.study, paper.presets["study"], without=shared)
     return "\n".join(lines) + "\n"
 
 

@@ -45,7 +45,7 @@ def texts_of(template: str, classes: Sequence[str]) -> list[str]:
 
 
 def check_here(preset: str) -> None:
-    """As `check_texts` without a download: what is not on this machine is known by its name in keras-hub, if it has one.
+    """As `check_texts` without a download: what is not here is known by its name in keras-hub, if it has one.
 
     Raises:
         BadModel: it knows no texts.
