@@ -9,7 +9,7 @@ from keras_art import terminal
 from keras_art.errors import UserError
 from keras_art.store.runs import Store
 from keras_art.study.config import Run, function, kinds
-from keras_art.writing import HANDLES, one_line
+from keras_art.writing import HANDLES, is_preset, one_line
 
 if TYPE_CHECKING:
     from keras_art.data.choices import Choice
@@ -72,6 +72,24 @@ def rehearse(store: Store, runs: Sequence[Run]) -> None:
 
         with nothing_fetched():
             check(store, here)
+
+
+def check_texts(networks: Sequence[str]) -> None:
+    """Refuses for zero_shot networks that know no texts, without a download: all but presets by their names alone.
+
+    Raises:
+        UserError: naming the first.
+    """
+    if silent := [network for network in networks if not is_preset(network)]:
+        raise UserError(
+            f"--modes zero_shot asks for classes by their names, and {silent[0]} knows no texts: leave zero_shot out, "
+            f"or give --networks CLIP, MetaCLIP 2 or SigLIP of keras-hub, such as keras-hub:clip_vit_base_patch32"
+        )
+    terminal.start_backend()
+    from keras_art.networks.texts import check_here
+
+    for network in networks:
+        check_here(network)
 
 
 NETWORKS = ("network", "backbone")  # fields of runs

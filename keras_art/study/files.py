@@ -193,19 +193,6 @@ def given_run(folder: Path, kind: type[AnyRun]) -> AnyRun:
     raise UserError(f"{folder} holds no {kind.kind}: name the directory of one, below STORE/{kind.kind}/")
 
 
-def check_texts(networks: Sequence[str]) -> None:
-    """Refuses for zero_shot, by their names alone, networks that can know no texts: all but presets.
-
-    Raises:
-        UserError: naming the first.
-    """
-    if silent := [network for network in networks if not is_preset(network)]:
-        raise UserError(
-            f"--modes zero_shot asks for classes by their names, and {silent[0]} knows no texts: leave zero_shot out, "
-            f"or give --networks CLIP, MetaCLIP 2 or SigLIP of keras-hub, such as keras-hub:clip_vit_base_patch32"
-        )
-
-
 def split_weights(networks: Sequence[str], weights: Sequence[str]) -> tuple[dict[str, str], str]:
     """What `--weights` says: the files of single networks, and what holds for the others.
 

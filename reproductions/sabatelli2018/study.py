@@ -7,14 +7,14 @@ import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from keras_art import terminal
 from keras_art.commands import flags
 from keras_art.commands.machine import open_collection
+from keras_art.commands.preparation import check_texts
 from keras_art.errors import UserError
 from keras_art.report.comparable import Printed, Protocol
 from keras_art.store.runs import Store
 from keras_art.study.config import Optimizer
-from keras_art.study.files import artefact, check_texts, starting_weights, words_of
+from keras_art.study.files import artefact, starting_weights, words_of
 from keras_art.study.kinds.classifier import PROBES, pretraining
 from keras_art.study.kinds.classifier import ClassifierRun as Run
 from keras_art.study.sizes import NATIVE, native_size
@@ -187,12 +187,7 @@ def check(study: Study) -> None:
     if study.source and not study.data:
         raise UserError("--source needs --data, the collection to carry over to")
     if "zero_shot" in study.modes:
-        check_texts(study.networks)  # which starts nothing, and knows names alone
-        terminal.start_backend()
-        from keras_art.networks.texts import check_here
-
-        for network in study.networks:
-            check_here(network)
+        check_texts(study.networks)
 
 
 def files(study: Study) -> list[str]:
