@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 import os
 import textwrap
 import tomllib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from keras_art.errors import UserError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class CardNotFound(UserError, LookupError):
@@ -39,7 +43,7 @@ class DatasetCard:
         bounds: target -> the least and the most `images` and `classes` that the papers' filter may leave, where their
             split is published nowhere: docs/comparability.md says why they are what they are.
         content: by what its own are told from other pictures (`report.comparable`): `objects`, how many there are
-            before any choice; `known`, label column -> id -> label; `test`, target -> `comparable.fingerprint` of its
+            before any choice; `known`, label column -> id -> label; `test`, target -> `fingerprint` of its
             test images. Empty where nobody outside can know.
         files: what `fetch` takes: `path`, `urls`, and `sha256` and `bytes` where known; `unpack` for archives.
         options: what the reader alone understands.
@@ -156,3 +160,9 @@ def load_card(name: str) -> DatasetCard:
     if version not in card.versions:
         raise CardNotFound(f"{family} has no version {version!r}; it has {', '.join(card.versions) or 'only one'}")
     return card.at(version)
+
+
+def fingerprint(labels: pd.Series) -> str:
+    """What tells one labelled list of images from another, in 16 hex digits: `labels` are texts, by id."""
+    lines = sorted(f"{id_}\t{label}" for id_, label in labels.items())
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from keras_art import terminal
 from keras_art.data import cards, kept
 from keras_art.errors import UserError
 from keras_art.store.reading import read_json
@@ -26,9 +26,6 @@ from keras_art.study.config import Artefact, Run, RunRef
 from keras_art.study.files import artefact_path
 from keras_art.study.records import run_of
 from keras_art.writing import one_line
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 DEMO = "demo"
 STUDY = "study"
@@ -44,10 +41,12 @@ class Protocol:
         like: one of our runs -> the run that it would be by this protocol: same place, network, mode and seed;
             a `UserError` where it has none in that mode, or none of that network.
         split: what must be so in the `task.json` of its collection, such as `{"rule": "random", "split_seed": 42}`.
+        networks: those of the paper's that it has; none: all of them.
     """
 
     like: Callable[[Any], Run]
     split: Mapping[str, Any] = field(default_factory=dict)
+    networks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -148,8 +147,11 @@ def _pictures(store: Store, key: str, printed: Printed) -> tuple[str, list[str]]
 
 def _protocol(store: Store, run: Any, followed: str, wanted: Run, printed: Printed) -> list[str]:
     """What of a run is not as the one by a protocol: weights first, then split, then settings."""
-    reasons = _carried(store, run, followed, printed.carried)
-    reasons += _split(store, run.collection, printed.protocols[followed])
+    protocol = printed.protocols[followed]
+    reasons = _carried(store, run, followed, printed.carried) + _split(store, run.collection, protocol)
+    if protocol.networks and str(run.network) not in protocol.networks:
+        known = " and ".join(protocol.networks)
+        reasons.append(f"the network {run.network} is not in the {followed} code, which has {known} alone")
     for name in (each.name for each in dataclasses.fields(run)):
         ours, theirs = getattr(run, name), getattr(wanted, name, None)
         if name == "weights" and not isinstance(ours, RunRef):
@@ -190,7 +192,8 @@ def _released(store: Store, run: Any, theirs: Any) -> list[str]:
             found = hash_of(artefact_path(store, run.weights), "md5")
         except OSError:
             return [f"the weights {run.weights} are gone from the store, and nobody can tell what they were"]
-        from keras_art.networks.backbones import IMAGENET_MD5  # which starts the backend
+        terminal.start_backend()
+        from keras_art.networks.backbones import IMAGENET_MD5
 
         if found == IMAGENET_MD5.get(str(run.network)):
             return []
@@ -283,7 +286,7 @@ def _differences(root: Path, key: str, name: str, stamp: int) -> tuple[str, tupl
             return other, ()
     reasons = []
     for target in task.targets:
-        if (expected := card.content.get("test", {}).get(target)) and fingerprint(
+        if (expected := card.content.get("test", {}).get(target)) and cards.fingerprint(
             labels.loc[(task.images["split"] == "test").to_numpy(), target]
         ) != expected:
             reasons.append(f"its test images are not those of {title}")
@@ -292,9 +295,3 @@ def _differences(root: Path, key: str, name: str, stamp: int) -> tuple[str, tupl
             if not least <= found <= most:
                 reasons.append(f"{found:,} {what} of {target}, and the paper's filter leaves {least:,} to {most:,}")
     return "", tuple(reasons)
-
-
-def fingerprint(labels: pd.Series) -> str:
-    """What tells one labelled list of images from another, in 16 hex digits: `labels` are texts, by id."""
-    lines = sorted(f"{id_}\t{label}" for id_, label in labels.items())
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]

@@ -23,8 +23,9 @@ Departures from the paper (`--preset paper` follows its text, `--preset released
 6. Order: the code never shuffles. Its split has drawn one order for all epochs, its batches are whole ones, and of the
    images left over it sees one (`--order fixed`, which `released` takes). It drops the last partial batch of
    validation and test too, and averages batches; here every image that is tested counts once, always.
-7. The demo leaves two networks out: VGG19, which without batch normalisation learns next to nothing in the minutes a
-   demo has, and Xception, whose depthwise convolutions would take half of them on a processor.
+7. Networks: the code has ResNet50 and VGG19 alone, and so has `released`. The demo leaves VGG19 out, which without
+   batch normalisation learns next to nothing in the minutes a demo has, and Xception, whose depthwise convolutions
+   would take half of them on a processor.
 8. Labels: the code leaves out " anoniem" and " " alone; here "onbekend" and other words for unknown go too. It joins
    images and rows by their positions; here by name.
 9. RMSprop's epsilon stands outside the square root in the Keras of 2018, inside in Keras 3; no value matches exactly.

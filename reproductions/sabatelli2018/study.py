@@ -55,9 +55,8 @@ class Study(flags.Study):
         "off_the_shelf",
         "fine_tuning",
     )
-    """scratch is InceptionV3's, as in the paper, unless --networks names others. The probes, which the paper has not,
-    judge the frozen network by logistic regression and by nearest neighbours: the same for every seed; zero_shot asks
-    one that knows texts (CLIP, SigLIP) for the classes by their names."""
+    """scratch is InceptionV3's unless --networks names others. The probes, which the paper has not, judge the frozen
+    network by logistic regression and by nearest neighbours, the same for every seed; zero_shot asks CLIP or SigLIP."""
     template: str = "a work of art: {}"
     """Of zero_shot: what is asked for each class, {} being its name, such as "a painting in the style of {}"."""
     source: str | None = None
@@ -133,8 +132,9 @@ PRESETS = {
         frozen_bn="batch", split="random", split_seed=42,
     ),
     "released": Study(
-        preset="released", data="rijksmuseum", resize="squash_nearest", frozen_bn="batch", optimizer="released",
-        order="fixed", saliency="released", keep="last", class_filter="none", split="random", split_seed=42,
+        preset="released", data="rijksmuseum", networks=("ResNet50", "VGG19"), resize="squash_nearest",
+        frozen_bn="batch", optimizer="released", order="fixed", saliency="released", keep="last", class_filter="none",
+        split="random", split_seed=42,
     ),
     "modern": Study(
         preset="modern", modes=("linear_probe", "knn_probe", "fine_tuning"), optimizer="AdamW@3e-4,weight_decay=0.05",
@@ -287,10 +287,8 @@ RIJKSMUSEUM = Printed(
     {
         name: Protocol(
             functools.partial(like, preset),
-            {
-                "rule": preset.split, "split_seed": preset.split_seed,
-                "class_filter": preset.class_filter == "in_all_splits",
-            },
+            {"rule": preset.split, "split_seed": preset.split_seed, "class_filter": preset.class_filter != "none"},
+            preset.networks if name == "released" else (),
         )
         for name, preset in PRESETS.items() if name in ("paper", "released")
     },

@@ -5,7 +5,11 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import os
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -242,6 +246,35 @@ def test_pictures_are_told_by_what_is_in_them_and_their_split_by_its_rule(store,
 def test_the_folders_name_counts_for_nothing(store):
     collection(store, "museum-00000002")
     assert judge(store, a_run(collection="museum-00000002"), transfer.RIJKSMUSEUM).comparable
+
+
+@pytest.mark.parametrize("mode", ["off_the_shelf", "fine_tuning"])
+@pytest.mark.parametrize("network", [*transfer.NETWORKS, "MobileNetV2"])
+def test_the_code_has_two_of_the_papers_networks(store, network, mode):
+    collection(store, "rijksmuseum-00000002", class_filter=False)
+    run = a_run(mode, "released", network=network, collection="rijksmuseum-00000002")
+    verdict = judge(store, run, transfer.RIJKSMUSEUM)
+    assert verdict.comparable == (network in ("ResNet50", "VGG19"))
+    if network in ("Xception", "InceptionV3"):
+        reason = f"the network {network} is not in the released code, which has ResNet50 and VGG19 alone"
+        assert verdict == comparable.Verdict("study", (reason,))
+    assert judge(store, a_run(mode, network=network), transfer.RIJKSMUSEUM).comparable == (network != "MobileNetV2")
+
+
+def test_the_hash_of_a_file_is_found_without_a_backends_own_words(store):
+    path = store.root / "cache" / "weights" / "vgg-00000000.h5"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"ImageNet")
+    script = (
+        "from test_comparable import Artefact, Store, a_run, judge, transfer\n"
+        f"run = a_run(weights=Artefact({path.name!r}))\n"
+        f"print(judge(Store({str(store.root)!r}), run, transfer.RIJKSMUSEUM).note)"
+    )
+    beside = os.pathsep.join([*filter(None, sys.path), str(Path(__file__).parent)])
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, env={**os.environ, "PYTHONPATH": beside}
+    )
+    assert "weights vgg-00000000.h5 where the paper has imagenet" in done.stdout and not done.stderr, done.stderr
 
 
 def test_the_code_has_no_class_filter_and_other_settings(store):
