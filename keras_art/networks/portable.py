@@ -46,6 +46,24 @@ def _ours(model: keras.Model) -> list[keras.Layer]:
     return found
 
 
+def in_two_models(model: keras.Model) -> tuple[keras.Layer, list[str]] | None:
+    """A layer with weights that two of the models within a functional one both hold, and the names of these two.
+
+    A `.keras` file says every model by its own layers: opened, each has the layer anew, and one of them no weights.
+    """
+    holders: dict[int, keras.Model] = {}
+
+    def first(within: keras.Model) -> tuple[keras.Layer, list[str]] | None:
+        for layer in within.layers:
+            if layer.weights and (other := holders.setdefault(id(layer), within)) is not within:
+                return layer, [other.name, within.name]
+            if isinstance(layer, keras.Model) and not is_ours(layer) and (found := first(layer)):
+                return found
+        return None
+
+    return first(model)
+
+
 def is_ours(layer: keras.Layer) -> bool:
     """Whether a layer or model is of a class that Keras knows only once keras_art is imported."""
     return keras.saving.get_registered_name(type(layer)).startswith("keras_art>")

@@ -24,7 +24,7 @@ import keras
 
 from keras_art.networks.layers import Preprocessing
 from keras_art.networks.loading import CARD, BadModel
-from keras_art.networks.portable import is_ours, keras_layers_only
+from keras_art.networks.portable import in_two_models, is_ours, keras_layers_only
 from keras_art.pictures.images import LARGEST_SIDE, RESIZE
 from keras_art.store import plain
 from keras_art.version import __version__
@@ -88,11 +88,17 @@ def save(model: keras.Model, path: Path, card: ModelCard) -> None:
         path: ends in `.keras`; its folder is made.
 
     Raises:
-        BadModel: the card does not fit: `read_card` would refuse it.
+        BadModel: the card does not fit: `read_card` would refuse it; or two models within this one share a layer.
     """
     text = json.dumps(finite({"format": FORMAT, **dataclasses.asdict(card)}), indent=1, ensure_ascii=False)
     if problem := _problem(json.loads(text)):
         raise BadModel(f"{path} can not be saved with this card: {problem}")
+    if not is_ours(model) and (found := in_two_models(model)):
+        layer, models = found
+        raise BadModel(
+            f"{path} can not be saved: models {models[0]!r} and {models[1]!r} in it share the layer {layer.name!r}, "
+            f"which no .keras file can say: give each a layer of its own, or make one model of both, with two outputs"
+        )
     kept = keras_layers_only(model)
     if kept is None:
         kept = model if is_ours(model) else keras.Model(model.input, model.output, name=model.name)

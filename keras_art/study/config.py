@@ -166,8 +166,7 @@ class Kind:
     Attributes:
         run: its class.
         modes: what may stand in a run's `mode`.
-        check: `module:function`, called with (store, runs) before any of them is computed; raises a UserError where
-            one of them can not work. "" where nothing can go wrong.
+        check: `module:function`, called with (store, runs) before any is computed: a UserError if one can not work.
         summary: (run, metrics) -> a finished run in a few words.
     """
 
@@ -208,12 +207,14 @@ def mode_of(run: Run) -> Mode:
     """How a run is carried out.
 
     Raises:
-        BadRun: its kind has no such mode, or another class: a module run by `python -m` is not the one imported.
+        BadRun: no such mode, another class (a module run by `python -m` is not the one imported), or no pictures.
     """
     if (kind := kinds().get(run.kind)) is None or not isinstance(run, kind.run):
         raise BadRun(f"KINDS has no {run.kind!r} of {type(run)}: put both into a module that is imported, not run")
     if run.mode not in kind.modes:
         raise BadRun(f"a run of kind {run.kind!r} has no mode {run.mode!r}: it is one of {', '.join(kind.modes)}")
+    if lacking := [name for name in ("collection", "image_size", "resize") if not hasattr(run, name)]:
+        raise BadRun(f"a run of kind {run.kind!r} has no field {lacking[0]!r}: every run says which pictures it is of")
     return kind.modes[run.mode]
 
 

@@ -157,6 +157,19 @@ def test_the_optimizer_is_not_saved_and_nothing_is_left_beside(tmp_path):
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["model.keras"]
 
 
+def test_models_that_share_a_layer_are_refused_by_the_names_of_all_three(tmp_path):
+    within, shared = keras.Input((16, 16, 3)), keras.layers.Conv2D(2, 3, name="eye")
+    last = keras.layers.GlobalAveragePooling2D(name="last"), keras.layers.GlobalMaxPooling2D(name="last")
+    left, right = (keras.Model(within, pool(shared(within)), name=str(name)) for name, pool in enumerate(last))
+    pixels = keras.Input((16, 16, 3))
+    twice = keras.layers.Dense(2, "softmax")(left(pixels) + left(pixels))  # one model, called twice, is saved
+    trained.save(keras.Model(pixels, twice), tmp_path / "twice.keras", CARD)
+    both = keras.Model(pixels, keras.layers.Dense(2, "softmax")(left(pixels) + right(pixels)))
+    with pytest.raises(trained.BadModel, match=r"models '0' and '1' in it share the layer 'eye', which no"):
+        trained.save(both, tmp_path / "both.keras", CARD)
+    assert [path.name for path in tmp_path.iterdir()] == ["twice.keras"]
+
+
 def test_the_card_comes_back_as_it_was(tmp_path):
     trained.save(classifier(), tmp_path / "model.keras", CARD)
     card = trained.read_card(tmp_path / "model.keras")

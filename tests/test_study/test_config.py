@@ -29,6 +29,7 @@ class Tiny(Run):
     others: tuple[RunRef, ...] = ()
     collection: str = ""
     image_size: int = 8
+    resize: str = "squash"
 
 
 TINY = {"tiny": Kind(Tiny, {"made": Mode("none:made", lambda run, images, networks, found: Cost(1.0, 1.0, 8.0))})}
@@ -162,6 +163,17 @@ def test_a_class_that_no_kind_is_declared_with_is_told_before_it_is_computed(kno
     monkeypatch.setattr(config, "kinds", lambda: known)
     with pytest.raises(BadRun, match=r"KINDS has no 'tiny' of .*test_config\.Twin'>: put both"):
         config.mode_of(Twin(mode="made"))
+
+
+@pytest.mark.parametrize("lacking", ["collection", "image_size", "resize"])
+def test_a_run_that_does_not_say_which_pictures_it_is_of_is_told_before_it_is_computed(lacking, monkeypatch):
+    pictures = {"collection": "", "image_size": 8, "resize": "squash"}
+    fields = [(name, type(value), value) for name, value in pictures.items() if name != lacking]
+    words = {"kind": "sketch", "words": ()}
+    sketch = dataclasses.make_dataclass("Sketch", fields, bases=(Run,), namespace=words, frozen=True)
+    monkeypatch.setattr(config, "kinds", lambda: {"sketch": Kind(sketch, TINY["tiny"].modes)})
+    with pytest.raises(BadRun, match=rf"^a run of kind 'sketch' has no field '{lacking}': every run says which"):
+        config.mode_of(sketch(mode="made"))
 
 
 def test_the_name_of_a_file_is_told_without_its_digest():
