@@ -367,7 +367,7 @@ def limits(case: str, rng: random.Random) -> list[str]:
                         os.utime(path, times=(time.time() + 86400,) * 2)
                 elif fault == "another version":
                     (left / "store.json").unlink()
-                # What has been written whole is not written again: `export` refuses a folder that is there.
+                # What has been written whole need not be written again.
                 again = 0 if status == 0 and case in PLACES else Forked(case, folder, store).wait()
                 if again != 0:
                     wrong.append(f"then status {again}: {_last_words(folder)}")

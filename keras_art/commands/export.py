@@ -23,7 +23,10 @@ from keras_art import terminal, writing
 from keras_art.commands import flags
 from keras_art.errors import UserError, meant
 from keras_art.store.leftovers import being_written, sweep
-from keras_art.writing import EXPORTED, beside, check_folder, distinct, folder_made, write
+from keras_art.store.reading import read_json
+from keras_art.store.sums import SUMS, faults, files_of, hash_of, seal, sums
+from keras_art.version import __version__
+from keras_art.writing import EXPORTED, beside, check_folder, distinct, folder_made, wait_for_disk, write
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
 
 LICENCE = re.compile(r"[a-z0-9][a-z0-9.+-]*")
 README = "README.md"
+RECORD = "exported.json"  # what a folder was made of and by which words, so that the same command knows it again
 
 
 @dataclass(frozen=True)
@@ -75,8 +79,14 @@ def command(asked: Export) -> int:
         sharing.check(asked.push)
     folder = asked.model if asked.out is None else asked.out
     if not pushed_again:
-        check_new(folder)
-        make(asked.model, folder, asked.push.rpartition("/")[2] or folder.resolve().name, asked.license)
+        name = asked.push.rpartition("/")[2] or folder.resolve().name
+        if (absent := written_before(asked.model, folder, name, asked.license)) is not None:
+            for line in absent:
+                terminal.say(line)
+            terminal.say(f"{folder} was written before, by the same command, and is whole")
+        else:
+            check_new(folder)
+            make(asked.model, folder, name, asked.license)
         terminal.say(f"{folder} has {', '.join(sorted(path.name for path in folder.iterdir()))}")
     if asked.push:
         terminal.say(f"pushed to {sharing.push(folder, asked.push)}: look at its settings for who may see it")
@@ -86,6 +96,36 @@ def command(asked: Export) -> int:
 def is_export(folder: Path) -> bool:
     """Whether a folder is one that this command wrote."""
     return writing.is_export(folder) and (folder / README).is_file()
+
+
+def origin(model: Path, name: str, licence: str) -> dict[str, str]:
+    """What a folder follows from: the same again is the same folder.
+
+    Raises:
+        BadModel: there is no model.
+    """
+    from keras_art.networks.loading import model_file
+
+    return {"model": hash_of(model_file(model)), "name": name, "license": licence, "keras_art": __version__}
+
+
+def written_before(model: Path, folder: Path, name: str, licence: str) -> list[str] | None:
+    """Why which formats are absent from a folder that the same command has written, and a kill came before its end.
+
+    Returns:
+        None where the folder is another's, or not as it was written; what people write on, its README.md, may differ.
+
+    Raises:
+        Damaged: its list of hashes, or its record, can not be read.
+    """
+    if not (is_export(folder) and (folder / RECORD).is_file() and (folder / SUMS).is_file()):
+        return None
+    record = read_json(folder / RECORD, fields={"of": dict, "absent": list})
+    listed = {path.relative_to(folder).as_posix() for path in files_of(folder, besides=[README])}
+    if faults(folder) or listed != set(sums(folder)):
+        return None
+    terminal.start_backend()
+    return list(map(str, record["absent"])) if record["of"] == origin(model, name, licence) else None
 
 
 def check_new(folder: Path) -> None:
@@ -114,6 +154,7 @@ def make(model: Path, folder: Path, name: str, licence: str) -> None:
     try:
         fill(model, part, name, licence)
         part.rename(folder)
+        wait_for_disk(folder.parent)
     except OSError as error:
         if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
             raise
@@ -132,7 +173,6 @@ def fill(model: Path, part: Path, name: str, licence: str) -> None:
     from keras_art.networks.loading import model_file
     from keras_art.report.model_cards import readme
     from keras_art.report.model_facts import Shared, preprocessing
-    from keras_art.store.sums import seal
 
     trained = prediction.read(model)
     card = trained.card
@@ -144,6 +184,8 @@ def fill(model: Path, part: Path, name: str, licence: str) -> None:
     write(part / "classes.json", json.dumps(dict(card.classes), indent=1, ensure_ascii=False))
     write(part / EXPORTED[1], json.dumps(preprocessing(card, written.dtype), indent=1, ensure_ascii=False))
     write(part / README, readme(shared))
+    record = {"of": origin(model, name, licence), "absent": written.absent}
+    write(part / RECORD, json.dumps(record, indent=1, ensure_ascii=False))
     seal(part, besides=[README])  # which people write on
 
 
@@ -152,7 +194,6 @@ def from_store(shared: Shared, file: Path, trained: Trained) -> Shared:
     from keras_art.data import kept
     from keras_art.networks.loading import store_of
     from keras_art.report.model_facts import rights_of
-    from keras_art.store.reading import read_json
 
     card = shared.card
     holds = sum(getattr(layer, "count", 0) for layer in trained.model._flatten_layers() if layer.name == "neighbours")

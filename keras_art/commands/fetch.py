@@ -27,9 +27,10 @@ from keras_art.data import cards
 from keras_art.errors import UserError
 from keras_art.fetching import archives, iiif
 from keras_art.fetching.connections import server
-from keras_art.fetching.downloads import Downloader, Limits, file_hash
+from keras_art.fetching.downloads import Downloader, Limits
 from keras_art.fetching.harvest import Wanted, harvest, pictures_in
 from keras_art.fetching.metadata import clean
+from keras_art.store.sums import hash_of
 from keras_art.version import __version__
 from keras_art.writing import inert, write
 
@@ -129,7 +130,7 @@ def _is_there(folder: Path, file: dict[str, Any]) -> bool:
     path = folder / file["path"]
     if file.get("unpack"):
         return (folder / path.stem).exists() and not path.exists()  # the archive goes once all of it is out
-    if path.exists() and file_hash(path) != file["sha256"]:
+    if path.exists() and hash_of(path) != file["sha256"]:
         raise UserError(f"{path} is not the file of this card: of another version, or changed. Take another --root")
     return path.exists()
 

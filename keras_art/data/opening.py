@@ -15,6 +15,7 @@ from keras_art.data.choices import Choice, choose, choose_all, with_artists
 from keras_art.data.collection import Collection
 from keras_art.data.sources import load_collection
 from keras_art.data.splits import split
+from keras_art.pictures import members
 from keras_art.pictures.decoded import stored_contents
 from keras_art.pictures.images import DECODER
 from keras_art.pictures.srgb import COLOUR
@@ -92,6 +93,7 @@ def held(
         StoreError: the flags say something else than the choice is, or no store has it and nothing else is called so.
     """
     name = str(data)
+    members.keep_in(store.root)  # if it is a collection behind an address
     if Path(name).expanduser().exists():
         return None
     if not is_kept(store, name):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import email.utils
-import hashlib
 import os
 import socket
 import ssl
@@ -20,6 +19,7 @@ import urllib3
 
 from keras_art.errors import UserError
 from keras_art.fetching.connections import server, session
+from keras_art.store.sums import hash_of
 from keras_art.writing import slug
 
 TRIES = 5  # of one address
@@ -101,7 +101,7 @@ class Downloader:
             NotFetched: no address gave the file.
         """
         if path.exists():
-            if not sha256 or file_hash(path) == sha256:
+            if not sha256 or hash_of(path) == sha256:
                 return path
             path.unlink()
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -184,7 +184,7 @@ class Downloader:
             if size and found < size and status != 416:
                 reason = f"it ended after {found:,} of {size:,} bytes"
                 continue
-            if sha256 and (digest := file_hash(part)) != sha256:
+            if sha256 and (digest := hash_of(part)) != sha256:
                 part.unlink()
                 reason = f"its SHA-256 is {digest}, not {sha256}"
                 if status == 416 or begun:  # the older half may be the wrong one
@@ -244,12 +244,6 @@ class Downloader:
         if isinstance(error, requests.Timeout | urllib3.exceptions.TimeoutError | TimeoutError):
             return f"nothing came for {self.limits.patience:g} s, --patience waits longer"
         return f"the connection broke ({type(error).__name__})"
-
-
-def file_hash(path: Path) -> str:
-    """The SHA-256 of a file's content, in hex."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _hopeless(error: BaseException | None) -> str:

@@ -20,9 +20,9 @@ from keras_art.learning.vectors import features_folder, kept_vectors
 from keras_art.pictures.decoded import stored_images
 from keras_art.store.reading import read_json
 from keras_art.store.runs import Store
-from keras_art.store.sums import Damaged, write_sealed
+from keras_art.store.sums import Damaged, hash_of, write_sealed
 from keras_art.study.config import Artefact
-from keras_art.study.files import artefact, digest_of, keep_files
+from keras_art.study.files import artefact, keep_files
 from keras_art.study.kinds.classifier import ClassifierRun, label
 from keras_art.writing import slug
 
@@ -134,7 +134,7 @@ def of_run(store: Store, path: Path) -> Describer:
 
         file = model_file(path)
     name = file.resolve().parent.name if file.stem in ("model", "head") else file.stem
-    folder = store.root / "cache" / "features" / f"{slug(name, 80)}-{digest_of(file).hex()[:8]}"
+    folder = store.root / "cache" / "features" / f"{slug(name, 80)}-{hash_of(file)[:8]}"
     try:
         about = read_json(folder / "card.json", fields=ABOUT)
     except Damaged:  # or not there yet

@@ -63,7 +63,8 @@ def fetched(system: Any, objects: Sequence[Part]) -> dict[str, bytes | OSError]:
 def stamp_of(said: dict[str, Any]) -> Stamp:
     """What a server says of an object, as `stamps` has it."""
     names = ("ETag", "etag", "md5Hash", "mtime", "LastModified", "created", "last_modified")
-    version = repr([said.get(name) for name in names])
+    of_web = [said[name] for name in ("Last-Modified", "Content-MD5", "Digest") if said.get(name)]
+    version = repr([said.get(name) for name in names] + of_web)
     return int(said.get("size") or 0), int.from_bytes(hashlib.sha256(version.encode()).digest()[:7]), 0
 
 

@@ -13,6 +13,7 @@ from keras_art.pictures import places
 from keras_art.pictures.images import no_file
 from keras_art.pictures.places import Stamp
 from keras_art.store.segments import Segments
+from keras_art.store.sums import hash_of
 
 COLUMNS = ["path", "size", "mtime_ns", "ctime_ns", "row", "crc32", "sha256"]
 CHUNK = 4096  # files between two times that their hashes are written down
@@ -107,7 +108,6 @@ def sha256_of(path: str | Path) -> str:
 
 def _sha256_of(path: str) -> str:
     try:
-        with open(path, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return hash_of(Path(path))
     except OSError:
         return ""

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from keras_art.pictures import members
 from keras_art.pictures.contents import Contents, sha256_of, stamps
 from keras_art.pictures.images import DECODER, RESIZE
 from keras_art.pictures.places import whole
@@ -249,6 +250,7 @@ def _told(paths: Sequence[str | Path], lines: Sequence[Sequence[Any]]) -> pandas
 
 def stored_images(store: Store, image_size: int, resize: str) -> ImageStore:
     """A run store's pictures of one size, those of all its collections together."""
+    members.keep_in(store.root)
     return ImageStore(store.root / "cache" / "images" / f"{image_size}-{resize}", image_size, resize)
 
 

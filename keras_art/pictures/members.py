@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import functools
+import hashlib
+import json
 import posixpath
 import tarfile
 import threading
+import zlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
+from pathlib import Path
 from typing import Any
+
+from keras_art.pictures.addresses import is_address, stamp_of
+from keras_art.store import plain
+from keras_art.store.leftovers import sweep
+from keras_art.store.reading import uncollected
+from keras_art.writing import slug, write_bytes
 
 SUFFIXES = (".tar", ".parquet")
 INDICES = 1024  # tars whose members are remembered
@@ -38,15 +49,26 @@ class Index:
 
 
 _indices: OrderedDict[str, tuple[Any, Index]] = OrderedDict()
+_kept_in: Path | None = None
 _guard = threading.RLock()
 
 
+def keep_in(store: Path) -> None:
+    """What tars behind addresses hold is written down, from now on, in a store, for the processes that come after.
+
+    Args:
+        store: its folder; where nothing can be written, nothing is.
+    """
+    global _kept_in
+    _kept_in = store / "cache" / "shards"
+
+
 def index(file: str, stamp: Any, opener: Opener, texts: tuple[str, ...] = ()) -> Index:
-    """The members of a tar, gone through once in a process as long as it is as it was.
+    """The members of a tar, gone through once in a process, or of an address once in a store, while it is as it was.
 
     Args:
         stamp: tells that.
-        texts: suffixes of members whose content is wanted, too; it is not remembered.
+        texts: suffixes of members whose content is wanted, too; a process does not remember it.
 
     Raises:
         OSError: it can not be opened.
@@ -55,11 +77,49 @@ def index(file: str, stamp: Any, opener: Opener, texts: tuple[str, ...] = ()) ->
         known = _indices.get(file)
         if known and known[0] == stamp and not texts:
             return known[1]
-        found = _index(opener, texts)
+        kept = _place(file, stamp)
+        found = _read(kept, [file, *stamp], texts) if kept else None
+        if found is None:
+            found = _index(opener, texts)
+            if kept:
+                _keep(kept, [file, *stamp], texts, found)
         _indices[file] = (stamp, Index(found.spans, refused=found.refused, fault=found.fault))
         while len(_indices) > INDICES:
             _indices.popitem(last=False)
         return found
+
+
+def _place(file: str, stamp: Any) -> Path | None:
+    """Where the members of a tar are kept; None where that is of a disk, or its server tells no version of it."""
+    if _kept_in is None or not is_address(file) or stamp[1] == stamp_of({})[1]:
+        return None
+    return _kept_in / f"{slug(posixpath.basename(file), 80)}-{hashlib.sha256(file.encode()).hexdigest()[:16]}"
+
+
+def _read(path: Path, of: list[Any], suffixes: tuple[str, ...]) -> Index | None:
+    """What was kept; None where that is of another version of the tar, lacks texts, or is damaged or not there."""
+    try:
+        content, _, crc32 = plain.read(path).rpartition(b"\t")
+        if crc32 != b"%08x" % zlib.crc32(content):
+            return None
+        with uncollected():
+            was, had, spans, texts, refused, fault = json.loads(content)
+    except (OSError, ValueError):
+        return None
+    if was != of or not set(suffixes) <= set(had):
+        return None
+    found = {name: text.encode("latin-1") for name, text in texts.items()}
+    return Index(
+        {name: (start, end) for name, (start, end) in spans.items()}, found, [tuple(r) for r in refused], fault
+    )
+
+
+def _keep(path: Path, of: list[Any], suffixes: tuple[str, ...], found: Index) -> None:
+    texts = {name: text.decode("latin-1") for name, text in found.texts.items()}
+    content = json.dumps([of, suffixes, found.spans, texts, found.refused, found.fault]).encode("ascii")
+    with suppress(OSError):  # nobody may write there, or the disk is full
+        sweep(path.parent)
+        write_bytes(path, b"%s\t%08x" % (content, zlib.crc32(content)))
 
 
 def _index(opener: Opener, suffixes: tuple[str, ...]) -> Index:

@@ -9,9 +9,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from keras_art.errors import UserError
-from keras_art.store import plain
 from keras_art.store.runs import Store
-from keras_art.store.sums import Damaged
+from keras_art.store.sums import Damaged, hash_of
 from keras_art.study.config import AnyRun, Artefact, Run, RunRef
 from keras_art.study.records import read_run
 from keras_art.writing import (
@@ -38,19 +37,12 @@ def artefact(word: str) -> str | Artefact:
     if word.startswith(HANDLES) or not (folder or "/" in word or path.suffix in (".keras", ".h5", ".npz")):
         return word
     if path.is_dir():
-        sha256 = hashlib.sha256(b"".join(map(digest_of, preset_files(path)))).hexdigest()
-        return Artefact(f"{slug(path.resolve().name, 80)}-{sha256[:8]}")
+        return Artefact(f"{slug(path.resolve().name, 80)}-{_hash_of_preset(path)[:8]}")
     if not path.is_file():
         raise UserError(f"the file {word} does not exist")
     # Keras goes by the whole of `.weights.h5`.
     suffix = ".weights.h5" if path.name.endswith(".weights.h5") else path.suffix
-    return Artefact(f"{slug(path.name.removesuffix(suffix), 80)}-{digest_of(path).hex()[:8]}{suffix}")
-
-
-def digest_of(path: Path) -> bytes:
-    """A file's SHA-256."""
-    with plain.opened(path) as file:
-        return hashlib.file_digest(file, "sha256").digest()
+    return Artefact(f"{slug(path.name.removesuffix(suffix), 80)}-{hash_of(path)[:8]}{suffix}")
 
 
 def preset_files(folder: Path) -> list[Path]:
@@ -70,6 +62,11 @@ def preset_files(folder: Path) -> list[Path]:
             f"keras-hub writes them"
         )
     return sorted(path for path in [*folder.iterdir(), *(folder / "assets").rglob("*")] if path.is_file())
+
+
+def _hash_of_preset(folder: Path) -> str:
+    hashes = b"".join(bytes.fromhex(hash_of(path)) for path in preset_files(folder))
+    return hashlib.sha256(hashes).hexdigest()
 
 
 def content_artefact(stem: str, content: bytes, suffix: str) -> Artefact:
@@ -104,8 +101,8 @@ def sound_artefact(store: Store, kept: Artefact) -> Path:
 def _content(path: Path, time: int) -> str:
     """Eight hex digits of a file, or a preset's folder; `time` tells whether it has been looked at before."""
     if path.is_dir():
-        return hashlib.sha256(b"".join(map(digest_of, preset_files(path)))).hexdigest()[:8]
-    return digest_of(path).hex()[:8]
+        return _hash_of_preset(path)[:8]
+    return hash_of(path)[:8]
 
 
 def network_file(store: Store, network: str | Artefact) -> str:

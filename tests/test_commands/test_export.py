@@ -7,7 +7,9 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
+import subprocess
 import sys
 import tempfile
 import zipfile
@@ -220,7 +222,7 @@ def test_a_format_that_says_something_else_is_not_kept(tmp_path, capsys, monkeyp
     assert run(run_of(tmp_path / "store", "cropped"), "--out", tmp_path / "art") == 0
     assert "model.tflite is not written: it differs from the original by" in capsys.readouterr().err
     assert sorted(path.name for path in (tmp_path / "art").iterdir()) == [
-        "README.md", "SHA256SUMS", "classes.json", "model.keras", "preprocessing.json",
+        "README.md", "SHA256SUMS", "classes.json", "exported.json", "model.keras", "preprocessing.json",
     ]  # fmt: skip
 
 
@@ -422,8 +424,75 @@ def test_what_a_killed_export_left_goes_with_the_next_temporary_files_too(tmp_pa
     assert asked[0].is_relative_to(tmp_path) and ".part" in str(asked[0])  # it would have gone, too
     assert tempfile.gettempdir() == before
     assert {path.name for path in (tmp_path / "art").iterdir()} == {
-        "model.keras", "classes.json", "preprocessing.json", "README.md", "SHA256SUMS"
+        "model.keras", "classes.json", "preprocessing.json", "exported.json", "README.md", "SHA256SUMS"
     }  # fmt: skip
+
+
+KILLED = """
+import os, signal
+from keras_art.commands import export
+from keras_art.learning import exports
+exports.FORMATS.clear()
+after = getattr(export, {point!r})
+def killed(*words, **more):
+    {before}
+    os.kill(os.getpid(), signal.SIGKILL)
+export.{point} = killed
+export.main({words!r})
+"""
+
+
+@pytest.mark.parametrize(("point", "before"), [("seal", ""), ("seal", "after(*words, **more)"), ("wait_for_disk", "")])
+def test_a_killed_export_is_ended_by_the_same_command(tmp_path, keras_only, capsys, point, before):
+    words = [str(run_of(tmp_path / "store", "cropped")), "--out", str(tmp_path / "art")]
+    program = KILLED.format(point=point, before=before or "pass", words=words)
+    assert subprocess.run([sys.executable, "-c", program], capture_output=True).returncode == -signal.SIGKILL
+    stood = {path: path.stat().st_ino for path in (tmp_path / "art").glob("*")}
+    assert bool(stood) == (point == "wait_for_disk")  # which comes after it was renamed
+    assert run(*words) == 0
+    assert ("was written before, by the same command, and is whole" in capsys.readouterr().err) == bool(stood)
+    assert not stood or {path: path.stat().st_ino for path in (tmp_path / "art").iterdir()} == stood
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["art", "store"]
+    subprocess.run(["sha256sum", "-c", "SHA256SUMS"], cwd=tmp_path / "art", check=True, capture_output=True)
+
+
+def changed(folder: Path) -> None:
+    (folder / "classes.json").write_text("{}")
+
+
+def more(folder: Path) -> None:
+    (folder / "mine.txt").write_text("mine")
+
+
+def unsealed(folder: Path) -> None:
+    (folder / "SHA256SUMS").unlink()
+
+
+def another(folder: Path) -> None:
+    trained.save(flips()[0], folder.parent / "store" / "classifier" / "run" / "model.keras", ONE)
+
+
+@pytest.mark.parametrize("what", [changed, more, unsealed, another])
+def test_a_folder_that_is_another_by_now_is_refused_as_any(tmp_path, keras_only, capsys, what):
+    words = [run_of(tmp_path / "store", "cropped"), "--out", tmp_path / "art"]
+    assert run(*words) == 0
+    (tmp_path / "art" / "README.md").write_text("by hand")  # what people write on tells nothing
+    assert run(*words) == 0
+    assert run(*words, "--license", "mit") == 1
+    what(tmp_path / "art")
+    before = {path: path.read_bytes() for path in (tmp_path / "art").iterdir()}
+    assert run(*words) == 1
+    assert capsys.readouterr().err.count("is not empty: name another") == 2
+    assert {path: path.read_bytes() for path in (tmp_path / "art").iterdir()} == before
+
+
+def test_what_was_absent_is_told_again(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(exports, "FORMATS", {"model.onnx": ("onnx", None)})
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    words = [run_of(tmp_path / "store", "cropped"), "--out", tmp_path / "art"]
+    for _ in range(2):
+        assert run(*words) == 0
+        assert "model.onnx is not written: onnx is not installed" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -485,7 +554,7 @@ def test_of_two_that_write_one_folder_the_second_is_told(tmp_path, keras_only, c
         (tmp_path / "out").mkdir()
         (tmp_path / "out" / "README.md").write_text("theirs")
 
-    monkeypatch.setattr("keras_art.store.sums.seal", meanwhile)
+    monkeypatch.setattr(export, "seal", meanwhile)
     assert export.main(words) == 1
     told = capsys.readouterr().err
     assert "was written by another process meanwhile" in told and "writing model.keras, and comparing" in told

@@ -7,13 +7,17 @@ import functools
 import http.server
 import io
 import json
+import os
 import re
 import socket
+import subprocess
+import sys
 import tarfile
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -336,6 +340,8 @@ class Files(http.server.SimpleHTTPRequestHandler):
 
     def log_message(self, *words: object) -> None: ...
 
+    asked: ClassVar[list[tuple[str, int]]] = []  # of each request for content: what, and how many bytes were given
+
     def do_GET(self) -> None:
         if self.path.startswith("/secret"):
             return self.send_error(403)
@@ -351,6 +357,7 @@ class Files(http.server.SimpleHTTPRequestHandler):
         self.send_header("Content-Length", str(len(part)))
         self.end_headers()
         self.wfile.write(part)
+        self.asked.append((self.path, len(part)))
 
     def do_HEAD(self) -> None:
         if self.path.startswith("/secret"):
@@ -380,6 +387,52 @@ def test_shards_and_folders_of_a_web_server_are_read_in_place(webdataset, server
     assert sorted(far.sha256) == sorted(plain.sha256)
     folders = prepared(f"{server}/plain", tmp_path / "three", "label")
     assert sorted(folders.sha256) == sorted(plain.sha256)
+
+
+STARTED = """
+import sys
+from test_shards import prepared
+print(sorted(prepared(sys.argv[1], sys.argv[2]).sha256))
+"""
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_what_a_tar_of_a_server_holds_is_asked_for_once_in_a_store(webdataset, server, tmp_path):
+    def started() -> tuple[str, int]:
+        Files.asked.clear()
+        words = [sys.executable, "-c", STARTED, f"{server}/shards/works-{{000..001}}.tar", str(tmp_path / "store")]
+        env = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+        said = subprocess.run(words, env=env, check=True, capture_output=True, text=True).stdout
+        return said, sum(size for _, size in Files.asked)
+
+    first, size = started()
+    assert size > 2 * (webdataset / "works-000.tar").stat().st_size  # gone through, then each picture
+    assert started() == (first, 0)
+    kept = sorted((tmp_path / "store" / "cache" / "shards").glob("works-*"))
+    assert len(kept) == 2
+    whole = kept[0].read_bytes()
+    for damaged in (whole[:-40], whole.replace(b"0001.png", b"0001.pnh")):
+        kept[0].write_bytes(damaged)
+        assert started()[0] == first and kept[0].read_bytes() == whole
+    changed = webdataset / "works-001.tar"
+    content = changed.read_bytes()
+    changed.write_bytes(content.replace(b"0013.", b"0031."))  # the header's checksum is the same
+    os.utime(changed, (time.time() + 9,) * 2)
+    found, size = started()
+    assert found == first and size > 0
+    assert b"0031.png" in kept[1].read_bytes()
+
+
+def test_texts_that_were_not_asked_for_before_are_read(webdataset, memory, tmp_path):
+    put(webdataset, f"{memory}/shards")
+    members.keep_in(tmp_path / "store")
+    members._indices.clear()
+    place = f"{memory}/shards/works-000.tar"
+    assert places.read(f"{place}/0001.png")
+    (kept,) = (tmp_path / "store" / "cache" / "shards").iterdir()
+    assert b"1881" not in kept.read_bytes()
+    assert load_collection(place).columns["year"].tolist()[1] == "1881"
+    assert b"1881" in kept.read_bytes()
 
 
 @pytest.mark.filterwarnings("ignore")
