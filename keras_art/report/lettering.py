@@ -39,30 +39,52 @@ def width_of(text: str, size: float) -> float:
     return text_to_path.get_text_width_height_descent(literal, font(size), False)[0] / 72 if text else 0.0
 
 
+NAME = re.compile(r"\S*|.*\.\w{2,5}", re.DOTALL)  # of a class or a file, whose end tells as much as its beginning
+MOST = 300  # letters that are looked at
+
+
 def label(text: str, size: float, inches: float, lines: int = 1) -> str:
-    """A text without characters that no font has (matplotlib warns of each), cut to a width in inches.
+    """A text without characters that no font has (matplotlib warns of each), made to fit a width in inches.
+
+    What is too long is cut at its end; a file's name, and what has no blanks, in its middle.
 
     Args:
-        lines: as many as it may have; it is broken behind blanks, hyphens and underscores, and cut on the last one.
+        lines: as many as it may have; it is broken behind blanks, hyphens, underscores and slashes, before the suffix
+            of a file's name, and within a word only where one has none of these and is wider than a line.
     """
     from matplotlib.font_manager import findfont, get_font
 
     fonts = [get_font(findfont(family)) for family in font(size).get_family()]
-    words = " ".join(unicodedata.normalize("NFC", str(text)).split())[:300]
+    words = " ".join(unicodedata.normalize("NFC", str(text)).split())
     words = "".join(c if any(each.get_char_index(ord(c)) for each in fonts) else "□" for c in words)
+    most = min(len(words), MOST)
+    shortened = _shortened_within if NAME.fullmatch(words) else _shortened_behind
 
-    def fitting(dots: str = "") -> int:
-        """How many letters fit."""
-        if width_of(words, size) <= inches:
-            return len(words)
-        return bisect.bisect_right(range(len(words)), inches, key=lambda end: width_of(words[:end] + dots, size)) - 1
+    def rows(kept: int) -> list[str]:
+        return _rows(shortened(words, kept), size, inches)
 
-    found: list[str] = []
-    while len(found) < lines - 1 and (end := max(fitting(), 1)) < len(words):
-        if behind := re.match(r".*[\s_-]", words[:end]):
+    if most < len(words) or len(rows(most)) > lines:
+        most = bisect.bisect_right(range(most), lines, key=lambda kept: len(rows(kept))) - 1
+    return "\n".join(rows(max(most, 0))).replace("$", r"\$")  # a name is never a formula
+
+
+def _shortened_within(words: str, kept: int) -> str:
+    return words if kept >= len(words) else f"{words[: (kept + 1) // 2]}…{words[len(words) - kept // 2 :]}"
+
+
+def _shortened_behind(words: str, kept: int) -> str:
+    return words if kept >= len(words) else f"{words[:kept].rstrip()}…"
+
+
+def _rows(words: str, size: float, inches: float) -> list[str]:
+    """A text broken into lines of a width."""
+    found = []
+    while width_of(words, size) > inches and len(words) > 1:
+        end = max(bisect.bisect_right(range(len(words)), inches, key=lambda end: width_of(words[:end], size)) - 1, 1)
+        if behind := re.match(r".*[\s_/-]", words[:end]):
             end = behind.end()
+        elif (dot := re.search(r"\.\w{2,5}$", words)) and 0 < dot.start() <= end:
+            end = dot.start()
         found.append(words[:end].rstrip())
-        words = words[end:]
-    end = max(fitting("…"), 0)
-    found.append(words if end == len(words) else words[:end].rstrip() + "…")
-    return "\n".join(found).replace("$", r"\$")  # a name is never a formula
+        words = words[end:].lstrip()
+    return [*found, words]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import io
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -187,6 +188,10 @@ class Page:
         return self.sections[-1] if self.sections else self.title
 
 
+# Where a file's name may be broken before it is broken within a word, as in `lettering`.
+BREAKS = re.compile(r"(?<=[_/-])(?=\w)")
+
+
 def shown(text: str) -> str:
     """A text as HTML shows it, whatever it holds."""
     return html.escape(text.translate(UNSEEN))
@@ -210,4 +215,4 @@ def jpeg(picture: np.ndarray, quality: int = 85) -> bytes:
 
 def _below(caption: str) -> str:
     lines: Iterable[str] = filter(None, caption.split("\n"))
-    return f"<figcaption>{'<br>'.join(map(shown, lines))}</figcaption>" if caption else ""
+    return f"<figcaption>{'<br>'.join(BREAKS.sub('<wbr>', shown(line)) for line in lines)}</figcaption>" * bool(caption)

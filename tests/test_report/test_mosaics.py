@@ -33,6 +33,30 @@ def test_long_captions_are_cut_to_their_column():
     assert long.get_window_extent().width < figure.get_figwidth() * figure.dpi / 3
 
 
+@pytest.mark.parametrize(
+    ("caption", "lines"),
+    [
+        ("images/rijksmuseum/SK-A-1234_front.jpg", ["images/", "rijksmuseum/SK-A-", "1234_front.jpg"]),
+        ("kaokore/00000123.jpg", ["kaokore/", "00000123.jpg"]),
+        ("0001234567890123.jpeg", ["0001234567890123", ".jpeg"]),
+        ("0001234.jpg", ["0001234.jpg"]),
+        ("abcdefghij" * 4, ["abcdefghijabcdefghi", "jabcdefghijabcdefgh", "ij"]),  # whole, for it fits
+    ],
+)
+def test_a_files_name_is_broken_where_it_has_parts(caption, lines):
+    assert lettering.label(caption, 7, 1.0, lines=4).split("\n") == lines
+
+
+@pytest.mark.parametrize(
+    "name", ["a" * 400 + "_0042.jpg", "van-gogh_" * 50 + "0042.jpg", "a long portrait " * 30 + "0042.jpg"]
+)
+def test_a_files_name_that_is_too_long_keeps_its_end(name):
+    *above, last = lettering.label(name, 7, 1.0, lines=4).split("\n")
+    assert len(above) == 3 and last.endswith("0042.jpg") and "".join(above).startswith(name[:8])
+    assert "".join([*above, last]).count("…") == 1
+    assert all(lettering.width_of(line, 7) <= 1.0 for line in (*above, last))
+
+
 def test_what_no_font_has_becomes_a_box_without_a_warning(tmp_path, monkeypatch):
     monkeypatch.setattr(lettering, "CJK_FONTS", ())
     lettering.font.cache_clear()

@@ -53,6 +53,14 @@ def test_headings_are_in_order_tables_can_be_reached_and_every_picture_has_words
     assert "x<br>12% sure" in text
 
 
+def test_the_name_of_a_picture_is_broken_where_it_has_parts(tmp_path):
+    page = pages.Page("p")
+    page.pictures([np.zeros((4, 4, 3), np.uint8)], ["a & b\nimages/van-gogh_<1>_0042.jpg"])
+    page.save(tmp_path / "p.html")
+    below = "a &amp; b<br>images/<wbr>van-<wbr>gogh_&lt;1&gt;_<wbr>0042.jpg"
+    assert f"<figcaption>{below}</figcaption>" in (tmp_path / "p.html").read_text()
+
+
 def test_a_page_that_is_there_stays_as_it_is(tmp_path):
     page = pages.Page("one")
     page.figure(a_figure(), "x")
