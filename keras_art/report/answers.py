@@ -121,13 +121,15 @@ def its_workbook(pictures: Pictures, table: pd.DataFrame, out: Path, linked: int
         if size > MOST_KEPT:
             raise UserError(f"it unpacks to {size / 1e6:,.0f} MB")
         cells = dict(zip(places, sheets.rows_of(table.iloc[:, own:]), strict=True))
-        content, formulas = sheets.behind(path, sheet, cells, own + 1, linked - own)
+        content, formulas, lost = sheets.behind(path, sheet, cells, own + 1, linked - own)
     except Exception as error:  # openpyxl streams what it can not always keep, and raises nearly anything
         terminal.say(
             f"{out} has the sheet {sheet!r} of {path} alone, its formulas as their last results, for the whole can not "
             f"be kept ({one_line(str(error), 120)}): copy the new columns over, where you need the rest"
         )
         return sheets.workbook(as_it_stands(pictures, table), out, title=sheet, header=places[0], linked=linked)
+    if lost:
+        terminal.say(f"{out} comes back without {', '.join(lost)}, which can not be written: {path} keeps what it has")
     if formulas:
         many = "s" * (formulas > 1)
         terminal.say(f"{out} keeps {formulas:,} formula{many}, computed where it is opened in a spreadsheet program")

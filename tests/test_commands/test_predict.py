@@ -388,6 +388,75 @@ def test_of_a_workbook_that_can_not_be_kept_whole_the_sheet_comes_back_and_that_
     assert sheet["B5"].value == "x" and sheet["F3"].value == "style_predicted"
 
 
+ANCHOR = """<xdr:twoCellAnchor xmlns:xdr="http://schemas.openxmlformats.org/drawingml/2006/spreadsheetDrawing"
+xmlns:a="http://schemas.openxmlformats.org/drawingml/2006/main"><xdr:from><xdr:col>1</xdr:col><xdr:colOff>0</xdr:colOff>
+<xdr:row>1</xdr:row><xdr:rowOff>0</xdr:rowOff></xdr:from><xdr:to><xdr:col>3</xdr:col><xdr:colOff>0</xdr:colOff>
+<xdr:row>3</xdr:row><xdr:rowOff>0</xdr:rowOff></xdr:to><xdr:sp macro="" textlink=""><xdr:nvSpPr><xdr:cNvPr id="9"
+name="Box"/><xdr:cNvSpPr/></xdr:nvSpPr><xdr:spPr><a:prstGeom prst="rect"><a:avLst/></a:prstGeom></xdr:spPr></xdr:sp>
+<xdr:clientData/></xdr:twoCellAnchor>"""
+SPARKLINES = """<extLst><ext xmlns:x14="http://schemas.microsoft.com/office/spreadsheetml/2009/9/main"
+uri="{05C60535-1F16-4fd2-B633-F4F36F0B64E0}"><x14:sparklineGroups/></ext></extLst>"""
+
+
+def drawn_upon(inventory, *, chart: bool, shape: bool, sparklines: bool, header: bool) -> None:
+    """Puts a picture on a person's sheet, and what else is asked for."""
+    import zipfile
+
+    from openpyxl import load_workbook
+    from openpyxl.chart import BarChart, Reference
+    from openpyxl.drawing.image import Image as Drawing
+
+    book = load_workbook(inventory)
+    sheet = book["Werken"]
+    sheet.add_image(Drawing(inventory.parent / "b.png"), "H2")
+    if chart:
+        bars = BarChart()
+        bars.add_data(Reference(sheet, min_col=1, min_row=4, max_row=6))
+        sheet.add_chart(bars, "H9")
+    book.save(inventory)
+    with zipfile.ZipFile(inventory) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    drawing, grid = "xl/drawings/drawing1.xml", "xl/worksheets/sheet2.xml"
+    if shape:
+        end = re.search(rb"</(\w+:)?wsDr>\s*$", members[drawing]).start()
+        members[drawing] = members[drawing][:end] + 2 * ANCHOR.encode() + members[drawing][end:]
+    if sparklines:
+        members[grid] = members[grid].replace(b"</worksheet>", SPARKLINES.encode() + b"</worksheet>")
+    if header:
+        kind = b"http://schemas.openxmlformats.org/officeDocument/2006/relationships/image"
+        members["xl/drawings/_rels/vmlDrawing9.vml.rels"] = b'<R><Relationship Id="r" Type="%s" Target="x"/></R>' % kind
+    with zipfile.ZipFile(inventory, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+
+
+@pytest.mark.parametrize(
+    ("on_it", "lost"),
+    [
+        ({}, ""),
+        ({"chart"}, ""),
+        ({"shape"}, "2 shapes"),
+        ({"chart", "shape", "sparklines", "header"}, "2 shapes, 1 picture, the sparkline group extension of sheets"),
+    ],
+)
+def test_what_a_workbook_comes_back_without_is_said_in_a_line_before_it_is_written(
+    tmp_path, inventory, capsys, monkeypatch, recwarn, on_it, lost
+):
+    from openpyxl import load_workbook
+
+    drawn_upon(inventory, **{what: what in on_it for what in ("chart", "shape", "sparklines", "header")})
+    save(tmp_path / "model.keras")
+    said = []
+    kept = answers.write_bytes
+    monkeypatch.setattr(answers, "write_bytes", lambda *args: said.append(capsys.readouterr().err) or kept(*args))
+    assert run(tmp_path / "model.keras", inventory, "--out", tmp_path / "out.xlsx") == 0
+    assert not [told for told in recwarn if "openpyxl" in told.filename]
+    sheet = load_workbook(tmp_path / "out.xlsx")["Werken"]
+    assert len(sheet._images) == 1 and len(sheet._charts) == ("chart" in on_it)
+    lines = [line for line in said[0].splitlines() if "comes back without" in line]
+    assert [line.partition("without ")[2].partition(", which can not")[0] for line in lines] == [lost] * bool(lost)
+
+
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
 def test_a_table_comes_back_as_text_in_other_formats(tmp_path, inventory, suffix):
     from keras_art.data.readers.spreadsheets import read_sheets

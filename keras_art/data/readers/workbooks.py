@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime
 import re
+import warnings
 import zipfile
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, closing
@@ -174,13 +175,19 @@ def letters(column: int) -> str:
     return text
 
 
+def _streaming(path: Path) -> Any:
+    import openpyxl
+
+    # It warns, in lines of its own code, of what a sheet has beside its cells, of which nobody has asked.
+    warnings.filterwarnings("ignore", module=r"openpyxl\.")
+    return openpyxl.load_workbook(path, read_only=True, data_only=True)
+
+
 def read_xlsx(path: Path) -> dict[str, Sheet]:
     """The sheets of a spreadsheet, hidden ones last; whole numbers lose their `.0`, formulas are their last values."""
 
     def read() -> Sheets:
-        import openpyxl
-
-        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+        book = _streaming(path)
         try:
             for sheet in sorted(book.worksheets, key=lambda sheet: sheet.sheet_state != "visible"):
                 sheet.reset_dimensions()  # what it says of its own size, to which every row would be filled
@@ -219,9 +226,7 @@ def rows_of_xlsx(path: Path, sheet: str) -> Iterator[list[tuple[Any, str]]]:
 
     Formulas are their last values.
     """
-    import openpyxl
-
-    book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+    book = _streaming(path)
     try:
         found = book[sheet]
         found.reset_dimensions()
