@@ -25,6 +25,8 @@ def laid_out(table: PaperTable, frame: pd.DataFrame, format: str, *, alone: bool
         alone: the paper's numbers as they are printed, without room for ours.
     """
     *index, column = table.keys
+    beside = alone or (frame["printed"] != "").any()
+    called = {} if beside else table.plain  # the paper's letters, which mean nothing without its numbers
     frame = frame.assign(rank=ranks(frame, table, "paper"), own_rank=ranks(frame, table, "ours"))
     # What the paper has and we have not stands in the row of what we have of it.
     followed = {tuple(line[:-1]): line[-1] for line in frame.loc[_both(frame), [*index, "protocol"]].to_numpy()[::-1]}
@@ -34,10 +36,11 @@ def laid_out(table: PaperTable, frame: pd.DataFrame, format: str, *, alone: bool
         names = tuple(line[name] for name in index)
         protocol = line["protocol"] or followed.get(names, "")
         key = (*map(word, names), *([] if alone else [protocol]))
-        rows.setdefault(key, {})[word(line[column])] = _cell(line, table, format, alone)
+        name = word(line[column])
+        rows.setdefault(key, {})[name] = _cell(line, table, format, alone)
         for note in [line["mark_note"]] if alone else clauses(line["mark_note"], line["note"]):
             if note:
-                notes.setdefault(word(note), []).append(" ".join(word(line[name]) for name in table.keys))
+                notes.setdefault(word(note), []).append(" ".join([*map(word, names), called.get(name, name)]))
     printed = table.text.split()[table.index : len(table.text.strip().splitlines()[0].split())]
     found = dict.fromkeys(map(word, frame[column]))
     columns = [*(name for name in printed if name in found), *(name for name in found if name not in printed)]
@@ -50,9 +53,7 @@ def laid_out(table: PaperTable, frame: pd.DataFrame, format: str, *, alone: bool
         ]
         for key, line in rows.items()
     ]
-    beside = alone or (frame["printed"] != "").any()
-    header = header if beside else [table.plain.get(name, name) for name in header]
-    text = assembled([escaped(name, format) for name in header], cells, format, [False] * len(header))
+    text = assembled([escaped(called.get(name, name), format) for name in header], cells, format, [False] * len(header))
     told = [
         f"{note}{'' if alone else f': {where[0]}' + ' and others' * (len(where) > 1)}" for note, where in notes.items()
     ]

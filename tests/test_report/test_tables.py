@@ -232,12 +232,15 @@ def test_where_no_number_of_the_papers_is_shown_its_letters_are_words():
         "t", "Paper, Table 1", "images", "challenge N_t\ntype 9", 1, column_name="count", plain={"N_t": "works"}
     )
     row = {"challenge": "mine", "count": "N_t", "value": 7.0, "status": "ok", "protocol": "study", "comparable": False}
-    frame = tables.compare(table, pd.DataFrame([{**row, "n_test": None, "note": ""}]))
+    ours = [{**row, "challenge": name, "n_test": None, "note": "few"} for name in ("mine", "theirs")]
+    frame = tables.compare(table, pd.DataFrame(ours))
     lines = layout.laid_out(table, layout.shown(frame), "text").splitlines()
+    assert lines[-1] == "few: mine works and others"
     assert lines[0] == "Images; laid out as Paper, Table 1, which has no number for these"
     assert lines[1].split() == ["challenge", "works", "protocol"] and lines[2].split()[:2] == ["mine", "7"]
     both = layout.laid_out(table, frame, "text").splitlines()
     assert both[0] == "Paper, Table 1: images; ours (the paper's)" and "N_t" in both[1]
+    assert both[-1] == "few: mine N_t and others"
 
 
 def test_csv_of_the_papers_numbers_has_every_digit_that_is_printed():
