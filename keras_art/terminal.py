@@ -16,61 +16,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from keras_art import stopping
 from keras_art.errors import FAULTS, UserError, check_addresses, machine_fault
 
 # Told what a run is at, in words, and the share of it that is done, in [0, 1].
 Tell = Callable[[str, float], None]
-
-
-class Stopped(KeyboardInterrupt):
-    """Ctrl-C, or a signal that asks for the same: by a batch system that wants its machine, a terminal closed."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__()
-        self.number = number
-
-
-def _send(number: int) -> None:
-    """Sends a signal to the thread that handles it, which may be asleep."""
-    if hasattr(signal, "pthread_kill"):
-        signal.pthread_kill(threading.main_thread().ident or 0, number)
-    else:  # Windows
-        signal.raise_signal(number)
-
-
-@contextmanager
-def _stopping(asked: list[int]) -> Iterator[None]:
-    """SIGINT, SIGTERM and SIGHUP raise `Stopped` within and are noted; what `nohup` had ignored stays ignored.
-
-    One that comes amid a destructor, out of which nothing is raised, comes once more.
-    """
-    told = sys.unraisablehook
-
-    def stop(number: int, frame: Any) -> None:
-        asked.append(number)
-        raise Stopped(number)
-
-    def lost(what: Any) -> None:
-        if not isinstance(what.exc_value, Stopped):
-            told(what)
-            return
-        again = threading.Timer(0.02, _send, (what.exc_value.number,))
-        again.daemon = True
-        again.start()
-
-    here = threading.current_thread() is threading.main_thread()
-    numbers = [getattr(signal, name, None) for name in ("SIGINT", "SIGTERM", "SIGHUP")] if here else []
-    usual = (signal.SIG_DFL, signal.default_int_handler)
-    taken = {number: signal.getsignal(number) for number in numbers if number and signal.getsignal(number) in usual}
-    for number in taken:
-        signal.signal(number, stop)
-    sys.unraisablehook = lost
-    try:
-        yield
-    finally:
-        sys.unraisablehook = told
-        for number, before in taken.items():
-            signal.signal(number, before)
 
 
 def _stopped(prog: str, number: int) -> int:
@@ -86,19 +36,21 @@ def guarded(command: Callable[[], int], prog: str) -> int:
     Ctrl-C, SIGTERM and SIGHUP are resumable stops with the status that shells give them (130, 143, 129). A reader that
     has seen enough, such as `head`, ends it silently.
     """
-    asked: list[int] = []
     try:
-        with _stopping(asked), _beating():
+        with stopping.heard(), _beating():
             status = command()
+            stopping.heed()
             sys.stdout.flush()
         return status
     except KeyboardInterrupt as stop:
-        return _stopped(prog, stop.number if isinstance(stop, Stopped) else signal.SIGINT)
+        return _stopped(prog, stop.number if isinstance(stop, stopping.Stopped) else signal.SIGINT)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is still to be flushed at the end goes nowhere
         return 141
     except Exception as error:
         told = machine_fault(error)
+        if stopping.asked and not told:  # a stop amid a backend's C code comes out of it as another error
+            return _stopped(prog, stopping.asked[0])
         if isinstance(error, UserError) and told != FAULTS[errno.ENOSPC]:
             told = str(error)
         elif not told and isinstance(error, OSError) and error.filename is not None:
@@ -106,8 +58,6 @@ def guarded(command: Callable[[], int], prog: str) -> int:
         elif not told and isinstance(error, shutil.Error) and isinstance(error.args[0], list):
             path, _, why = error.args[0][0]  # of those that `copytree` could not copy
             told = f"{os.fsdecode(path)} can not be copied ({why}): mend or delete it"
-        if not told and asked:  # a stop amid a backend's C code comes out of it as another error
-            return _stopped(prog, asked[0])
         if not told:
             raise
         with suppress(OSError):

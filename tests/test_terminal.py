@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -111,6 +113,21 @@ def test_a_stop_that_a_backend_turns_into_another_error_is_a_stop(name, status, 
 
     assert terminal.guarded(swallowed, "prog") == status
     assert capsys.readouterr().err.startswith("prog: stopped")
+
+
+@pytest.mark.parametrize("error", [UserError("a file can not be read"), OSError(2, "no", "file"), None])
+def test_a_stop_is_a_stop_whatever_a_library_makes_of_it(error, capsys):
+    def swallowed():
+        with contextlib.suppress(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(5)
+        if error:
+            raise error
+        return 0
+
+    assert terminal.guarded(swallowed, "prog") == 143
+    assert capsys.readouterr().err.startswith("prog: stopped by SIGTERM")
+    assert terminal.guarded(lambda: 0, "prog") == 0  # and the next command is none of it
 
 
 def test_what_nohup_has_ignored_stays_ignored_and_handlers_are_given_back():

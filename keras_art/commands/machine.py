@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from keras_art import terminal
+from keras_art import stopping, terminal
 from keras_art.commands import flags, printed
 from keras_art.commands.preparation import foretold, lost_choices, prepare, rehearse
 from keras_art.commands.printed import Tables as Tables
@@ -211,6 +211,7 @@ class Reproduction:
         try:
             self.figures(store, runs, study, plates)
         except Exception as error:
+            stopping.heed()
             terminal.say(f"figures could not be drawn ({type(error).__name__}: {error}); the same command tries again")
             plates.save()
             return
@@ -230,6 +231,7 @@ class Reproduction:
             page.save(path)
             write_index(store)
         except Exception as error:
+            stopping.heed()
             terminal.say(f"the page was not written ({type(error).__name__}: {error}); the same command tries again")
             return None
         for failure in failures:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import tyro
 
-from keras_art import terminal
+from keras_art import stopping, terminal
 from keras_art.commands import flags
 from keras_art.errors import UserError, meant
 from keras_art.report import sheets
@@ -165,6 +165,7 @@ def find(asked: Predict) -> Pictures:
             collection = load_collection(place, sheet=asked.sheet)
             known = facts(collection, collection.images["path"].tolist())
         except Exception as error:
+            stopping.heed()
             terminal.say(f"nothing is told of the pictures beside their predictions: {error}")
     return Pictures(pd.DataFrame({"id": list(pictures)}), list(pictures), pictures, left_out=left_out, known=known)
 

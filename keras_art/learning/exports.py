@@ -17,7 +17,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from keras_art import terminal
+from keras_art import stopping, terminal
 from keras_art.learning import prediction
 from keras_art.networks.loading import BadModel
 from keras_art.networks.portable import is_ours
@@ -88,7 +88,8 @@ def write(trained: prediction.Trained, folder: Path) -> Exported:
             except ImportError as error:
                 remedy = f'{error.name or error} is not installed, pip install "keras_art[{form}]"'
                 absent.append(f"{name} is not written: {remedy}")
-            except Exception as error:  # of converters, each with its own
+            except Exception as error:  # of converters, each with its own, a stop amid them too
+                stopping.heed()
                 absent.append(f"{name} is not written: {_first_line(error)}")
     return Exported(files, absent, str(model.input.dtype), not any(map(is_ours, again._flatten_layers())))
 

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from keras_art import stopping
 from keras_art.errors import UserError
 from keras_art.pictures import places
 from keras_art.pictures.borders import inside
@@ -194,6 +195,7 @@ def _decode(
     except MemoryError:  # a fact of the machine, not of the file
         raise Unreadable("not enough memory to decode it", {"format": facts.get("format", "")}) from None
     except Exception as error:  # Pillow's readers raise nearly every type there is on damaged files
+        stopping.heed()
         raise Unreadable(in_words(error), facts) from error
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from keras_art import terminal
+from keras_art import stopping, terminal
 from keras_art.errors import UserError
 from keras_art.pictures.places import whole
 from keras_art.report import sheets
@@ -123,6 +123,7 @@ def its_workbook(pictures: Pictures, table: pd.DataFrame, out: Path, linked: int
         cells = dict(zip(places, sheets.rows_of(table.iloc[:, own:]), strict=True))
         content, formulas, lost = sheets.behind(path, sheet, cells, own + 1, linked - own)
     except Exception as error:  # openpyxl streams what it can not always keep, and raises nearly anything
+        stopping.heed()
         terminal.say(
             f"{out} has the sheet {sheet!r} of {path} alone, its formulas as their last results, for the whole can not "
             f"be kept ({one_line(str(error), 120)}): copy the new columns over, where you need the rest"

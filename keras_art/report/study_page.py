@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from keras_art import stopping
 from keras_art.errors import UserError
 from keras_art.report import outcome, paragraphs
 from keras_art.report.layout import NOT_BESIDE, laid_out, shown
@@ -57,6 +58,7 @@ def study_page(store: Store, study: Asked, reached: Progress, told: Told) -> tup
         for sentence in outcome.sentences(store, reached):
             page.text(sentence, "lead")
     except Exception as error:
+        stopping.heed()
         failures.append(f"the result in a sentence: {type(error).__name__}: {error}")
     page.text(doc.headline, "lead")
     for words in filter(None, [doc.claim, doc.citation]):
@@ -82,6 +84,7 @@ def study_page(store: Store, study: Asked, reached: Progress, told: Told) -> tup
         try:
             part()
         except Exception as error:
+            stopping.heed()
             failures.append(f"{name}: {type(error).__name__}: {error}")
             page.text(f"What stands here could not be made: {outcome.portable(failures[-1], store)}")
     return page, failures

@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 import zipfile
 from pathlib import Path
 
@@ -484,6 +485,29 @@ def test_a_folder_that_is_another_by_now_is_refused_as_any(tmp_path, keras_only,
     assert run(*words) == 1
     assert capsys.readouterr().err.count("is not empty: name another") == 2
     assert {path: path.read_bytes() for path in (tmp_path / "art").iterdir()} == before
+
+
+@pytest.mark.skipif(os.name == "nt", reason="os.kill ends a process there")
+@pytest.mark.parametrize(("name", "status"), [("SIGINT", 130), ("SIGTERM", 143)])
+@pytest.mark.parametrize("format", ["model.onnx", "model.tflite"])
+def test_a_stop_that_a_converter_makes_an_error_of_ends_the_export_and_leaves_nothing(
+    tmp_path, capsys, monkeypatch, format, name, status
+):
+    def converted(self, path, **how):
+        Path(path).write_bytes(b"half")
+        try:
+            os.kill(os.getpid(), getattr(signal, name))
+            time.sleep(5)
+        except KeyboardInterrupt:
+            raise RuntimeError("the converter failed") from None
+
+    monkeypatch.setattr(exports, "FORMATS", {format: ("litert", None)})
+    monkeypatch.setattr(keras.Model, "export", converted)
+    folder = run_of(tmp_path / "store", "cropped")
+    assert run(folder, "--out", tmp_path / "art") == status
+    told = capsys.readouterr().err
+    assert "stopped" in told.splitlines()[-1] and "is not written" not in told
+    assert [path.name for path in tmp_path.iterdir()] == ["store"]
 
 
 def test_what_was_absent_is_told_again(tmp_path, capsys, monkeypatch):

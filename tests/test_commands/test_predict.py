@@ -6,8 +6,10 @@ import dataclasses
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import keras
@@ -21,6 +23,7 @@ from keras_art.commands import predict
 from keras_art.data import tasks
 from keras_art.data.opening import open_choice
 from keras_art.networks import attention, backbones, gram, heads, trained
+from keras_art.pictures import images
 from keras_art.pictures.images import decode, load_photo
 from keras_art.report import answers
 from keras_art.store.runs import Store
@@ -455,6 +458,24 @@ def test_what_a_workbook_comes_back_without_is_said_in_a_line_before_it_is_writt
     assert len(sheet._images) == 1 and len(sheet._charts) == ("chart" in on_it)
     lines = [line for line in said[0].splitlines() if "comes back without" in line]
     assert [line.partition("without ")[2].partition(", which can not")[0] for line in lines] == [lost] * bool(lost)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="os.kill ends a process there")
+@pytest.mark.parametrize("name", ["behind", "picture"])
+def test_a_stop_amid_a_workbook_or_a_picture_writes_nothing(tmp_path, inventory, monkeypatch, capsys, name):
+    def stopped(*_):
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(5)
+        except KeyboardInterrupt:
+            raise ValueError("damaged") from None
+
+    save(tmp_path / "model.keras")
+    monkeypatch.setattr(*((answers.sheets, "behind") if name == "behind" else (images, "to_srgb")), stopped)
+    before = sorted(tmp_path.rglob("*"))
+    assert run(tmp_path / "model.keras", inventory, "--out", tmp_path / "out.xlsx") == 143
+    assert "stopped by SIGTERM" in capsys.readouterr().err.splitlines()[-1]
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
