@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -110,3 +111,46 @@ def picture_csv(tmp_path: Path) -> Path:
         rows.append([f"{n:03d}.png", f"Artist {artist.upper()}", style])
     write_csv(tmp_path / "museum" / "labels.csv", rows)
     return tmp_path / "museum"
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A store for runs that are computed by one thread, made without asking what this machine is."""
+    from keras_art.store import runs
+
+    monkeypatch.setattr(runs, "environment", dict)
+    made = runs.Store(tmp_path / "store")
+    made.create(threads=1)
+    return made
+
+
+@pytest.fixture(scope="module")
+def backbone_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A network of three named blocks for 16 pixels, called little."""
+    import keras
+
+    keras.utils.set_random_seed(0)
+    pixels = keras.Input((16, 16, 3))
+    x = keras.layers.Conv2D(4, 3, padding="same", activation="relu", name="block1_conv")(pixels)
+    x = keras.layers.MaxPooling2D(name="block1_pool")(x)
+    x = keras.layers.Conv2D(6, 3, padding="same", activation="relu", name="block2_conv")(x)
+    x = keras.layers.Conv2D(8, 3, padding="same", activation="relu", name="block3_conv")(x)
+    path = tmp_path_factory.mktemp("network") / "little.keras"
+    keras.Model(pixels, x, name="little").save(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def painted_place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with `museum`, 30 pictures of three artists and their table, and a small network, `n.keras`."""
+    import keras
+
+    here = tmp_path_factory.mktemp("place")
+    rows = [["image", "artist"]]
+    for n in range(30):
+        paint(here / "museum" / "images" / f"{n:03d}.png", "abc"[n % 3], n)
+        rows.append([f"{n:03d}.png", "abc"[n % 3]])
+    write_csv(here / "museum" / "labels.csv", rows)
+    inputs = keras.Input((None, None, 3))
+    keras.Model(inputs, keras.layers.Conv2D(4, 3, 2, activation="relu")(inputs), name="tiny").save(here / "n.keras")
+    return here

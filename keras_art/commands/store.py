@@ -192,7 +192,8 @@ def _take(path: Path, held: ExitStack) -> None:
     from filelock import Timeout
 
     # Whether another host's lease is of a living process is seen by whether it goes on being renewed.
-    end = time.monotonic() + (locks.LEASE + locks.BEAT if locks.by_lease(path) else 0)
+    patience = locks.LEASE + locks.BEAT if locks.by_lease(path) else 0.0
+    end, told = time.monotonic() + patience, False
     while True:
         try:
             held.enter_context(locks.lock(path, wait=False))
@@ -200,6 +201,12 @@ def _take(path: Path, held: ExitStack) -> None:
         except Timeout:
             if time.monotonic() >= end:
                 raise UserError(f"another process holds {path}: move the store when it has ended") from None
+        if not told:
+            terminal.say(
+                f"waiting, {patience:.0f} s at most, for {locks.holder(path)}, which holds {path}: if it "
+                f"lives, it goes on renewing that, and the store stays where it is"
+            )
+            told = True
         terminal.at(f"waiting: another host may hold {path}")
         time.sleep(locks.PAUSE)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import math
-import tempfile
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ import numpy as np
 from keras_art.networks.backbones import BadBackbone
 from keras_art.study.config import Optimizer
 from keras_art.study.kinds.classifier import ClassifierRun
+from keras_art.writing import beside
 
 LORA_LAYERS = (keras.layers.Dense, keras.layers.EinsumDense)
 
@@ -74,12 +75,19 @@ def enable_lora(backbone: keras.Model, rank: int) -> None:
         layer.enable_lora(rank)
 
 
-def merged(adapted: keras.Model, plain: keras.Model) -> keras.Model:
-    """A model of the same architecture with what LoRA has learnt in its kernels."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "merged.weights.h5"
-        adapted.save_weights(path)  # Keras merges as it saves
-        plain.load_weights(path)
+def merged(adapted: keras.Model, plain: keras.Model, folder: Path) -> keras.Model:
+    """A model of the same architecture with what LoRA has learnt in its kernels.
+
+    Args:
+        folder: of the run, which is written into for that; what a kill leaves there goes when the run is begun again.
+    """
+    part = beside(folder / "merged")
+    part.mkdir(parents=True)
+    try:
+        adapted.save_weights(part / "merged.weights.h5")  # Keras merges as it saves
+        plain.load_weights(part / "merged.weights.h5")
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
     return plain
 
 

@@ -59,7 +59,7 @@ def train(
     adaptation.compile_adapted(model, optimizer, run)
     history, finite = fit(model, batches)
     if run.lora:
-        model = adaptation.merged(model, built())
+        model = adaptation.merged(model, built(), store.directory(run))
     if run.test_flips:
         model = adaptation.flip_averaged(model)
     said = {name: model.predict(batches(name).epochs(), verbose=0) for name in ("test", "val")} if finite else None

@@ -6,7 +6,10 @@ import os
 import re
 import shutil
 import socket
+import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from keras_art.writing import PART, beside, slug
@@ -34,6 +37,23 @@ def sweep(folder: Path, *, held: bool = False, of: str = "") -> list[Path]:
         else:
             path.unlink(missing_ok=True)
     return gone
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """A folder in the system's temporary one, for as long as a block takes; for where no store is at hand.
+
+    What killed processes have left of theirs goes.
+    """
+    place = Path(tempfile.gettempdir())
+    sweep(place, of="keras_art")
+    part = beside(place / "keras_art")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(mode=0o700)
+    try:
+        yield part
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
 
 
 def half_written(folder: Path) -> list[Path]:

@@ -69,6 +69,13 @@ def named(file: Path) -> Path:
     return file.with_name(re.sub(r"(^|\.)\d{6}\.lock$", r"\1lock", file.name))
 
 
+def holder(file: Path) -> str:
+    """Who holds a lease, in words."""
+    _, said = Lease(file, 0.0)._newest()
+    found = re.fullmatch(r"(.+)-[0-9a-f]{8}-(\d+) \d+", said)
+    return f"process {found[2]} of {found[1]}" if found else "another process"
+
+
 class Lease:
     """A lock that its holder must go on saying it holds."""
 

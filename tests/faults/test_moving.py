@@ -11,9 +11,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-import keras
 import pytest
-from conftest import paint, write_csv
 
 from keras_art.commands import store as upkeep
 from keras_art.learning.keeping import Keeper
@@ -30,20 +28,12 @@ SAME = ("config.json", "history.csv", "predictions.csv")
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory) -> Path:
+def place(painted_place: Path) -> Path:
     """Pictures and a network, and the store of a study that nothing stopped."""
-    here = tmp_path_factory.mktemp("place")
-    rows = [["image", "artist"]]
-    for n in range(30):
-        paint(here / "museum" / "images" / f"{n:03d}.png", "abc"[n % 3], n)
-        rows.append([f"{n:03d}.png", "abc"[n % 3]])
-    write_csv(here / "museum" / "labels.csv", rows)
-    inputs = keras.Input((None, None, 3))
-    keras.Model(inputs, keras.layers.Conv2D(4, 3, 2, activation="relu")(inputs), name="tiny").save(here / "n.keras")
     with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(here)
+        patch.chdir(painted_place)
         assert REPRODUCTION.main([*WORDS, "--store", "whole"]) == 0
-    return here
+    return painted_place
 
 
 def said(store: Path) -> dict[str, object]:

@@ -14,9 +14,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import keras
 import pytest
-from conftest import paint, write_csv
 
 from keras_art.commands import page
 from keras_art.commands import store as upkeep
@@ -102,20 +100,12 @@ def no_superuser() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory) -> Path:
-    here = tmp_path_factory.mktemp("place")
-    rows = [["image", "artist"]]
-    for n in range(30):
-        paint(here / "museum" / "images" / f"{n:03d}.png", "abc"[n % 3], n)
-        rows.append([f"{n:03d}.png", "abc"[n % 3]])
-    write_csv(here / "museum" / "labels.csv", rows)
-    inputs = keras.Input((None, None, 3))
-    keras.Model(inputs, keras.layers.Conv2D(4, 3, 2, activation="relu")(inputs), name="tiny").save(here / "n.keras")
+def place(painted_place: Path) -> Path:
     words = ["--data", "museum", "--target", "artist", "--networks", "n.keras", "--preprocessing", "unit", "--modes"]
     with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(here)
+        patch.chdir(painted_place)
         assert REPRODUCTION.main([*words, "fine_tuning", "--image_size", "32", "--epochs", "1"]) == 0
-    return here
+    return painted_place
 
 
 TRIED: list[str] = []

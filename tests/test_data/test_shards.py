@@ -9,10 +9,12 @@ import io
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
 import tarfile
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -291,6 +293,36 @@ def test_class_folders_a_table_and_shards_behind_an_address_are_what_they_are_on
         assert far.picture(0, 16).shape == (16, 16, 3)
     bad = load_collection(f"{memory}/table").quarantine
     assert bad["reason"].tolist() == ["labelled, but no such image"]
+
+
+KILLED = """
+import os, signal, sys
+import fsspec
+from keras_art.data.readers import remote
+from keras_art.data.sources import load_collection
+system = fsspec.filesystem("memory")
+system.pipe_file("/museum/a.png", b"x")
+system.pipe_file("/museum/labels.csv", b"image,style\\na.png,a\\n")
+remote.from_table = lambda *words, **more: os.kill(os.getpid(), signal.SIGKILL)
+load_collection("memory://museum")
+"""
+
+
+def test_a_table_of_an_address_leaves_nothing_where_temporary_files_are(memory, tmp_path, monkeypatch):
+    temporary = tmp_path / "tmp"
+    (temporary / "of_others").mkdir(parents=True)
+    words = [sys.executable, "-c", KILLED]
+    killed = subprocess.run(words, env=os.environ | {"TMPDIR": str(temporary)}, capture_output=True)
+    assert killed.returncode == -signal.SIGKILL
+    assert len(list(temporary.rglob("labels.csv"))) == 1
+    (tmp_path / "t").mkdir()
+    (tmp_path / "t" / "labels.csv").write_text("image,style\n0000.png,a\n")
+    picture(tmp_path, "a", 0)
+    put(tmp_path / "t", memory)
+    put(tmp_path / "plain" / "a", memory)
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    assert len(load_collection(memory).images) == 1
+    assert [path.name for path in temporary.iterdir()] == ["of_others"]
 
 
 def test_a_choice_of_an_address_is_studied_again_from_the_store(webdataset, memory, tmp_path):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -16,6 +17,7 @@ from keras_art.pictures.augmentation import Mixed
 from keras_art.report import calibration
 from keras_art.study.config import Optimizer
 from keras_art.study.kinds.classifier import ClassifierRun
+from keras_art.writing import PART
 from reproductions.sabatelli2018 import REPRODUCTION
 
 
@@ -55,7 +57,7 @@ def test_a_layer_that_is_not_there_gets_the_nearest():
         adaptation.enable_lora(stack(), 2)
 
 
-def test_layers_within_a_block_are_frozen_one_by_one_and_lora_learns_beside_them(tmp_path):
+def test_layers_within_a_block_are_frozen_one_by_one_and_lora_learns_beside_them(tmp_path, monkeypatch):
     presets.save("DINOV2", tmp_path / "preset")
     half = load_backbone(str(tmp_path / "preset"), image_size=28, weights="own").model
     adaptation.freeze_until(half, "0.5")
@@ -77,7 +79,14 @@ def test_layers_within_a_block_are_frozen_one_by_one_and_lora_learns_beside_them
     model.fit(images, np.array([0, 1, 0, 1]), epochs=3, verbose=0)
     after = model.predict(images, verbose=0)
     assert np.abs(after - before).max() > 1e-3
-    plain = adaptation.merged(model, classifier())
+    written: list[Path] = []
+    monkeypatch.setattr(
+        model, "save_weights", lambda path, real=model.save_weights: written.append(path) or real(path), raising=False
+    )
+    plain = adaptation.merged(model, classifier(), tmp_path / "run")
+    # A kill would leave it where the next process sweeps, and nothing in the system's temporary folder.
+    assert written[0].parent.parent == tmp_path / "run" and PART.search(written[0].parent.name)
+    assert list((tmp_path / "run").iterdir()) == []
     assert not any("lora" in weight.path for weight in plain.weights)
     np.testing.assert_allclose(plain.predict(images, verbose=0), after, atol=1e-5)
 

@@ -56,33 +56,19 @@ def museum(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def network(tmp_path_factory) -> Path:
-    """A network of three blocks, two of which attention reads."""
-    keras.utils.set_random_seed(0)
-    pixels = keras.Input((16, 16, 3))
-    x = keras.layers.Conv2D(4, 3, padding="same", activation="relu", name="block1_conv")(pixels)
-    x = keras.layers.MaxPooling2D(name="block1_pool")(x)
-    x = keras.layers.Conv2D(6, 3, padding="same", activation="relu", name="block2_conv")(x)
-    x = keras.layers.Conv2D(8, 3, padding="same", activation="relu", name="block3_conv")(x)
-    path = tmp_path_factory.mktemp("network") / "little.keras"
-    keras.Model(pixels, x, name="little").save(path)
-    return path
-
-
-@pytest.fixture(scope="module")
-def trained(network: Path, tmp_path_factory) -> tuple[Path, Store]:
+def trained(backbone_file: Path, tmp_path_factory) -> tuple[Path, Store]:
     """A museum, and a store that has trained on it with its masks."""
     folder = tmp_path_factory.mktemp("trained")
     words = asked(
-        make_museum(folder / "museum"), network, folder / "store", "--prior", "mask", "--augmentation", "flip"
+        make_museum(folder / "museum"), backbone_file, folder / "store", "--prior", "mask", "--augmentation", "flip"
     )
     assert main([*words, "--prior_weight", "3"]) == 0
     return folder / "museum", Store(folder / "store")
 
 
-def asked(data: Path, network: Path, store: Path, *more: str) -> list[str]:
+def asked(data: Path, backbone_file: Path, store: Path, *more: str) -> list[str]:
     return [
-        "--data", str(data), "--target", "artist", "--networks", str(network), "--preprocessing", "unit",
+        "--data", str(data), "--target", "artist", "--networks", str(backbone_file), "--preprocessing", "unit",
         "--image_size", "16", "--store", str(store), "--batch_size", "8", "--stages", "1@1e-2:all",
         "--p1", "0", "--p2", "0", *more,
     ]  # fmt: skip
@@ -106,13 +92,13 @@ def test_a_run_with_a_prior_leaves_a_plain_classifier_and_says_whether_attention
     assert predict([str(store.directory(run)), str(museum / "works"), "--out", str(tmp_path / "said.csv")]) == 0
 
 
-def test_a_store_that_was_moved_trains_on_without_the_files(trained, network: Path, tmp_path: Path, capsys):
+def test_a_store_that_was_moved_trains_on_without_the_files(trained, backbone_file: Path, tmp_path: Path, capsys):
     museum, store = trained
     moved = Store(shutil.copytree(store.root, tmp_path / "moved"))
     museum.rename(museum.with_name("gone"))
     try:
         (run,) = (run for run, _ in tables.done(moved))
-        words = asked(Path(run.collection), network, moved.root, "--prior", "mask", "--prior_weight", "3")
+        words = asked(Path(run.collection), backbone_file, moved.root, "--prior", "mask", "--prior_weight", "3")
         assert main([*words, "--augmentation", "flip"]) == 0 and "all done" in capsys.readouterr().err
         assert main([*words, "--seeds", "1", "--augmentation", "flip"]) == 0
     finally:
@@ -166,10 +152,10 @@ def test_runs_with_a_prior_and_without_are_never_averaged(tmp_path: Path, monkey
 
 
 def test_a_digest_depends_on_what_masks_hold_and_on_nothing_where_there_are_none(
-    museum: Path, network: Path, tmp_path: Path, capsys
+    museum: Path, backbone_file: Path, tmp_path: Path, capsys
 ):
     def name(*more: str) -> str:
-        assert main([*asked(museum, network, tmp_path / "store", *more), "--dry_run"]) == 0
+        assert main([*asked(museum, backbone_file, tmp_path / "store", *more), "--dry_run"]) == 0
         (found,) = re.findall(r"/st_saclf/\S+-(\w{8})\n", capsys.readouterr().out)
         return found
 
@@ -196,10 +182,10 @@ def test_a_digest_depends_on_what_masks_hold_and_on_nothing_where_there_are_none
     ],
 )
 def test_masks_that_can_not_be_used_are_refused_before_any_training(
-    museum: Path, network: Path, tmp_path: Path, capsys, column: str, damage, message: str
+    museum: Path, backbone_file: Path, tmp_path: Path, capsys, column: str, damage, message: str
 ):
     damage(museum)
-    assert main(asked(museum, network, tmp_path / "store", "--prior", column)) == 1
+    assert main(asked(museum, backbone_file, tmp_path / "store", "--prior", column)) == 1
     assert message in capsys.readouterr().err
     assert not list((tmp_path / "store").glob("*/*/config.json"))
 

@@ -36,20 +36,6 @@ ROOT = Path(__file__).parents[2]
 main = REPRODUCTION.main
 
 
-@pytest.fixture(scope="module")
-def backbone_file(tmp_path_factory) -> Path:
-    """A network of three named blocks for 16 pixels."""
-    keras.utils.set_random_seed(0)
-    pixels = keras.Input((16, 16, 3))
-    x = keras.layers.Conv2D(4, 3, padding="same", activation="relu", name="block1_conv")(pixels)
-    x = keras.layers.MaxPooling2D(name="block1_pool")(x)
-    x = keras.layers.Conv2D(6, 3, padding="same", activation="relu", name="block2_conv")(x)
-    x = keras.layers.Conv2D(8, 3, padding="same", activation="relu", name="block3_conv")(x)
-    path = tmp_path_factory.mktemp("network") / "little.keras"
-    keras.Model(pixels, x, name="little").save(path)
-    return path
-
-
 def a_run(**fields) -> SaclfRun:
     return SaclfRun(collection="c-1", target="t", network="VGG16", epochs=20, **fields)
 

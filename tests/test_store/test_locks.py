@@ -213,12 +213,15 @@ def test_the_list_of_a_sealed_folder_has_no_leases(leased):
     assert list(sums(folder)) == ["a.txt"]
 
 
-def test_a_store_of_leases_can_be_moved(tmp_path, leased, monkeypatch):
+def test_a_store_of_leases_can_be_moved_and_who_is_waited_for_is_told(tmp_path, leased, capsys):
     from keras_art.commands.store import main
 
     store = Store(leased.parents[1])
     with store.lock(store.directory(Tiny())):
         assert main(["move", str(store.root), str(tmp_path / "there")]) == 1
+    waited, refused = capsys.readouterr().err.splitlines()
+    assert waited.startswith(f"waiting, {locks.LEASE + locks.BEAT:.0f} s at most, for process {os.getpid()} of ")
+    assert f"which holds {store.directory(Tiny())}.lock: if it lives" in waited and "another process holds" in refused
     assert main(["move", str(store.root), str(tmp_path / "there")]) == 0
     with Store(tmp_path / "there").lock(Store(tmp_path / "there").directory(Tiny()), wait=False):
         pass

@@ -7,21 +7,11 @@ import dataclasses
 import pytest
 
 from keras_art.errors import UserError
-from keras_art.store import runs
-from keras_art.store.runs import Store
 from keras_art.study import precisions, speeds
 from keras_art.study.config import RunRef
 from keras_art.study.kinds.classifier import ClassifierRun
 
 AUTO = ClassifierRun(collection="a-1", mode="fine_tuning", network="VGG19", image_size=64, precision="auto")
-
-
-@pytest.fixture
-def store(tmp_path, monkeypatch):
-    monkeypatch.setattr(runs, "environment", dict)
-    made = Store(tmp_path / "store")
-    made.create(threads=1)
-    return made
 
 
 @pytest.fixture

@@ -6,17 +6,8 @@ import keras
 import pytest
 
 from keras_art.errors import UserError
-from keras_art.store import runs
 from keras_art.store.runs import Store
 from keras_art.study import speeds
-
-
-@pytest.fixture
-def store(tmp_path, monkeypatch):
-    monkeypatch.setattr(runs, "environment", dict)
-    made = Store(tmp_path / "store")
-    made.create(threads=1)
-    return made
 
 
 def test_steps_of_a_network_are_timed_once_in_a_process_of_their_own_and_kept(store, tmp_path, monkeypatch):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import posixpath
-import tempfile
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +15,7 @@ from keras_art.data.readers.shards import PATTERN, expanded, from_shards, is_sha
 from keras_art.data.readers.spreadsheets import TABLES
 from keras_art.data.readers.tables import from_table
 from keras_art.pictures import addresses, members, places
+from keras_art.store.leftovers import scratch
 
 
 def read(address: str, *, need_images: bool = True, sheet: str = "") -> Collection:
@@ -121,8 +121,8 @@ class Listed(Finder):
 
 
 def _from_table(table: str, name: str, finder: Listed, *, need_images: bool, sheet: str) -> Collection:
-    with tempfile.TemporaryDirectory() as temporary:
-        copy = Path(temporary) / posixpath.basename(table)
+    with scratch() as temporary:
+        copy = temporary / posixpath.basename(table)
         try:
             copy.write_bytes(places.read(table))
         except OSError as error:
