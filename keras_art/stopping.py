@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 asked: list[int] = []  # the signals that have come within `heard`
 
 
@@ -60,9 +61,8 @@ def heard() -> Iterator[None]:
         again.start()
 
     here = threading.current_thread() is threading.main_thread()
-    numbers = [getattr(signal, name, None) for name in ("SIGINT", "SIGTERM", "SIGHUP")] if here else []
     usual = (signal.SIG_DFL, signal.default_int_handler)
-    taken = {number: signal.getsignal(number) for number in numbers if number and signal.getsignal(number) in usual}
+    taken = {n: signal.getsignal(n) for n in SIGNALS if here and signal.getsignal(n) in usual}
     for number in taken:
         signal.signal(number, stop)
     sys.unraisablehook = lost
@@ -72,3 +72,9 @@ def heard() -> Iterator[None]:
         sys.unraisablehook = told
         for number, before in taken.items():
             signal.signal(number, before)
+
+
+def deaf() -> None:
+    """Ignores them in a process beside a first one: a whole group is told to stop, and the first ends the others."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)

@@ -204,3 +204,10 @@ def test_whoever_reads_only_the_first_line_of_help_sees_no_traceback(verb):
     said = subprocess.run(words, stdout=writing, stderr=subprocess.PIPE, text=True).stderr
     os.close(writing)
     assert "Traceback" not in said and "BrokenPipe" not in said
+
+
+def test_a_process_beside_another_ignores_what_tells_a_whole_group_to_stop():
+    words = "import os; from keras_art import stopping; stopping.deaf()"
+    words += "; [os.kill(os.getpid(), number) for number in stopping.SIGNALS]; print(len(stopping.SIGNALS))"
+    done = subprocess.run([sys.executable, "-c", words], capture_output=True, text=True, check=True)
+    assert done.stdout == ("3\n" if os.name == "posix" else "2\n")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Callable, Generator
@@ -15,6 +14,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from keras_art import stopping
 from keras_art.atelier.artists import ARTISTS
 from keras_art.atelier.paintings import MATERIALS, painting
 from keras_art.atelier.photographs import OBJECTS, photograph
@@ -152,9 +152,7 @@ def _paint_share(
 
 def paint_beside(share: list[Any]) -> None:
     """What a process beside the first one does: it paints its share, and ends when the first one has ended."""
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # a whole group is told to stop: the first process ends the others
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    stopping.deaf()
     first = os.getppid()
     for _ in _paint_share(*share):
         if os.getppid() != first:

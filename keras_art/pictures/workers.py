@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import pickle
-import signal
 import subprocess
 import sys
 import zlib
@@ -16,6 +15,7 @@ from typing import IO, Any, cast
 
 from PIL import Image
 
+from keras_art import stopping
 from keras_art.pictures.containers import allow
 from keras_art.pictures.images import Unreadable, decode
 from keras_art.pictures.lookalikes import perceptual_hash
@@ -123,9 +123,7 @@ class _Worker:
 def work(image_size: int, resize: str, most: int) -> None:
     """What a worker process does: answer what comes on its standard input until that is closed."""
     allow(most)
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # a whole group is told to stop: that is for the process that scans
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    stopping.deaf()
     requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever a library prints is no answer
     with contextlib.suppress(EOFError, BrokenPipeError):  # the second where the scan was killed
