@@ -63,7 +63,7 @@ def render(frame: pd.DataFrame, format: str, digits: int = 2) -> str:
     """Any frame of words and numbers as a table.
 
     Floats have `digits` decimals, in CSV all that they are; NaN is blank; in `text` a word of more than 60 letters
-    loses its middle.
+    loses its middle, where the words of its column can be told apart without.
 
     Args:
         frame: one row per line of the table; its index is not shown.
@@ -114,14 +114,20 @@ def _is_number(value: Any) -> bool:
 
 
 def _text(header: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[bool]) -> str:
-    lines = [[one_line(cell) for cell in line] for line in (header, *rows)]
-    widths = [max(map(cell_len, column)) for column in zip(*lines, strict=True)]
+    columns = [_shortened(column) for column in zip(header, *rows, strict=True)]
+    widths = [max(map(cell_len, column)) for column in columns]
 
     def padded(cell: str, width: int, right: bool) -> str:
         space = " " * (width - cell_len(cell))  # a Japanese letter is two cells wide
         return space + cell if right else cell + space
 
-    return "".join("  ".join(map(padded, line, widths, right)).rstrip() + "\n" for line in lines)
+    return "".join("  ".join(map(padded, line, widths, right)).rstrip() + "\n" for line in zip(*columns, strict=True))
+
+
+def _shortened(cells: Sequence[str]) -> list[str]:
+    """Cells of a column without their middles; whole where two that differ would then be one."""
+    short = {cell: one_line(cell) for cell in cells}
+    return [short[cell] if len(set(short.values())) == len(short) else cell for cell in cells]
 
 
 def _markdown(header: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[bool]) -> str:

@@ -372,6 +372,15 @@ def test_another_format_is_an_error():
         rendering.render(pd.DataFrame(), "pdf")
 
 
+def test_a_long_name_is_shortened_only_where_it_can_be_told_from_the_others():
+    begins, ends = "squeezenet_imagenet_notop on a museum:", "loss=focal, p1=0.0, p2=1.0, seed=0"
+    names = [f"{begins} {mode}, {how}, {ends}" for mode in ("frozen", "staged") for how in ("none", "spatial")]
+    lines = rendering.render(pd.DataFrame({"network": names, "n": range(4)}), "text").splitlines()[1:]
+    assert [line.rsplit(maxsplit=1)[0] for line in lines] == names
+    (line,) = rendering.render(pd.DataFrame({"network": names[:1]}), "text").splitlines()[1:]
+    assert len(line) == 60 and "…" in line
+
+
 def test_import_brings_no_keras_scikit_learn_or_jinja():
     code = "import sys, keras_art.report.tables; print({'keras', 'sklearn', 'scipy', 'jinja2'} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "set()"
