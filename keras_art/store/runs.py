@@ -237,8 +237,13 @@ class Store:
         """Says that a run is done: its files are on the disk and sealed, then come the metrics; the checkpoint goes.
 
         NaN and infinities become null, which is what JSON has.
+
+        Raises:
+            StoreError: its directory was taken away meanwhile, and with it what was written before.
         """
         folder, text = self.directory(run), json.dumps(finite(metrics), indent=1, allow_nan=False)
+        if not (folder / "config.json").is_file():  # the next command would write it, and take the rest for whole
+            raise StoreError(f"{folder} was taken away while its run was computed: the same command makes it anew")
         seal(folder, {"metrics.json": text.encode()}, besides=["checkpoint"])
         write_bytes(folder / "metrics.json", text.encode())  # to the byte, on every system
         shutil.rmtree(folder / "checkpoint", ignore_errors=True)

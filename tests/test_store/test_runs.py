@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,16 @@ def test_what_is_not_finite_becomes_null(store):
     store.begin(Tiny())
     store.finish(Tiny(), {"loss": float("nan"), "worst": float("inf"), "best": -float("inf"), "n": 3})
     assert store.metrics(Tiny()) == {"loss": None, "worst": None, "best": None, "n": 3}
+
+
+def test_a_run_whose_directory_was_taken_away_meanwhile_is_none(store):
+    folder = store.begin(Tiny())
+    shutil.rmtree(folder)
+    (folder / "checkpoint").mkdir(parents=True)  # as a training does that goes on
+    with pytest.raises(StoreError, match="was taken away while its run was computed: the same command makes it anew"):
+        store.finish(Tiny(), {"accuracy": 0.5})
+    store.ask(Tiny())  # as the next command does
+    assert store.metrics(Tiny()) is None
 
 
 def test_finish_removes_the_checkpoint(store):
