@@ -41,21 +41,31 @@ assert importlib.import_module(f"reproductions.{paper}").REPRODUCTION.main(words
 trained = [path.parent for path in Path("store").glob("*/*/model.keras")]
 assert trained, "no run has left a model"
 for run in trained:
-    if run.parent.name in ("classifier", "clustering", "st_saclf"):
+    if run.parent.name in ("classifier", "clustering", "st_saclf", "multitask", "ticket"):
         assert predict.main([str(run), "museum/images", "--out", "said.csv"]) == 0
         assert len(Path("said.csv").read_text().splitlines()) == 25, run
 print("not imported")
 """
 LITTLE = ["--networks", "little.keras", "--preprocessing", "unit", "--batch_size", "8"]
+ARTIST = ["--target", "artist"]
 STUDIES = {
-    "sabatelli2018": [*LITTLE, "--epochs", "2", "--head_epochs", "2", "--augmentation", "tf_data"],
+    "sabatelli2018": [*ARTIST, *LITTLE, "--epochs", "2", "--head_epochs", "2", "--augmentation", "tf_data"],
     "dcec_paint": [
+        *ARTIST,
         *("--k", "2", "--epochs", "2", "--pretrain_batch_size", "8", "--batch_size", "8", "--update_interval", "2"),
         *("--max_iterations", "4", "--gap_references", "1", "--embedding", "4"),
     ],
     "st_saclf": [
-        *(*LITTLE, "--taps", "block1_conv", "block2_conv", "--epochs", "5", "--p1", "0", "--p2", "0.5"),
+        *(*ARTIST, *LITTLE, "--taps", "block1_conv", "block2_conv", "--epochs", "5", "--p1", "0", "--p2", "0.5"),
         *("--decoder_size", "16", "--decoder_iterations", "2", "--encoder_weights", "none"),
+    ],
+    "multitask": [
+        *("--targets", "style", "artist", *LITTLE, "--epochs", "2", "--frozen_epochs", "1", "--shared", "8"),
+        *("--hidden", "8", "--gram_channels", "4", "--weights", "none"),
+    ],
+    "sabatelli2021": [
+        *(*ARTIST, "--networks", "ResNet20", "--crop", "12", "--stages", "2", "--transfer_stages", "0", "1"),
+        *("--epochs", "3", "--source_epochs", "3", "--batch_size", "8", "--seeds", "0"),
     ],
 }
 
@@ -83,7 +93,7 @@ def test_a_study_and_its_predictions_do_without_tensorflow(backend, paper, netwo
     if importlib.util.find_spec(backend) is None:
         pytest.skip(f"{backend} is not installed")
     shutil.copy(network, tmp_path)
-    what = ["--data", "museum", "--target", "artist", "--image_size", "16", "--store", "store"]
+    what = ["--data", "museum", "--image_size", "16", "--store", "store"]
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, paper, *what, *STUDIES[paper]],
         cwd=tmp_path,
