@@ -12,6 +12,7 @@ from browser import hostile, opened, serious
 from maps import small_map
 from PIL import Image
 
+from keras_art.report import atlases
 from keras_art.report.map import map_page, save
 
 pytestmark = pytest.mark.slow
@@ -107,6 +108,36 @@ def test_numbers_are_filtered_by_their_range(seen):
     seen.page.keyboard.press("Tab")
     settled(seen)
     assert count(seen) == f"{30 - math.ceil(100 / 7)} of 30 pictures"
+
+
+WATCHED = """() => {
+    const make = window.createImageBitmap;
+    let now = 0;
+    window.most = 0;
+    window.createImageBitmap = async (what, ...how) => {
+        if (!(what instanceof Blob)) return make(what, ...how);
+        window.most = Math.max(window.most, ++now);
+        const made = await make(what, ...how);
+        now--;
+        return made;
+    };
+}"""
+
+
+def test_all_pages_of_pictures_are_decoded_at_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(atlases, "PAGE", 72)  # of nine pictures each
+    save(map_page("Prints", *small_map(30), "style"), tmp_path / "map.html")
+    with opened(tmp_path / "map.html") as seen:
+        seen.until(READY)
+        settled(seen)
+        whole = coloured(seen)
+        seen.page.add_init_script(f"({WATCHED})()")
+        seen.page.reload()
+        seen.until(READY)
+        assert seen.page.evaluate("window.most") == 4
+        settled(seen)
+        assert coloured(seen) == whole > 3000
+        assert seen.problems() == []
 
 
 @pytest.mark.parametrize("tool", ["box", "lasso"])
