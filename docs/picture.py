@@ -20,7 +20,7 @@ def main(store: Path, clusters: str, out: Path) -> None:
     """Left: the surest pictures of each cluster, a row each; right: the embedding as it is trained."""
     run = next(path.parent for path in store.glob(f"clustering/atelier*-dcec-{clusters}-0-*/metrics.json"))
     assigned = pd.read_csv(run / "assignments.csv", dtype={"id": str})
-    collection = load_collection(next(store.parent.glob("atelier")))
+    collection = load_collection(next(store.glob("cache/*/atelier-target")))
     paths = dict(zip(collection.images["id"], collection.paths(), strict=True))
     names = sorted(assigned["cluster"].unique())
     step = TILE + GAP
@@ -30,7 +30,7 @@ def main(store: Path, clusters: str, out: Path) -> None:
         for column, key in enumerate(own["id"]):
             with Image.open(paths[key]) as picture:
                 sheet.paste(picture.convert("RGB").resize((TILE, TILE)), (column * step, row * step))
-    with Image.open(next(store.glob("dcec_paint/figures/*/evolution.png"))) as figure:
+    with Image.open(next(store.glob("studies/dcec_paint-atelier*/figures/evolution.png"))) as figure:
         right = figure.convert("RGB")
     right = right.resize((WIDTH - sheet.width - 24, round(right.height * (WIDTH - sheet.width - 24) / right.width)))
     whole = Image.new("RGB", (WIDTH, max(sheet.height, right.height)), "white")

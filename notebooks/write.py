@@ -64,7 +64,7 @@ from pathlib import Path
 
 from IPython.display import Image, display
 
-for path in sorted(Path("runs").glob("*/figures/**/*.png")):
+for path in sorted(Path("runs/studies").glob("{name}-*/figures/**/*.png")):
     print(path)
     display(Image(str(path)))
 """

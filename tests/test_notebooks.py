@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import runpy
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -31,6 +34,24 @@ def test_every_reproduction_has_the_notebook_that_its_script_writes():
     kept = {path.name: path.read_text(encoding="utf-8") for path in ROOT.glob("*.ipynb")}
     assert kept == written, "run python notebooks/write.py"
     assert {name.removesuffix(".ipynb") for name in kept} == set(SMALL)
+
+
+def test_a_notebook_shows_the_figures_of_its_own_studies_and_no_other(tmp_path, monkeypatch, capsys):
+    from keras_art.store.runs import Store
+    from keras_art.study.catalogue import Asked
+    from keras_art.study.config import RunRef
+
+    for name in SMALL:
+        asked = Asked(name, (RunRef("classifier", "0011aabb"),), places=("museum",))
+        figure = asked.folder(Store(tmp_path / "runs")) / "figures" / f"{name}.png"
+        figure.parent.mkdir(parents=True)
+        figure.touch()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, "IPython.display", SimpleNamespace(Image=str, display=lambda shown: None))
+    for name in SMALL:
+        *_, last = json.loads((ROOT / f"{name}.ipynb").read_text(encoding="utf-8"))["cells"]
+        exec("".join(last["source"]), {})
+        assert [Path(line).stem for line in capsys.readouterr().out.splitlines()] == [name]
 
 
 @pytest.mark.slow
