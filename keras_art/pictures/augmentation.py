@@ -127,7 +127,7 @@ def _keras_cv(seed: int, size: int) -> Callable[[Any, Any], Any]:
     try:
         import keras_cv
     except ImportError as error:
-        raise UserError("--augmentation keras_cv needs the package keras-cv; or take tf_data or keras") from error
+        raise UserError("--augmentation keras_cv needs keras-cv and tensorflow; or take tf_data or keras") from error
     import tensorflow as tf
 
     # Its colour layers draw from TensorFlow's global generator, which deterministic operations want set.

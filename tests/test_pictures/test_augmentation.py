@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import keras
 import numpy as np
 import pytest
@@ -88,3 +90,9 @@ def test_only_one_of_the_two_places_is_used():
 def test_an_unknown_way_names_the_known_ones():
     with pytest.raises(UserError, match="tf_data, keras, keras_cv, none"):
         augmentation.in_pipeline("albumentations", 0, SIZE)
+
+
+def test_keras_cv_without_tensorflow_says_that_it_needs_both(monkeypatch):
+    monkeypatch.setitem(sys.modules, "keras_cv", None)  # which fails to be imported where TensorFlow is not installed
+    with pytest.raises(UserError, match="needs keras-cv and tensorflow; or take"):
+        augmentation.in_pipeline("keras_cv", 0, SIZE)
