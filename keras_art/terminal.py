@@ -243,8 +243,11 @@ def bar(title: str, unit: str) -> Iterator[Callable[[int, int], None]]:
     """A progress bar with the time left; yields `progress(done, all)`. On a pipe it is one line at the end."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.table import Column
 
-    columns = (TextColumn(title), BarColumn(), MofNCompleteColumn(), TextColumn(unit), TimeRemainingColumn())
+    room = Column(no_wrap=True, overflow="ellipsis", max_width=40)  # a run's name leaves the bar some
+    words = TextColumn("{task.description}", markup=False, table_column=room)  # a collection may be called "[red]"
+    columns = (words, BarColumn(), MofNCompleteColumn(), TextColumn(unit), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:
-        line = progress.add_task("", total=None, visible=False)
+        line = progress.add_task(title, total=None, visible=False)
         yield lambda done, all: progress.update(line, completed=done, total=all, visible=True)

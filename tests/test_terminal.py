@@ -20,6 +20,14 @@ def test_durations_are_round(seconds, words):
     assert terminal.duration(seconds) == words
 
 
+@pytest.mark.parametrize("title", ["features of " + "x" * 90, "museum {x} [red]"])
+def test_a_bar_has_room_beside_any_title(capsys, title):
+    with terminal.bar(title, "images") as progress:
+        progress(1234, 1234)
+    told = capsys.readouterr().err
+    assert "1234/1234 images" in told and title[:30] in told
+
+
 def test_errors_a_person_can_mend_are_one_line_and_others_are_not_hidden(capsys):
     def mendable():
         raise UserError("take another flag")

@@ -28,10 +28,11 @@ def foretold(store: Store, choice: Choice) -> str:
         return f"{choice.key}: {len(choice.images):,} images, to be clustered, no picture opened yet"
     labels = " and ".join(map(one_line, choice.targets))
     classes = choice.images["class"].nunique()
-    left = sum(choice.dropped.values())
+    dropped = sum(choice.dropped.values())
+    left = f"{dropped:,} without a label left out, " if dropped else ""
     return (
         f"{choice.key}: {labels}, {len(choice.images):,} images in {classes:,} classes, {choice.rule} split; "
-        f"{left:,} without a label left out, no picture opened yet"
+        f"{left}no picture opened yet"
     )
 
 

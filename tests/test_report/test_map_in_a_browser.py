@@ -220,6 +220,38 @@ def test_it_moves_zooms_and_stands_in_rows(seen):
     assert coloured(seen) > 3000
 
 
+def pixels(seen):
+    shot = seen.page.query_selector(".view canvas").screenshot()
+    return np.asarray(Image.open(io.BytesIO(shot)).convert("RGB")).astype(int)
+
+
+@pytest.mark.parametrize(("width", "height"), [(1400, 600), (900, 1300)])
+def test_rows_are_whole_at_every_edge(path, width, height):
+    with opened(path, width=width, height=height) as seen:
+        seen.until(READY)
+        seen.page.select_option("#layout", "grid")
+        settled(seen)
+        strong = np.ptp(pixels(seen), axis=2) > 30
+        assert strong.sum() > 3000
+        assert not any(edge.any() for edge in (strong[:2], strong[-2:], strong[:, :2], strong[:, -2:]))
+
+
+def test_a_class_and_its_prediction_are_of_one_colour(tmp_path):
+    said = {"prediction: style": ["cubism"] * 20 + ["ukiyo-e"] * 6 + ["baroque"] * 4}
+    save(map_page("Prints", *small_map(30, 1, **said), "style"), tmp_path / "map.html")
+    with opened(tmp_path / "map.html") as seen:
+        seen.until(READY)
+        legends = []
+        for name in ("style", *said):
+            seen.page.select_option("#colour", label=name)
+            entries = seen.page.query_selector_all("#legend .entry")
+            look = "entry => [entry.querySelector('.name').textContent, entry.querySelector('.patch').style.background]"
+            legends.append(dict(entry.evaluate(look) for entry in entries))
+    style, prediction = legends
+    assert len(set(prediction.values())) == 3
+    assert {word: style[word] for word in prediction} == prediction
+
+
 @pytest.mark.parametrize("width", [400, 1400])
 def test_it_is_readable_on_a_telephone_and_on_a_desk(path, width):
     with opened(path, width=width, height=800) as seen:

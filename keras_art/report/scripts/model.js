@@ -43,6 +43,20 @@ class Model {
     return column.values[column.codes[i]];
   }
 
+  // The words of a column in the order in which they take colours: that of the first of the longest columns that have
+  // them all, so that a class and its prediction are of one colour; those with twice as many are of other things.
+  ranked(column) {
+    const words = ({ numeric, values }) => (numeric ? [] : values.filter((text) => text !== ""));
+    const own = words(column);
+    let whole = [];
+    for (const other of this.columns.map(words)) {
+      if (other.length <= whole.length || other.length > 2 * own.length) continue;
+      const all = new Set(other);
+      if (own.every((text) => all.has(text))) whole = other;
+    }
+    return new Map(whole.map((text, rank) => [text, rank]));
+  }
+
   // Colours: of a column of words the most frequent have one each; of numbers a ramp from the least to the greatest.
   colourBy(index) {
     this.off.clear();
@@ -58,11 +72,8 @@ class Model {
       this.numbers = numbers;
       this.byCode = numbers.map((x) => (Number.isFinite(x) ? rampAt(this.data.ramp, (x - column.least) / span) : UNKNOWN));
     } else if (column) {
-      let next = 0;
-      this.byCode = column.values.map((text) => {
-        if (text === "") return UNKNOWN;
-        return next < this.data.palette.length ? this.data.palette[next++] : OTHERS;
-      });
+      const ranks = this.ranked(column);
+      this.byCode = column.values.map((text) => (text === "" ? UNKNOWN : this.data.palette[ranks.get(text)] ?? OTHERS));
     }
     this.colours = new Array(this.count);
     this.packed = new Uint32Array(this.count); // the same as pixels of a canvas

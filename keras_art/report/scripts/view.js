@@ -68,7 +68,8 @@ class View {
     if (!this.width || !this.space) return;
     const { points, model } = this;
     const ends = [0, 1].map((axis) => spread(points.filter((_, n) => n % 2 === axis)));
-    const extent = ends.map(([low, high]) => Math.max(high - low, 0.05));
+    const cell = this.layout === "grid" ? this.space.cell : 0; // the points are the middles of its pictures
+    const extent = ends.map(([low, high]) => Math.max(high - low + cell, 0.05));
     this.middle = ends.map(([low, high]) => (low + high) / 2);
     const edge = this.layout === "grid" ? 8 * this.ratio : 1.35 * this.thumb * this.ratio;
     this.base = Math.min(Math.max(50, this.width - edge) / extent[0], Math.max(50, this.height - edge) / extent[1]);
@@ -78,12 +79,12 @@ class View {
       const left = [...this.atlases.order].filter((i) => model.shown[i]);
       const taken = [];
       for (let level = 0, waiting = left; level < LEVELS && waiting.length; level++) {
-        const zoom = 2 ** (level / 2), cell = (1.08 * this.sizeAt(zoom)) / (this.base * zoom);
-        const across = Math.ceil(1 / cell) + 3;
+        const zoom = 2 ** (level / 2), side = (1.08 * this.sizeAt(zoom)) / (this.base * zoom);
+        const across = Math.ceil(1 / side) + 3;
         const grid = across <= 2048 ? new Int32Array(across * across).fill(-1) : new Map();
         const get = grid instanceof Map ? (k) => grid.get(k) ?? -1 : (k) => grid[k];
         const set = grid instanceof Map ? (k, i) => grid.set(k, i) : (k, i) => (grid[k] = i);
-        const key = (i) => (Math.floor(points[2 * i] / cell) + 1) * across + Math.floor(points[2 * i + 1] / cell) + 1;
+        const key = (i) => (Math.floor(points[2 * i] / side) + 1) * across + Math.floor(points[2 * i + 1] / side) + 1;
         for (const i of taken) set(key(i), i);
         const rest = [];
         for (const i of waiting) {
@@ -94,7 +95,7 @@ class View {
               const j = get(here + a + b);
               if (j < 0 || j === undefined) continue;
               const dx = Math.abs(points[2 * i] - points[2 * j]), dy = Math.abs(points[2 * i + 1] - points[2 * j + 1]);
-              if (dx < cell && dy < cell) {
+              if (dx < side && dy < side) {
                 free = false;
                 break;
               }
