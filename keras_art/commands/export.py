@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import re
 import shutil
 from collections.abc import Iterator, Sequence
@@ -24,7 +25,7 @@ from keras_art.commands import flags
 from keras_art.errors import UserError, meant
 from keras_art.store.leftovers import being_written, sweep
 from keras_art.store.reading import read_json
-from keras_art.store.sums import SUMS, faults, files_of, hash_of, seal, sums
+from keras_art.store.sums import SUMS, faults, hash_of, seal, sums
 from keras_art.version import __version__
 from keras_art.writing import EXPORTED, beside, check_folder, distinct, folder_made, wait_for_disk, write
 
@@ -79,15 +80,16 @@ def command(asked: Export) -> int:
         sharing.check(asked.push)
     folder = asked.model if asked.out is None else asked.out
     if not pushed_again:
-        name = asked.push.rpartition("/")[2] or folder.resolve().name
-        if (absent := written_before(asked.model, folder, name, asked.license)) is not None:
+        place = Path(os.path.realpath(folder))  # a link stays: what it leads to is written
+        name = asked.push.rpartition("/")[2] or place.name
+        if (absent := written_before(asked.model, place, name, asked.license)) is not None:
             for line in absent:
                 terminal.say(line)
             terminal.say(f"{folder} was written before, by the same command, and is whole")
         else:
-            check_new(folder)
-            make(asked.model, folder, name, asked.license)
-        terminal.say(f"{folder} has {', '.join(sorted(path.name for path in folder.iterdir()))}")
+            check_new(folder, place)
+            make(asked.model, place, name, asked.license)
+        terminal.say(f"{folder} has {', '.join(sorted(path.name for path in place.iterdir()))}")
     if asked.push:
         terminal.say(f"pushed to {sharing.push(folder, asked.push)}: look at its settings for who may see it")
     return 0
@@ -121,26 +123,33 @@ def written_before(model: Path, folder: Path, name: str, licence: str) -> list[s
     if not (is_export(folder) and (folder / RECORD).is_file() and (folder / SUMS).is_file()):
         return None
     record = read_json(folder / RECORD, fields={"of": dict, "absent": list})
-    listed = {path.relative_to(folder).as_posix() for path in files_of(folder, besides=[README])}
-    if faults(folder) or listed != set(sums(folder)):
+    if faults(folder) or {path.name for path in folder.iterdir()} - {README, SUMS} != set(sums(folder)):
         return None
     terminal.start_backend()
     return list(map(str, record["absent"])) if record["of"] == origin(model, name, licence) else None
 
 
-def check_new(folder: Path) -> None:
+def check_new(folder: Path, place: Path) -> None:
     """Refuses a place where a folder can not be made, or where one is that has something in it.
+
+    Args:
+        folder: as it was named.
+        place: the same without links, `.` and `..`.
 
     Raises:
         UserError: naming it.
     """
-    check_folder(folder.parent)
+    check_folder(place.parent)
+    if place == Path.cwd():
+        raise UserError(f"--out {folder} is the folder that this is run in: name another")
+    if place.is_symlink():
+        raise UserError(f"--out {folder} is a link that leads nowhere: name a folder")
     if folder.exists() and not folder.is_dir():
         raise UserError(f"--out {folder} is a file: name a folder")
     if folder.is_dir() and any(folder.iterdir()):
         again = f", or leave --out out: export {folder} --push OWNER/NAME" if is_export(folder) else ""
         raise UserError(f"--out {folder} is not empty: name another{again}")
-    if being_written(folder):
+    if being_written(place):
         raise UserError(f"another process is writing --out {folder}: wait for it, or name another folder")
 
 

@@ -20,7 +20,7 @@ from typing import Any
 from keras_art.pictures.addresses import is_address, stamp_of
 from keras_art.store import plain
 from keras_art.store.leftovers import sweep
-from keras_art.store.reading import uncollected
+from keras_art.store.reading import DAMAGE, uncollected
 from keras_art.writing import slug, write_bytes
 
 SUFFIXES = (".tar", ".parquet")
@@ -104,14 +104,16 @@ def _read(path: Path, of: list[Any], suffixes: tuple[str, ...]) -> Index | None:
             return None
         with uncollected():
             was, had, spans, texts, refused, fault = json.loads(content)
-    except (OSError, ValueError):
+        if was != of or not set(suffixes) <= set(had):
+            return None
+        return Index(
+            {name: (int(start), int(end)) for name, (start, end) in spans.items()},
+            {name: text.encode("latin-1") for name, text in texts.items()},
+            [(str(name), str(reason)) for name, reason in refused],
+            str(fault),
+        )
+    except (OSError, RecursionError, *DAMAGE):  # of another version, its shape may be any
         return None
-    if was != of or not set(suffixes) <= set(had):
-        return None
-    found = {name: text.encode("latin-1") for name, text in texts.items()}
-    return Index(
-        {name: (start, end) for name, (start, end) in spans.items()}, found, [tuple(r) for r in refused], fault
-    )
 
 
 def _keep(path: Path, of: list[Any], suffixes: tuple[str, ...], found: Index) -> None:

@@ -19,7 +19,7 @@ from keras_art.store.leftovers import sweep
 from keras_art.writing import PART, wait_for_disk, write_bytes
 
 SUMS = "SHA256SUMS"
-LINE = re.compile(r"([0-9a-f]{64})  ([^\n]+)")
+LINE = re.compile(r"([0-9a-f]{64})  ([^\n\0]+)")  # no file's name has a zero in it
 MANY = 64  # files
 SHORT = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE)  # what this process lacks; the file may be whole
 REMEDY = "move its directory away, and the same command makes it anew"

@@ -465,6 +465,10 @@ def more(folder: Path) -> None:
     (folder / "mine.txt").write_text("mine")
 
 
+def linked(folder: Path) -> None:
+    (folder / "link").symlink_to("nowhere")
+
+
 def unsealed(folder: Path) -> None:
     (folder / "SHA256SUMS").unlink()
 
@@ -473,7 +477,7 @@ def another(folder: Path) -> None:
     trained.save(flips()[0], folder.parent / "store" / "classifier" / "run" / "model.keras", ONE)
 
 
-@pytest.mark.parametrize("what", [changed, more, unsealed, another])
+@pytest.mark.parametrize("what", [changed, more, linked, unsealed, another])
 def test_a_folder_that_is_another_by_now_is_refused_as_any(tmp_path, keras_only, capsys, what):
     words = [run_of(tmp_path / "store", "cropped"), "--out", tmp_path / "art"]
     assert run(*words) == 0
@@ -481,10 +485,38 @@ def test_a_folder_that_is_another_by_now_is_refused_as_any(tmp_path, keras_only,
     assert run(*words) == 0
     assert run(*words, "--license", "mit") == 1
     what(tmp_path / "art")
-    before = {path: path.read_bytes() for path in (tmp_path / "art").iterdir()}
+    before = {path: path.lstat() for path in (tmp_path / "art").iterdir()}
     assert run(*words) == 1
     assert capsys.readouterr().err.count("is not empty: name another") == 2
-    assert {path: path.read_bytes() for path in (tmp_path / "art").iterdir()} == before
+    assert {path: path.lstat()[:8] for path in (tmp_path / "art").iterdir()} == {
+        path: found[:8] for path, found in before.items()
+    }
+
+
+@pytest.mark.parametrize("out", ["to_empty", "to_nothing", "absent/.."])
+def test_a_link_stays_and_what_it_leads_to_is_written(tmp_path, keras_only, capsys, out):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "to_empty").symlink_to("empty")
+    (tmp_path / "to_nothing").symlink_to("new")
+    at = {"to_empty": "empty", "to_nothing": "new", "absent/..": "here"}[out]
+    words = [run_of(tmp_path / "store", "cropped"), "--out", tmp_path / ("here" if ".." in out else "") / out]
+    assert run(*words) == 0 and (tmp_path / at / "model.keras").is_file()
+    assert run(*words) == 0 and "and is whole" in capsys.readouterr().err
+    assert os.readlink(tmp_path / "to_empty") == "empty" and os.readlink(tmp_path / "to_nothing") == "new"
+
+
+@pytest.mark.parametrize(("out", "message"), [(".", "is the folder that this is run in"), ("loop", "leads nowhere")])
+def test_a_place_that_no_folder_can_take_is_refused_before_the_model_is_read(
+    tmp_path, capsys, monkeypatch, out, message
+):
+    words = [run_of(tmp_path / "store", "cropped"), "--out", out]
+    (tmp_path / "at").mkdir()
+    monkeypatch.chdir(tmp_path / "at")
+    if out == "loop":
+        Path("loop").symlink_to("loop")
+    assert run(*words) == 1
+    err = capsys.readouterr().err
+    assert message in err and "reading the model" not in err
 
 
 @pytest.mark.skipif(os.name == "nt", reason="os.kill ends a process there")

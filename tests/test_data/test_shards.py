@@ -17,6 +17,7 @@ import tarfile
 import tempfile
 import threading
 import time
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
@@ -453,6 +454,33 @@ def test_what_a_tar_of_a_server_holds_is_asked_for_once_in_a_store(webdataset, s
     found, size = started()
     assert found == first and size > 0
     assert b"0031.png" in kept[1].read_bytes()
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        "5",
+        "[" * 100_000,
+        '[{of}, [], ["a"], {{}}, [], ""]',
+        '[{of}, 5, {{}}, {{}}, [], ""]',
+        '[{of}, [], {{"a": ["x", {{}}]}}, {{}}, [], ""]',
+        '[{of}, [], {{}}, {{"a": 5}}, [], ""]',
+        '[{of}, [], {{}}, {{"a": "\\u4e00"}}, [], ""]',
+        '[{of}, [], {{}}, {{}}, 5, ""]',
+    ],
+)
+def test_what_another_version_kept_of_a_tar_is_gone_through_anew(webdataset, memory, tmp_path, shape):
+    put(webdataset, f"{memory}/shards")
+    members.keep_in(tmp_path / "store")
+    members._indices.clear()
+    place = f"{memory}/shards/works-000.tar/0001.png"
+    before = places.read(place)
+    (kept,) = (tmp_path / "store" / "cache" / "shards").iterdir()
+    whole = kept.read_bytes()
+    content = shape.format(of=json.dumps(json.loads(whole.rpartition(b"\t")[0])[0])).encode()
+    kept.write_bytes(b"%s\t%08x" % (content, zlib.crc32(content)))
+    members._indices.clear()
+    assert places.read(place) == before and kept.read_bytes() == whole
 
 
 def test_texts_that_were_not_asked_for_before_are_read(webdataset, memory, tmp_path):

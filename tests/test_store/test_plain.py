@@ -31,3 +31,9 @@ def test_a_list_of_hashes_that_names_a_device_or_a_pipe_is_compared_all_the_same
         "/dev/zero": "/dev/zero can not be read (a device, not a file)",
         "pipe": f"{tmp_path}/pipe can not be read (a pipe, not a file)",
     }
+
+
+def test_a_list_of_hashes_with_a_name_that_no_file_can_have_is_none(tmp_path):
+    (tmp_path / "SHA256SUMS").write_text(f"{'0' * 64}  a\0b\n")
+    with pytest.raises(sums.Damaged, match="is no list of hashes"):
+        sums.faults(tmp_path)
