@@ -485,12 +485,16 @@ def test_a_folder_that_is_another_by_now_is_refused_as_any(tmp_path, keras_only,
     assert run(*words) == 0
     assert run(*words, "--license", "mit") == 1
     what(tmp_path / "art")
-    before = {path: path.lstat() for path in (tmp_path / "art").iterdir()}
+    before = states(tmp_path / "art")
     assert run(*words) == 1
     assert capsys.readouterr().err.count("is not empty: name another") == 2
-    assert {path: path.lstat()[:8] for path in (tmp_path / "art").iterdir()} == {
-        path: found[:8] for path, found in before.items()
-    }
+    assert states(tmp_path / "art") == before
+
+
+def states(folder):
+    """What stands under each name, and since when; when it was read last is left out."""
+    found = {path: path.lstat() for path in folder.iterdir()}
+    return {path: (at.st_mode, at.st_ino, at.st_size, at.st_mtime_ns) for path, at in found.items()}
 
 
 @pytest.mark.parametrize("out", ["to_empty", "to_nothing", "absent/.."])
