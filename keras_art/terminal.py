@@ -238,6 +238,11 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
+def space(size: float) -> str:
+    """Of bytes: `5 MB`, `0.29 GB`; at least `1 MB`."""
+    return f"{max(1, size / 1e6):.0f} MB" if size < 1e8 else f"{size / 1e9:.2f} GB"
+
+
 @contextmanager
 def bar(title: str, unit: str) -> Iterator[Callable[[int, int], None]]:
     """A progress bar with the time left; yields `progress(done, all)`. On a pipe it is one line at the end."""

@@ -20,6 +20,11 @@ def test_durations_are_round(seconds, words):
     assert terminal.duration(seconds) == words
 
 
+@pytest.mark.parametrize(("size", "words"), [(0, "1 MB"), (4.9e6, "5 MB"), (2.9e8, "0.29 GB"), (1.2e11, "120.00 GB")])
+def test_a_little_space_is_not_none(size, words):
+    assert terminal.space(size) == words
+
+
 @pytest.mark.parametrize("title", ["features of " + "x" * 90, "museum {x} [red]"])
 def test_a_bar_has_room_beside_any_title(capsys, title):
     with terminal.bar(title, "images") as progress:

@@ -67,7 +67,8 @@ def plan(store: Store, runs: Sequence[Any], estimate: Estimate, jobs: int = 1) -
     lines.append(
         f"{len(runs)} run{'s' * (len(runs) > 1)}, {missing} to do: "
         f"about {terminal.duration(seconds)}{among} ({basis}), "
-        f"about {size / 1e9:.2f} GB for models and features, {sum(pixels.values()) / 1e9:.2f} GB for decoded images"
+        f"about {terminal.space(size)} for models and features, "
+        f"{terminal.space(sum(pixels.values()))} for decoded images"
     )
     return "\n".join(lines)
 
