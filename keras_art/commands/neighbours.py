@@ -1,7 +1,7 @@
 """Which works look like this one.
 
     python -m keras_art neighbours DATA PICTURE
-    python -m keras_art neighbours DATA 0123.jpg new/photo.jpg --k 5 --out neighbours.csv
+    python -m keras_art neighbours DATA 0123.jpg new/photo.jpg --k 5 --out neighbours.xlsx
     python -m keras_art neighbours DATA PICTURE --run RUN         # by what a run has learnt
 
 A distance is 1 less the cosine of the angle between what the network sees in two pictures: 0 is the same, 1 is nothing
@@ -22,7 +22,8 @@ from keras_art import terminal
 from keras_art.commands import flags
 from keras_art.commands.looking import Looking, describers, look, pictures
 from keras_art.errors import UserError
-from keras_art.writing import check_file, csv_text, write
+from keras_art.report import sheets
+from keras_art.writing import check_apart, check_file
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,7 +43,8 @@ class Neighbours(Looking):
     k: int = 10
     """How many of the nearest."""
     out: Path | None = None
-    """A CSV with a row for each neighbour: picture, rank, id, distance, path, and what is known of it."""
+    """A table, .csv, .xlsx or .parquet, with a row for each neighbour: picture, rank, id, distance, path, and what is
+    known of it."""
 
 
 def command(asked: Neighbours) -> int:
@@ -54,7 +56,8 @@ def command(asked: Neighbours) -> int:
     from keras_art.store.runs import Store
 
     if asked.out is not None:
-        check_file(asked.out, ".csv")
+        check_file(asked.out, *sheets.SUFFIXES)
+        check_apart(asked.data, asked.out)
     if asked.k < 1:
         raise UserError("--k is at least 1")
     if len(asked.run) + len(asked.backbone) > 1:
@@ -63,6 +66,9 @@ def command(asked: Neighbours) -> int:
     store.check()
     collection, known = pictures(asked, store, asked.data)
     files = files_of(asked, collection)
+    if asked.out is not None:
+        most = len(collection.images)
+        sheets.check_fits(collection.columns, asked.out, (len(files) or most) * min(asked.k, most - 1))
     (by,) = describers(asked, store)
     seen = look(store, collection, known, [by])
     points = directions(seen.descriptions[0].vectors)
@@ -88,7 +94,10 @@ def command(asked: Neighbours) -> int:
             for row in part.itertuples():
                 terminal.answer(f"{row.rank:4d}  {row.distance:.3f}  {row.id}")
     else:
-        write(asked.out, csv_text(found))
+        folder = str(asked.out.absolute().parent.resolve())
+        found["path"] = [sheets.relative(path, folder) for path in found["path"]]
+        place = found.columns.get_loc("path")
+        sheets.write_table(found, asked.out, "neighbours", place, shown="0.000")
         many = "" if len(files) == 1 else "s"
         terminal.say(f"{len(found):,} neighbours of {len(files):,} picture{many} in {asked.out}")
     return 0
@@ -119,7 +128,7 @@ def files_of(asked: Neighbours, collection: Collection) -> dict[str, str]:
             hint = f": did you mean {near[0]}?" if near else ""
             raise UserError(f"{word} is neither a file nor the id of a picture of {collection.name}{hint}")
     if not files and asked.out is None:
-        raise UserError("give pictures, or --out FILE.csv for the neighbours of every work")
+        raise UserError("give pictures, or --out FILE for the neighbours of every work")
     return files
 
 
@@ -147,7 +156,7 @@ def table(collection: Collection, names: Sequence[str], near: np.ndarray, far: n
     found = pd.DataFrame({
         "picture": np.array(names, dtype=object)[whose], "rank": rank + 1,
         "id": collection.images["id"].to_numpy()[rows], "distance": np.round(far[whose, rank].astype(float), 6),
-        "path": collection.images["path"].to_numpy()[rows],
+        "path": np.array(collection.paths(), dtype=object)[rows],
     })  # fmt: skip
     both = pd.concat([found, collection.columns.iloc[rows].reset_index(drop=True)], axis=1)
     return both.set_axis(numbered(map(str, both.columns)), axis=1)

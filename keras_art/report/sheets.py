@@ -30,6 +30,7 @@ MOST_ROWS = 1_048_576  # of a spreadsheet
 MOST_COLUMNS = 16_384
 MOST_LETTERS = 32_767  # of a cell, as UTF-16 counts them
 MOST_LINKS = 65_530  # of a sheet, beyond which Excel drops them
+SHARES = "0.0%"  # how numbers are shown of which most are shares of one
 WIDTH, WIDEST = 9, 40  # letters that a column shows
 SAMPLE = 50  # rows by which it is found how many
 # What XML can not hold or does not keep, and what would be taken for its escape.
@@ -51,12 +52,15 @@ EXTENSION = re.compile(r"(.+) extension is not supported")  # as openpyxl warns 
 Cell = tuple[Any, str]  # a value as openpyxl has it, and its number format
 
 
-def write_table(table: pd.DataFrame, path: Path, title: str = "images", linked: int = -1) -> None:
+def write_table(
+    table: pd.DataFrame, path: Path, title: str = "images", linked: int = -1, shown: str = SHARES
+) -> None:
     """Writes a table by the suffix of its name; text stays text, also `0007` and `=SUM`.
 
     Args:
         title: of an XLSX file's sheet.
         linked: a column of paths, absolute or relative to the table's folder, which XLSX makes links; -1: none.
+        shown: how XLSX shows what is no whole number.
 
     Raises:
         UserError: another suffix, or more rows or longer texts than a spreadsheet holds.
@@ -70,23 +74,23 @@ def write_table(table: pd.DataFrame, path: Path, title: str = "images", linked: 
         write_bytes(path, content.getvalue())
     elif suffix == ".xlsx":
         check_fits(table, path)
-        write_bytes(path, workbook(rows_of(table), path, title=title, linked=linked))
+        write_bytes(path, workbook(rows_of(table, shown), path, title=title, linked=linked))
     else:
         raise UserError(f"{path} ends in none of {', '.join(SUFFIXES)}")
 
 
-def check_fits(table: pd.DataFrame, path: Path, above: int = 1) -> None:
+def check_fits(table: pd.DataFrame, path: Path, rows: int = 0) -> None:
     """Refuses a table that a spreadsheet does not hold; those of other kinds hold any.
 
     Args:
-        above: rows that stand above its own.
+        rows: how many it is to have (0: as many as it has).
 
     Raises:
         UserError: it has too many rows or columns, or a text that is too long for a cell.
     """
     if path.suffix.lower() != ".xlsx":
         return
-    for name, found, most in (("rows", len(table) + above, MOST_ROWS), ("columns", table.shape[1], MOST_COLUMNS)):
+    for name, found, most in (("rows", 1 + (rows or len(table)), MOST_ROWS), ("columns", table.shape[1], MOST_COLUMNS)):
         if found > most:
             raise UserError(f"{path}: a spreadsheet holds {most:,} {name} and not {found:,}: write .csv or .parquet")
     for i, column in enumerate(table):
@@ -102,10 +106,10 @@ def _letters(value: Any) -> int:
     return len(escaped(value).encode("utf-16-le", "surrogatepass")) // 2 if isinstance(value, str) else 0
 
 
-def rows_of(table: pd.DataFrame) -> Iterator[list[Cell]]:
-    """A table's header and rows, with what Excel is to show numbers by: shares of one in per cent."""
+def rows_of(table: pd.DataFrame, shown: str = SHARES) -> Iterator[list[Cell]]:
+    """A table's header and rows, with what Excel is to show numbers by, those that are not whole as `shown`."""
     yield [(escaped(str(name)), "General") for name in table]
-    kinds = ["0.0%" if kind.kind == "f" else "General" for kind in table.dtypes]
+    kinds = [shown if kind.kind == "f" else "General" for kind in table.dtypes]
     for row in table.itertuples(index=False, name=None):
         yield [
             ((escaped(value) if isinstance(value, str) else None if value != value else value), kind)

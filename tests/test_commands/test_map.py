@@ -13,12 +13,15 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import paint, write_csv
+from openpyxl import load_workbook
 
 from keras_art import terminal
 from keras_art.commands import map as maps
 from keras_art.commands import neighbours
+from keras_art.data.readers import spreadsheets
 from keras_art.learning import descriptions
 from keras_art.networks import backbones, heads, trained
+from keras_art.report import sheets
 from keras_art.store.runs import Store
 from keras_art.study.config import RunRef
 from keras_art.study.files import artefact, keep_files
@@ -242,6 +245,20 @@ def test_a_work_is_known_by_its_inventory_number_too(tmp_path, picture_csv, flag
     assert "0099 has 2 pictures: name one of them" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("suffix", [".csv", ".xlsx", ".parquet"])
+def test_neighbours_are_written_as_a_person_takes_tables(tmp_path, picture_csv, flags, suffix):
+    out = tmp_path / "made" / f"near{suffix}"
+    assert asked(picture_csv, "003.png", *flags, "--k", 5, "--out", out) == 0
+    table = next(iter(spreadsheets.read_sheets(out).values())).table
+    assert table["rank"].tolist() == list("12345") and set(table["artist"]) == {"Artist A"}
+    files = [(out.parent / path).resolve() for path in table["path"]]
+    assert [file.name for file in files] == table["id"].tolist() and all(file.is_file() for file in files)
+    if suffix == ".xlsx":
+        sheet = load_workbook(out)["neighbours"]
+        assert sheet["E2"].hyperlink.target == sheet["E2"].value == table["path"][0]
+        assert sheet["D2"].number_format == "0.000"  # a distance is no share
+
+
 def test_neighbours_of_every_work_and_a_copy_is_the_nearest(tmp_path, picture_csv, flags):
     shutil.copyfile(picture_csv / "images" / "000.png", tmp_path / "copy.png")
     assert asked(picture_csv, tmp_path / "copy.png", *flags, "--k", 1, "--out", tmp_path / "one.csv") == 0
@@ -273,13 +290,16 @@ def test_a_choice_of_a_store_is_enough_when_its_pictures_are_gone(tmp_path, pict
         (["003.pgn"], "did you mean 0"),
         ([], "give pictures, or --out"),
         (["003.png", "--k", "0"], "--k is at least 1"),
-        (["003.png", "--out", "near.xlsx"], "is no .csv file"),
+        (["003.png", "--out", "near.txt"], "is no .csv or .xlsx or .parquet file"),
+        (["003.png", "--out", "museum/labels.csv"], "is the table that is read"),
+        (["--k", "90000", "--out", "near.xlsx"], "a spreadsheet holds 500 rows and not 553"),
         (["museum/labels.csv"], "can not be read"),
         (["003.png", "--run", "nowhere"], "told by one network"),
     ],
 )
 def test_questions_that_have_no_answer(tmp_path, picture_csv, flags, words, message, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sheets, "MOST_ROWS", 500)
     assert asked(picture_csv, *words, *flags) == 1
     assert message in capsys.readouterr().err
 
