@@ -18,6 +18,7 @@ from typing import Any, Literal, TypeVar
 
 from keras_art import terminal
 from keras_art.errors import UserError
+from keras_art.store.leftovers import beside_runs
 from keras_art.study.clusters import Cluster
 from keras_art.study.config import Optimizer
 
@@ -122,10 +123,14 @@ def read(kind: Any, argv: Sequence[str], *, prog: str, description: str, default
     """
     import tyro
 
+    words = [os.path.expanduser(word) if word.startswith("~/") else word for word in argv]  # a ~ in quotes
+    if beside := [word for word in words if beside_runs(word)]:
+        more = f" and {len(beside) - 1:,} more" if len(beside) > 1 else ""
+        terminal.say(f"{beside[0]}{more}: passed over, a lock or what is half-written, no run and no picture")
     with redirect_stdout(_Spoken(sys.stdout)):
         found = tyro.cli(
             kind,
-            args=[os.path.expanduser(word) if word.startswith("~/") else word for word in argv],  # a ~ in quotes
+            args=[word for word in words if word not in beside],
             prog=prog,
             # An example at the margin would run into the next; lines that are indented stay lines.
             description=re.sub("^(?=python -m )", "    ", description, flags=re.MULTILINE),

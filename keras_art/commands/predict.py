@@ -1,7 +1,7 @@
 """A trained model on new pictures.
 
 python -m keras_art predict RUN picture.jpg                        # tells what it says of one, and writes nothing
-python -m keras_art predict RUN FOLDER --out predictions.csv
+python -m keras_art predict RUN FOLDER --out predictions.csv       # or RUN *.jpg
 python -m keras_art predict RUN inventory.xlsx --out answers.xlsx  # the same rows, with what is said of each picture
 python -m keras_art predict hf://OWNER/NAME picture.jpg            # a model that `export` has put there
 """
@@ -20,7 +20,7 @@ from keras_art.commands import flags
 from keras_art.errors import UserError, meant
 from keras_art.report import sheets
 from keras_art.report.answers import FIRST, Pictures, hand_over, joined
-from keras_art.writing import HANDLES, check_apart, check_file, check_folder, one_line
+from keras_art.writing import HANDLES, check_apart, check_file, check_folder, is_export, one_line
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,8 +40,8 @@ class Predict:
     model: tyro.conf.Positional[str]
     """A finished run's directory, or its model.keras, wherever it was copied to; a head on frozen features needs the
     store that has its network. Or a folder that `export` wrote, or hf://OWNER/NAME, where it was pushed to."""
-    data: tyro.conf.Positional[str]
-    """A picture, or a folder of them, searched in depth; or a table, a card's name, or a choice of --store."""
+    data: tyro.conf.Positional[tuple[str, ...]]
+    """Pictures, or a folder of them, searched in depth; or a table, a card's name, or a choice of --store."""
     out: Path | None = None
     """A table, .csv, .xlsx or .parquet: a row for each picture, or all rows and columns of the table that was given;
     then for every task the class or cluster, how likely it is and whether to trust that, where the picture is, and the
@@ -70,6 +70,7 @@ def command(asked: Predict) -> int:
     model = Path(asked.model)
     if not (model.exists() or asked.model.startswith(HANDLES)):
         raise UserError(f"{model} does not exist{meant(model)}: give a finished run's directory, or a model.keras")
+    check_data(asked.data)
     out = place_of(asked)
     if asked.saliency is not None:
         check_folder(asked.saliency)
@@ -103,6 +104,24 @@ def command(asked: Predict) -> int:
     return 0 if len(found) else 1
 
 
+def check_data(words: Sequence[str]) -> None:
+    """Refuses what is no one thing to look at, such as the further runs that a shell's `*` has found.
+
+    Raises:
+        UserError: nothing is named, a run is, or several that are not all pictures.
+    """
+    from keras_art.data.readers.files import is_image
+
+    if not words:
+        raise UserError("nothing is named to look at: give pictures, a folder of them, or a table behind the model")
+    paths = [Path(word).expanduser() for word in words]
+    for path in paths:
+        if is_export(path) or all((path / name).is_file() for name in ("config.json", "environment.json")):
+            raise UserError(f"{path} is a model, too: give one, then the pictures that it is asked about")
+        if len(paths) > 1 and not (path.is_file() and is_image(path.name)):
+            raise UserError(f"{path} is no picture{meant(path)}: give pictures alone, or one folder or table")
+
+
 def place_of(asked: Predict) -> Path | None:
     """Where the table goes; None for a single picture of which no table was asked for.
 
@@ -111,8 +130,8 @@ def place_of(asked: Predict) -> Path | None:
     """
     from keras_art.data.readers.files import is_image
 
-    data = Path(asked.data).expanduser()
-    if asked.out is None and data.is_file() and is_image(data.name):
+    data = Path(asked.data[0]).expanduser()
+    if asked.out is None and len(asked.data) == 1 and data.is_file() and is_image(data.name):
         return None
     out = asked.out or DEFAULT
     if asked.out is None and out.exists():
@@ -127,7 +146,7 @@ def find(asked: Predict) -> Pictures:
 
     Of a folder every picture is taken, labelled or not, and its id is its path there; what a `labels.csv` in it is good
     for is told beside the predictions, and one that can not be read keeps none of them back. Of a table every row is
-    kept, in its order.
+    kept, in its order. The id of one of several pictures is what it is called on the command line.
 
     Raises:
         BadCollection: there are no pictures.
@@ -143,13 +162,17 @@ def find(asked: Predict) -> Pictures:
     from keras_art.data.sources import load_collection
     from keras_art.store.runs import Store
 
-    place = Path(asked.data).expanduser()
+    if len(asked.data) > 1:
+        named = {word: Path(word).expanduser() for word in asked.data}
+        return Pictures(pd.DataFrame({"id": list(named)}), list(named), named)
+    (data,) = asked.data
+    place = Path(data).expanduser()
     if place.is_file() and is_image(place.name):
         return Pictures(pd.DataFrame({"id": [place.name]}), [place.name], {place.name: place})
     if place.is_file() and place.suffix.lower() in TABLES and not is_shard(place):
         return of_table(place, asked.sheet)
     if not place.is_dir() or shards_in(place):
-        collection = open_collection(Store(asked.store), asked.data, asked.root, sheet=asked.sheet)
+        collection = open_collection(Store(asked.store), data, asked.root, sheet=asked.sheet)
         ids = collection.images["id"].tolist()
         asked_of = collection.quarantine["reason"] != NO_LABEL
         bad = collection.quarantine.loc[asked_of, ["path", "reason"]].itertuples(index=False, name=None)

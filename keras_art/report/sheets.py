@@ -52,9 +52,7 @@ EXTENSION = re.compile(r"(.+) extension is not supported")  # as openpyxl warns 
 Cell = tuple[Any, str]  # a value as openpyxl has it, and its number format
 
 
-def write_table(
-    table: pd.DataFrame, path: Path, title: str = "images", linked: int = -1, shown: str = SHARES
-) -> None:
+def write_table(table: pd.DataFrame, path: Path, title: str = "images", linked: int = -1, shown: str = SHARES) -> None:
     """Writes a table by the suffix of its name; text stays text, also `0007` and `=SUM`.
 
     Args:

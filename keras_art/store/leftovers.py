@@ -78,6 +78,13 @@ def abandoned(folder: Path) -> list[Path]:
     return [path for path in half_written(folder) if _abandoned(path)]
 
 
+def beside_runs(word: str) -> bool:
+    """Whether a path is of what a store has beside its runs: a lock, or a file half-written; a shell's `*` finds them."""
+    path = Path(word)
+    odd = path.name.endswith(".lock") or PART.search(path.name)
+    return bool(odd and path.exists() and any((one / "store.json").is_file() for one in path.absolute().parents[:2]))
+
+
 def _abandoned(path: Path) -> bool:
     if here := re.search(rf"\.{re.escape(slug(socket.gethostname()))}-(\d+)\.part", path.name):
         return not alive(int(here[1]))

@@ -304,6 +304,48 @@ def test_one_picture_is_asked_about_as_its_folder_is(tmp_path, pictures):
     assert run(tmp_path / "model.keras", pictures / "broken.png", "--out", tmp_path / "none.csv") == 1
 
 
+def run_in_a_store(store, name):
+    """A run's directory as a shell's `*` finds it: with its lock, a lease's, and what a killed process has left."""
+    folder = store / "classifier" / name
+    save(folder / "model.keras")
+    for known in ("config.json", "environment.json"):
+        (folder / known).write_text("{}")
+    (store / "store.json").write_text("{}")
+    for left in (".lock", ".000007.lock", ".host-4194305.part"):
+        (store / "classifier" / f"{name}{left}").touch()
+
+
+def test_what_a_shell_finds_beside_a_run_is_passed_over(tmp_path, pictures, capsys):
+    run_in_a_store(tmp_path / "store", "one-0")
+    found = sorted((tmp_path / "store" / "classifier").glob("one*"))
+    assert len(found) == 4
+    assert run(*found, pictures / "b.png") == 0
+    said = capsys.readouterr()
+    assert said.out.startswith("b.png\n") and "one-0.000007.lock and 2 more: passed over, a lock" in said.err
+    (pictures / "poetry.lock").touch()  # somebody else's
+    assert run(*found, pictures / "poetry.lock") == 1
+    assert "poetry.lock" in capsys.readouterr().err.splitlines()[-1]
+    assert run(*found) == 1
+    assert "nothing is named to look at" in capsys.readouterr().err
+
+
+def test_several_runs_are_refused_and_several_pictures_are_not(tmp_path, pictures, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("one-0", "one-1"):
+        run_in_a_store(tmp_path / "store", name)
+    shutil.copy(pictures / "b.png", tmp_path / "store" / "classifier" / "one-1" / "confusion.png")
+    found = sorted(Path("store", "classifier").glob("one*"))
+    for more in ([], ["new/b.png"]):
+        assert run(*found, *more) == 1
+        assert "one-1 is a model, too: give one" in capsys.readouterr().err
+    names = ["new/b.png", "new/deep/a.jpg"]
+    assert run(found[0], *names) == 0
+    table = pd.read_csv("predictions.csv")
+    assert table["id"].tolist() == names == table["picture"].tolist()
+    assert run(found[0], *names, "new") == 1
+    assert "new is no picture: give pictures alone, or one folder or table" in capsys.readouterr().err
+
+
 # --- a person's table, and what its probabilities mean
 
 MEASURED = {
