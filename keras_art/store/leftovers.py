@@ -79,7 +79,7 @@ def abandoned(folder: Path) -> list[Path]:
 
 
 def beside_runs(word: str) -> bool:
-    """Whether a path is of what a store has beside its runs: a lock, or a file half-written; a shell's `*` finds them."""
+    """Whether a path is of what a store has beside its runs: a lock, a file half-written; a shell's `*` finds them."""
     path = Path(word)
     odd = path.name.endswith(".lock") or PART.search(path.name)
     return bool(odd and path.exists() and any((one / "store.json").is_file() for one in path.absolute().parents[:2]))
