@@ -31,6 +31,7 @@ NUMBER = re.compile(r"[+-]?[\d.,]+(e[+-]?\d+)?%?", re.IGNORECASE)
 MOST_NAME = 200  # bytes of a file's name that a person gives; beside it others have the same name and more
 HANDLES = ("keras-hub:", "hf://", "kaggle://")  # how the name of a network begins that is downloaded
 EXPORTED = ("model.keras", "preprocessing.json")  # what tells a folder that `export` wrote
+LEARNT = "learnt_from.json"  # in it, where that is known: the hashes of the pictures that the model has learnt from
 OWN = ".keras_art"  # stands in a folder whose pictures are of our making and no collection
 
 

@@ -27,7 +27,7 @@ from keras_art.store.leftovers import being_written, sweep
 from keras_art.store.reading import read_json
 from keras_art.store.sums import SUMS, faults, hash_of, seal, sums
 from keras_art.version import __version__
-from keras_art.writing import EXPORTED, beside, check_folder, distinct, folder_made, wait_for_disk, write
+from keras_art.writing import EXPORTED, LEARNT, beside, check_folder, distinct, folder_made, wait_for_disk, write
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 LICENCE = re.compile(r"[a-z0-9][a-z0-9.+-]*")
 README = "README.md"
+OPEN = (README, LEARNT)  # what people write on, or may take away
 RECORD = "exported.json"  # what a folder was made of and by which words, so that the same command knows it again
 
 
@@ -115,7 +116,7 @@ def written_before(model: Path, folder: Path, name: str, licence: str) -> list[s
     """Why which formats are absent from a folder that the same command has written, and a kill came before its end.
 
     Returns:
-        None where the folder is another's, or not as it was written; what people write on, its README.md, may differ.
+        None where the folder is another's, or not as it was written; what is `OPEN` may differ.
 
     Raises:
         Damaged: its list of hashes, or its record, can not be read.
@@ -123,7 +124,7 @@ def written_before(model: Path, folder: Path, name: str, licence: str) -> list[s
     if not (is_export(folder) and (folder / RECORD).is_file() and (folder / SUMS).is_file()):
         return None
     record = read_json(folder / RECORD, fields={"of": dict, "absent": list})
-    if faults(folder) or {path.name for path in folder.iterdir()} - {README, SUMS} != set(sums(folder)):
+    if faults(folder) or {path.name for path in folder.iterdir()} - {*OPEN, SUMS} != set(sums(folder)):
         return None
     terminal.start_backend()
     return list(map(str, record["absent"])) if record["of"] == origin(model, name, licence) else None
@@ -179,6 +180,7 @@ def fill(model: Path, part: Path, name: str, licence: str) -> None:
     terminal.say("reading the model")
     terminal.start_backend()
     from keras_art.learning import exports, prediction
+    from keras_art.networks.learnt import learnt_from, write_learnt
     from keras_art.networks.loading import model_file
     from keras_art.report.model_cards import readme
     from keras_art.report.model_facts import Shared, preprocessing
@@ -190,12 +192,20 @@ def fill(model: Path, part: Path, name: str, licence: str) -> None:
         terminal.say(line)
     shared = Shared(name, card, licence, written.files, written.absent, written.keras_alone)
     shared = from_store(shared, model_file(model), trained)
+    if hashes := learnt_from(model_file(model), card):
+        write_learnt(part, hashes)
+        shared = replace(shared, learnt=len(hashes))
+        terminal.say(
+            f"{LEARNT} has the SHA-256 of the {len(hashes):,} pictures that it was trained or chosen on, by which "
+            f"predict tells them from others; no picture can be made of that: take it away, if whoever has one of "
+            f"these files is not to find out that it was among them"
+        )
     write(part / "classes.json", json.dumps(dict(card.classes), indent=1, ensure_ascii=False))
     write(part / EXPORTED[1], json.dumps(preprocessing(card, written.dtype), indent=1, ensure_ascii=False))
     write(part / README, readme(shared))
     record = {"of": origin(model, name, licence), "absent": written.absent}
     write(part / RECORD, json.dumps(record, indent=1, ensure_ascii=False))
-    seal(part, besides=[README])  # which people write on
+    seal(part, besides=OPEN)
 
 
 def from_store(shared: Shared, file: Path, trained: Trained) -> Shared:

@@ -8,7 +8,7 @@ python -m keras_art predict hf://OWNER/NAME picture.jpg            # a model tha
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -90,11 +90,8 @@ def command(asked: Predict) -> int:
         found, unreadable = prediction.predict(trained, pictures.paths, progress, asked.saliency)
     for line in calibrated(trained):
         terminal.say(line)
-    if known := learnt_from(model, trained.card, pictures.paths.values()):
-        terminal.say(
-            f"{known:,} of these {len(pictures.paths):,} pictures are those that it was trained or chosen on: how "
-            f"often it is right about them is no test of it"
-        )
+    for line in no_test(model, trained.card, list(pictures.paths.values())):
+        terminal.say(line)
     if out is None:
         tell(found, unreadable, trained.card.classes)
     else:
@@ -237,22 +234,23 @@ def calibrated(trained: Trained) -> Iterator[str]:
             )
 
 
-def learnt_from(model: Path, card: ModelCard, paths: Iterable[Path]) -> int:
-    """How many pictures are of a run's train or validation images; 0 where its store is not there or had no test."""
-    from keras_art.data.kept import splits_of
-    from keras_art.networks.loading import model_file, store_of
+def no_test(model: Path, card: ModelCard, paths: Sequence[Path]) -> Iterator[str]:
+    """How many of some pictures a model has learnt from, or that this is not known."""
+    from keras_art.networks.learnt import learnt_from
+    from keras_art.networks.loading import model_file
     from keras_art.pictures.contents import sha256_of
 
-    config = card.provenance.get("config", {})
-    key = "" if config.get("mode") == "zero_shot" else config.get("collection", "")  # which has learnt from none
-    store = store_of(model_file(model))
-    try:
-        splits = splits_of(store, key) if isinstance(key, str) and key else {}
-    except UserError:  # the predictions are whole without it, and `store check` tells
-        return 0
-    if "test" not in splits.values():
-        return 0
-    return sum(splits.get(sha256_of(str(path))) in ("train", "val") for path in paths)
+    hashes = learnt_from(model_file(model), card)
+    if hashes is None:
+        yield (
+            f"whether it was trained on any of these pictures can not be told, as neither {model} nor a store that it "
+            f"lies in has a list of those: how often it is right is a test of it on others alone"
+        )
+    elif hashes and (known := sum(sha256_of(str(path)) in hashes for path in paths)):
+        yield (
+            f"{known:,} of these {len(paths):,} pictures are those that it was trained or chosen on: how often it is "
+            f"right about them is no test of it"
+        )
 
 
 def tell(found: pd.DataFrame, unreadable: Sequence[tuple[str, str]], classes: Mapping[str, Sequence[str]]) -> None:

@@ -164,8 +164,8 @@ def model_file(path: Path) -> Path:
 
 
 def store_of(file: Path) -> Store:
-    """The store that a model's file stands in: STORE/KIND/RUN/model.keras."""
-    return Store(file.resolve().parents[2])
+    """The store that a model's file stands in, if it stands in any: STORE/KIND/RUN/model.keras."""
+    return Store([*file.resolve().parents][:3][-1])
 
 
 def computing_anew(layer: keras.Layer) -> keras.Layer:

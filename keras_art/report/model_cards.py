@@ -10,7 +10,7 @@ from keras_art.report import calibration, paragraphs
 from keras_art.report.model_facts import Shared, by_class, header, interval, scores
 from keras_art.report.rendering import escaped, render
 from keras_art.study.kinds.classifier import PROBES
-from keras_art.writing import one_line
+from keras_art.writing import LEARNT, one_line
 
 if TYPE_CHECKING:
     from keras_art.networks.trained import ModelCard
@@ -116,6 +116,12 @@ def _use(shared: Shared) -> str:
             f"`preprocessing.json` has; outputs come in the order of `classes.json`"
         )
     lines += ["`classes.json` has the names, `preprocessing.json` how a picture becomes its pixels"]
+    if shared.learnt:
+        lines.append(
+            f"`{LEARNT}` has the SHA-256 of the {shared.learnt:,} pictures that it was trained or chosen on: "
+            f"`predict` tells by it which of yours are no test; whoever has such a file can find out that it was among "
+            f"them"
+        )
     lines += [_md(reason) for reason in shared.absent]
     parts.append(_bullets(lines))
     parts.append("As the network of another study: `--networks` takes this folder.")

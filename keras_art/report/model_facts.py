@@ -38,6 +38,7 @@ class Shared:
         environment: of the run, and how many seconds it took.
         rights: what is known of the collection's licence, a sentence.
         holds: training pictures whose features are within the model.
+        learnt: pictures that it was trained or chosen on, of which a list lies beside it.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Shared:
     seconds: float = 0.0
     rights: str = ""
     holds: int = 0
+    learnt: int = 0
 
     @property
     def run(self) -> Run | None:

@@ -19,10 +19,12 @@ import pytest
 from conftest import write_csv
 from PIL import Image
 
+from keras_art.__main__ import main
 from keras_art.commands import predict
 from keras_art.data import tasks
 from keras_art.data.opening import open_choice
-from keras_art.networks import attention, backbones, gram, heads, trained
+from keras_art.learning import exports
+from keras_art.networks import attention, backbones, gram, heads, loading, trained
 from keras_art.pictures import images
 from keras_art.pictures.images import decode, load_photo
 from keras_art.report import answers
@@ -532,31 +534,65 @@ def test_a_table_comes_back_as_text_in_other_formats(tmp_path, inventory, suffix
     assert table["artist_predicted"].tolist()[2:] == ["", ""] and all(table["artist_predicted"][:2])
 
 
-def test_pictures_that_it_learnt_from_are_counted(tmp_path, pictures, capsys):
-    store, museum = Store(tmp_path / "store"), tmp_path / "museum"
-    store.create()
+def learnt(store, museum, mode="fine_tuning"):
+    """A run's directory with a model that has learnt from a museum's pictures, and of how many."""
     for i in range(12):
         (museum / "xy"[i % 2]).mkdir(parents=True, exist_ok=True)
         pixels = np.random.default_rng(100 + i).integers(0, 256, (20, 20, 3)).astype("uint8")
         Image.fromarray(pixels).save(museum / "xy"[i % 2] / f"{i}.png")
     collection, choice = open_choice(store, museum, None, "label")
     task = tasks.prepare(store, collection, choice, 16, "squash", lambda done, total: None).task
-    known = int((task.images["split"] != "test").sum())
     folder = store.root / "classifier" / "museum-12345678"
     folder.mkdir(parents=True)
-    save(
-        folder / "model.keras",
-        card=dataclasses.replace(CARD, provenance=trained.provenance({"collection": choice.key})),
-    )
+    source = trained.provenance({"collection": choice.key, "mode": mode})
+    save(folder / "model.keras", card=dataclasses.replace(CARD, provenance=source))
+    return folder, int((task.images["split"] != "test").sum())
+
+
+UNKNOWN = "whether it was trained on any of these pictures can not be told"
+
+
+@pytest.mark.parametrize("exported", [False, True])
+def test_pictures_that_it_learnt_from_are_counted(tmp_path, pictures, capsys, monkeypatch, exported):
+    store, museum = Store(tmp_path / "store"), tmp_path / "museum"
+    store.create()
+    folder, known = learnt(store, museum)
+    if exported:
+        monkeypatch.setattr(exports, "FORMATS", {})
+        again = ("export", folder, "--out", tmp_path / "far" / "art")
+        assert main([*map(str, again)]) == 0
+        assert f"learnt_from.json has the SHA-256 of the {known} pictures" in capsys.readouterr().err
+        folder = tmp_path / "far" / "art"
+        assert f"SHA-256 of the {known} pictures" in (folder / "README.md").read_text()
+        shutil.move(store.root, tmp_path / "elsewhere")
     shutil.copytree(museum, pictures / "museum")
     assert run(folder, pictures, "--out", tmp_path / "out.csv") == 0
     assert f"{known} of these 15 pictures are those that it was trained or chosen on" in capsys.readouterr().err
     shutil.rmtree(pictures / "museum")
     assert run(folder, pictures, "--out", tmp_path / "out.csv") == 0
-    assert "chosen on" not in capsys.readouterr().err
-    shutil.rmtree(store.root / "collections")
+    told = capsys.readouterr().err
+    assert "chosen on" not in told and UNKNOWN not in told
+    if exported:
+        shutil.move(tmp_path / "elsewhere", store.root)
+        (folder / "learnt_from.json").unlink()
+        assert main([*map(str, again)]) == 0 and "is whole" in capsys.readouterr().err  # to take it away is a choice
+    else:
+        shutil.rmtree(store.root / "collections")
     assert run(folder, museum, "--out", tmp_path / "out.csv") == 0
-    assert "chosen on" not in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "chosen on" not in told and UNKNOWN in told
+
+
+def test_a_model_without_training_has_learnt_from_none_and_one_at_the_root_of_a_disk_is_asked(
+    tmp_path, pictures, capsys, monkeypatch
+):
+    store = Store(tmp_path / "store")
+    store.create()
+    folder, _ = learnt(store, tmp_path / "museum", "zero_shot")
+    assert run(folder, tmp_path / "museum", "--out", tmp_path / "out.csv") == 0
+    told = capsys.readouterr().err
+    assert "chosen on" not in told and UNKNOWN not in told
+    assert loading.store_of(Path("/model.keras")).root == Path("/")
 
 
 def test_probabilities_are_at_the_models_temperature(tmp_path, pictures):
