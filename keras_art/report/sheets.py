@@ -12,14 +12,13 @@ import os
 import re
 import urllib.parse
 import warnings
-import zipfile
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from keras_art.errors import UserError
 from keras_art.pictures.places import is_address, parted, whole
+from keras_art.report import drawings
 from keras_art.writing import csv_text, write, write_bytes
 
 if TYPE_CHECKING:
@@ -35,19 +34,6 @@ WIDTH, WIDEST = 9, 40  # letters that a column shows
 SAMPLE = 50  # rows by which it is found how many
 # What XML can not hold or does not keep, and what would be taken for its escape.
 ODD = re.compile("[\x00-\x08\x0b-\x1f\ud800-\udfff\ufffe\uffff]|_(?=x[0-9A-Fa-f]{4}_)")
-# What stands beside cells: its name, in which files of the archive it is, and there by which mark; "": the file itself.
-DRAWN = {
-    "shape": (r"xl/drawings/drawing[^/]*\.xml", rb"<(?:\w+:)?(?:sp|cxnSp)[\s>]"),
-    "chart": (r"xl/charts/chart[^/]*\.xml", b""),
-    "picture": (r"xl/drawings/drawing[^/]*\.xml", rb"<(?:\w+:)?pic[\s>]"),
-    # Behind the cells, and in headers and footers.
-    "picture ": (r"xl/(?:worksheets/_rels/|drawings/_rels/vml)[^/]*\.rels", rb"/relationships/image\b"),
-    "diagram": (r"xl/diagrams/data[^/]*\.xml", b""),
-    "control": (r"xl/ctrlProps/[^/]*\.xml", b""),
-    "embedded file": (r"xl/embeddings/[^/]*", b""),
-    "slicer": (r"xl/slicers/[^/]*\.xml", rb"<(?:\w+:)?slicer[\s>]"),
-    "comment thread": (r"xl/threadedComments/[^/]*\.xml", b""),
-}
 EXTENSION = re.compile(r"(.+) extension is not supported")  # as openpyxl warns of what it leaves out of a sheet
 Cell = tuple[Any, str]  # a value as openpyxl has it, and its number format
 
@@ -171,7 +157,7 @@ def behind(
 
     Args:
         cells: row, from 1 -> what is put into it; the least row is the header.
-        first: the column, from 1, that these cells begin at, unless something stands there or behind it.
+        first: the column, from 1, that these cells begin at, unless something stands there or behind it, a drawing too.
         linked: as of `workbook`, among these cells.
 
     Returns:
@@ -183,7 +169,6 @@ def behind(
     """
     from openpyxl import load_workbook
     from openpyxl.styles import Font
-    from openpyxl.utils import get_column_letter
 
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
@@ -191,6 +176,7 @@ def behind(
     header, ours = min(cells), book[sheet]
     full = (cell.column for row in ours.iter_rows(header) for cell in row if cell.value is not None)
     first = max(first, 1 + max(full, default=0))
+    first = drawings.free(ours, (header, max(cells)), first, len(cells[header]))
     for row, values in sorted(cells.items()):
         for place, (value, kind) in enumerate(values):
             made = ours.cell(row, first + place)
@@ -199,30 +185,16 @@ def behind(
                 made.font = Font(bold=True)
             elif place == linked and value and row - header <= MOST_LINKS:
                 made.hyperlink, made.style = link(value), "Hyperlink"
-    for place, (name, _) in enumerate(cells[header]):
-        ours.column_dimensions[get_column_letter(first + place)].width = min(max(len(name) + 2, WIDTH), WIDEST)
+    drawings.show(ours, first, [min(max(len(name) + 2, WIDTH), WIDEST) for name, _ in cells[header]])
     content = io.BytesIO()
     book.save(content)
     every = (cell for one in book.worksheets for row in one.iter_rows() for cell in row)
-    before, after = _drawn(source), _drawn(content)
+    before, after = drawings.counted(source), drawings.counted(content)
     lost = {what: count - after[what] for what, count in before.items() if count > after[what]}
     words = [f"{count:,} {what}{'s' * (count > 1)}" for what, count in lost.items()]
     newer = [match[1].lower() for each in told if (match := EXTENSION.match(str(each.message)))]
     words += [f"the {name} extension of sheets" for name in dict.fromkeys(newer)]
     return content.getvalue(), sum(cell.data_type == "f" for cell in every), words
-
-
-def _drawn(book: Path | io.BytesIO) -> Counter[str]:
-    """What an XLSX file has beside cells, by its kind: of all that openpyxl keeps some charts and pictures alone."""
-    found: Counter[str] = Counter()
-    with zipfile.ZipFile(book) as archive:
-        for name in archive.namelist():
-            for what, (place, mark) in DRAWN.items():
-                if re.fullmatch(place, name):
-                    # What stands there for programs that do not know the real thing is no second one.
-                    known = re.sub(rb"<mc:Fallback.*?</mc:Fallback>", b"", archive.read(name), flags=re.DOTALL)
-                    found[what.strip()] += len(re.findall(mark, known)) if mark else 1
-    return found
 
 
 def _fill(cell: Any, value: Any, kind: str) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import io
+import itertools
 import os
 import re
 import shutil
@@ -502,6 +504,68 @@ def test_what_a_workbook_comes_back_without_is_said_in_a_line_before_it_is_writt
     assert len(sheet._images) == 1 and len(sheet._charts) == ("chart" in on_it)
     lines = [line for line in said[0].splitlines() if "comes back without" in line]
     assert [line.partition("without ")[2].partition(", which can not")[0] for line in lines] == [lost] * bool(lost)
+
+
+def seen_on(place):
+    """Where our columns begin on a sheet that comes back, and the columns that are hidden there."""
+    from openpyxl import load_workbook
+
+    sheet = load_workbook(place)["Werken"]
+    begins = next(cell.column_letter for cell in sheet[3] if cell.value == "style_predicted")
+    groups = sorted((each.min, each.max, each.hidden) for each in sheet.column_dimensions.values())
+    assert all(one[1] < other[0] for one, other in itertools.pairwise(groups))  # Excel mends a file where they overlap
+    return begins, [group[:2] for group in groups if group[2]]
+
+
+@pytest.mark.parametrize(
+    ("anchor", "begins"),
+    [
+        (("one", "H2", 200, 100), "L"),  # of 64 pixels each: over H to K
+        (("one", "H2", 192, 100), "K"),
+        (("one", "A4", 300, 20), "F"),  # within the table
+        (("one", "D4", 200, 20), "H"),  # and beyond it
+        (("one", "H1", 200, 40), "F"),  # above its header
+        (("one", "H8", 200, 900), "F"),  # below its rows
+        (("one", "ZZ2", 200, 100), "F"),  # far to the right
+        (("two", "H2", "J6"), "J"),
+        (("absolute", 500, 50, 100, 50), "K"),
+        (("one", "G2", 40, 100, "F3", 300), "K"),  # two: F to J
+    ],
+)
+def test_the_new_columns_begin_where_no_drawing_covers_them(tmp_path, inventory, anchor, begins):
+    from openpyxl import load_workbook
+    from openpyxl.drawing import spreadsheet_drawing as drawing
+    from openpyxl.drawing.image import Image as Drawing
+    from openpyxl.drawing.xdr import XDRPoint2D, XDRPositiveSize2D
+    from openpyxl.utils.cell import column_index_from_string, coordinate_to_tuple
+
+    def marker(cell):
+        row, column = coordinate_to_tuple(cell)
+        return drawing.AnchorMarker(column - 1, 0, row - 1, 0)
+
+    def put(*where):
+        image = Drawing(io.BytesIO((inventory.parent / "b.png").read_bytes()))
+        image.width, image.height = where[-2:] if where[0] != "two" else (9, 9)
+        image.anchor = where[1]
+        size = XDRPositiveSize2D(*(9525 * side for side in (image.width, image.height)))
+        if where[0] == "two":
+            image.anchor = drawing.TwoCellAnchor(_from=marker(where[1]), to=marker(where[2]))
+        elif where[0] == "absolute":
+            image.anchor = drawing.AbsoluteAnchor(XDRPoint2D(9525 * where[1], 9525 * where[2]), size)
+        sheet.add_image(image)
+
+    book = load_workbook(inventory)
+    sheet = book["Werken"]
+    put(*anchor[:4] if anchor[0] == "one" else anchor)
+    if anchor[4:] and anchor[0] == "one":
+        put("one", anchor[4], anchor[5], 60)
+    sheet.column_dimensions.group("R", "XFD", hidden=True)  # as those who use no more hide them
+    book.save(inventory)
+    save(tmp_path / "model.keras")
+    assert run(tmp_path / "model.keras", inventory, "--out", tmp_path / "out.xlsx") == 0
+    found, hidden = seen_on(tmp_path / "out.xlsx")
+    assert found == begins
+    assert hidden == [(column_index_from_string(begins) + 18, 16384)]  # behind our eighteen
 
 
 @pytest.mark.skipif(os.name == "nt", reason="os.kill ends a process there")
