@@ -118,6 +118,16 @@ def is_calibration(value: Any) -> bool:
     )
 
 
+def worsened(found: Mapping[str, Any]) -> str:
+    """What is said, as a sentence's end, of a calibration after which probabilities are further off; else ""."""
+    if f"{found['ece_calibrated']:.1%}" == f"{found['ece']:.1%}" or found["ece_calibrated"] < found["ece"]:
+        return ""
+    return (
+        ", which is worse and not better: what makes probabilities true of validation images does not make them true "
+        "of these, so take them for how sure it is of one picture beside another, not for how often it is right"
+    )
+
+
 def told(task: str, found: Mapping[str, Any]) -> str:
     """What a person should know of a task's calibration before its probabilities are read."""
     words = [
@@ -128,5 +138,5 @@ def told(task: str, found: Mapping[str, Any]) -> str:
     return (
         f"{task}: calibrated on {found['n_val']:,} validation images (temperature {found['temperature']:.2f}). "
         f"Expected calibration error on {found['n_test']:,} test images: {found['ece']:.1%} before, "
-        f"{found['ece_calibrated']:.1%} after. Said of those: {', '.join(words)}"
+        f"{found['ece_calibrated']:.1%} after{worsened(found)}. Said of those: {', '.join(words)}"
     )

@@ -180,7 +180,7 @@ def _limits(shared: Shared) -> list[str]:
     for task in card.classes if not shared.clusters else ():
         measured = card.calibration.get(task)
         lines.append(
-            f"{_md(calibration.told(task, measured), 600)}."
+            f"{_md(calibration.told(task, measured), 1000)}."
             if measured
             else f"Its probabilities of {_md(task)} are not calibrated: mostly they are too high."
         )

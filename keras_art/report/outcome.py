@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from keras_art.data import kept
-from keras_art.report import mistakes
+from keras_art.report import calibration, mistakes
 from keras_art.report.metrics import wilson
 from keras_art.store.runs import Store
 
@@ -76,7 +76,7 @@ def sureness(measured: Mapping[str, Any], target: str = "") -> str:
     return (
         f"How sure it was are its own probabilities, which are off by {100 * measured['ece']:.1f} of 100 on average; "
         f"calibrated, as predict tells them (temperature {measured['temperature']:.2f}), by "
-        f"{100 * measured['ece_calibrated']:.1f}:"
+        f"{100 * measured['ece_calibrated']:.1f}{calibration.worsened(measured)}:"
     )
 
 

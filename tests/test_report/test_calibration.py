@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from keras_art.report import calibration
+from keras_art.report import calibration, outcome
 
 
 def truth(n: int = 4000, classes: int = 4, scale: float = 1.0, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -48,6 +48,16 @@ def test_overconfidence_is_measured_on_test_images_before_and_after():
     shares = [right / count for count, right in found["trust"].values()]
     assert shares[0] > 0.9 > shares[1] > 0.5 > shares[2]
     assert "sure" in calibration.told("style", found)
+
+
+def test_a_calibration_that_makes_the_error_worse_is_said_to_in_every_place():
+    found = calibration.calibration(truth(scale=0.3), truth(scale=1.0, seed=1))  # of other pictures
+    assert found and found["ece_calibrated"] > found["ece"] + 0.1
+    better = {**found, "ece": found["ece_calibrated"], "ece_calibrated": found["ece"]}
+    same = {**found, "ece_calibrated": found["ece"] + 1e-5}  # by what is printed
+    for say in (lambda measured: calibration.told("style", measured), outcome.sureness):
+        assert say(found).count("which is worse and not better") == 1
+        assert "worse" not in say(better) and "worse" not in say(same)
 
 
 def test_unknown_labels_do_not_count_and_nothing_known_is_no_calibration():
