@@ -201,6 +201,34 @@ def test_the_keyboard_reaches_everything(seen):
     assert page.inner_text("#said") == "No picture chosen"
 
 
+def test_the_keyboard_zooms_before_anything_is_clicked_and_types_where_that_is_meant(seen):
+    def maps():
+        settled(seen)
+        return [coloured(seen, view) for view in (0, 1)]
+
+    page, whole = seen.page, maps()
+    assert page.evaluate("() => document.activeElement.tagName") == "BODY"
+    for key in "++":
+        page.keyboard.press(key)
+    near = maps()
+    assert all(one != other for one, other in zip(whole, near, strict=True))
+    page.keyboard.press("-")
+    assert maps() != near
+    page.click("[name=tool][value=box]")
+    page.keyboard.press("0")
+    assert maps() == whole
+    page.keyboard.press("Control++")  # the browser's own
+    page.focus("#search")
+    page.keyboard.type("+-0")
+    assert page.input_value("#search") == "+-0"
+    page.fill("#search", "")
+    assert maps() == whole
+    page.focus(".view canvas")
+    page.keyboard.press("+")  # of one map, once
+    one, other = maps()
+    assert one != whole[0] and other == whole[1]
+
+
 def test_it_moves_zooms_and_stands_in_rows(seen):
     settled(seen)
     box = seen.page.query_selector(".view canvas").bounding_box()

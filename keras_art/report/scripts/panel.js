@@ -260,6 +260,13 @@ function start() {
   });
   const zooms = { in: (view) => view.zoomBy(1.6), out: (view) => view.zoomBy(1 / 1.6), whole: (view) => view.fit() };
   for (const [id, zoom] of Object.entries(zooms)) byId(id).addEventListener("click", () => open().forEach(zoom));
+  // On a map they zoom that one; elsewhere, and before anything has been clicked, they are the buttons.
+  const keys = { "+": "in", "=": "in", "-": "out", 0: "whole" };
+  document.addEventListener("keydown", (event) => {
+    const typed = event.target.closest("select, input:not([type=radio], [type=checkbox], [type=range])");
+    if (typed || event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.key in keys) byId(keys[event.key]).click();
+  });
   byId("take").addEventListener("click", () => events.select([...model.shown.keys()].filter((i) => model.shown[i]), true));
   byId("clear").addEventListener("click", () => events.select([], false));
   byId("export").addEventListener("click", save);
