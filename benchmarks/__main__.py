@@ -17,6 +17,8 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
+from keras_art.backend import named
+
 # Name -> what it is asked in full, and quickly; those that say most come first.
 PLAN: dict[str, tuple[str, str]] = {
     "networks": ("", "--images 2 --image_size 32 --rounds 1"),
@@ -45,7 +47,7 @@ def machine() -> str:
     flags = re.search(r"^(?:flags|Features)\s*: (.*)$", text, re.MULTILINE)
     can = [name for name in ISA if flags and name in flags[1].split()]
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    backend = os.environ.get("KERAS_BACKEND") or "tensorflow"
+    backend = named()
     packages = ", ".join(f"{name} {version(name)}" for name in ("keras", backend))
     return f"{model[1] if model else 'a processor'}, {cores} cores, {' '.join(can)}; {packages}; float32 unless said"
 

@@ -30,27 +30,6 @@ IN_WORDS = {
 }
 
 
-LEAST = 3_000_000_000  # bytes of addresses: with fewer, importing, asking or converting a tiny model failed
-
-
-def check_addresses() -> None:
-    """Refuses a process that is to compute with TensorFlow in fewer addresses than its library needs, which aborts it.
-
-    Raises:
-        UserError: saying how many it may have.
-    """
-    try:
-        import resource
-    except ImportError:  # Windows has no such limits
-        return
-    most = resource.getrlimit(resource.RLIMIT_AS)[0]
-    if 0 <= most < LEAST and os.environ.get("KERAS_BACKEND", "tensorflow") == "tensorflow":
-        raise UserError(
-            f"there is not enough memory: TensorFlow needs {LEAST / 1e9:.0f} GB of addresses at least, and this "
-            f"process may have {most / 1e9:.1f}: raise the limit (ulimit -v)"
-        )
-
-
 def meant(path: str | os.PathLike[str]) -> str:
     """`: did you mean NAME?` where nothing is called so, but a file or folder beside it is nearly; else ""."""
     folder, name = os.path.split(os.fspath(path).rstrip("/"))

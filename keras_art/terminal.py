@@ -16,8 +16,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from keras_art import stopping
-from keras_art.errors import FAULTS, UserError, check_addresses, machine_fault
+from keras_art import backend, stopping
+from keras_art.errors import FAULTS, UserError, machine_fault
 
 # Told what a run is at, in words, and the share of it that is done, in [0, 1].
 Tell = Callable[[str, float], None]
@@ -73,7 +73,7 @@ def start_backend() -> None:
     """
     if "keras" in sys.modules:
         return
-    check_addresses()
+    backend.check_addresses()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     with quietly(), waiting("starting Keras"):  # TensorFlow's C++ writes there before its log level can be set

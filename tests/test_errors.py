@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import errno
-import subprocess
-import sys
 
 import pytest
 
@@ -34,22 +32,3 @@ def test_what_the_machine_refuses_is_one_line_with_the_remedy(error, words):
 @pytest.mark.parametrize("error", [FileNotFoundError(errno.ENOENT, "No such file"), KeyError("x"), ValueError("x")])
 def test_what_may_be_a_defect_of_ours_stays_one(error):
     assert errors.machine_fault(error) == ""
-
-
-LITTLE = """
-import resource, sys
-from keras_art import terminal
-resource.setrlimit(resource.RLIMIT_AS, (2 << 30,) * 2)
-sys.exit(terminal.guarded(terminal.start_backend, "prog"))
-"""
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="there are no such limits")
-def test_what_tensorflow_would_abort_in_is_one_line_before_it_is_imported(monkeypatch):
-    monkeypatch.delenv("KERAS_BACKEND", raising=False)
-    done = subprocess.run([sys.executable, "-c", LITTLE], capture_output=True, text=True)
-    assert done.returncode == 1
-    assert done.stderr == (
-        "prog: there is not enough memory: TensorFlow needs 3 GB of addresses at least, and this process may have 2.1: "
-        "raise the limit (ulimit -v)\n"
-    )

@@ -124,10 +124,12 @@ def written_before(model: Path, folder: Path, name: str, licence: str) -> list[s
     if not (is_export(folder) and (folder / RECORD).is_file() and (folder / SUMS).is_file()):
         return None
     record = read_json(folder / RECORD, fields={"of": dict, "absent": list})
-    if faults(folder) or {path.name for path in folder.iterdir()} - {*OPEN, SUMS} != set(sums(folder)):
+    if {path.name for path in folder.iterdir()} - {*OPEN, SUMS} != set(sums(folder)):
         return None
     terminal.start_backend()
-    return list(map(str, record["absent"])) if record["of"] == origin(model, name, licence) else None
+    if record["of"] != origin(model, name, licence) or faults(folder):
+        return None
+    return list(map(str, record["absent"]))
 
 
 def check_new(folder: Path, place: Path) -> None:

@@ -8,7 +8,6 @@ import json
 import posixpath
 import tarfile
 import threading
-import zlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -21,6 +20,7 @@ from keras_art.pictures.addresses import is_address, stamp_of
 from keras_art.store import plain
 from keras_art.store.leftovers import sweep
 from keras_art.store.reading import DAMAGE, uncollected
+from keras_art.store.sums import with_sum, without_sum
 from keras_art.writing import slug, write_bytes
 
 SUFFIXES = (".tar", ".parquet")
@@ -99,8 +99,7 @@ def _place(file: str, stamp: Any) -> Path | None:
 def _read(path: Path, of: list[Any], suffixes: tuple[str, ...]) -> Index | None:
     """What was kept; None where that is of another version of the tar, lacks texts, or is damaged or not there."""
     try:
-        content, _, crc32 = plain.read(path).rpartition(b"\t")
-        if crc32 != b"%08x" % zlib.crc32(content):
+        if (content := without_sum(plain.read(path))) is None:
             return None
         with uncollected():
             was, had, spans, texts, refused, fault = json.loads(content)
@@ -121,7 +120,7 @@ def _keep(path: Path, of: list[Any], suffixes: tuple[str, ...], found: Index) ->
     content = json.dumps([of, suffixes, found.spans, texts, found.refused, found.fault]).encode("ascii")
     with suppress(OSError):  # nobody may write there, or the disk is full
         sweep(path.parent)
-        write_bytes(path, b"%s\t%08x" % (content, zlib.crc32(content)))
+        write_bytes(path, with_sum(content))
 
 
 def _index(opener: Opener, suffixes: tuple[str, ...]) -> Index:

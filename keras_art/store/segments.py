@@ -31,7 +31,7 @@ import numpy as np
 from keras_art.store import locks, plain
 from keras_art.store.reading import is_there, read_json, uncollected
 from keras_art.store.runs import StoreError
-from keras_art.store.sums import Damaged
+from keras_art.store.sums import Damaged, with_sum, without_sum
 from keras_art.writing import slug, wait_for_disk, write, write_bytes
 
 FORMAT = 2
@@ -245,8 +245,7 @@ def append(file: IO[bytes], content: bytes | memoryview) -> None:
 
 
 def _text(lines: Iterable[Sequence[Any]]) -> bytes:
-    texts = (json.dumps(list(line)).encode("ascii") for line in lines)
-    return b"".join(b"%s\t%08x\n" % (text, zlib.crc32(text)) for text in texts)
+    return b"".join(with_sum(json.dumps(list(line)).encode("ascii")) + b"\n" for line in lines)
 
 
 def _read(path: Path) -> tuple[list[Line], int]:
@@ -259,7 +258,6 @@ def _read(path: Path) -> tuple[list[Line], int]:
         raise Damaged(
             f"{path} can not be read ({error.strerror}): make it readable, or delete {path.parent}, which is made again"
         ) from error
-    parts = [line.rpartition(b"\t") for line in whole]
-    sound = [text for text, _, crc32 in parts if crc32 == b"%08x" % zlib.crc32(text)]
+    sound = [text for line in whole if (text := without_sum(line)) is not None]
     with uncollected():
         return json.loads(b"[%s]" % b",".join(sound)), len(whole) - len(sound)

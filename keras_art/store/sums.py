@@ -1,7 +1,7 @@
 """Which files of a folder will not change any more, and their hashes: `SHA256SUMS`, as `sha256sum -c` reads it.
 
 A folder that has one is sealed: what `store.reading` reads of it is compared. A folder without one, of an earlier
-version or made by hand, is read as it is.
+version or made by hand, is read as it is. Lines of a file that does change, a cache's, bear a sum each.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import errno
 import hashlib
 import os
 import re
+import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -85,6 +86,17 @@ def faults(folder: Path) -> dict[str, str]:
                 raise
             found[name] = f"{folder / name} can not be read ({in_words(error)})"
     return found
+
+
+def with_sum(line: bytes) -> bytes:
+    """A line and, behind a tab, its CRC-32."""
+    return b"%s\t%08x" % (line, zlib.crc32(line))
+
+
+def without_sum(line: bytes) -> bytes | None:
+    """What `with_sum` was given; None where the line is not as it was written."""
+    text, _, crc32 = line.rpartition(b"\t")
+    return text if crc32 == b"%08x" % zlib.crc32(text) else None
 
 
 def files_of(folder: Path, besides: Iterable[str] = ()) -> list[Path]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from keras_art import backend
 from keras_art.errors import UserError
 from keras_art.store.runs import Store
 
@@ -18,7 +19,7 @@ def settle(store: Store, device: str | None = None) -> None:
     Raises:
         UserError: several GPUs, and the backend shares no batch among them.
     """
-    if device and "," in device and os.environ.get("KERAS_BACKEND") != "jax":
+    if device and "," in device and backend.named() != "jax":
         # TensorFlow's MirroredStrategy weights the last, smaller batch of an epoch otherwise than one device does, and
         # normalises each device's part by itself; what a run gives would depend on how many there are.
         raise UserError(

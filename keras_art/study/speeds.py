@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from keras_art import backend
 from keras_art.store import plain
 from keras_art.store.runs import Store
 from keras_art.study.config import Artefact
@@ -39,8 +40,7 @@ def kept(store: Store) -> dict[str, tuple[float, float]]:
 
 def name(store: Store, network: str | Artefact, image_size: int, precision: str) -> str:
     """What a speed depends on: the network, its size, the arithmetic, and the device with the threads of a run."""
-    backend = os.environ.get("KERAS_BACKEND") or "tensorflow"
-    return f"{network}, {image_size} pixels, {precision}, {backend} on {_device()}, {store.threads} threads"
+    return f"{network}, {image_size} pixels, {precision}, {backend.named()} on {_device()}, {store.threads} threads"
 
 
 def measure(
