@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 ALIKE = 16  # of 255: what a channel of a border may differ from its median colour, which JPEG makes it do
 WHOLE = 0.99  # of a line's pixels that must be alike
 LEAST = 0.02  # of a side: a single line is no border
+BLOCK, RINGING = 8, 0.9  # lines in which JPEG blends a border's end with the picture, and what is still alike there
 
 
 def inside(picture: np.ndarray) -> tuple[int, int, int, int]:
@@ -32,11 +33,19 @@ def inside(picture: np.ndarray) -> tuple[int, int, int, int]:
 
 
 def _lines(picture: np.ndarray) -> int:
-    """How many lines from the first on are of its colour."""
+    """How many lines from the first on are of its colour, those among them that JPEG has blurred at the end."""
     colour = np.median(picture[0], axis=0)
-    same = (np.abs(picture.astype(np.int16) - colour).max(axis=2) <= ALIKE).mean(axis=1) >= WHOLE
-    count = len(same) if same.all() else int(same.argmin())
-    return count if count >= max(2, LEAST * len(picture)) else 0
+    alike = (np.abs(picture.astype(np.int16) - colour).max(axis=2) <= ALIKE).mean(axis=1)
+    count = _first(alike >= WHOLE)
+    if count < 2:
+        return 0
+    count += _first(alike[count : count + BLOCK] >= RINGING)
+    return count if count >= LEAST * len(picture) else 0
+
+
+def _first(same: np.ndarray) -> int:
+    """How many are true before the first that is not."""
+    return len(same) if same.all() else int(same.argmin())
 
 
 def edged(squares: np.ndarray) -> np.ndarray:

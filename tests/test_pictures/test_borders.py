@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -29,6 +31,17 @@ def test_padding_to_a_square_is_a_border_and_leaves_the_picture(colour):
         assert borders.inside(shown) == (0, 12, 64, 52)
     found = borders.measured(picture[None], np.array([0]))
     assert found["border"][0] == pytest.approx(24 / 64) and found["aspect"][0] == pytest.approx(64 / 40)
+
+
+def test_what_jpeg_makes_of_a_borders_end_is_cut_off_with_it():
+    left = []
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        dark = Image.fromarray(rng.integers(0, 80, (30, 30, 3), dtype=np.uint8)).resize((180, 180))
+        kept = io.BytesIO()
+        Image.fromarray(framed(np.asarray(dark), 22, 22, 224, (255, 255, 255))).save(kept, "JPEG", quality=60)
+        left.append(22 - borders.inside(np.asarray(Image.open(kept)))[1])
+    assert min(left) >= 0 and max(left) <= 2
 
 
 def test_a_picture_to_its_edges_one_of_one_colour_and_a_single_line_have_no_border():

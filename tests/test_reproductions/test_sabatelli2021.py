@@ -161,20 +161,19 @@ def command_line(*words, folder):
 def test_two_processes_on_one_store_compute_every_stage_once_and_print_one_table(arguments, tmp_path):
     alone = tmp_path / "alone"
     assert main([*arguments, "--store", str(alone), "--controls", "scratch", "random_mask"]) == 0
-    for attempt in range(2):
-        store = tmp_path / f"shared-{attempt}"
-        words = [*arguments, "--store", str(store), "--controls", "scratch", "random_mask", "--format", "csv"]
-        both = [command_line(*words, folder=tmp_path) for _ in range(2)]
-        (table, said), (other_table, also_said) = (process.communicate(timeout=600) for process in both)
-        assert [process.returncode for process in both] == [0, 0], said + also_said
-        assert table == other_table and table.count("target_ticket") > 1
-        computed = [re.findall(r"^\[\d+/\d+\] (.*): test accuracy", words, re.MULTILINE) for words in (said, also_said)]
-        assert computed[0] and computed[1], "one of the two had nothing to do"
-        assert len(computed[0] + computed[1]) == len(set(computed[0] + computed[1])) == 8
-        ours, theirs = measured(alone), measured(store)
-        assert ours.keys() == theirs.keys() and len(ours) == 8
-        for name, line in ours.items():
-            assert {**line, "seconds": 0} == {**theirs[name], "seconds": 0}, name
+    store = tmp_path / "shared"
+    words = [*arguments, "--store", str(store), "--controls", "scratch", "random_mask", "--format", "csv"]
+    both = [command_line(*words, folder=tmp_path) for _ in range(2)]
+    (table, said), (other_table, also_said) = (process.communicate(timeout=600) for process in both)
+    assert [process.returncode for process in both] == [0, 0], said + also_said
+    assert table == other_table and table.count("target_ticket") > 1
+    computed = [re.findall(r"^\[\d+/\d+\] (.*): test accuracy", words, re.MULTILINE) for words in (said, also_said)]
+    assert computed[0] and computed[1], "one of the two had nothing to do"
+    assert len(computed[0] + computed[1]) == len(set(computed[0] + computed[1])) == 8
+    ours, theirs = measured(alone), measured(store)
+    assert ours.keys() == theirs.keys() and len(ours) == 8
+    for name, line in ours.items():
+        assert {**line, "seconds": 0} == {**theirs[name], "seconds": 0}, name
 
 
 def test_every_command_works_in_a_process_of_its_own_from_another_folder(arguments, tmp_path):

@@ -18,11 +18,13 @@ import pandas as pd
 import pytest
 from conftest import kill_at, paint
 
+from keras_art.atelier import making
 from keras_art.data import mixing
 from keras_art.errors import UserError
 from keras_art.learning.training import make_optimizer
 from keras_art.networks.backbones import load_backbone
 from keras_art.store.runs import Store
+from keras_art.study import speeds
 from keras_art.study.config import Optimizer, RunRef, digest, kinds, run_from
 from keras_art.study.kinds.adain import Decoder, Stylised
 from keras_art.study.plan import ordered
@@ -495,7 +497,11 @@ def test_a_search_that_was_stopped_ends_with_the_trials_of_one_that_was_not(
     assert not list((tmp_path / "stopped").rglob("checkpoint"))
 
 
-def test_a_dry_run_lists_all_runs_and_trains_nothing(picture_folder: Path, tmp_path: Path, capsys):
+def test_a_dry_run_lists_all_runs_and_trains_nothing(picture_folder: Path, tmp_path: Path, capsys, monkeypatch):
+    # A thousand photographs and VGG16's steps take half a minute each.
+    monkeypatch.setattr(making, "WORTH_PROCESSES", 10_000)
+    monkeypatch.setattr(making, "photograph", lambda rng, texture, shape, size: np.full((size, size, 3), 0.5))
+    monkeypatch.setattr(speeds, "measure", lambda *what: dict.fromkeys(what[3], (30.0, 90.0)))
     asked = ["--data", str(picture_folder), "--store", str(tmp_path / "store"), "--weights", "demo"]
     assert main([*asked, "--dry_run"]) == 0
     printed = capsys.readouterr().out
@@ -565,6 +571,7 @@ def start(arguments: list[str], folder: Path) -> subprocess.Popen:
     )
 
 
+@pytest.mark.slow
 def test_two_processes_share_a_study_and_end_with_the_same_table(
     picture_folder: Path, backbone_file: Path, tmp_path: Path
 ):
