@@ -259,8 +259,9 @@ def unmatched_told(found: pd.DataFrame) -> list[str]:
         for row in part.head(SHOWN).itertuples():
             near = f"; {row.nearest} is called nearly so" if row.nearest else ""
             where = f" (row {row.row})" if row.row else ""
-            number = f"{row.number}: " if row.number else ""
-            lines.append(f"  {number}{row.named or row.file}{where}{near}")
+            name = row.named or row.file
+            number = f"{row.number}: " if row.number and row.number not in (name, Path(name).stem) else ""
+            lines.append(f"  {number}{name}{where}{near}")
     return lines or ["every row has its file, and every file beside them its row"]
 
 

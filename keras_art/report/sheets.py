@@ -31,7 +31,7 @@ MOST_LETTERS = 32_767  # of a cell, as UTF-16 counts them
 MOST_LINKS = 65_530  # of a sheet, beyond which Excel drops them
 SHARES = "0.0%"  # how numbers are shown of which most are shares of one
 WIDTH, WIDEST = 9, 40  # letters that a column shows
-SAMPLE = 50  # rows by which it is found how many
+SAMPLE = 1_000  # rows by which it is found how many: what is rare, such as why a row has no picture, may begin late
 # What XML can not hold or does not keep, and what would be taken for its escape.
 ODD = re.compile("[\x00-\x08\x0b-\x1f\ud800-\udfff\ufffe\uffff]|_(?=x[0-9A-Fa-f]{4}_)")
 EXTENSION = re.compile(r"(.+) extension is not supported")  # as openpyxl warns of what it leaves out of a sheet
@@ -123,9 +123,7 @@ def workbook(
     bold, links, last, begin = Font(bold=True), 0, header, iter(rows)
     first = list(itertools.islice(begin, header + SAMPLE))
     width = max(map(len, first), default=1)
-    for i in range(width):
-        longest = max((len(str(row[i][0])) for row in first[header - 1 :] if i < len(row) and row[i][0]), default=0)
-        sheet.column_dimensions[get_column_letter(i + 1)].width = min(max(longest + 2, WIDTH), WIDEST)
+    drawings.show(sheet, 1, widths(first[header - 1 :], width))
 
     def cell(value: Any, kind: str, place: int, row: int) -> WriteOnlyCell:
         nonlocal links
@@ -148,6 +146,16 @@ def workbook(
     content = io.BytesIO()
     book.save(content)
     return content.getvalue()
+
+
+def widths(rows: Sequence[Sequence[Cell]], columns: int) -> list[int]:
+    """How many letters each column shows: as its longest text or whole number has, within bounds."""
+    longest = [0] * columns
+    for row in rows:
+        for i, (value, kind) in enumerate(row):
+            if value is not None and (isinstance(value, str) or kind == "General"):
+                longest[i] = max(longest[i], len(str(value)))
+    return [min(max(letters + 2, WIDTH), WIDEST) for letters in longest]
 
 
 def behind(
@@ -185,7 +193,7 @@ def behind(
                 made.font = Font(bold=True)
             elif place == linked and value and row - header <= MOST_LINKS:
                 made.hyperlink, made.style = link(value), "Hyperlink"
-    drawings.show(ours, first, [min(max(len(name) + 2, WIDTH), WIDEST) for name, _ in cells[header]])
+    drawings.show(ours, first, widths(list(cells.values()), len(cells[header])))
     content = io.BytesIO()
     book.save(content)
     every = (cell for one in book.worksheets for row in one.iter_rows() for cell in row)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -202,10 +203,17 @@ def test_versions_are_shown_and_black_is_not_alike_white(versions, tmp_path, cap
 def test_rows_and_files_without_each_other_are_told_by_their_number(versions, tmp_path, capsys):
     printed = examined(versions, tmp_path, capsys)
     told = printed.partition("Beside the table")[2]
-    assert "0099: 0099.png; images/0099_verso.png is called nearly so" in told
+    assert "  0099.png; images/0099_verso.png is called nearly so" in told  # whose number is its name
     assert "0099: images/0099_verso.png" in told
     found = pd.read_csv(tmp_path / "report" / "unmatched.csv", dtype=str)
     assert found["number"].tolist() == ["0099", "0099"]
+    table = pd.read_csv(versions / "labels.csv", dtype=str)
+    named = table["image"].where(table["image"] != "0099.png", "0099")
+    table.assign(image=named).to_excel(versions / "labels.xlsx", index=False)
+    (versions / "labels.csv").rename(versions / "old.csv")
+    assert re.search(r"\n +0099 \(row \d+\)", examined(versions / "labels.xlsx", tmp_path, capsys))
+    (versions / "old.csv").rename(versions / "labels.csv")
+    (versions / "labels.xlsx").unlink()
     (versions / "images" / "0099_verso.png").write_bytes(b"\x89PNG\r\n\x1a\n")  # no row names it, and it is damaged
     examined(versions, tmp_path, capsys)
     bad = pd.read_csv(tmp_path / "report" / "quarantine.csv").set_index("path")["reason"]

@@ -437,6 +437,22 @@ def test_of_a_workbook_that_can_not_be_kept_whole_the_sheet_comes_back_and_that_
     assert sheet["B5"].value == "x" and sheet["F3"].value == "style_predicted"
 
 
+@pytest.mark.parametrize("whole", [True, False])
+def test_columns_are_as_wide_as_what_stands_in_them(tmp_path, inventory, whole):
+    from openpyxl import load_workbook
+
+    save(tmp_path / "model.keras")
+    table = tmp_path / "new" / "long.csv"
+    write_csv(table, [["image"], *[["b.png"]] * 60, ["gone.jpg"]])
+    assert run(tmp_path / "model.keras", inventory if whole else table, "--out", tmp_path / "out.xlsx") == 0
+    sheet = load_workbook(tmp_path / "out.xlsx")["Werken" if whole else "predictions"]
+    (header,) = sheet.iter_rows(3, 3) if whole else sheet.iter_rows(1, 1)
+    shown = {cell.value: sheet.column_dimensions[cell.column_letter].width for cell in header}
+    assert shown["note"] == (40 if whole else 29)  # at most; "labelled, but no such image"
+    assert shown["picture"] == len("new/deep/a.jpg" if whole else "new/b.png") + 2
+    assert shown["artist_probability"] == len("artist_probability") + 2  # a share is short
+
+
 ANCHOR = """<xdr:twoCellAnchor xmlns:xdr="http://schemas.openxmlformats.org/drawingml/2006/spreadsheetDrawing"
 xmlns:a="http://schemas.openxmlformats.org/drawingml/2006/main"><xdr:from><xdr:col>1</xdr:col><xdr:colOff>0</xdr:colOff>
 <xdr:row>1</xdr:row><xdr:rowOff>0</xdr:rowOff></xdr:from><xdr:to><xdr:col>3</xdr:col><xdr:colOff>0</xdr:colOff>
