@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
 
 ALIKE = 16  # of 255: what a channel of a border may differ from its median colour, which JPEG makes it do
 WHOLE = 0.99  # of a line's pixels that must be alike
+FLAT = 1.0  # of 255: the standard deviation of what no brush or camera has made
 LEAST = 0.02  # of a side: a single line is no border
 BLOCK, RINGING = 8, 0.9  # lines in which JPEG blends a border's end with the picture, and what is still alike there
 
@@ -46,6 +48,21 @@ def _lines(picture: np.ndarray) -> int:
 def _first(same: np.ndarray) -> int:
     """How many are true before the first that is not."""
     return len(same) if same.all() else int(same.argmin())
+
+
+def is_added(picture: np.ndarray) -> bool:
+    """Whether the borders of `inside` are none of what is painted, as a sky, a ground or a dark coat at an edge is.
+
+    Then two of them have one colour, or one is as flat as no paint is.
+    """
+    left, top, right, bottom = inside(picture)
+    # Without the innermost line, which a smaller size has mixed with the picture's own.
+    every = (picture[:, : left - 1], picture[: top - 1], picture[:, right + 1 :], picture[bottom + 1 :])
+    found = (left > 0, top > 0, right < picture.shape[1], bottom < picture.shape[0])
+    strips = [strip.reshape(-1, 3) for strip, there in zip(every, found, strict=True) if there]
+    pairs = itertools.combinations([np.median(strip, axis=0) for strip in strips], 2)
+    alike = any(np.abs(one - other).max() <= ALIKE for one, other in pairs)
+    return alike or any(strip.std(axis=0).max() < FLAT for strip in strips)
 
 
 def edged(squares: np.ndarray) -> np.ndarray:

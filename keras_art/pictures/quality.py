@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from keras_art.pictures.borders import edged, measured
+from keras_art.pictures.borders import edged, is_added, measured
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,7 +34,7 @@ FAULTS = {
     "blurred": "no fine detail even at 64 pixels",
     "tiny": f"the shorter side has fewer than {TINY} pixels",
     "extreme format": f"more than {EXTREME:.0f} times as long as broad",
-    "border or frame": f"more than {MARGIN:.0%} of its area are margins of one colour",
+    "border or frame": f"more than {MARGIN:.0%} of its area are margins of one colour, at two edges or flat",
 }
 
 
@@ -69,11 +69,14 @@ def faults(pixels: np.ndarray, rows: np.ndarray, widths: np.ndarray, heights: np
     dark = ~uniform & (table["p99"] < DARK)
     bright = ~uniform & (table["p5"] > BRIGHT)
     flat = ~uniform & ~dark & ~bright & (table["p99"] - table["p1"] < CONTRAST)
+    # A picture's own sky or ground is as even as a border at one edge.
+    added = (table["border"] > MARGIN).to_numpy(copy=True)
+    added[added] = [is_added(np.asarray(pixels[row])) for row in rows[added]]
     # What is enlarged to be looked at is smooth by that.
     blurred = ~uniform & (table["sharp"] < SHARP) & (short >= TINY)
     has = [
         uniform, dark, bright, flat, blurred, short < TINY, long > EXTREME * np.maximum(short, 1),
-        ~uniform & (table["border"] > MARGIN),
+        ~uniform & added,
     ]  # fmt: skip
     words = pd.DataFrame({word: np.asarray(yes, bool) for word, yes in zip(FAULTS, has, strict=True)})
     told = table[["mean", "sharp", "border", "red", "green", "blue"]].rename(columns={"mean": "bright"})

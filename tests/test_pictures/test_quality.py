@@ -42,6 +42,26 @@ def test_each_fault_is_seen_alone(change, fault):
     assert faults_of(change(painting())) == {fault}
 
 
+def edged(place, colour, noise, picture=None):
+    """A painting of which something covers a part."""
+    picture = np.asarray(picture or painting()).copy()
+    part = picture[place]
+    paint = np.random.default_rng(2).normal(0, noise, (part.shape[0] // 8 + 1, part.shape[1] // 8 + 1, 1))
+    part[:] = np.clip(colour + paint.repeat(8, 0).repeat(8, 1)[: part.shape[0], : part.shape[1]], 0, 255)
+    return Image.fromarray(picture)
+
+
+SKY, BELOW, RIGHT = np.s_[:60], np.s_[200:], np.s_[:, 200:]
+BLUE = (130, 100, 180)
+
+
+def test_a_sky_a_ground_or_a_dark_coat_is_no_border():
+    assert faults_of(edged(SKY, BLUE, 3)) == set()
+    assert faults_of(edged(BELOW, (30, 24, 34), 3, edged(SKY, BLUE, 3))) == set()  # another colour
+    assert faults_of(edged(BELOW, BLUE, 3, edged(SKY, BLUE, 3))) == {"border or frame"}  # a mount
+    assert faults_of(edged(RIGHT, (255, 255, 255), 0)) == {"border or frame"}  # what was made square at one edge alone
+
+
 def test_sizes_are_those_of_the_files():
     assert faults_of(painting(), 40, 300) == {"tiny", "extreme format"}
     assert faults_of(painting().filter(ImageFilter.GaussianBlur(8)), 40, 40) == {"tiny"}  # enlarged, so it is smooth
