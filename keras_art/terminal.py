@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import errno
+import gc
 import logging
 import os
 import shutil
@@ -78,6 +80,9 @@ def start_backend() -> None:
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     with quietly(), waiting("starting Keras"):  # TensorFlow's C++ writes there before its log level can be set
         import keras
+
+    # A process that ends would look through all that a backend holds for what nobody needs, some seconds in silence.
+    atexit.register(gc.freeze)
 
     if keras.config.backend() != "tensorflow":
         keras.src.utils.module_utils.tensorflow._available = False  # where it is in the Keras of constraints.txt

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -224,3 +225,27 @@ def test_a_process_beside_another_ignores_what_tells_a_whole_group_to_stop():
     words += "; [os.kill(os.getpid(), number) for number in stopping.SIGNALS]; print(len(stopping.SIGNALS))"
     done = subprocess.run([sys.executable, "-c", words], capture_output=True, text=True, check=True)
     assert done.stdout == ("3\n" if os.name == "posix" else "2\n")
+
+
+ENDS = """
+import atexit
+from keras_art import terminal
+
+class Held:
+    def __init__(self):
+        self.me = self
+    def __del__(self):
+        print("looked through")
+
+terminal.start_backend()
+atexit.register(print, "still told")
+held = Held()
+"""
+
+
+def test_a_process_with_a_backend_does_not_look_through_all_of_it_when_it_ends(tmp_path):
+    (tmp_path / "keras.py").write_text("class config:\n    backend = staticmethod(lambda: 'tensorflow')\n")
+    folders = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", ""), str(Path(__file__).parents[1])])
+    environment = {**os.environ, "PYTHONPATH": folders}
+    done = subprocess.run([sys.executable, "-c", ENDS], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == "still told\n"
