@@ -18,8 +18,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from keras_art.errors import UserError
-
 if TYPE_CHECKING:
     import keras
     import pandas as pd
@@ -28,11 +26,9 @@ if TYPE_CHECKING:
 FORMULA = re.compile(r"'*[=+\-@\t\r]")
 FIRST = frozenset("'=+-@\t\r")
 NUMBER = re.compile(r"[+-]?[\d.,]+(e[+-]?\d+)?%?", re.IGNORECASE)
-MOST_NAME = 200  # bytes of a file's name that a person gives; beside it others have the same name and more
 HANDLES = ("keras-hub:", "hf://", "kaggle://")  # how the name of a network begins that is downloaded
 EXPORTED = ("model.keras", "preprocessing.json")  # what tells a folder that `export` wrote
 LEARNT = "learnt_from.json"  # in it, where that is known: the hashes of the pictures that the model has learnt from
-OWN = ".keras_art"  # stands in a folder whose pictures are of our making and no collection
 
 
 def is_preset(network: str) -> bool:
@@ -211,69 +207,6 @@ def write_bytes(path: Path, content: bytes) -> None:
 def write_csv(path: Path, header: Iterable[str], rows: Iterable[Sequence[Any]]) -> None:
     """Writes a table of text, as `in_csv` has it."""
     write_bytes(path, in_csv(header, rows))
-
-
-def own_folder(folder: Path) -> None:
-    """Makes a folder for what we write and marks it, so that collections pass over it; one in use stays as it is."""
-    folder.mkdir(parents=True, exist_ok=True)
-    if not any(folder.iterdir()):
-        (folder / OWN).touch()
-
-
-def check_file(path: Path, *suffixes: str) -> None:
-    """Refuses a place where a file can not be written, before any work is done for it.
-
-    Args:
-        suffixes: how its name may end; without any, as it likes.
-
-    Raises:
-        UserError: it is a folder, is called otherwise, or its folder can not be made or written into.
-    """
-    check_folder(path.parent)
-    if os.path.isdir(path):
-        example = path / f"result{suffixes[0] if suffixes else ''}"
-        raise UserError(f"--out {path} is a folder: give the name of a file, as {example}")
-    if suffixes and path.suffix.lower() not in suffixes:
-        raise UserError(f"--out {path} is no {' or '.join(suffixes)} file: give {_called(path, suffixes[0])}")
-    if len(os.fsencode(path.name)) > MOST_NAME:
-        raise UserError(f"--out {path} can not be made: its name is longer than {MOST_NAME} bytes")
-
-
-def _called(path: Path, suffix: str) -> Path:
-    """What a file could be called instead: `p.csv` of `p.txt`, `v1.5.csv` of `v1.5`."""
-    return path.with_suffix(suffix) if re.fullmatch(r"\.[A-Za-z]\w{1,4}", path.suffix) else Path(f"{path}{suffix}")
-
-
-def check_apart(data: str | Path, *places: Path) -> None:
-    """Refuses to write over the table that a collection is read from.
-
-    Args:
-        data: a table, or a folder with a `labels.csv`, or whatever else names a collection.
-
-    Raises:
-        UserError: one of `places` is that table, by whatever name.
-    """
-    read = Path(data).expanduser()
-    tables = list(read.glob("labels.*")) if read.is_dir() else [read] if read.is_file() else []
-    for place in filter(os.path.exists, places):
-        if any(os.path.samefile(place, table) for table in tables):
-            raise UserError(f"--out: {place} is the table that is read: name another place")
-
-
-def check_folder(folder: Path) -> None:
-    """Refuses a folder that is not there and can not be made, or can not be written into.
-
-    Raises:
-        UserError: naming what stands in the way.
-    """
-    try:
-        there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    except OSError as error:  # a name that is too long
-        raise UserError(f"{folder} can not be made ({error.strerror}): choose another") from error
-    if not there.is_dir():
-        raise UserError(f"{folder} can not be made: {there} is a file")
-    if not os.access(there, os.W_OK | os.X_OK):
-        raise UserError(f"nothing can be written into {there}: choose another folder")
 
 
 def write_arrays(path: Path, arrays: Mapping[str, Any]) -> None:

@@ -38,8 +38,8 @@ def imports(path: Path) -> set[str]:
 
 # From top to bottom: a room imports from its own wing and from those above it.
 WINGS = (
-    "errors", "version", "backend", "stopping", "terminal", "writing", "store", "atelier", "pictures", "data",
-    "networks", "study", "report", "learning", "methods", "fetching", "commands", "__main__",
+    "errors", "version", "backend", "stopping", "terminal", "writing", "outputs", "store", "atelier", "pictures",
+    "data", "networks", "study", "report", "learning", "methods", "fetching", "commands", "__main__",
 )  # fmt: skip
 LONGEST = 300  # lines of a room
 MOST_HANDS = 8  # parameters of a function

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from keras_art import writing
+from keras_art import outputs, writing
 from keras_art.errors import UserError
 from keras_art.store.leftovers import sweep
 from keras_art.writing import beside, distinct, numbered, one_line, replacing, slug, write, write_arrays, write_bytes
@@ -181,4 +181,4 @@ def test_a_name_in_a_message_stands_on_one_line_and_keeps_its_ends(name, line):
 @pytest.mark.parametrize(("name", "instead"), [("p.txt", "p.csv"), ("p", "p.csv"), ("v1.5", "v1.5.csv")])
 def test_a_name_of_another_kind_is_told_what_it_could_be(tmp_path, name, instead):
     with pytest.raises(UserError, match=rf"no \.csv file: give {tmp_path / instead}$"):
-        writing.check_file(tmp_path / name, ".csv")
+        outputs.check_file(tmp_path / name, ".csv")

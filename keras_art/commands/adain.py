@@ -21,6 +21,7 @@ from keras_art import terminal
 from keras_art.commands import flags
 from keras_art.commands.preparation import prepare
 from keras_art.errors import UserError
+from keras_art.outputs import check_file
 from keras_art.store.runs import Store
 from keras_art.study import workers
 from keras_art.study.config import Run
@@ -29,7 +30,7 @@ from keras_art.study.devices import settle
 from keras_art.study.files import artefact, given_run, keep_files
 from keras_art.study.kinds.adain import Decoder, Stylised, check_size
 from keras_art.study.plan import ordered, plan
-from keras_art.writing import check_file, replacing
+from keras_art.writing import replacing
 
 if TYPE_CHECKING:
     from keras_art.data.choices import Choice

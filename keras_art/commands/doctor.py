@@ -21,7 +21,8 @@ import tyro
 
 from keras_art import terminal
 from keras_art.commands import flags
-from keras_art.writing import check_apart, check_folder, csv_text, own_folder, write
+from keras_art.outputs import check_apart, check_folder, own_folder
+from keras_art.writing import csv_text, write
 
 if TYPE_CHECKING:
     import numpy as np

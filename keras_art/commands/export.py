@@ -23,11 +23,12 @@ import tyro
 from keras_art import terminal, writing
 from keras_art.commands import flags
 from keras_art.errors import UserError, meant
+from keras_art.outputs import check_folder
 from keras_art.store.leftovers import being_written, sweep
 from keras_art.store.reading import read_json
 from keras_art.store.sums import SUMS, faults, hash_of, seal, sums
 from keras_art.version import __version__
-from keras_art.writing import EXPORTED, LEARNT, beside, check_folder, distinct, folder_made, wait_for_disk, write
+from keras_art.writing import EXPORTED, LEARNT, beside, distinct, folder_made, wait_for_disk, write
 
 if TYPE_CHECKING:
     import pandas as pd

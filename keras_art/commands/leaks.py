@@ -19,7 +19,8 @@ import tyro
 from keras_art import terminal
 from keras_art.commands import flags
 from keras_art.errors import UserError
-from keras_art.writing import check_apart, check_file, csv_text, one_line, write
+from keras_art.outputs import check_apart, check_file
+from keras_art.writing import csv_text, one_line, write
 
 STORED = 64  # pixels a side of what look-alikes are found by
 

@@ -23,8 +23,8 @@ from keras_art import terminal
 from keras_art.commands import flags
 from keras_art.commands.looking import Looking, Seen, describers, look, pictures
 from keras_art.errors import UserError
+from keras_art.outputs import check_file, check_folder, own_folder
 from keras_art.pictures.places import is_address, parted
-from keras_art.writing import check_file, check_folder, own_folder
 
 if TYPE_CHECKING:
     import numpy as np

@@ -22,8 +22,8 @@ from keras_art import terminal
 from keras_art.commands import flags
 from keras_art.commands.looking import Looking, describers, look, pictures
 from keras_art.errors import UserError
+from keras_art.outputs import check_apart, check_file
 from keras_art.report import sheets
-from keras_art.writing import check_apart, check_file
 
 if TYPE_CHECKING:
     import numpy as np

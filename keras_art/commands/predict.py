@@ -18,9 +18,10 @@ import tyro
 from keras_art import stopping, terminal
 from keras_art.commands import flags
 from keras_art.errors import UserError, meant
+from keras_art.outputs import check_apart, check_file, check_folder
 from keras_art.report import sheets
 from keras_art.report.answers import FIRST, Pictures, hand_over, joined
-from keras_art.writing import HANDLES, check_apart, check_file, check_folder, is_export, one_line
+from keras_art.writing import HANDLES, is_export, one_line
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from keras_art import terminal
 from keras_art.commands import flags
 from keras_art.errors import UserError
-from keras_art.writing import check_folder
+from keras_art.outputs import check_folder
 
 if TYPE_CHECKING:
     import pandas as pd

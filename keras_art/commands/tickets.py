@@ -20,10 +20,11 @@ import tyro
 from keras_art import terminal
 from keras_art.commands import flags
 from keras_art.errors import UserError
+from keras_art.outputs import check_file
 from keras_art.store.runs import Store
 from keras_art.study.kinds.classifier import label
 from keras_art.study.kinds.tickets import origin, sparsity
-from keras_art.writing import check_file, write_model
+from keras_art.writing import write_model
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from keras_art.networks.handles import is_here
 from keras_art.networks.loading import BadModel, load_model, model_file, store_of
 from keras_art.networks.saliency import overlay, visual_backprop
 from keras_art.networks.trained import ModelCard, read_card
+from keras_art.outputs import own_folder
 from keras_art.pictures.images import load_photo
 from keras_art.pictures.workers import decode_chunks
 from keras_art.report import calibration, metrics
@@ -28,7 +29,7 @@ from keras_art.study.config import Artefact, RunRef
 from keras_art.study.config import read as read_value
 from keras_art.study.files import artefact_path
 from keras_art.study.kinds.classifier import ClassifierRun
-from keras_art.writing import distinct, numbered, own_folder, replacing, slug
+from keras_art.writing import distinct, numbered, replacing, slug
 
 CHUNK = 64  # pictures that a worker decodes at a time, and that the model is asked about at once; fewer of large ones
 CHUNK_BYTES = 1 << 28

@@ -12,8 +12,8 @@ from conftest import paint, write_csv
 
 from keras_art.data.readers.files import list_images, spelling, walk
 from keras_art.data.sources import BadCollection, load_collection
+from keras_art.outputs import own_folder
 from keras_art.store.runs import Store
-from keras_art.writing import own_folder
 
 
 def works(folder: Path) -> Path:

@@ -13,9 +13,9 @@ from pathlib import Path
 
 from keras_art.data.collection import NO_IMAGE, NO_LABEL, NO_NAME, BadCollection, size_of, utf8
 from keras_art.data.readers.text import UNZIPPED, skeletons
+from keras_art.outputs import OWN
 from keras_art.pictures.containers import EXTENSIONS
 from keras_art.pictures.places import holds, is_address, is_file, parted, stamps, whole
-from keras_art.writing import OWN
 
 IMAGE_SUFFIXES = frozenset(EXTENSIONS)
 # Folders that file servers, cameras and desktops make beside a person's files; hidden ones need not stand here.
