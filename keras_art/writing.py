@@ -12,6 +12,7 @@ import math
 import os
 import re
 import socket
+import time
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -93,6 +94,7 @@ def finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
+ABANDONED_SECONDS = 7 * 24 * 3600.0  # after which nobody on another machine still writes a file
 PART = re.compile(r"-\d+\.part(\.\w+)?$")
 
 
@@ -101,9 +103,41 @@ def beside(path: Path, suffix: str = "") -> Path:
     return path.with_name(f"{path.name}.{slug(socket.gethostname())}-{os.getpid()}.part{suffix}")
 
 
+def is_abandoned(path: Path) -> bool:
+    """Whether nobody writes what is half-written: no living process of this machine, or for a week none of another."""
+    if here := re.search(rf"\.{re.escape(slug(socket.gethostname()))}-(\d+)\.part", path.name):
+        return not alive(int(here[1]))
+    try:
+        return time.time() - path.stat().st_mtime > ABANDONED_SECONDS
+    except OSError:
+        return False
+
+
+def alive(pid: int) -> bool:
+    """Whether a process of this machine has a number."""
+    if os.name != "posix":  # elsewhere this signal ends the process
+        return True
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (OverflowError, PermissionError):
+        pass
+    return True
+
+
+def parts_of(path: Path) -> list[Path]:
+    """The files that processes have begun, or are at, to put into the place of another."""
+    with os.scandir(path.parent) as found:
+        begun = [one for one in found if one.name.startswith(f"{path.name}.") and PART.search(one.name)]
+        return [Path(one.path) for one in begun if one.is_file(follow_symlinks=False)]
+
+
 @contextmanager
 def replacing(path: Path, suffix: str = "", *, durable: bool = True) -> Iterator[Path]:
     """Where a block writes what becomes `path` when it ends well, and goes when it does not; the folder is made.
+
+    What killed processes have left of theirs goes, too, where the disk is waited for.
 
     Args:
         suffix: how the name of that place must end, for writers that go by it.
@@ -118,6 +152,9 @@ def replacing(path: Path, suffix: str = "", *, durable: bool = True) -> Iterator
             wait_for_disk(part)
         os.replace(part, path)
         if durable:
+            for left in parts_of(path):
+                if is_abandoned(left):
+                    left.unlink(missing_ok=True)
             wait_for_disk(path.parent)
     finally:
         part.unlink(missing_ok=True)

@@ -61,6 +61,25 @@ def test_what_dead_processes_left_is_swept_and_what_living_ones_write_is_not(tmp
     assert sorted(path.name for path in tmp_path.iterdir()) == ["d.part", "e.json"]
 
 
+def test_whoever_writes_a_file_takes_away_what_dead_ones_had_begun_of_it(tmp_path):
+    dead = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True)
+    here = slug(socket.gethostname())
+    (tmp_path / f"report.html.{here}-{int(dead.stdout)}.part").touch()
+    kept = {
+        f"report.html.{here}-{os.getppid()}.part",
+        f"images.csv.{here}-{int(dead.stdout)}.part",
+        "report.html-1.part",
+    }
+    for name in kept:
+        (tmp_path / name).touch()
+    (tmp_path / f"report.html.{here}-{int(dead.stdout)}.part.d").mkdir()
+    with replacing(tmp_path / "report.html", durable=False) as part:  # of many, for which nobody looks
+        part.touch()
+    assert len(list(tmp_path.iterdir())) == 6
+    write(tmp_path / "report.html", "text")
+    assert {path.name for path in tmp_path.iterdir() if path.is_file()} == kept | {"report.html"}
+
+
 def test_what_another_process_asks_for_is_not_swept_by_who_holds_the_run(tmp_path):
     asked, weights = beside(tmp_path / "config.json"), beside(tmp_path / "model.keras", ".keras")
     for path in (asked, weights):

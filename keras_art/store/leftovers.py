@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
-import socket
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from keras_art.writing import PART, beside, slug
+from keras_art.writing import PART, beside, is_abandoned
 
 ASKED = ("config.json.", "environment.json.")  # what `Store.ask` writes, while another may hold the run
-ABANDONED_SECONDS = 7 * 24 * 3600.0  # after which nobody on another machine still writes a file
 
 
 def sweep(folder: Path, *, held: bool = False, of: str = "") -> list[Path]:
@@ -29,7 +25,7 @@ def sweep(folder: Path, *, held: bool = False, of: str = "") -> list[Path]:
         What was removed.
     """
     gone = half_written(folder)
-    gone = [path for path in gone if (held and not path.name.startswith(ASKED)) or _abandoned(path)]
+    gone = [path for path in gone if (held and not path.name.startswith(ASKED)) or is_abandoned(path)]
     gone = [path for path in gone if path.name.startswith(f"{of}.")] if of else gone
     for path in gone:
         if path.is_dir():
@@ -68,14 +64,14 @@ def being_written(place: Path) -> bool:
     """Whether another process is at what becomes a file or folder."""
     mine = beside(place).name
     return any(
-        path.name.startswith(f"{place.name}.") and path.name != mine and not _abandoned(path)
+        path.name.startswith(f"{place.name}.") and path.name != mine and not is_abandoned(path)
         for path in half_written(place.parent)
     )
 
 
 def abandoned(folder: Path) -> list[Path]:
     """Those at which no living process of this machine is, and which one of another has not touched for a week."""
-    return [path for path in half_written(folder) if _abandoned(path)]
+    return [path for path in half_written(folder) if is_abandoned(path)]
 
 
 def beside_runs(word: str) -> bool:
@@ -83,25 +79,3 @@ def beside_runs(word: str) -> bool:
     path = Path(word)
     odd = path.name.endswith(".lock") or PART.search(path.name)
     return bool(odd and path.exists() and any((one / "store.json").is_file() for one in path.absolute().parents[:2]))
-
-
-def _abandoned(path: Path) -> bool:
-    if here := re.search(rf"\.{re.escape(slug(socket.gethostname()))}-(\d+)\.part", path.name):
-        return not alive(int(here[1]))
-    try:
-        return time.time() - path.stat().st_mtime > ABANDONED_SECONDS
-    except OSError:
-        return False
-
-
-def alive(pid: int) -> bool:
-    """Whether a process of this machine has a number."""
-    if os.name != "posix":  # elsewhere this signal ends the process
-        return True
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except (OverflowError, PermissionError):
-        pass
-    return True

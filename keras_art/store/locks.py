@@ -23,8 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_art.store import plain
-from keras_art.store.leftovers import alive
-from keras_art.writing import slug
+from keras_art.writing import alive, slug
 
 LEASE, BEAT = 120.0, 15.0  # seconds
 FREE = "free"
