@@ -6,12 +6,15 @@ the batches are the same, in the same order.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import keras
 import numpy as np
+
+AT_ONCE = 2**25  # bytes of an epoch that is gathered in one go: features, of which Python takes longer for a batch
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,7 @@ class Batches:
             return _Sequence(self, first, last)
         import tensorflow as tf
 
-        return self._pipeline(tf.data.Dataset.range(first, last), self.step, first, last - first)
+        return self._pipeline(self._mapped(tf.data.Dataset.range(first, last), self.step), first, last - first)
 
     def epochs(self, first: int = 0, last: int = 1) -> Any:
         """Epochs [first, last), end to end: a tf.data pipeline on TensorFlow, a PyDataset on JAX and PyTorch."""
@@ -83,34 +86,54 @@ class Batches:
             order = tf.ensure_shape(tf.numpy_function(self.order, [epoch], tf.int64), [None])
             return tf.data.Dataset.from_tensor_slices(order).batch(self.batch_size)
 
-        samples = tf.data.Dataset.range(first, last).flat_map(tf.autograph.experimental.do_not_convert(shuffled))
-        return self._pipeline(samples, self.gather, first * len(self), len(self) * (last - first))
+        def whole(epoch: Any) -> Any:
+            samples = self._gathered(epoch, lambda epoch: self.gather(self.order(epoch)))
+            return tf.data.Dataset.from_tensor_slices(samples).batch(self.batch_size)
 
-    def _pipeline(
-        self, numbers: Any, gather: Callable[[Any], tuple[np.ndarray, np.ndarray]], first: int, batches: int
-    ) -> Any:
-        """What `gather` makes of each element of a tf.data pipeline, as one of so many batches from number `first`.
+        as_it_is, numbers = tf.autograph.experimental.do_not_convert, tf.data.Dataset.range(first, last)
+        if not self._fits_at_once:
+            batches = self._mapped(numbers.flat_map(as_it_is(shuffled)), self.gather)
+        elif last - first == 1:  # validation's, which is gone through again and again
+            batches = tf.data.Dataset.from_tensor_slices(self.gather(self.order(first))).batch(self.batch_size)
+        else:
+            batches = numbers.flat_map(as_it_is(whole))
+        return self._pipeline(batches, first * len(self), len(self) * (last - first))
+
+    @property
+    def _fits_at_once(self) -> bool:
+        """Whether an epoch is small, and its batches are nothing but its samples, cut into them."""
+        size = len(self) * self.batch_size * math.prod(self.shape) * self.inputs.itemsize
+        return size <= AT_ONCE and type(self).gather is Batches.gather
+
+    def _gathered(self, number: Any, gather: Callable[[Any], tuple[np.ndarray, np.ndarray]]) -> Any:
+        """What Python gathers for a number, or an array of them, within tf.data."""
+        import tensorflow as tf
+
+        inputs, labels = tf.numpy_function(gather, [number], (self.inputs.dtype, tf.as_dtype(self._label_dtype)))
+        return tf.ensure_shape(inputs, [None, *self.shape]), tf.ensure_shape(labels, [None, *self.labels.shape[1:]])
+
+    def _mapped(self, numbers: Any, gather: Callable[[Any], tuple[np.ndarray, np.ndarray]]) -> Any:
+        """What Python gathers for each element of a tf.data pipeline."""
+        import tensorflow as tf
+
+        as_it_is = tf.autograph.experimental.do_not_convert
+        return numbers.map(as_it_is(lambda number: self._gathered(number, gather)))
+
+    def _pipeline(self, dataset: Any, first: int, batches: int) -> Any:
+        """A tf.data pipeline of so many batches from number `first` on, augmented and ready to be fed.
 
         Nothing in it is rewritten by AutoGraph, which would write a file into the system's temporary folder for every
         function, and a killed process leaves them there.
         """
         import tensorflow as tf
 
-        def gathered(number: Any) -> Any:
-            types = (self.inputs.dtype, tf.as_dtype(self._label_dtype))
-            inputs, labels = tf.numpy_function(gather, [number], types)
-            shapes = [None, *self.shape], [None, *self.labels.shape[1:]]
-            return tf.ensure_shape(inputs, shapes[0]), tf.ensure_shape(labels, shapes[1])
-
-        as_it_is = tf.autograph.experimental.do_not_convert
-        dataset = numbers.map(as_it_is(gathered))
         if augment := self.augment:
             seed = tf.constant(self.seed or 0, tf.int64)
 
             def augmented(step: Any, batch: Any) -> Any:
                 return augment(batch[0], tf.stack([seed, step])), batch[1]
 
-            dataset = dataset.enumerate(first).map(as_it_is(augmented))
+            dataset = dataset.enumerate(first).map(tf.autograph.experimental.do_not_convert(augmented))
         dataset = dataset.apply(tf.data.experimental.assert_cardinality(batches)).prefetch(2)
         # Nothing here is left to tune, and the tuner's thread, which sleeps 10 ms, 20 ms, 40 ms and so on, now and then
         # misses the end of a dataset: `fit` then waits for it to wake up, as long again as it has trained.

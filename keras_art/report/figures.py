@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from keras_art.report import palette
-from keras_art.report.lettering import COLUMN, PAGE, font, label, width_of
+from keras_art.report.lettering import COLUMN, PAGE, Lettered, font, label, lettered, width_of
 from keras_art.writing import replacing
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.colors import Colormap
     from matplotlib.figure import Figure
 
 # A network has one colour in all figures, a network trained from scratch orange; others take `palette.OTHERS` in the
@@ -138,8 +139,8 @@ def confusion_matrix(confusion: np.ndarray, names: Sequence[str], *, top: int = 
         ValueError: `confusion` is not a square of counts, not all zero, with one name to a row, or `top` is below 1.
     """
     import matplotlib
+    from matplotlib.collections import LineCollection
     from matplotlib.figure import Figure
-    from matplotlib.ticker import PercentFormatter
 
     confusion = np.asarray(confusion)
     if confusion.shape != (len(names), len(names)):
@@ -168,25 +169,47 @@ def confusion_matrix(confusion: np.ndarray, names: Sequence[str], *, top: int = 
     width = left + side + right
     height = below + side + (0.1 + 0.18 * len(heading.splitlines()))
     figure = Figure(figsize=(width, height))
-    axes = figure.add_axes((left / width, below / height, side / width, side / height))
     colours = matplotlib.colormaps[palette.SHARES].with_extremes(bad="0.9")
-    image = axes.imshow(shares, cmap=colours, vmin=0, vmax=1)
-    ticks = range(len(kept))
-    axes.set_yticks(ticks, rows, fontproperties=font(7))
-    axes.set_xticks(ticks, kept, fontproperties=font(7), rotation=90)
-    axes.tick_params(length=0)
-    axes.set_xlabel("predicted class", fontproperties=font(8))
-    axes.set_ylabel("true class and its support", fontproperties=font(8))
-    axes.set_title(heading, loc="left", fontproperties=font(9))
+    bar, top_edge = left + side + 0.1, below + side
+    _shaded(figure, shares, (left, below, side, side), colours)
+    _shaded(figure, np.linspace(1, 0, 256)[:, None], (bar, below, 0.1, side), colours)
+    fifths = [(f"{20 * fifth}%", below + side * fifth / 5) for fifth in range(6)]
+    marks = [[(bar + 0.1, y), (bar + 0.15, y)] for _, y in fifths]
+    figure.add_artist(LineCollection(marks, colors="black", linewidths=0.8, transform=figure.dpi_scale_trans))
+    # Texts as outlines, and no axes: those and their ticks cost four times as much.
+    middles = cell * (np.arange(len(kept)) + 0.5)
+    texts = [
+        *(Lettered(rows[i], left - 0.05, top_edge - at, across=1) for i, at in enumerate(middles)),
+        *(Lettered(kept[i], left + at, below - 0.05, across=1, upright=True) for i, at in enumerate(middles)),
+        *(Lettered(share, bar + 0.2, y) for share, y in fifths),
+        Lettered("predicted class", left + side / 2, 0.2, 8, across=0.5),
+        Lettered("true class and its support", 0.2, below + side / 2, 8, across=0.5, upright=True),
+        Lettered(heading, left, top_edge + 0.02 + 0.09 * len(heading.splitlines()), 9),
+    ]
+    pale = []
     if cell >= 0.22:
         for row, column in np.argwhere(shares >= 0.005):
             share = shares[row, column]
-            colour = "white" if share > 0.5 else "black"
-            axes.text(column, row, f"{share:.0%}"[:-1], color=colour, ha="center", va="center", size=7)
-    bar = figure.add_axes(((left + side + 0.1) / width, below / height, 0.1 / width, side / height))
-    figure.colorbar(image, cax=bar, format=PercentFormatter(1))
-    bar.tick_params(labelsize=7)
+            number = Lettered(f"{share:.0%}"[:-1], left + middles[column], top_edge - middles[row], across=0.5)
+            (pale if share > 0.5 else texts).append(number)
+    lettered(figure, texts, "black")
+    lettered(figure, pale, "white")
     return figure
+
+
+def _shaded(figure: Figure, shares: np.ndarray, place: tuple[float, float, float, float], colours: Colormap) -> None:
+    """Shares as colours in a frame: its left and lower edge, width and height in inches."""
+    from matplotlib.colors import Normalize
+    from matplotlib.image import BboxImage
+    from matplotlib.patches import Rectangle
+    from matplotlib.transforms import Bbox, TransformedBbox
+
+    inches = figure.dpi_scale_trans
+    box = TransformedBbox(Bbox.from_bounds(*place), inches)
+    image = BboxImage(box, cmap=colours, norm=Normalize(0, 1), interpolation="nearest")
+    image.set_data(shares)
+    figure.add_artist(image)
+    figure.add_artist(Rectangle(place[:2], *place[2:], fill=False, linewidth=0.8, transform=inches))
 
 
 def confused_pairs(confusion: np.ndarray, names: Sequence[str], *, top: int = 20, title: str = "") -> Figure:

@@ -10,10 +10,14 @@ import bisect
 import functools
 import re
 import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
     from matplotlib.font_manager import FontProperties
+    from matplotlib.path import Path
 
 COLUMN, PAGE = 4.5, 6.5  # inches: the widths of a figure for one column and of one across the page
 CJK_FONTS = ("Noto Sans CJK JP", "Noto Sans JP", "IPAexGothic", "Hiragino Sans", "Yu Gothic", "MS Gothic")
@@ -37,6 +41,55 @@ def width_of(text: str, size: float) -> float:
     # As FreeType has it, to which outlines need not be drawn.
     literal = text.replace(r"\$", "$")
     return text_to_path.get_text_width_height_descent(literal, font(size), False)[0] / 72 if text else 0.0
+
+
+@dataclass(frozen=True)
+class Lettered:
+    """A text at a place in a figure.
+
+    Attributes:
+        x: inches from the figure's left edge, to the middle of an upright text's lines.
+        y: inches from its lower edge, to the middle of the lines of a text that is not upright.
+        size: in points.
+        across: the part of each line that lies before the place: 0, 0.5 or 1.
+        upright: it runs from below.
+    """
+
+    text: str
+    x: float
+    y: float
+    size: float = 7
+    across: float = 0
+    upright: bool = False
+
+
+def lettered(figure: Figure, texts: Sequence[Lettered], colour: str) -> None:
+    """Draws many texts as one artist, whose label is all of them; as `Text`, each costs two milliseconds."""
+    from matplotlib.patches import PathPatch
+    from matplotlib.path import Path
+    from matplotlib.transforms import Affine2D
+
+    drawn = []
+    for each in texts:
+        lines = each.text.split("\n")
+        for number, line in enumerate(lines):
+            if not line.strip():  # which matplotlib has no outlines of, not even none
+                continue
+            above = each.size * (1.2 * ((len(lines) - 1) / 2 - number) - 0.36)  # a digit is 0.73 of its size high
+            place = Affine2D().translate(-72 * each.across * width_of(line, each.size), above)
+            place.rotate_deg(90 * each.upright).scale(1 / 72).translate(each.x, each.y)
+            drawn.append(_outlines(line, each.size).transformed(place))
+    path = Path.make_compound_path(*drawn)
+    label = "\n".join(each.text for each in texts)
+    figure.add_artist(PathPatch(path, color=colour, linewidth=0, label=label, transform=figure.dpi_scale_trans))
+
+
+@functools.lru_cache(1 << 12)
+def _outlines(line: str, size: float) -> Path:
+    """A line of text in points; the runs of a study have the same names in their figures."""
+    from matplotlib.textpath import TextPath
+
+    return TextPath((0, 0), line, prop=font(size))
 
 
 NAME = re.compile(r"\S*|.*\.\w{2,5}", re.DOTALL)  # of a class or a file, whose end tells as much as its beginning

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from keras_art.methods.adain.training import Pairs
+from keras_art.pictures import pipeline as pipeline_
 from keras_art.pictures.augmentation import in_pipeline
 from keras_art.pictures.pipeline import Batches, Crops, Windows
 from reproductions.st_saclf.masks import Masked
@@ -104,6 +105,24 @@ def test_later_epochs_continue_where_a_fresh_start_would_be(pipeline):
 def test_a_pipeline_can_be_read_again(pipeline):
     source = make().epochs(0, 2)
     assert rows_of(source) == rows_of(source)
+
+
+def test_python_gathers_a_small_epoch_in_one_call_and_a_large_one_batch_by_batch(monkeypatch):
+    feed(monkeypatch, "tf.data")
+    sizes, gather = [], Batches.gather
+    monkeypatch.setattr(Batches, "gather", lambda self, samples: [sizes.append(len(samples)), gather(self, samples)][1])
+    small = collect(make().epochs(1, 4))
+    assert sizes == [N] * 3
+    sizes.clear()
+    validation = make().epochs(1, 2)
+    assert rows_of(validation) == rows_of(validation) and sizes == [N]
+    sizes.clear()
+    monkeypatch.setattr(pipeline_, "AT_ONCE", 0)
+    large = collect(make().epochs(1, 4))
+    assert sizes == [BATCH, BATCH, 1] * 3
+    for ours, theirs in zip(small, large, strict=True):
+        np.testing.assert_array_equal(ours[0], theirs[0])
+        np.testing.assert_array_equal(ours[1], theirs[1])
 
 
 PIXELS = np.random.default_rng(1).integers(0, 256, (12, 6, 6, 3), dtype="uint8")
