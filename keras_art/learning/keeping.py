@@ -21,6 +21,7 @@ from keras_art.writing import write, write_arrays
 
 BEGINS_ANEW = "this training begins anew"
 APART = 60.0  # seconds of training that a kill may cost: an epoch of half of that, or longer, is kept each time
+SHOWN = 1.0  # seconds of training that `history.csv` may lag behind: an epoch of a head takes less than writing it
 
 
 def epochs_kept(folder: Path) -> list[dict[str, float]]:
@@ -70,7 +71,7 @@ class Keeper(keras.callbacks.Callback):
         self.history: list[dict[str, float]] = []
         self.best_epoch, self.stopped, self.diverged = 0, False, False
         self.best: list[np.ndarray] | None = None  # the weights of that epoch, until they are in their file
-        self.kept_at = self.begun_at = time.monotonic()
+        self.kept_at = self.begun_at = self.written_at = time.monotonic()
         # Where PyTorch stands before `fit`, which draws while it looks what a model is that it has not trained before.
         torch_random = _torch_random()
         self.torch_state: np.ndarray | None = torch_random.get_rng_state().numpy() if torch_random else None
@@ -120,15 +121,21 @@ class Keeper(keras.callbacks.Callback):
             self.best = self.model.get_weights()
         waited = epoch + 1 - self.best_epoch
         self.stopped = self.diverged or (not improved and waited >= self.patience)
-        write(self.folder / "history.csv", pd.DataFrame(self.history).to_csv(index=False))
         self.on_epoch(epoch + 1, last)  # before the epoch is kept: what a kill takes of it is done again
         now = time.monotonic()
         next_ends = now + (now - self.begun_at)
         if self.stopped or epoch + 1 == self.params["epochs"] or next_ends - self.kept_at >= APART:
             self._keep()
+        elif now - self.written_at >= SHOWN:
+            self._write_history()
         self.model.stop_training = self.stopped
 
+    def _write_history(self) -> None:
+        write(self.folder / "history.csv", pd.DataFrame(self.history).to_csv(index=False))
+        self.written_at = time.monotonic()
+
     def _keep(self) -> None:
+        self._write_history()
         if self.best is not None:
             write_arrays(self._best_file, {f"{i}": v for i, v in enumerate(self.best)})
         keeper = {name: getattr(self, name) for name in ("history", "best_epoch", "stopped", "diverged")}

@@ -30,9 +30,11 @@ def keras_layers_only(model: keras.Model) -> keras.Model | None:
     Args:
         model: a functional model; how it was compiled is not kept.
     """
-    if any(not isinstance(layer, EQUALS) for layer in _ours(model)):
+    ours = _ours(model)
+    if any(not isinstance(layer, EQUALS) for layer in ours):
         return None
-    return _twin(keras.Model(model.input, model.output, name=model.name))
+    kept = keras.Model(model.input, model.output, name=model.name)
+    return _twin(kept) if ours else kept
 
 
 def _ours(model: keras.Model) -> list[keras.Layer]:

@@ -186,7 +186,7 @@ def confusion_matrix(confusion: np.ndarray, names: Sequence[str], *, top: int = 
         Lettered("true class and its support", 0.2, below + side / 2, 8, across=0.5, upright=True),
         Lettered(heading, left, top_edge + 0.02 + 0.09 * len(heading.splitlines()), 9),
     ]
-    pale = []
+    pale: list[Lettered] = []
     if cell >= 0.22:
         for row, column in np.argwhere(shares >= 0.005):
             share = shares[row, column]

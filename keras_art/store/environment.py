@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import platform
 import re
@@ -16,27 +17,12 @@ NOT_INSTALLED = "not installed as a package"
 
 def environment() -> dict[str, Any]:
     """Versions, backend, device and the state of the code, for `environment.json`."""
-    from importlib.metadata import PackageNotFoundError, version
-
     import keras
 
-    versions = {}
-    for package in (
-        "keras_art",
-        "keras",
-        keras.config.backend(),
-        "numpy",
-        "pandas",
-        "scikit-learn",
-        "pillow",
-    ):
-        try:
-            versions[package] = version(package)
-        except PackageNotFoundError:
-            versions[package] = NOT_INSTALLED
+    packages = ("keras_art", "keras", keras.config.backend(), "numpy", "pandas", "scikit-learn", "pillow")
     code = Path(__file__).resolve().parent
     return {
-        "versions": versions,
+        "versions": {package: _version(package) for package in packages},
         "python": platform.python_version(),
         "platform": platform.platform(),
         "processor": processor(),
@@ -47,6 +33,16 @@ def environment() -> dict[str, Any]:
         "uncommitted_changes": bool(_git(code, "status", "--porcelain", "--untracked-files=no")),
         "command": sys.argv,
     }
+
+
+@functools.cache
+def _version(package: str) -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return NOT_INSTALLED
 
 
 def processor() -> str:
@@ -67,6 +63,7 @@ def _torch_devices() -> list[str]:
     return [f"cuda:{i}" for i in range(torch.cuda.device_count())] or ["cpu"]
 
 
+@functools.cache  # of the code that a process has read, for each of the runs that it computes
 def _git(folder: Path, *words: str) -> str:
     """What git says of the checkout this code stands in; "" in an installed wheel."""
     try:

@@ -346,6 +346,23 @@ def test_epochs_are_kept_so_often_that_a_kill_costs_a_minute_at_most(tmp_path, m
     assert_same(resumed.get_weights(), straight.get_weights())
 
 
+def test_the_history_of_short_epochs_is_written_once_a_second(tmp_path, monkeypatch):
+    now, written, write = [0.0], [], keeping.write
+
+    def counted(path, text):
+        written.append(text.count("\n") - 1)
+        write(path, text)
+
+    def epoch_done(epoch, logs):
+        now[0] += 0.4
+
+    monkeypatch.setattr(keeping, "APART", 60.0)
+    monkeypatch.setattr(keeping.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(keeping, "write", counted)
+    history, _ = fit(network(), tmp_path, on_epoch=epoch_done)
+    assert written == [3, 6] and len(history) == 6
+
+
 def test_a_stop_between_best_weights_and_checkpoint_is_survived(tmp_path, monkeypatch):
     straight = network()
     history, _ = fit(straight, tmp_path / "straight")
@@ -389,7 +406,7 @@ def child(folder: Path, kill: str) -> None:
 
     def half_an_epoch(self, samples):
         batches.append(kill == "gather")
-        if sum(batches) == 16:
+        if sum(batches) == 3:
             os.kill(os.getpid(), signal.SIGKILL)
         return gather(self, samples)
 

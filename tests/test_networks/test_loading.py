@@ -108,6 +108,14 @@ def test_a_model_in_keras_own_layers_says_the_same(mode, frozen_bn):
     assert heads.backbone_of(twin).name == "tiny"
 
 
+def test_a_model_of_keras_own_layers_is_not_built_again():
+    inputs = keras.Input((5,))
+    model = keras.Model(inputs, keras.layers.Dense(3, "softmax")(inputs), name="head")
+    model.compile("adam")
+    kept = keras_layers_only(model)
+    assert kept.layers[-1] is model.layers[-1] and kept.name == "head" and not kept.compiled
+
+
 def test_drop_connect_becomes_a_dense_layer():
     inputs = keras.Input((5,))
     model = keras.Model(inputs, layers.DropConnect(3, 0.5, activation="softmax")(inputs))

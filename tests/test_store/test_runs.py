@@ -11,7 +11,7 @@ from filelock import Timeout
 from test_config import Tiny
 
 from keras_art.errors import UserError
-from keras_art.store import runs
+from keras_art.store import environment, runs
 from keras_art.store.runs import Store, StoreError
 from keras_art.store.sums import Damaged
 
@@ -169,3 +169,9 @@ def test_the_environment_names_versions_backend_and_devices():
     assert found["backend"] in ("tensorflow", "jax", "torch")
     assert found["devices"]
     json.dumps(found)
+
+
+def test_the_code_is_looked_at_once_for_all_runs_of_a_process(monkeypatch):
+    first = environment.environment()
+    monkeypatch.setattr(environment.subprocess, "run", None)
+    assert environment.environment() == first
