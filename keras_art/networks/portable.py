@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import keras
@@ -25,7 +26,8 @@ def keras_layers_only(model: keras.Model) -> keras.Model | None:
 
     Equal in inference, to rounding (1e-6 of a probability). `Preprocessing` becomes a small model of the same name,
     `BatchNormalization2018` batch normalisation, `DropConnect` a dense layer; names and weights are kept. Training
-    it further is training as Keras has it.
+    it further is training as Keras has it. Of the same configuration the next call gives the same model, with other
+    weights.
 
     Args:
         model: a functional model; how it was compiled is not kept.
@@ -72,9 +74,17 @@ def is_ours(layer: keras.Layer) -> bool:
 
 
 def _twin(model: keras.Model) -> keras.Model:
-    twin = keras.models.clone_model(model, clone_function=_equal)
-    twin.set_weights(model.get_weights())
-    return twin
+    said = json.dumps(model.get_config(), sort_keys=True, default=str)
+    if said not in _last:
+        _last.clear()
+        _last[said] = keras.models.clone_model(model, clone_function=_equal)
+    _last[said].set_weights(model.get_weights())
+    return _last[said]
+
+
+_last: dict[
+    str, keras.Model
+] = {}  # the last twin by its configuration: a chain of tickets saves one network each stage
 
 
 def _equal(layer: Any) -> Any:

@@ -108,6 +108,21 @@ def test_a_model_in_keras_own_layers_says_the_same(mode, frozen_bn):
     assert heads.backbone_of(twin).name == "tiny"
 
 
+def test_a_model_saved_again_is_not_built_again_and_every_file_has_its_own_weights(tmp_path, monkeypatch):
+    model = classifier("tf", BatchNormalization2018)
+    before = model.get_weights()
+    trained.save(model, tmp_path / "before.keras", CARD)
+    after = [value + 1 for value in before]
+    model.set_weights(after)
+    monkeypatch.setattr(keras.models, "clone_model", None)
+    trained.save(model, tmp_path / "after.keras", CARD)
+    for name, weights in (("before", before), ("after", after)):
+        for found, value in zip(
+            keras.saving.load_model(tmp_path / f"{name}.keras").get_weights(), weights, strict=True
+        ):
+            np.testing.assert_array_equal(found, value)
+
+
 def test_a_model_of_keras_own_layers_is_not_built_again():
     inputs = keras.Input((5,))
     model = keras.Model(inputs, keras.layers.Dense(3, "softmax")(inputs), name="head")
