@@ -27,7 +27,9 @@ def cooled(probabilities: np.ndarray, temperature: float) -> np.ndarray:
         probabilities: (n, classes) floats in [0, 1], rows of sum 1.
         temperature: above 0; above 1 it takes confidence away.
     """
-    logits = np.log(np.clip(np.asarray(probabilities, np.float64), EPSILON, 1.0)) / temperature
+    # All but zero is told apart: the second likeliest class of one that is all but certain may be far below `EPSILON`.
+    least = np.finfo(np.float32).smallest_subnormal
+    logits = np.log(np.clip(np.asarray(probabilities, np.float64), least, 1.0)) / temperature
     exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
     return exponentials / exponentials.sum(axis=1, keepdims=True)
 

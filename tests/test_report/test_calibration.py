@@ -30,6 +30,9 @@ def test_cooling_keeps_the_order_and_the_sum_and_at_one_changes_nothing():
     assert (cooled.argmax(1) == said.argmax(1)).all() and np.allclose(cooled.sum(1), 1)
     assert cooled.max() < said.max()
     np.testing.assert_allclose(calibration.cooled(said, 1.0), said, atol=1e-6)
+    certain = np.array([[1.0, 1e-8, 1e-12, 1e-30]])
+    assert (np.argsort(-calibration.cooled(certain, 8.4)) == [[0, 1, 2, 3]]).all()
+    assert (np.diff(calibration.cooled(certain, 8.4)) < 0).all()
 
 
 def test_the_expected_error_by_hand():
