@@ -61,11 +61,14 @@ def check(store: Store, runs: Sequence[Run]) -> None:
 
 
 def rehearse(store: Store, runs: Sequence[Run]) -> None:
-    """The same for a dry run, which downloads nothing: in the place of released weights networks are drawn.
+    """The same for a dry run, which downloads nothing, and says what would be: in its place networks are drawn.
 
     Raises:
         UserError: one of the runs can not work.
     """
+    named = {getattr(run, "network", "VGG19") for run in runs if getattr(run, "weights", None) == "imagenet"}
+    if names := sorted(name for name in named if isinstance(name, str) and not is_preset(name)):
+        terminal.say(f"Keras downloads the ImageNet weights of {' and '.join(names)}, unless they are here already")
     here = [run for run in runs if not any(str(getattr(run, name, "")).startswith(HANDLES) for name in NETWORKS)]
     if here:
         terminal.start_backend()

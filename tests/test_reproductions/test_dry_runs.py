@@ -103,6 +103,19 @@ def test_a_dry_run_refuses_what_the_real_one_would(tmp_path, capsys, monkeypatch
     assert told in capsys.readouterr().err.strip().splitlines()[-1]
 
 
+def test_a_dry_run_says_what_would_be_downloaded_and_downloads_nothing(tmp_path, capsys, monkeypatch):
+    from reproductions.sabatelli2018 import REPRODUCTION
+
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    museum(tmp_path / "museum")
+    words = ["--data", str(tmp_path / "museum"), "--target", "artist", "--networks", "MobileNetV2"]
+    words += ["--image_size", "32", "--store", str(tmp_path / "store"), "--dry_run"]
+    assert REPRODUCTION.main(words) == 0
+    assert "Keras downloads the ImageNet weights of MobileNetV2" in capsys.readouterr().err
+    assert REPRODUCTION.main([*words, "--weights", "none"]) == 0
+    assert "downloads" not in capsys.readouterr().err
+
+
 def test_artists_are_in_the_column_that_is_named(tmp_path, capsys):
     from keras_art.commands import leaks
 
