@@ -32,6 +32,15 @@ METHODS = {
     "dcec": "DCEC", "kmeans_embedding": "k-means, pretrained embedding", "kmeans_pca": "k-means, principal components",
     "kmeans_pixels": "k-means, pixels", "kmeans_backbone": "k-means, frozen network",
 }  # fmt: skip
+STOPPED = {
+    "tol": "until hardly an assignment changed", "max_iterations": "the most that were allowed",
+    "diverged": "until a loss was no number any more",
+}  # fmt: skip
+READ = (
+    "An agreement is 1 where groups and labels are the same, and about 0 where the two have nothing in common. A "
+    "silhouette is 1 where every picture lies among its own group and far from the others, and below 0 where it lies "
+    "in another; by Calinski-Harabasz, more is better. Both are of the space that they name, not of what one sees."
+)
 LABELS = 4  # values of a label column that a card names
 
 
@@ -54,15 +63,18 @@ def draw_page(store: Store, run: ClusteringRun, method: str = "dcec") -> Path:
 
     page = Page(f"{run.place}: {run.k} clusters{'' if own else f' by {METHODS[method]}'}, seed {run.seed}")
     if own:
-        page.text(f"{len(clusters):,} images, {measured['steps']:,} iterations, stopped by {measured['stop']}")
+        stop = STOPPED.get(measured["stop"], measured["stop"])
+        page.text(f"{len(clusters):,} images, {measured['steps']:,} iterations, {stop}")
         page.text(f"loss = {measured['lambda_r']:g} L_r + {measured['lambda_c']:g} L_c")
     (row,) = scored[scored["method"] == method].to_dict("records")
     said = measured["notes"] if own else scores.warnings_of(clusters, run.k) + scores.found_formats(row)
     for note in said:
         page.text(note)
-    page.table(_scores(scored), digits=3)
     for cluster in range(run.k):
         _card(page, cluster, np.flatnonzero(clusters == cluster), ready, certain, looks)
+    page.heading("Scores, beside those of other ways to group")
+    page.text(READ)
+    page.table(_scores(scored), digits=3)
     page.heading("Colours, lightness and entropy")
     page.figure(histograms, "mean colour, lightness and local entropy of the images of each cluster")
     if own:
@@ -94,6 +106,11 @@ def _score_name(column: str) -> str:
     )
 
 
+def _towards(value: float, more: str, less: str) -> str:
+    """A mean of a or b of CIELAB in words."""
+    return f"{abs(value):.0f} towards {more if value >= 0 else less}"
+
+
 def _card(
     page: Page,
     cluster: int,
@@ -109,10 +126,11 @@ def _card(
         return
     mean = looks.iloc[members].mean()
     page.heading(f"Cluster {cluster + 1}", f"rgb({mean['red']:.0f}, {mean['green']:.0f}, {mean['blue']:.0f})")
-    sure = "" if certain is None else f", mean q {certain[members].mean():.2f}"
+    sure = "" if certain is None else f", {certain[members].mean():.0%} sure on average"
     page.text(
         f"{len(members):,} images{sure}; lightness {mean['lightness']:.0f} of 100 "
-        f"(all images {looks['lightness'].mean():.0f}), a {mean['a']:+.0f}, b {mean['b']:+.0f}"
+        f"(all images {looks['lightness'].mean():.0f}), colour {_towards(mean['a'], 'red', 'green')} and "
+        f"{_towards(mean['b'], 'yellow', 'blue')}"
     )
     labels = scores.telling(ready.task.columns)
     for name in labels:
