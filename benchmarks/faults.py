@@ -256,8 +256,11 @@ def _said(path: Path) -> Any:
         import optuna
 
         optuna.logging.set_verbosity(optuna.logging.ERROR)
-        studies = optuna.get_all_study_names(f"sqlite:///{path}")
-        trials = [t for name in studies for t in optuna.load_study(study_name=name, storage=f"sqlite:///{path}").trials]
+        storage = optuna.storages.RDBStorage(f"sqlite:///{path}")
+        studies = optuna.get_all_study_summaries(storage)
+        trials = [t for of in studies for t in optuna.load_study(study_name=of.study_name, storage=storage).trials]
+        storage.remove_session()
+        storage.engine.dispose()  # the disk that the file is on is about to be taken away
         return [(t.number, t.state.name, t.values, t.params, t.intermediate_values) for t in trials]
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
