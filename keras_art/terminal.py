@@ -13,6 +13,7 @@ import sys
 import textwrap
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -84,6 +85,7 @@ def start_backend() -> None:
     # A process that ends would look through all that a backend holds for what nobody needs, some seconds in silence.
     atexit.register(gc.freeze)
 
+    warnings.filterwarnings("ignore", "Explicitly requested dtype int64")  # Keras's own MixUp, of JAX's integers
     if keras.config.backend() != "tensorflow":
         keras.src.utils.module_utils.tensorflow._available = False  # where it is in the Keras of constraints.txt
 

@@ -38,7 +38,7 @@ def test_a_head_without_attention_reads_its_one_vector(model: keras.Model, tmp_p
     stored, places = features.cached_taps(tmp_path, plain, images(3), np.arange(3), list("abc"))
     assert stored.shape == (3, 512)
     found = features.head_on_taps(plain.get_layer("head")).predict_on_batch(np.asarray(stored[places]))
-    np.testing.assert_allclose(found, plain.predict_on_batch(images(3)), atol=5e-3)
+    np.testing.assert_allclose(found, plain.predict_on_batch(images(3)), atol=2e-2)  # taps are kept by 16 bits
 
 
 def test_only_what_is_missing_is_extracted(model: keras.Model, tmp_path: Path, monkeypatch):

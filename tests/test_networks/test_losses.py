@@ -128,4 +128,4 @@ def test_tasks_may_be_called_anything(tasks, tmp_path):
     assert {f"{task}_accuracy" for task in tasks} <= set(history)
     keras.Model(model.input, model.output).save(tmp_path / "heads.keras")
     loaded = keras.saving.load_model(tmp_path / "heads.keras", compile=False)
-    assert list(loaded.predict(PIXELS, verbose=0)) == list(tasks)
+    assert sorted(loaded.predict(PIXELS, verbose=0)) == sorted(tasks)  # JAX sorts the names of what it returns
