@@ -85,8 +85,8 @@ def start_backend() -> None:
     # A process that ends would look through all that a backend holds for what nobody needs, some seconds in silence.
     atexit.register(gc.freeze)
 
-    warnings.filterwarnings("ignore", "Explicitly requested dtype int64")  # Keras's own MixUp, of JAX's integers
     if keras.config.backend() != "tensorflow":
+        warnings.filterwarnings("ignore", "Explicitly requested dtype int64")  # Keras's own MixUp, of JAX's integers
         keras.src.utils.module_utils.tensorflow._available = False  # where it is in the Keras of constraints.txt
 
 

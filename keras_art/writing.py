@@ -126,11 +126,17 @@ def alive(pid: int) -> bool:
     return True
 
 
+def half_written(folder: Path) -> list[Path]:
+    """The files and folders that some process has begun and not ended, or is at."""
+    try:
+        return [folder / name for name in sorted(os.listdir(folder)) if PART.search(name)]
+    except OSError:
+        return []
+
+
 def parts_of(path: Path) -> list[Path]:
-    """The files that processes have begun, or are at, to put into the place of another."""
-    with os.scandir(path.parent) as found:
-        begun = [one for one in found if one.name.startswith(f"{path.name}.") and PART.search(one.name)]
-        return [Path(one.path) for one in begun if one.is_file(follow_symlinks=False)]
+    """Those that are to come into the place of a file or folder."""
+    return [part for part in half_written(path.parent) if part.name.startswith(f"{path.name}.")]
 
 
 @contextmanager
@@ -153,7 +159,7 @@ def replacing(path: Path, suffix: str = "", *, durable: bool = True) -> Iterator
         os.replace(part, path)
         if durable:
             for left in parts_of(path):
-                if is_abandoned(left):
+                if is_abandoned(left) and left.is_file() and not left.is_symlink():
                     left.unlink(missing_ok=True)
             wait_for_disk(path.parent)
     finally:

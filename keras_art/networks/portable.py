@@ -82,9 +82,8 @@ def _twin(model: keras.Model) -> keras.Model:
     return _last[said]
 
 
-_last: dict[
-    str, keras.Model
-] = {}  # the last twin by its configuration: a chain of tickets saves one network each stage
+# The last twin by its configuration: a chain of tickets saves one network at each stage.
+_last: dict[str, keras.Model] = {}
 
 
 def _equal(layer: Any) -> Any:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from keras_art.writing import PART, beside, is_abandoned
+from keras_art.writing import PART, beside, half_written, is_abandoned, parts_of
 
 ASKED = ("config.json.", "environment.json.")  # what `Store.ask` writes, while another may hold the run
 
@@ -52,21 +51,10 @@ def scratch() -> Iterator[Path]:
         shutil.rmtree(part, ignore_errors=True)
 
 
-def half_written(folder: Path) -> list[Path]:
-    """The files and folders that some process has begun and not ended, or is at."""
-    try:
-        return [folder / name for name in sorted(os.listdir(folder)) if PART.search(name)]
-    except OSError:
-        return []
-
-
 def being_written(place: Path) -> bool:
     """Whether another process is at what becomes a file or folder."""
     mine = beside(place).name
-    return any(
-        path.name.startswith(f"{place.name}.") and path.name != mine and not is_abandoned(path)
-        for path in half_written(place.parent)
-    )
+    return any(path.name != mine and not is_abandoned(path) for path in parts_of(place))
 
 
 def abandoned(folder: Path) -> list[Path]:
