@@ -86,7 +86,8 @@ def write(trained: prediction.Trained, folder: Path) -> Exported:
             try:
                 files[name] = _written(several, folder / name, form, ask, (pixels, wanted))
             except ImportError as error:
-                remedy = f'{error.name or error} is not installed, pip install "keras_art[{form}]"'
+                remedy = f'{error.name} is not installed, pip install "keras_art[{form}]"'
+                remedy = remedy if error.name else _first_line(error)  # Keras's own remedy
                 absent.append(f"{name} is not written: {remedy}")
             except Exception as error:  # of converters, each with its own, a stop amid them too
                 stopping.heed()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 import json
 import os
 import re
@@ -188,6 +189,10 @@ def test_litert_says_the_same_of_several_tasks_and_what_is_missing_is_one_line(t
     assert 'keras\\_art[onnx]"' in card or 'keras_art[onnx]"' in card
     if keras.config.backend() == "jax":  # Keras writes it on the others alone
         assert "model.tflite is not written: LiteRT export requires" in told
+        return
+    if keras.config.backend() == "torch" and not importlib.util.find_spec("litert_torch"):
+        assert "model.tflite is not written: To export to LiteRT with the PyTorch backend" in told
+        assert "is not installed, pip install \"keras_art[litert]" not in told
         return
     pixels = np.random.default_rng(5).integers(0, 256, (2, 16, 16, 3)).astype("float32")
     found = exports._ask_litert(tmp_path / "art" / "model.tflite", pixels)
