@@ -206,11 +206,11 @@ def versions_of(
         thorough: look for versions, too.
 
     Returns:
-        Places of two images, the second of which is the first with this done to it -> what, a word of `versions.HOW`.
+        Places of two images, the second of which is the first with this done to it -> what, in words.
     """
     import numpy as np
 
-    from keras_art.pictures import lookalikes, quality, versions
+    from keras_art.pictures import askew, lookalikes, quality, versions
 
     hashes = images["alike"].to_numpy()
     groups = lookalikes.near_groups(hashes)
@@ -219,8 +219,11 @@ def versions_of(
     how: dict[tuple[int, int], str] = {}
     if thorough and len(images):
         first = np.sort(np.unique(hashes, return_index=True)[1])
+        pairs = askew.find(pixels, rows[first], hashes[first])
+        turned = {(pair.one, pair.other) for pair in pairs}
         with terminal.bar("looking for mirrored, turned and cut ones", "images") as progress:
-            pairs = versions.find(pixels, rows[first], progress)
+            made = versions.find(pixels, rows[first], progress)
+        pairs += [pair for pair in made if not {(pair.one, pair.other), (pair.other, pair.one)} & turned]
         one_of = {int(group): int(group) for group in groups}
 
         def root(group: int) -> int:

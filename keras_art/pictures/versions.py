@@ -52,7 +52,7 @@ class Pair:
 
     Attributes:
         one, other: which, as numbers of those that were compared; `one` is what the other was made of.
-        how: a word of `HOW`, what was done to it.
+        how: what was done to it, in words: of `HOW`, or by how many degrees it was turned.
         likeness: the correlation of their grey values once that is done, at most 1.
     """
 
@@ -100,7 +100,7 @@ def _looked_at(
         squares = np.stack([pixels[row] for row in rows[part]])
         grey = squares @ GREY
         shows[part] = grey.std(axis=(1, 2)) >= FLAT
-        fine[part] = _cut(grey, (0.0,) * 4, FINE)
+        fine[part] = reduced(grey, (0.0,) * 4, FINE)
         low = _low(grey, (0.0,) * 4)
         of_cuts = {WHOLE: low, **{how: _low(grey, cut) for how, cut in CUTS.items()}}
         edges = edged(squares)
@@ -155,7 +155,7 @@ def _likeness(
         for start in range(0, int((how == h).sum()), CHUNK):
             mine = np.flatnonzero(how == h)[start : start + CHUNK]
             if HOW[h] in CUTS:
-                seen = _cut(np.stack([pixels[rows[i]] for i in one[mine]]) @ GREY, CUTS[HOW[h]], FINE)
+                seen = reduced(np.stack([pixels[rows[i]] for i in one[mine]]) @ GREY, CUTS[HOW[h]], FINE)
             elif HOW[h] == FRAMED:
                 seen = np.stack([_unframed(pixels, rows, boxes, i) for i in one[mine]])
             else:
@@ -168,7 +168,7 @@ def _likeness(
 
 
 def _unframed(pixels: np.ndarray, rows: np.ndarray, boxes: Sequence[Box], i: int) -> np.ndarray:
-    return _cut(pixels[rows[i]][None] @ GREY, boxes[i], FINE)[0]
+    return reduced(pixels[rows[i]][None] @ GREY, boxes[i], FINE)[0]
 
 
 def _normed(grey: np.ndarray) -> np.ndarray:
@@ -202,7 +202,8 @@ def _resized(begin: float, end: float, size: int, side: int) -> np.ndarray:
     return weights / weights.sum(axis=1, keepdims=True)
 
 
-def _cut(grey: np.ndarray, cut: Box, side: int) -> np.ndarray:
+def reduced(grey: np.ndarray, cut: Box, side: int) -> np.ndarray:
+    """What a cut leaves of greys (n, size, size), made small, (n, side, side)."""
     left, top, right, bottom = cut
     size = grey.shape[1]
     return _resized(top, 1 - bottom, size, side) @ grey @ _resized(left, 1 - right, size, side).T

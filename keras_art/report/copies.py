@@ -49,7 +49,7 @@ def differing(one: Mapping[str, Any], other: Mapping[str, Any], how: str, target
 
     Args:
         one, other: the facts of both, `bright` and `sharp` as of `quality.faults`, and their labels.
-        how: what was done to the one to make the other, or to the other: a word of `versions.HOW`, or "".
+        how: what was done to the one to make the other, or to the other, in words, or "".
         targets: the label columns.
     """
     said = [how] if how else []

@@ -150,7 +150,7 @@ def test_a_raised_limit_reads_larger_pictures(ward, tmp_path, capsys, monkeypatc
 
 @pytest.fixture
 def versions(tmp_path):
-    """Six scenes, one of them mirrored and one cut in other files; black and white; a table with a row too many."""
+    """Six scenes, three of them mirrored, cut and turned in other files; black, white; a table with a row too many."""
     images = tmp_path / "museum" / "images"
     images.mkdir(parents=True)
     rows = [["Inventarisnummer", "image", "artist"]]
@@ -163,6 +163,8 @@ def versions(tmp_path):
             scene.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(images / "0010.png")
         if seed == 1:
             scene.crop((24, 19, 176, 141)).save(images / "0011.png")
+        if seed == 2:
+            scene.rotate(-2, Image.Resampling.BICUBIC).save(images / "0012.jpg")
     for i, colour in enumerate(("black", "white")):
         Image.new("RGB", (200, 160), colour).save(images / f"002{i}.png")
     rows += [[path.stem, path.name, "x" if path.stem < "0010" else "y"] for path in sorted(images.iterdir())]
@@ -175,10 +177,11 @@ def versions(tmp_path):
 def test_versions_are_shown_and_black_is_not_alike_white(versions, tmp_path, capsys):
     printed = examined(versions, tmp_path, capsys)
     assert "1 x mirrored" in printed and "1 x cut by 12% at each side" in printed
+    assert "1 x turned by 2° clockwise" in printed
     assert "2 x uniform" in printed
     twins = pd.read_csv(tmp_path / "report" / "duplicates.csv", dtype=str)
     assert sorted(map(sorted, twins.groupby("alike")["id"].apply(list))) == [
-        ["0000.png", "0010.png"], ["0001.png", "0011.png"],
+        ["0000.png", "0010.png"], ["0001.png", "0011.png"], ["0002.png", "0012.jpg"],
     ]  # fmt: skip
     said = twins.set_index("id")["differs"].dropna()
     assert said["0011.png"].startswith("cut by 12% at each side; 152 x 122 pixels, the first 200 x 160; artist 'y'")
