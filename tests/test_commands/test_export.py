@@ -192,7 +192,7 @@ def test_litert_says_the_same_of_several_tasks_and_what_is_missing_is_one_line(t
         return
     if keras.config.backend() == "torch" and not importlib.util.find_spec("litert_torch"):
         assert "model.tflite is not written: To export to LiteRT with the PyTorch backend" in told
-        assert "is not installed, pip install \"keras_art[litert]" not in told
+        assert 'is not installed, pip install "keras_art[litert]' not in told
         return
     pixels = np.random.default_rng(5).integers(0, 256, (2, 16, 16, 3)).astype("float32")
     found = exports._ask_litert(tmp_path / "art" / "model.tflite", pixels)
