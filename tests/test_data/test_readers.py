@@ -73,7 +73,10 @@ def test_a_file_without_a_running_number_is_none_of_the_challenges(challenge):
         load_collection("rijksmuseum", challenge.parent)
 
 
-@pytest.mark.parametrize("content", [b"", b"MATLAB 5.0", b"\x89HDF\r\n\x1a\n" + bytes(600), random.Random(0).randbytes(300)])
+NO_MATS = [b"", b"MATLAB 5.0", b"\x89HDF\r\n\x1a\n" + bytes(600), random.Random(0).randbytes(300)]
+
+
+@pytest.mark.parametrize("content", NO_MATS, ids=["empty", "title", "hdf", "noise"])
 def test_a_mat_that_is_none_is_one_message(challenge, content):
     (challenge / "rijksgt.mat").write_bytes(content)
     with pytest.raises(BadCollection, match=r"rijksgt\.mat is not the challenge's ground truth .*; download it anew"):
