@@ -121,6 +121,50 @@ def test_the_architecture_page_names_every_room_and_no_other():
         assert (ROOT / "keras_art" / f"{path}.py").exists() or (ROOT / "keras_art" / path).is_dir(), path
 
 
+# --- the pages
+
+
+LINK = re.compile(r'\[[^][]*\]\(([^)\s]+)[^)]*\)|<(?:img|a) [^>]*?(?:src|href)="([^"]+)|^\[[^]]+\]:\s+(\S+)', re.M)
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "datasets").rglob("*.md")])
+PAGES = [page for page in PAGES if page.parent.name != "reference"]  # which is generated
+
+
+def dead_links(page: Path, root: Path = ROOT) -> list[str]:
+    """The relative links of a Markdown page that lead to no file of the repository, or to no heading of a page."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
+    generated = root / "docs" / "reference"  # by a build of the site: neither a checkout nor an archive has it
+    dead = []
+    for link in map("".join, LINK.findall(text)):
+        path, _, heading = link.partition("#")
+        leads = (page.parent / path).resolve() if path else page
+        there = leads.exists() and root in leads.parents and generated not in (leads, *leads.parents)
+        if not re.match(r"\w+:", link) and (not there or (heading and heading not in anchors(leads))):
+            dead.append(link)
+    return dead
+
+
+def anchors(page: Path) -> set[str]:
+    """What addresses call the headings of a Markdown page."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.M)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_every_relative_link_of_a_page_leads_to_what_the_repository_has(page):
+    assert not dead_links(page)
+
+
+def test_dead_links_are_found_however_they_are_written(tmp_path):
+    (tmp_path / "docs" / "reference").mkdir(parents=True)
+    (tmp_path / "docs" / "reference" / "flags.md").write_text("# Flags")
+    (tmp_path / "docs" / "page.md").write_text(
+        "# A page `of` two\n[a](#a-page-of-two) [b](../docs/page.md#a-page-of-two) [c](https://example.org) [d](x.md)\n"
+        '[e](reference/flags.md) [f](#two) ![g](y.png "of y") <img width="9" src="z.png"> [h](../../h.md)\n[i]: i.md\n'
+    )
+    dead = ["x.md", "reference/flags.md", "#two", "y.png", "z.png", "../../h.md", "i.md"]
+    assert dead_links(tmp_path / "docs" / "page.md", tmp_path) == dead
+
+
 # --- the front door
 
 
