@@ -237,6 +237,12 @@ def test_a_wheel_holds_the_cards_and_all_that_is_printed_from(tmp_path):
     assert wanted | {path.relative_to(ROOT).as_posix() for path in ours} <= built
 
 
+def test_an_archive_of_the_sources_holds_the_folders_that_the_readme_names():
+    named = set(re.findall(r"`(\w+)/`", (ROOT / "README.md").read_text(encoding="utf-8")))
+    grafted = set(re.findall(r"^graft (\w+)$", (ROOT / "MANIFEST.in").read_text(encoding="utf-8"), re.M))
+    assert named and named <= grafted
+
+
 def test_there_are_published_series():
     assert PUBLISHED
 
