@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +11,7 @@ if TYPE_CHECKING:
 
 ALIKE = 16  # of 255: what a channel of a border may differ from its median colour, which JPEG makes it do
 WHOLE = 0.99  # of a line's pixels that must be alike
+BROAD = 0.07  # of the longer side: across narrower ones JPEG may have spread the picture, so that none is flat
 FLAT = 1.0  # of 255: the standard deviation of what no brush or camera has made
 LEAST = 0.02  # of a side: a single line is no border
 BLOCK, RINGING = 8, 0.9  # lines in which JPEG blends a border's end with the picture, and what is still alike there
@@ -50,19 +50,35 @@ def _first(same: np.ndarray) -> int:
     return len(same) if same.all() else int(same.argmin())
 
 
-def is_added(picture: np.ndarray) -> bool:
-    """Whether the borders of `inside` are none of what is painted, as a sky, a ground or a dark coat at an edge is.
+def unframed(picture: np.ndarray) -> tuple[int, int, int, int]:
+    """The box of `inside`, with the borders in it that are painted, as a sky, a ground or a dark coat at an edge is.
 
-    Then two of them have one colour, or one is as flat as no paint is.
+    That is a broad one whose colour no other has, and which is not as flat as what no paint has made.
     """
-    left, top, right, bottom = inside(picture)
-    # Without the innermost line, which a smaller size has mixed with the picture's own.
-    every = (picture[:, : left - 1], picture[: top - 1], picture[:, right + 1 :], picture[bottom + 1 :])
-    found = (left > 0, top > 0, right < picture.shape[1], bottom < picture.shape[0])
-    strips = [strip.reshape(-1, 3) for strip, there in zip(every, found, strict=True) if there]
-    pairs = itertools.combinations([np.median(strip, axis=0) for strip in strips], 2)
-    alike = any(np.abs(one - other).max() <= ALIKE for one, other in pairs)
-    return alike or any(strip.std(axis=0).max() < FLAT for strip in strips)
+    height, width = picture.shape[:2]
+    box = inside(picture)
+    lines = (np.swapaxes(picture, 0, 1), picture, np.swapaxes(picture, 0, 1)[::-1], picture[::-1])
+    counts = (box[0], box[1], width - box[2], height - box[3])
+    strips = {i: lines[i][:count] for i, count in enumerate(counts) if count}
+    colours = {i: np.median(strip.reshape(-1, 3), axis=0) for i, strip in strips.items()}
+
+    def painted(i: int) -> bool:
+        broad = len(strips[i]) >= BROAD * max(height, width)
+        alone = all(np.abs(colours[i] - colours[j]).max() > ALIKE for j in strips if j != i)
+        outer = strips[i][: max(2, len(strips[i]) // 4)]  # far from what JPEG or a smaller size has mixed with it
+        return bool(broad and alone and outer.std(axis=(0, 1)).max() >= FLAT)
+
+    left, top, right, bottom = (
+        edge if i in strips and painted(i) else side
+        for i, (side, edge) in enumerate(zip(box, (0, 0, width, height), strict=True))
+    )
+    return left, top, right, bottom
+
+
+def share(picture: np.ndarray, box: tuple[int, int, int, int]) -> float:
+    """How much of a picture's area is not in a box, in [0, 1]."""
+    left, top, right, bottom = box
+    return 1 - (right - left) * (bottom - top) / (picture.shape[0] * picture.shape[1])
 
 
 def edged(squares: np.ndarray) -> np.ndarray:
@@ -88,7 +104,6 @@ def measured(pixels: np.ndarray, rows: np.ndarray) -> pd.DataFrame:
     found = []
     for row in rows:
         picture = np.asarray(pixels[row])
-        left, top, right, bottom = inside(picture)
-        width, height = right - left, bottom - top
-        found.append((1 - width * height / (picture.shape[0] * picture.shape[1]), width / height))
+        box = left, top, right, bottom = inside(picture)
+        found.append((share(picture, box), (right - left) / (bottom - top)))
     return pd.DataFrame(found, columns=["border", "aspect"])

@@ -20,7 +20,7 @@ from PIL import Image, UnidentifiedImageError
 from keras_art import stopping
 from keras_art.errors import UserError
 from keras_art.pictures import places
-from keras_art.pictures.borders import inside
+from keras_art.pictures.borders import unframed
 from keras_art.pictures.containers import FORMATS, LATER, NotHere, check_size, is_deep, opened, shallow, turn_to_page
 from keras_art.pictures.srgb import NoPixels, to_srgb
 from keras_art.store import plain
@@ -80,7 +80,7 @@ def _pad(image: Image.Image, image_size: int) -> Image.Image:
 
 def _trim(image: Image.Image, image_size: int) -> Image.Image:
     small = _contain(image, min(FOR_BORDERS, max(image.size)))
-    left, top, right, bottom = inside(np.asarray(small))
+    left, top, right, bottom = unframed(np.asarray(small))
     # One line more where there is a border: the seam is of both.
     box = [left + (left > 0), top + (top > 0), right - (right < small.width), bottom - (bottom < small.height)]
     across, down = image.width / small.width, image.height / small.height
@@ -99,7 +99,7 @@ RESIZE = {
     "squash_nearest": _squash_nearest,  # the same by nearest neighbour: load_img of the Keras of 2018
     "crop": _crop,  # shorter side to image_size, then the centre
     "pad": _pad,  # longer side to image_size, centred on black
-    "trim": _trim,  # borders of one colour cut off, then as crop
+    "trim": _trim,  # added borders of one colour cut off, then as crop
 }
 
 

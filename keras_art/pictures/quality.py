@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from keras_art.pictures.borders import edged, is_added, measured
+from keras_art.pictures.borders import edged, measured, share, unframed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -71,7 +71,8 @@ def faults(pixels: np.ndarray, rows: np.ndarray, widths: np.ndarray, heights: np
     flat = ~uniform & ~dark & ~bright & (table["p99"] - table["p1"] < CONTRAST)
     # A picture's own sky or ground is as even as a border at one edge.
     added = (table["border"] > MARGIN).to_numpy(copy=True)
-    added[added] = [is_added(np.asarray(pixels[row])) for row in rows[added]]
+    pictures = [np.asarray(pixels[row]) for row in rows[added]]
+    added[added] = [share(picture, unframed(picture)) > MARGIN for picture in pictures]
     # What is enlarged to be looked at is smooth by that.
     blurred = ~uniform & (table["sharp"] < SHARP) & (short >= TINY)
     has = [

@@ -68,3 +68,35 @@ def test_trim_cuts_the_border_off_and_takes_the_middle(tmp_path):
     assert np.abs(trimmed.astype(int) - whole).mean() < 6
     cropped, _ = images.decode(tmp_path / "padded.png", 32, "crop")
     assert np.abs(cropped.astype(int) - whole).mean() > 30
+
+
+def sky(colour: tuple[int, int, int], lines: int, seed: int = 0) -> np.ndarray:
+    """A picture whose upper edge is painted, evenly but by hand."""
+    rng = np.random.default_rng(seed)
+    picture = rng.integers(0, 256, (240, 200, 3), dtype=np.uint8)
+    picture[:lines] = np.clip(np.array(colour) + rng.normal(0, 3, (lines, 200, 3)), 0, 255)
+    return picture
+
+
+def test_a_painted_sky_stays_and_what_lies_round_it_is_cut_off(tmp_path):
+    own = sky((150, 180, 210), 60)
+    assert borders.inside(own) == (0, 60, 200, 240), "it is even enough for a border"
+    assert borders.unframed(own) == (0, 0, 200, 240)
+    mounted = np.full((300, 200, 3), 245, np.uint8)
+    mounted[:240] = own
+    assert borders.unframed(mounted) == (0, 0, 200, 240)
+    Image.fromarray(own).save(tmp_path / "sky.png")
+    trimmed, cropped = (images.decode(tmp_path / "sky.png", 32, how)[0] for how in ("trim", "crop"))
+    assert (trimmed == cropped).all()
+
+
+@pytest.mark.parametrize("quality", [75, 95])
+def test_a_margin_at_one_edge_alone_is_cut_off_however_narrow(quality):
+    for lines in (8, 13, 24, 60):
+        for value in (0, 128, 255):
+            picture = np.asarray(Image.fromarray(painted(14, 11)).resize((224, 176), Image.Resampling.BICUBIC))
+            kept = io.BytesIO()
+            margin = np.full((lines, 224, 3), value, np.uint8)
+            Image.fromarray(np.concatenate([picture, margin])).save(kept, "JPEG", quality=quality)
+            bottom = borders.unframed(np.asarray(Image.open(kept)))[3]
+            assert abs(bottom - 176) <= 3, (lines, value, bottom)
