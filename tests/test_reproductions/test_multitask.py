@@ -44,26 +44,49 @@ def backbone(tmp_path_factory):
     return str(path)
 
 
-@pytest.fixture
-def museum(tmp_path):
+def painted(folder):
     """Sixty pictures by three artists in two styles; a style is missing here and there."""
     rows = [["image", "artist", "style"]]
     for n, (colour, i) in enumerate((colour, i) for colour in COLOURS for i in range(20)):
-        paint(tmp_path / "museum" / "images" / f"{n:03d}.png", colour, i)
+        paint(folder / "images" / f"{n:03d}.png", colour, i)
         style = "" if i == 3 else "warm" if colour == "a" or i % 2 else "cold"
         rows.append([f"{n:03d}.png", f"artist {colour}", style])
-    write_csv(tmp_path / "museum" / "labels.csv", rows)
-    return tmp_path / "museum"
+    write_csv(folder / "labels.csv", rows)
+    return folder
 
 
 @pytest.fixture
-def arguments(museum, backbone, tmp_path, monkeypatch):
-    monkeypatch.setitem(vit.VITS, "ViTTi16", TINY)
+def museum(tmp_path):
+    return painted(tmp_path / "museum")
+
+
+def flags_of(museum, backbone, store):
     return [
         *("--data", str(museum), "--preprocessing", "unit", "--image_size", "32", "--epochs", "2"),
         *("--frozen_epochs", "1", "--batch_size", "16", "--shared", "8", "--hidden", "6", "--gram_channels", "4"),
-        *("--learning_rate", "0.01", "--store", str(tmp_path / "store"), "--networks", backbone),
+        *("--learning_rate", "0.01", "--store", str(store), "--networks", backbone),
     ]
+
+
+@pytest.fixture(autouse=True)
+def _little_transformer(monkeypatch):
+    monkeypatch.setitem(vit.VITS, "ViTTi16", TINY)
+
+
+@pytest.fixture
+def arguments(museum, backbone, tmp_path):
+    return flags_of(museum, backbone, tmp_path / "store")
+
+
+@pytest.fixture(scope="module")
+def seven(backbone, tmp_path_factory):
+    """The flags, the pictures and the store of a study of all seven classifiers that was carried out."""
+    here = tmp_path_factory.mktemp("seven")
+    asked = [*flags_of(painted(here / "museum"), backbone, here / "store"), "ViTTi16", "--weights", "ViTTi16=none"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(vit.VITS, "ViTTi16", TINY)
+        assert multitask.REPRODUCTION.main(asked) == 0
+    return asked, here / "museum", here / "store"
 
 
 def found_in(store):
@@ -82,10 +105,9 @@ def replaced(arguments, *words):
     return [*command, *words]
 
 
-def test_seven_models_are_trained_compared_and_pictured(arguments, tmp_path, capsys):
-    assert multitask.REPRODUCTION.main([*arguments, "ViTTi16", "--weights", "ViTTi16=none"]) == 0
-    capsys.readouterr()
-    found = found_in(tmp_path / "store")
+def test_seven_models_are_trained_compared_and_pictured(seven):
+    *_, store = seven
+    found = found_in(store)
     kinds = {(network == "tiny", targets, mode) for network, targets, mode, _ in found}
     columns = [(("style",), "single"), (("artist",), "single"), (("style", "artist"), "multitask")]
     assert kinds == {(tiny, *kind) for tiny in (True, False) for kind in columns} | {(True, ("style",), "gram")}
@@ -94,7 +116,7 @@ def test_seven_models_are_trained_compared_and_pictured(arguments, tmp_path, cap
         for task in targets:
             assert 0 <= metrics[f"test_{task}_accuracy"] <= 1
             assert 0 <= metrics[f"test_{task}_macro_f1"] <= 1
-    page = next((tmp_path / "store").glob("studies/*/page.html")).read_text()
+    page = next(store.glob("studies/*/page.html")).read_text()
     for words in (
         "tiny_gram_style",
         "ViTTi16_multitask",
@@ -104,7 +126,7 @@ def test_seven_models_are_trained_compared_and_pictured(arguments, tmp_path, cap
     ):
         assert words in page
     assert page.count("<img") > 20
-    folder = next(path for path in (tmp_path / "store" / "multitask").glob("*multitask-0-*") if path.is_dir())
+    folder = next(path for path in (store / "multitask").glob("*multitask-0-*") if path.is_dir())
     kept = {path.name for path in folder.iterdir()}
     assert {"model.keras", "last.npz", "history.csv", "shared.npz", "confusion_style.png"} <= kept
     assert "checkpoint" not in kept
@@ -135,18 +157,15 @@ def test_columns_may_be_called_anything_and_a_choice_of_the_store_is_data_enough
     assert f"--data {key} is what the store chose before: gender+status, ../x, a/b" in capsys.readouterr().err
 
 
-def test_a_second_time_nothing_is_trained_and_the_tables_are_printed(arguments, tmp_path, capsys):
-    command = [*arguments, "--tasks", "style"]
-    assert multitask.REPRODUCTION.main(command) == 0
-    path = next((tmp_path / "store").glob("multitask/*/metrics.json"))
-    before = path.stat().st_mtime_ns
-    capsys.readouterr()
-    assert multitask.REPRODUCTION.main(command) == 0
-    assert path.stat().st_mtime_ns == before
+def test_a_second_time_nothing_is_trained_and_the_tables_are_printed(seven, capsys):
+    asked, _, store = seven
+    before = {path: path.stat().st_mtime_ns for path in store.glob("multitask/*/metrics.json")}
+    assert multitask.REPRODUCTION.main(asked) == 0
+    assert before == {path: path.stat().st_mtime_ns for path in store.glob("multitask/*/metrics.json")}
     printed = capsys.readouterr().out
     assert "tiny_style" in printed
     assert "(the artist's majority label)" in printed
-    assert multitask.REPRODUCTION.main(["--table", "--format", "csv", "--store", str(tmp_path / "store")]) == 0
+    assert multitask.REPRODUCTION.main(["--table", "--format", "csv", "--store", str(store)]) == 0
     assert "seven,museum style,tiny,single" in capsys.readouterr().out
 
 
@@ -189,9 +208,9 @@ def test_learned_weights_and_every_augmentation_run(arguments, tmp_path):
     assert "learned weights of the losses style" in page
 
 
-def test_predict_takes_a_finished_run(arguments, museum, tmp_path):
-    assert multitask.REPRODUCTION.main([*arguments, "--tasks", "multitask"]) == 0
-    run = next((tmp_path / "store").glob("multitask/*/metrics.json")).parent
+def test_predict_takes_a_finished_run(seven, tmp_path):
+    _, museum, store = seven
+    run = next(store.glob("multitask/*tiny_multitask*/metrics.json")).parent
     out = tmp_path / "out.csv"
     assert multitask.REPRODUCTION.main(["predict", str(run), str(museum / "images"), "--out", str(out)]) == 0
     table = pd.read_csv(out)

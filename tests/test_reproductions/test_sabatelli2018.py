@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
@@ -12,7 +13,7 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import kill_at
+from conftest import COLOURS, kill_at, paint, write_csv
 
 from keras_art.commands import flags
 from keras_art.report import calibration
@@ -47,18 +48,41 @@ def backbone(tmp_path_factory):
     return str(path)
 
 
+def flags_of(museum, backbone, store):
+    return [
+        *("--data", str(museum), "--target", "artist", "--networks", backbone, "--preprocessing", "unit"),
+        *("--image_size", "32", "--epochs", "3", "--store", str(store)),
+    ]
+
+
 @pytest.fixture
 def arguments(picture_csv, backbone, tmp_path):
-    return [
-        *("--data", str(picture_csv), "--target", "artist", "--networks", backbone, "--preprocessing", "unit"),
-        *("--image_size", "32", "--epochs", "3", "--store", str(tmp_path / "store")),
-    ]
+    return flags_of(picture_csv, backbone, tmp_path / "store")
+
+
+@pytest.fixture(scope="module")
+def whole(backbone, tmp_path_factory):
+    """The flags, the pictures and the store of a study that was carried out, and what it printed as CSV."""
+    here, printed = tmp_path_factory.mktemp("whole"), io.StringIO()
+    rows = [["image", "artist"]]
+    for n, (colour, i) in enumerate((colour, i) for colour in COLOURS for i in range(8)):
+        paint(here / "museum" / "images" / f"{n:03d}.png", colour, i)
+        rows.append([f"{n:03d}.png", f"Artist {colour.upper()}"])
+    write_csv(here / "museum" / "labels.csv", rows)
+    asked = flags_of(here / "museum", backbone, here / "store")
+    with contextlib.redirect_stdout(printed):
+        assert main([*asked, "--format", "csv"]) == 0
+    return asked, here / "museum", here / "store", printed.getvalue()
 
 
 def table_of(capsys, *arguments):
     capsys.readouterr()
     assert main([*arguments, "--format", "csv"]) == 0
-    return pd.read_csv(io.StringIO(capsys.readouterr().out), dtype=str, keep_default_na=False)
+    return read(capsys.readouterr().out)
+
+
+def read(printed):
+    return pd.read_csv(io.StringIO(printed), dtype=str, keep_default_na=False)
 
 
 def metrics(store):
@@ -86,33 +110,34 @@ def test_the_printed_parameters_are_the_whole_network_in_millions():
         assert abs(total / 1e6 - row["params"]) < 1, (challenge, network)
 
 
-def test_a_study_runs_prints_its_table_and_is_not_run_again(arguments, capsys, tmp_path):
-    first = table_of(capsys, *arguments)
+def test_a_study_runs_prints_its_table_and_is_not_run_again(whole, capsys):
+    asked, _, store, printed = whole
+    first = read(printed)
     assert list(first.columns) == COLUMNS
     ours = first[(first["n"] == "1") & (first["table"] == "table_2")].set_index("mode")
     assert set(ours.index) == {"off_the_shelf", "fine_tuning"}
     assert (ours["paper"] == "").all() and (ours["delta"] == "").all()
-    for found in metrics(tmp_path / "store"):
+    for found in metrics(store):
         assert found["status"] == "ok" and 0 <= found["test_accuracy"] <= 1 and found["n_test"] > 0
         assert {"test_loss", "test_macro_f1"} <= set(found)
-    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "store").rglob("*.json")}
-    second = table_of(capsys, *arguments)
+    before = {path: path.stat().st_mtime_ns for path in store.rglob("*.json")}
+    second = table_of(capsys, *asked)
     pd.testing.assert_frame_equal(first, second)
-    assert before == {path: path.stat().st_mtime_ns for path in (tmp_path / "store").rglob("*.json")}
+    assert before == {path: path.stat().st_mtime_ns for path in store.rglob("*.json")}
 
 
-def test_a_run_leaves_what_a_person_wants_to_see(arguments, tmp_path):
-    assert main(arguments) == 0
-    folder = next((tmp_path / "store/classifier").glob("*fine_tuning*/"))
+def test_a_run_leaves_what_a_person_wants_to_see(whole):
+    *_, store, _ = whole
+    folder = next((store / "classifier").glob("*fine_tuning*/"))
     assert {path.name for path in folder.iterdir()} >= {
         *("config.json", "environment.json", "history.csv", "metrics.json", "predictions.csv", "per_class.csv"),
         *("classes.json", "confusion.png", "model.keras"),
     }
     assert not (folder / "checkpoint").exists()
-    figures = {path.name.split("-")[-1] for path in tmp_path.glob("store/studies/*/figures/*.png")}
+    figures = {path.name.split("-")[-1] for path in store.glob("studies/*/figures/*.png")}
     assert figures == {"curves.png", "samples.png", "saliency.png"}
     predictions = pd.read_csv(folder / "predictions.csv")
-    splits = pd.read_csv(next((tmp_path / "store/collections").glob("*/images.csv")))
+    splits = pd.read_csv(next((store / "collections").glob("*/images.csv")))
     assert sorted(predictions["id"]) == sorted(splits.loc[splits["split"] == "test", "id"])
 
 
@@ -144,10 +169,11 @@ def test_frozen_batch_normalisation_on_its_batch_trains_the_long_way(arguments, 
     assert metrics(tmp_path / "store")[0]["status"] == "ok"
 
 
-def test_the_same_command_on_an_empty_store_gives_the_same_numbers(arguments, tmp_path):
-    assert main(arguments) == 0
-    assert main([*arguments, "--store", str(tmp_path / "again")]) == 0
-    first, second = (metrics(tmp_path / store) for store in ("store", "again"))
+def test_the_same_command_on_an_empty_store_gives_the_same_numbers(whole, tmp_path):
+    asked, _, store, _ = whole
+    assert main([*asked, "--store", str(tmp_path / "again")]) == 0
+    first, second = metrics(store), metrics(tmp_path / "again")
+    assert len(first) == 2
     for found in (*first, *second):
         del found["seconds"]
     assert first == second
@@ -195,22 +221,22 @@ def test_what_begins_with_diverged_weights_is_recorded_as_diverged(arguments, pi
     assert carried[0]["status"] == "diverged" and carried[0]["epochs"] == 0 and carried[0]["parameters"] > 0
 
 
-def test_predict_names_classes_for_new_pictures_and_quarantines_the_rest(arguments, picture_csv, tmp_path):
-    assert main(arguments) == 0
+def test_predict_names_classes_for_new_pictures_and_quarantines_the_rest(whole, tmp_path):
+    _, museum, store, _ = whole
     pictures = tmp_path / "new"
     pictures.mkdir()
-    for path in sorted((picture_csv / "images").iterdir())[:5]:
+    for path in sorted((museum / "images").iterdir())[:5]:
         (pictures / path.name).write_bytes(path.read_bytes())
     (pictures / "broken.jpg").write_bytes(b"no picture")
     for mode in ("off_the_shelf", "fine_tuning"):
-        run = next((tmp_path / "store/classifier").glob(f"*{mode}*/"))
+        run = next((store / "classifier").glob(f"*{mode}*/"))
         out = tmp_path / f"{mode}.csv"
         assert main(["predict", str(run), str(pictures), "--out", str(out)]) == 0
         with out.open() as file:
             rows = list(csv.DictReader(file))
         known = pd.read_csv(run / "predictions.csv").set_index("id")
         temperature = json.loads((run / "metrics.json").read_text())["temperature"]
-        assert [row["id"] for row in rows] == sorted(path.name for path in (picture_csv / "images").iterdir())[:5]
+        assert [row["id"] for row in rows] == sorted(path.name for path in (museum / "images").iterdir())[:5]
         for row in rows:
             for name in (f"images/{row['id']}", row["id"]):
                 if name in known.index:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import io
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import kill_at, paint
+from conftest import COLOURS, kill_at, paint, write_csv
 from test_ticket_network import save_tiny
 
 from keras_art.commands import flags
@@ -34,15 +36,46 @@ LOGS = {
 COLUMNS = {"target_ticket": "winning_ticket", "cifar10": "cifar10", "cifar100": "cifar100", "fmnist": "fashion_mnist"}
 
 
-@pytest.fixture
-def arguments(picture_csv, picture_folder, tmp_path):
+CONTROLS = ["scratch", "random_mask", "theta_i", "theta_0", "shuffled_theta_k"]
+
+
+def flags_of(place, store):
     """Tickets of a folder of pictures, carried to the artists of a small museum."""
-    tiny = save_tiny(tmp_path / "networks" / "tiny.keras")
     return [
-        *("--sources", str(picture_folder), "--data", str(picture_csv), "--target", "artist", "--networks", str(tiny)),
-        *("--image_size", "16", "--crop", "14", "--epochs", "2", "--stages", "3", "--transfer_stages", "0", "2"),
-        *("--batch_size", "8", "--late_resetting", "1", "--store", str(tmp_path / "store")),
+        *("--sources", str(place / "pictures"), "--data", str(place / "museum"), "--target", "artist"),
+        *("--networks", str(place / "networks" / "tiny.keras"), "--image_size", "16", "--crop", "14", "--epochs", "2"),
+        *("--stages", "3", "--transfer_stages", "0", "2", "--batch_size", "8", "--late_resetting", "1"),
+        *("--store", str(store)),
     ]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder with 24 pictures by class, a museum of 24, and a network of a few layers."""
+    here = tmp_path_factory.mktemp("place")
+    rows = [["image", "artist", "style"]]
+    for n, (colour, i) in enumerate((colour, i) for colour in COLOURS for i in range(8)):
+        paint(here / "pictures" / colour / f"{colour}{i}.png", colour, i)
+        paint(here / "museum" / "images" / f"{n:03d}.png", colour, i)
+        rows.append([f"{n:03d}.png", f"Artist {colour.upper()}", "warm" if i % 2 else "cold"])
+    write_csv(here / "museum" / "labels.csv", rows)
+    save_tiny(here / "networks" / "tiny.keras")
+    return here
+
+
+@pytest.fixture
+def arguments(place, tmp_path):
+    return flags_of(place, tmp_path / "store")
+
+
+@pytest.fixture(scope="module")
+def whole(place, tmp_path_factory):
+    """The flags and the store of a study with every control that was carried out, and what it printed as CSV."""
+    store = tmp_path_factory.mktemp("whole") / "store"
+    asked, printed = [*flags_of(place, store), "--controls", *CONTROLS], io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        assert main([*asked, "--format", "csv"]) == 0
+    return asked, store, printed.getvalue()
 
 
 def measured(store):
@@ -52,7 +85,11 @@ def measured(store):
 def table_of(capsys, *arguments):
     capsys.readouterr()
     assert main([*arguments, "--format", "csv"]) == 0
-    return pd.read_csv(io.StringIO(capsys.readouterr().out), dtype=str, keep_default_na=False)
+    return read(capsys.readouterr().out)
+
+
+def read(printed):
+    return pd.read_csv(io.StringIO(printed), dtype=str, keep_default_na=False)
 
 
 def test_every_cell_of_table_6_is_a_stage_except_the_two_misprints():
@@ -76,10 +113,9 @@ def test_table_4_adds_up():
     assert (counts["train"] + counts["val"] + counts["test"] == counts["N_t"]).all() and len(counts) == 7
 
 
-def test_a_study_finds_carries_prints_and_is_not_run_again(arguments, capsys, tmp_path):
-    asked = [*arguments, "--controls", "scratch", "random_mask", "theta_i", "theta_0", "shuffled_theta_k"]
-    first = table_of(capsys, *asked)
-    found = measured(tmp_path / "store")
+def test_a_study_finds_carries_prints_and_is_not_run_again(whole, capsys):
+    asked, store, printed = whole
+    first, found = read(printed), measured(store)
     modes = [name.split("tiny-")[1].split("-", 1)[1].split("-")[0] for name in found]
     assert {mode: modes.count(mode) for mode in modes} == {
         "find": 3, "random_mask": 2, "scratch": 1, "transfer": 2, "theta_i": 2, "theta_0": 1, "shuffled_theta_k": 1,
@@ -91,11 +127,11 @@ def test_a_study_finds_carries_prints_and_is_not_run_again(arguments, capsys, tm
     }  # fmt: skip
     assert {word.split(", best by ")[1] for word in carried["network"]} == {"validation", "test"}
     assert (ours["paper"] == "").all() and (ours["protocol"] == "study").all()
-    names = {path.name.split("-")[0] for path in tmp_path.glob("store/studies/*/figures/*-tickets.png")}
+    names = {path.name.split("-")[0] for path in store.glob("studies/*/figures/*-tickets.png")}
     assert names == {"museum", "pictures"}
-    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "store").rglob("*.json")}
+    before = {path: path.stat().st_mtime_ns for path in store.rglob("*.json")}
     pd.testing.assert_frame_equal(table_of(capsys, *asked), first)
-    assert before == {path: path.stat().st_mtime_ns for path in (tmp_path / "store").rglob("*.json")}
+    assert before == {path: path.stat().st_mtime_ns for path in store.rglob("*.json")}
 
 
 def test_a_killed_study_goes_on_and_ends_with_the_same_numbers(arguments, tmp_path):
@@ -110,13 +146,12 @@ def test_a_killed_study_goes_on_and_ends_with_the_same_numbers(arguments, tmp_pa
         assert {**line, "seconds": 0} == {**resumed[name], "seconds": 0}, name
 
 
-def test_a_tickets_file_is_a_source_too(arguments, capsys, tmp_path):
-    controls = ["--controls", "scratch", "theta_0"]
-    assert main([*arguments, *controls]) == 0
-    ticket = next((tmp_path / "store" / "tickets").glob("pictures-*.npz"))
-    other = ["--sources", str(ticket), *arguments[2:], *controls, "--store", str(tmp_path / "other")]
+def test_a_tickets_file_is_a_source_too(whole, arguments, capsys, tmp_path):
+    ticket = next((whole[1] / "tickets").glob("pictures-*.npz"))
+    other = ["--sources", str(ticket), *arguments[2:], "--controls", "scratch", "theta_0"]
+    other += ["--store", str(tmp_path / "other")]
     assert main(other) == 0
-    ours, theirs = measured(tmp_path / "store"), measured(tmp_path / "other")
+    ours, theirs = measured(whole[1]), measured(tmp_path / "other")
     assert len(theirs) == 4  # scratch, two stages and the control of the pruned one: nothing was found anew
     for mode, count in (("transfer", 2), ("theta_0", 1)):
         losses = [
@@ -158,9 +193,7 @@ def command_line(*words, folder):
     )
 
 
-def test_two_processes_on_one_store_compute_every_stage_once_and_print_one_table(arguments, tmp_path):
-    alone = tmp_path / "alone"
-    assert main([*arguments, "--store", str(alone), "--controls", "scratch", "random_mask"]) == 0
+def test_two_processes_on_one_store_compute_every_stage_once_and_print_one_table(whole, arguments, tmp_path):
     store = tmp_path / "shared"
     words = [*arguments, "--store", str(store), "--controls", "scratch", "random_mask", "--format", "csv"]
     both = [command_line(*words, folder=tmp_path) for _ in range(2)]
@@ -170,10 +203,10 @@ def test_two_processes_on_one_store_compute_every_stage_once_and_print_one_table
     computed = [re.findall(r"^\[\d+/\d+\] (.*): test accuracy", words, re.MULTILINE) for words in (said, also_said)]
     assert computed[0] and computed[1], "one of the two had nothing to do"
     assert len(computed[0] + computed[1]) == len(set(computed[0] + computed[1])) == 8
-    ours, theirs = measured(alone), measured(store)
-    assert ours.keys() == theirs.keys() and len(ours) == 8
-    for name, line in ours.items():
-        assert {**line, "seconds": 0} == {**theirs[name], "seconds": 0}, name
+    alone, theirs = measured(whole[1]), measured(store)
+    assert len(theirs) == 8
+    for name, line in theirs.items():
+        assert {**line, "seconds": 0} == {**alone[name], "seconds": 0}, name
 
 
 def test_every_command_works_in_a_process_of_its_own_from_another_folder(arguments, tmp_path):
@@ -226,11 +259,12 @@ def test_no_preset_but_the_demo_falls_back_to_the_atelier(capsys, tmp_path):
     assert "--preset paper needs --data" in capsys.readouterr().err
 
 
-def test_a_class_with_one_image_is_left_out_and_said(arguments, picture_csv, capsys):
-    paint(picture_csv / "images" / "lonely.png", "a", 99)
-    with (picture_csv / "labels.csv").open("a") as file:
+def test_a_class_with_one_image_is_left_out_and_said(place, arguments, capsys, tmp_path):
+    museum = shutil.copytree(place / "museum", tmp_path / "museum")
+    paint(museum / "images" / "lonely.png", "a", 99)
+    with (museum / "labels.csv").open("a") as file:
         file.write("lonely.png,Hermit,warm\n")
-    assert main([*arguments[2:], "--stages", "1", "--transfer_stages", "0"]) == 0
+    assert main([*arguments[2:], "--data", str(museum), "--stages", "1", "--transfer_stages", "0"]) == 0
     assert "left out, not in all three splits: classes 1, images 1" in capsys.readouterr().err
 
 
