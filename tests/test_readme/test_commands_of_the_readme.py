@@ -157,7 +157,7 @@ def words_of(command: str, extra: str, place: Path) -> list[str]:
         command, extra = command.replace(" RUN ", f" {run.relative_to(place)} "), ""
     if "DECODER" in command:
         command = command.replace("DECODER", str(next(place.glob("runs/decoder/*/decoder.keras")).parent))
-    tickets = sorted(place.glob("runs/tickets/*.npz"))
+    tickets = sorted(place.glob("runs/tickets/cifar10-*.npz"))
     stands_for = {
         "DIR_OR_CSV": "museum", "DATA": "museum", "OTHER": "other", "FOLDER": "new", "OVERLAYS": "overlays",
         "CONTENT": "new/0.png", "STYLE": "new/1.png", "PICTURE": "new/0.png", "0123.jpg": "012.png",

@@ -338,7 +338,7 @@ def test_stylised_rows_are_in_train_and_nowhere_else(picture_folder: Path, backb
     from reproductions.st_saclf.training import load_data
 
     store = Store(tmp_path / "store")
-    assert main(arguments(picture_folder, backbone_file, store.root, "--modes", "frozen")) == 0
+    assert main(arguments(picture_folder, backbone_file, store.root, "--modes", "frozen", "--epochs", "1")) == 0
     ((run, _),) = tables.done(store)
     data = load_data(store, run)
     stylised = set(data.pairs[:, 0])
@@ -359,7 +359,8 @@ def test_the_search_goes_on_in_its_file_and_never_sees_test(
     seen: set[str] = set()
     split = training.Data.split
     monkeypatch.setattr(training.Data, "split", lambda self, name, *rest: (seen.add(name), split(self, name, *rest))[1])
-    asked = ["search", *arguments(picture_folder, backbone_file, tmp_path / "store"), "--p1", "0", "1", "--p2", "0"]
+    asked = ["search", *arguments(picture_folder, backbone_file, tmp_path / "store", "--epochs", "2")]
+    asked += ["--p1", "0", "1", "--p2", "0"]
     assert main([*asked, "--trials", "0"]) == 0
     assert main([*asked, "--trials", "2"]) == 0
     assert seen == {"train", "val"}
