@@ -94,6 +94,10 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _ROOMS:
         raise AttributeError(f"module 'keras_art' has no attribute {name!r}")
+    if _ROOMS[name].startswith(("networks", "methods")):
+        from keras_art import terminal
+
+        terminal.import_backend()
     value = getattr(importlib.import_module(f"keras_art.{_ROOMS[name]}"), name)
     globals()[name] = value
     return value

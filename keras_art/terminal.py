@@ -90,6 +90,21 @@ def start_backend() -> None:
         keras.src.utils.module_utils.tensorflow._available = False  # where it is in the Keras of constraints.txt
 
 
+def import_backend() -> None:
+    """Imports Keras for a program that uses the library, without what TensorFlow's C++ says of drivers meanwhile.
+
+    What it says later is heard, and whoever has set its log level, or has imported it already, is heeded.
+    """
+    if {"keras", "tensorflow"} & set(sys.modules) or "TF_CPP_MIN_LOG_LEVEL" in os.environ:
+        return
+    if backend.named() == "tensorflow":
+        with quietly():
+            import keras  # noqa: F401
+            import tensorflow as tf
+
+            tf.config.list_physical_devices()  # looks for a driver, and complains that there is none, once
+
+
 @contextmanager
 def quietly() -> Iterator[None]:
     """What C code writes to standard error within goes nowhere."""
