@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from keras_art import terminal
+from keras_art import backend, terminal
 from keras_art.errors import UserError
 
 
@@ -249,3 +249,33 @@ def test_a_process_with_a_backend_does_not_look_through_all_of_it_when_it_ends(t
     environment = {**os.environ, "PYTHONPATH": folders}
     done = subprocess.run([sys.executable, "-c", ENDS], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout == "still told\n"
+
+
+LIBRARY = """
+import os, sys, keras_art
+keras_art.choose
+assert not {"keras", "tensorflow"} & set(sys.modules)
+keras_art.softmax_classifier
+import keras
+inputs = keras.Input((8,))
+keras.Model(inputs, keras.layers.Dense(2)(inputs)).predict(__import__("numpy").zeros((1, 8)), verbose=0)
+assert "TF_CPP_MIN_LOG_LEVEL" not in os.environ
+os.write(2, b"heard")
+"""
+
+
+@pytest.mark.skipif(backend.named() != "tensorflow", reason="TensorFlow's C++ speaks of drivers")
+def test_a_program_that_uses_the_library_is_told_nothing_of_drivers_and_all_else():
+    environment = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
+    words = [sys.executable, "-c", LIBRARY]
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, check=True)
+    assert done.stderr == "heard"
+
+
+@pytest.mark.parametrize("title", ["opening images", "looking for altered copies"])
+def test_what_the_doctor_is_at_is_whole_in_eighty_columns(title, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "80")
+    with terminal.bar(title, "images") as progress:
+        progress(8443, 30000)
+    assert title in capsys.readouterr().err
+    assert f'"{title}"' in (Path(terminal.__file__).parent / "commands" / "doctor.py").read_text()

@@ -190,6 +190,9 @@ def report(
         by_size = images.assign(pixels=images["width"] * images["height"]).sort_values(["pixels", "id"])
         sizes = by_size.drop_duplicates(["width", "height"])
         middle = by_size.iloc[len(by_size) // 2]
+        if len(sizes) == 1:
+            found["Sizes"] = [f"all are {middle.width} x {middle.height}"]
+            return found
         found["Sizes"] = [f"{len(sizes):,} different; half of the images have {middle.width} x {middle.height} or more"]
         for title, part in (("Smallest", by_size.head(5)), ("Largest", by_size.tail(5)[::-1])):
             found[title] = [f"{row.width} x {row.height}, {row.bytes:,} bytes: {row.path}" for row in part.itertuples()]
@@ -221,7 +224,7 @@ def versions_of(
         first = np.sort(np.unique(hashes, return_index=True)[1])
         pairs = askew.find(pixels, rows[first], hashes[first])
         turned = {(pair.one, pair.other) for pair in pairs}
-        with terminal.bar("looking for mirrored, turned and cut ones", "images") as progress:
+        with terminal.bar("looking for altered copies", "images") as progress:
             made = versions.find(pixels, rows[first], progress)
         pairs += [pair for pair in made if not {(pair.one, pair.other), (pair.other, pair.one)} & turned]
         one_of = {int(group): int(group) for group in groups}

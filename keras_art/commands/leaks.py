@@ -116,9 +116,9 @@ def look(asked: Leaks) -> int:
         terminal.answer(f"{len(absent):,} of the classes do not occur in every split: {splits.not_in(absent)}")
     for name, words in WORDS.items():
         if name in report:
-            in_sample = f" ({whole[name]:.2%} in sample, all images being both)" if name in IN_SAMPLE else ""
+            of_all = f" (of all images, by a rule made from all of them: {whole[name]:.2%})" if name in OF_ALL else ""
             low, high = wilson(report[name] * report["n_test"], int(report["n_test"]))
-            terminal.answer(f"{report[name]:8.2%}  [{100 * low:.1f}, {100 * high:.1f}]  {words}{in_sample}")
+            terminal.answer(f"{report[name]:8.2%}  [{100 * low:.1f}, {100 * high:.1f}]  {words}{of_all}")
     for text, count in choice.dropped.items():
         terminal.answer(f"{count:,} images without a label are left out: {text}")
     for line in left_out(collection.quarantine):
@@ -145,7 +145,7 @@ WORDS = {
 }
 
 
-IN_SAMPLE = ("majority", "artist_rule")
+OF_ALL = ("majority", "artist_rule")
 
 
 def main(argv: Sequence[str]) -> int:

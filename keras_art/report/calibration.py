@@ -18,6 +18,7 @@ EPSILON = 1e-7  # as in `metrics`
 COLDEST, WARMEST = 0.05, 20.0  # temperatures; a network that is nearly always right has no best one
 # What a person is told of one prediction -> the probability, made true by the temperature, from which on.
 TRUST = {"sure": 0.9, "check": 0.5, "doubtful": 0.0}
+MEANING = "sure is 90% or more, check 50% or more: look for yourself; doubtful less: take it for a guess"
 
 
 def cooled(probabilities: np.ndarray, temperature: float) -> np.ndarray:
@@ -137,8 +138,10 @@ def told(task: str, found: Mapping[str, Any]) -> str:
         for word in TRUST
         for count, right in [found["trust"][word]]
     ]
+    off = (f"{100 * found[name]:.1f} of 100" for name in ("ece", "ece_calibrated"))
     return (
-        f"{task}: calibrated on {found['n_val']:,} validation images (temperature {found['temperature']:.2f}). "
-        f"Expected calibration error on {found['n_test']:,} test images: {found['ece']:.1%} before, "
-        f"{found['ece_calibrated']:.1%} after{worsened(found)}. Said of those: {', '.join(words)}"
+        f"{task}: calibrated on {found['n_val']:,} validation images (temperature {found['temperature']:.2f}): of a "
+        f"hundred works called 80% about eighty should be right. On {found['n_test']:,} test images probabilities are "
+        f"off by {next(off)} on average before it, by {next(off)} after it{worsened(found)}. {MEANING}. "
+        f"Said of those images: {', '.join(words)}"
     )

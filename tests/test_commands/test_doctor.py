@@ -110,6 +110,16 @@ def test_the_page_shows_the_look_alikes_and_escapes_what_files_are_called(ward, 
     assert "first images/" in page and str(tmp_path) not in page  # it can be sent to others
 
 
+def test_pictures_of_one_size_are_told_as_that_without_smallest_and_largest(ward, tmp_path, capsys):
+    assert "Smallest\n" in examined(ward, tmp_path, capsys)
+    for seed in range(3):
+        noise = np.random.default_rng(seed).integers(0, 256, (48, 64, 3), np.uint8)
+        (tmp_path / "even").mkdir(exist_ok=True)
+        Image.fromarray(noise).save(tmp_path / "even" / f"{seed}.png")
+    printed = examined(tmp_path / "even", tmp_path, capsys)
+    assert "Sizes\n  all are 64 x 48\n" in printed and "Smallest" not in printed and "Largest" not in printed
+
+
 def test_a_collection_of_nothing_but_problems_is_reported_on_too(tmp_path, capsys):
     (tmp_path / "bad" / "a").mkdir(parents=True)
     (tmp_path / "bad" / "a" / "1.jpg").touch()

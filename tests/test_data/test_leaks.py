@@ -123,8 +123,8 @@ def test_pictures_that_can_not_be_read_are_one_message(picture_csv, tmp_path, ca
 def test_style_nearly_follows_from_artist_in_paintings(tmp_path, capsys):
     assert leaks.main([str(REAL / "paintings"), "--target", "style", "--images", "no"]) == 0
     printed = capsys.readouterr().out
-    assert "(88.28% in sample" in printed
-    assert "(14.75% in sample" in printed
+    assert "by a rule made from all of them: 88.28%)" in printed
+    assert "by a rule made from all of them: 14.75%)" in printed
 
 
 def test_objects_with_several_images_are_looked_for_on_both_sides():

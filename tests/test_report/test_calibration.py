@@ -50,7 +50,10 @@ def test_overconfidence_is_measured_on_test_images_before_and_after():
     assert sum(count for count, _ in found["trust"].values()) == found["n_test"] == 4000
     shares = [right / count for count, right in found["trust"].values()]
     assert shares[0] > 0.9 > shares[1] > 0.5 > shares[2]
-    assert "sure" in calibration.told("style", found)
+    said = calibration.told("style", found)
+    assert "about eighty should be right" in said and "Expected calibration error" not in said
+    for word, least in calibration.TRUST.items():
+        assert f"{word} {'is ' if word == 'sure' else ''}{f'{least:.0%} or more' if least else 'less'}" in said
 
 
 def test_a_calibration_that_makes_the_error_worse_is_said_to_in_every_place():

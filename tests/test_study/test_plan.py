@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
+from types import SimpleNamespace
 
 import pytest
 from test_config import TINY, Tiny
@@ -122,3 +123,13 @@ def test_a_chain_of_a_thousand_runs_is_ordered(store):
     for seed in range(1, 1000):
         chain.append(Tiny(seed=seed, after=chain[-1].ref))
     assert ordered(store, chain[::-1]) == chain
+
+
+def test_several_processes_are_promised_a_range_and_never_half(store, tiny):
+    runs = [Tiny(collection="a-1", seed=seed) for seed in range(4)]
+    guessed = SimpleNamespace(
+        seconds=lambda run: 3000.0, cost=lambda run: SimpleNamespace(disk=0), images={}, basis=lambda runs: "as given"
+    )
+    assert ", 1.9 h to 2.6 h by 2 processes" in plan(store, runs, guessed, 2)  # 3.3 by one
+    assert ", 50 min by 2 processes" in plan(store, runs[:1], guessed, 2)
+    assert " processes (" not in plan(store, runs, guessed)
