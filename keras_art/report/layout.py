@@ -148,7 +148,9 @@ def long(tables: Sequence[tuple[PaperTable, pd.DataFrame]], *, alone: bool = Fal
     frames = [frame.rename(columns={table.column_name: "mode"}) for table, frame in tables]
     keys = dict.fromkeys(name for frame in frames for name in frame.loc[:, :"paper"] if name != "paper")
     keys["mode"] = keys.pop("mode")  # behind what names a row
-    every = pd.concat(frames).assign(paper=lambda all: all["printed"])
+    columns = dict.fromkeys(name for frame in frames for name in frame)
+    rows = [row for frame in frames for row in frame.to_dict("records")]  # pandas 2 and 3 join empty columns otherwise
+    every = pd.DataFrame(rows, columns=list(columns)).assign(paper=lambda all: all["printed"])
     every["ours"] = every["ours"].mask(every["ours"] == NOT_RUN, "")  # n says it, and a program reads numbers there
     left_out = ["theirs", "printed", "mark", "mark_note", *(every.loc[:, "ours":"high"] if alone else [])]
     kept = [name for name in every if name not in (*keys, *left_out)]

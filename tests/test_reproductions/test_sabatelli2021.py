@@ -281,7 +281,7 @@ def test_the_best_stage_is_a_pruned_one_by_validation_and_any_by_test():
             line(stage=2, seed=1, val=60, test=70), line(line="scratch", val=50, test=50),
         ]
     )  # fmt: skip
-    best = results.best(rows).set_index(["line", "choice"])
+    best = results.best(rows).set_index(["line", "choice"]).sort_index()
     assert best.loc[("s", "validation"), "stage"].tolist() == [1, 1]
     assert best.loc[("s", "test"), "stage"].tolist() == [0, 0]
     assert best.loc[("scratch", "test"), "test"] == 50
