@@ -35,7 +35,6 @@ PLAN: dict[str, tuple[str, str]] = {
     "short_runs": ("", "--runs 2 --rounds 1"),
     "drawing": ("", "--rounds 1"),
     "augmentation": ("--rounds 3", "--images 64 --image_size 64 --rounds 1"),
-    "backends": ("--rounds 3", "--ways masked --backends tensorflow --rounds 1"),
 }
 ISA = ("avx2", "avx512f", "avx512_bf16", "amx_bf16", "asimd", "bf16")  # what decides how fast floats are multiplied
 CPU = Path("/proc/cpuinfo")

@@ -17,6 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from benchmarks import interleaved, report, spread
+from keras_art.learning import training
 from keras_art.networks import backbones, heads
 from keras_art.networks.losses import MultiTask, Term
 from keras_art.pictures import augmentation
@@ -46,6 +47,7 @@ def main() -> None:
     parser.add_argument("--network", default="MobileNet")
     parser.add_argument("--rounds", type=int, default=5)
     asked = parser.parse_args()
+    training.make_deterministic(0)  # as runs compute
     size, count = asked.image_size, asked.images
     pixels = np.random.default_rng(0).integers(0, 256, (count, size, size, 3)).astype("uint8")
     labels = np.zeros((count, 1), int)

@@ -15,6 +15,7 @@ import keras
 import numpy as np
 
 from benchmarks import interleaved, report, seconds
+from keras_art import backend
 from keras_art.learning import features
 from keras_art.networks import attention, backbones
 from keras_art.pictures.pipeline import Batches
@@ -29,6 +30,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=256)
     parser.add_argument("--rounds", type=int, default=3)
     asked = parser.parse_args()
+    backend.make_repeatable()  # as runs compute
     own = "own" if backbones.is_file(asked.network) else None
     preprocessing = "caffe" if own else "imagenet"
     backbone = backbones.load_backbone(

@@ -17,6 +17,7 @@ import keras
 import numpy as np
 
 from benchmarks import interleaved, report
+from keras_art import backend
 from keras_art.learning.training import precision
 from keras_art.networks import backbones, heads
 
@@ -90,6 +91,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=16)
     parser.add_argument("--rounds", type=int, default=5)
     asked = parser.parse_args()
+    backend.make_repeatable()  # as runs compute
     size = asked.image_size
     pixels = np.random.default_rng(0).integers(0, 256, (asked.images, size, size, 3), dtype=np.uint8)
     labels = np.zeros(asked.images, np.int32)

@@ -16,6 +16,7 @@ import keras
 import numpy as np
 
 from benchmarks import interleaved, report
+from keras_art import backend
 from keras_art.atelier import make_atelier
 from keras_art.data import choices, sources, tasks
 from keras_art.learning import features, training
@@ -37,6 +38,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=15)
     parser.add_argument("--rounds", type=int, default=3)
     asked = parser.parse_args()
+    backend.make_repeatable()  # as runs compute
     with tempfile.TemporaryDirectory() as temporary:
         store = Store(Path(temporary))
         data = asked.data or make_atelier(store.root / "atelier", images=asked.images)

@@ -17,6 +17,7 @@ import keras
 import numpy as np
 
 from benchmarks import interleaved, report
+from keras_art import backend
 from keras_art.methods.tickets import masks
 from keras_art.methods.tickets.network import load_network, values
 from keras_art.methods.tickets.optimizer import MaskedSGD
@@ -58,6 +59,7 @@ def main() -> None:
     parser.add_argument("--batch_size", type=int, default=32)
     parser.add_argument("--rounds", type=int, default=25, help="of one step each")
     asked = parser.parse_args()
+    backend.make_repeatable()  # as runs compute
     run = TicketRun(network=asked.network, image_size=asked.image_size, crop=0, batch_size=asked.batch_size)
     backbone = load_network(Store("runs"), run).model
     weights = {v.path: keras.ops.convert_to_numpy(v) for v in masks.prunable(backbone)}

@@ -16,6 +16,7 @@ import numpy as np
 from keras import ops
 
 from benchmarks import interleaved, report
+from keras_art import backend
 from keras_art.methods.adain import networks, stylising
 from keras_art.pictures.images import decode
 
@@ -28,6 +29,7 @@ def main() -> None:
     parser.add_argument("--image_size", type=int, default=64)
     parser.add_argument("--rounds", type=int, default=3)
     asked = parser.parse_args()
+    backend.make_repeatable()  # as runs compute
     size = asked.image_size
     vgg = keras.applications.VGG19(include_top=False, weights=None, input_shape=(size, size, 3))
     encoder, decoder = networks.make_encoder(vgg), networks.make_decoder()

@@ -1,4 +1,4 @@
-"""Which backend Keras will take, asked before it is imported, and whether this process has room for it."""
+"""Which backend Keras will take, asked before it is imported, whether there is room for it, and how it computes."""
 
 from __future__ import annotations
 
@@ -20,6 +20,23 @@ def named() -> str:
         return str(json.loads((home / "keras.json").read_text())["backend"])
     except (OSError, RecursionError, ValueError, TypeError, KeyError):  # it is not there, or says nothing of it
         return "tensorflow"
+
+
+def make_repeatable() -> None:
+    """Has TensorFlow compute by operations that repeat bit for bit; on other backends there is nothing to ask for.
+
+    Keras then leaves XLA out, too, which on CPUs takes half as long again for a step of ResNet50. Whatever computes for
+    a store does so: what one process caches, another reads.
+    """
+    import keras
+
+    if keras.config.backend() == "tensorflow":
+        import tensorflow as tf
+
+        tf.config.experimental.enable_op_determinism()
+        # The graph optimizer orders its rewrites by hashes that differ from process to process: InceptionV3's second
+        # loss took five values in ten runs. Without it steps are as fast and graphs are traced sooner.
+        tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 
 
 def check_addresses() -> None:

@@ -71,6 +71,7 @@ def guarded(command: Callable[[], int], prog: str) -> int:
 def start_backend() -> None:
     """Imports Keras and its backend without what they say of drivers and retracing, which helps no one who reads it.
 
+    What they compute then repeats bit for bit, of a map as of a run.
     On JAX and PyTorch Keras is told that TensorFlow is not here: it would import it, wherever it is installed, to seed
     it, and to ask of everything that it saves whether it is TensorFlow's. What imports TensorFlow itself still can.
     """
@@ -81,6 +82,8 @@ def start_backend() -> None:
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     with quietly(), waiting("starting Keras"):  # TensorFlow's C++ writes there before its log level can be set
         import keras
+
+        backend.make_repeatable()
 
     # A process that ends would look through all that a backend holds for what nobody needs, some seconds in silence.
     atexit.register(gc.freeze)

@@ -62,3 +62,30 @@ def test_several_devices_are_refused_by_the_backend_of_keras_json_too(tmp_path, 
     monkeypatch.setattr(devices.os, "environ", dict(devices.os.environ))
     devices.settle(store, "0,1")
     assert devices.os.environ["CUDA_VISIBLE_DEVICES"] == "0,1"
+
+
+ASKED = """
+import sys
+from keras_art import terminal
+terminal.start_backend()
+import numpy as np
+from keras_art.learning import training
+from keras_art.networks import backbones, heads
+if sys.argv[1:]:
+    training.make_deterministic(3)
+model = heads.feature_extractor(backbones.load_backbone("MobileNetV2", image_size=32, weights=None))
+for weight in model.weights:
+    weight.assign(np.linspace(0.1, 0.9, weight.numpy().size).reshape(weight.shape) / weight.shape[0])
+pixels = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), dtype=np.uint8)
+print(model.jit_compile, model.predict(pixels, verbose=0).tobytes().hex()[:4096])
+"""
+
+
+@pytest.mark.skipif(backend.named() != "tensorflow", reason="XLA is TensorFlow's choice alone")
+def test_what_a_command_computes_for_a_store_is_what_a_run_computes():
+    said = [
+        subprocess.run([sys.executable, "-c", ASKED, *words], capture_output=True, text=True, check=True).stdout
+        for words in ([], ["in a run"])
+    ]
+    assert said[0] == said[1]
+    assert said[0].startswith("False ")

@@ -14,6 +14,7 @@ import keras
 import numpy as np
 import pandas as pd
 
+from keras_art import backend
 from keras_art.learning.keeping import Keeper
 from keras_art.pictures.pipeline import Batches
 from keras_art.study.config import BadRun, Optimizer
@@ -50,22 +51,17 @@ def make_optimizer(described: Optimizer, steps: int = 1, rate: Any = None) -> ke
 def make_deterministic(seed: int) -> None:
     """Nothing of what this process did before shows in what it makes now, to the bit.
 
-    The dtype policy stays, and the devices that share batches. Seeds Python, NumPy and the backend, and asks
-    TensorFlow for operations that repeat bit for bit.
+    The dtype policy stays, and the devices that share batches. Seeds Python, NumPy and the backend, whose operations
+    repeat bit for bit.
     """
     policy, spread = keras.config.dtype_policy(), keras.distribution.distribution()
     keras.utils.clear_session(free_memory=False)  # Keras numbers layers without a name through a process
     keras.config.set_dtype_policy(policy)
     keras.distribution.set_distribution(spread)
     keras.utils.set_random_seed(seed)
+    backend.make_repeatable()
     if keras.config.backend() == "tensorflow":
-        import tensorflow as tf
-
-        tf.config.experimental.enable_op_determinism()
         forget_graphs()
-        # The graph optimizer orders its rewrites by hashes that differ from process to process: InceptionV3's second
-        # loss took five values in ten runs. Without it steps are as fast and graphs are traced sooner.
-        tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 
 
 def forget_graphs() -> None:
