@@ -132,7 +132,7 @@ def attention() -> Callable[[], object]:
 
 
 def transformer() -> Callable[[], object]:
-    """multitask: an epoch of two tasks on ViT-B/16, 8 images of 224 pixels, 4 a batch."""
+    """multitask: an epoch of two tasks on ViT-B/16, 4 images of 224 pixels, 2 a batch."""
     import keras
     import numpy as np
 
@@ -144,8 +144,8 @@ def transformer() -> Callable[[], object]:
     made = heads.multitask_classifier(backbone, {"style": CLASSES, "artist": CLASSES})
     model = MultiTask(made.input, made.output, [Term("style", 0), Term("artist", 1)])
     model.compile(keras.optimizers.Adam(1e-4))
-    rows = np.arange(8)
-    batches = Batches(_noise(8, 224), rows, np.stack([rows, rows], 1).astype("int32"), 4, 0)
+    rows = np.arange(4)
+    batches = Batches(_noise(4, 224), rows, np.stack([rows, rows], 1).astype("int32"), 2, 0)
     return lambda: model.fit(batches.epochs(), shuffle=False, verbose=0)
 
 
