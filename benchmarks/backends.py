@@ -11,6 +11,7 @@ are no matter; images are noise.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import importlib.util
 import json
 import os
@@ -122,11 +123,14 @@ def attention() -> Callable[[], object]:
     """st_saclf: an epoch of VGG16 with spatial attention at three depths on 32 images of 64 pixels, 16 a batch."""
     import keras
 
+    from keras_art.learning import training
     from keras_art.networks import attention, losses
 
     backbone = _backbone("VGG16", 64)
     model = attention.attention_classifier(backbone, attention.find_taps(backbone), classes=CLASSES)
     model.compile(keras.optimizers.Adam(1e-4), losses.FocalLoss(), metrics=["accuracy"])
+    model.optimizer.build(model.trainable_variables)
+    training.make_metrics(model)
     batches = _batches(32, 64, 16)
     return lambda: model.fit(batches.epochs(), shuffle=False, verbose=0)
 
@@ -144,6 +148,7 @@ def transformer() -> Callable[[], object]:
     made = heads.multitask_classifier(backbone, {"style": CLASSES, "artist": CLASSES})
     model = MultiTask(made.input, made.output, [Term("style", 0), Term("artist", 1)])
     model.compile(keras.optimizers.Adam(1e-4))
+    model.optimizer.build(model.trainable_variables)
     rows = np.arange(4)
     batches = Batches(_noise(4, 224), rows, np.stack([rows, rows], 1).astype("int32"), 2, 0)
     return lambda: model.fit(batches.epochs(), shuffle=False, verbose=0)
@@ -152,13 +157,17 @@ def transformer() -> Callable[[], object]:
 def gram() -> Callable[[], object]:
     """gram_style: an epoch of ResNet50 with a Gram branch of 64 channels on 64 images of 96 pixels, 16 a batch."""
     import keras
+    import numpy as np
 
     from keras_art.networks import gram
+    from keras_art.networks.losses import MultiTask, Term
 
     branch = gram.GramBranch(channels=64, description="triangle")
-    model = gram.gram_classifier(_backbone("ResNet50", 96), "style", CLASSES, branch)
-    model.compile(keras.optimizers.Adam(1e-4), {"style": "sparse_categorical_crossentropy"})
-    batches = _batches(64, 96, 16)
+    made = gram.gram_classifier(_backbone("ResNet50", 96), "style", CLASSES, branch)
+    model = MultiTask(made.input, {"style": made.output["style"]}, [Term("style", 0)])
+    model.compile(keras.optimizers.Adam(1e-4))
+    model.optimizer.build(model.trainable_variables)
+    batches = dataclasses.replace(_batches(64, 96, 16), labels=np.arange(64)[:, None] % CLASSES)
     return lambda: model.fit(batches.epochs(), shuffle=False, verbose=0)
 
 
