@@ -41,7 +41,11 @@ def guarded(command: Callable[[], int], prog: str) -> int:
     """
     try:
         with stopping.heard(), _beating():
-            status = command()
+            try:
+                status = command()
+            except SystemExit:  # of `--help`
+                sys.stdout.flush()
+                raise
             stopping.heed()
             sys.stdout.flush()
         return status

@@ -215,7 +215,8 @@ def test_whoever_reads_only_the_first_line_of_help_sees_no_traceback(verb):
     words = [sys.executable, "-m", "keras_art", *verb]
     reading, writing = os.pipe()
     os.close(reading)
-    said = subprocess.run(words, stdout=writing, stderr=subprocess.PIPE, text=True).stderr
+    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    said = subprocess.run(words, stdout=writing, stderr=subprocess.PIPE, text=True, env=buffered).stderr
     os.close(writing)
     assert "Traceback" not in said and "BrokenPipe" not in said
 
