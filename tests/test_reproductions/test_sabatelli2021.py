@@ -284,7 +284,7 @@ def test_the_best_stage_is_a_pruned_one_by_validation_and_any_by_test():
     best = results.best(rows).set_index(["line", "choice"]).sort_index()
     assert best.loc[("s", "validation"), "stage"].tolist() == [1, 1]
     assert best.loc[("s", "test"), "stage"].tolist() == [0, 0]
-    assert best.loc[("scratch", "test"), "test"] == 50
+    assert best.loc[[("scratch", "test")], "test"].tolist() == [50]
 
 
 def test_stages_are_compared_on_the_seeds_that_have_got_furthest():
