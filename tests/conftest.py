@@ -88,17 +88,15 @@ def every_epoch_kept(monkeypatch):
     monkeypatch.setattr(keeping, "APART", 0.0)
 
 
-@pytest.fixture
-def picture_folder(tmp_path: Path) -> Path:
+def paint_folders(folder: Path) -> Path:
     """Class folders a, b, c of 8 pictures of 32 x 32 each; the class is the colour."""
     for colour in COLOURS:
         for i in range(8):
-            paint(tmp_path / "pictures" / colour / f"{colour}{i}.png", colour, i)
-    return tmp_path / "pictures"
+            paint(folder / colour / f"{colour}{i}.png", colour, i)
+    return folder
 
 
-@pytest.fixture
-def picture_csv(tmp_path: Path) -> Path:
+def paint_museum(folder: Path) -> Path:
     """A folder with labels.csv (image, artist, style) and images/, 24 pictures of 32 x 32.
 
     An artist is a colour, 8 pictures each; artists a and b paint in the style "warm", c in "cold", and the last
@@ -106,11 +104,23 @@ def picture_csv(tmp_path: Path) -> Path:
     """
     rows = [["image", "artist", "style"]]
     for n, (artist, i) in enumerate((artist, i) for artist in COLOURS for i in range(8)):
-        paint(tmp_path / "museum" / "images" / f"{n:03d}.png", artist, i)
+        paint(folder / "images" / f"{n:03d}.png", artist, i)
         style = "warm" if (artist == "c") == (i == 7) else "cold"
         rows.append([f"{n:03d}.png", f"Artist {artist.upper()}", style])
-    write_csv(tmp_path / "museum" / "labels.csv", rows)
-    return tmp_path / "museum"
+    write_csv(folder / "labels.csv", rows)
+    return folder
+
+
+@pytest.fixture
+def picture_folder(tmp_path: Path) -> Path:
+    """The class folders of `paint_folders`."""
+    return paint_folders(tmp_path / "pictures")
+
+
+@pytest.fixture
+def picture_csv(tmp_path: Path) -> Path:
+    """The folder of `paint_museum`."""
+    return paint_museum(tmp_path / "museum")
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import COLOURS, kill_at, paint, write_csv
+from conftest import kill_at, paint_museum
 
 from keras_art.commands import flags
 from keras_art.report import calibration
@@ -64,12 +64,7 @@ def arguments(picture_csv, backbone, tmp_path):
 def whole(backbone, tmp_path_factory):
     """The flags, the pictures and the store of a study that was carried out, and what it printed as CSV."""
     here, printed = tmp_path_factory.mktemp("whole"), io.StringIO()
-    rows = [["image", "artist"]]
-    for n, (colour, i) in enumerate((colour, i) for colour in COLOURS for i in range(8)):
-        paint(here / "museum" / "images" / f"{n:03d}.png", colour, i)
-        rows.append([f"{n:03d}.png", f"Artist {colour.upper()}"])
-    write_csv(here / "museum" / "labels.csv", rows)
-    asked = flags_of(here / "museum", backbone, here / "store")
+    asked = flags_of(paint_museum(here / "museum"), backbone, here / "store")
     with contextlib.redirect_stdout(printed):
         assert main([*asked, "--format", "csv"]) == 0
     return asked, here / "museum", here / "store", printed.getvalue()

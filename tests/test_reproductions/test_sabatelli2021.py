@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import COLOURS, kill_at, paint, write_csv
+from conftest import kill_at, paint, paint_folders, paint_museum
 from test_ticket_network import save_tiny
 
 from keras_art.commands import flags
@@ -53,12 +53,8 @@ def flags_of(place, store):
 def place(tmp_path_factory):
     """A folder with 24 pictures by class, a museum of 24, and a network of a few layers."""
     here = tmp_path_factory.mktemp("place")
-    rows = [["image", "artist", "style"]]
-    for n, (colour, i) in enumerate((colour, i) for colour in COLOURS for i in range(8)):
-        paint(here / "pictures" / colour / f"{colour}{i}.png", colour, i)
-        paint(here / "museum" / "images" / f"{n:03d}.png", colour, i)
-        rows.append([f"{n:03d}.png", f"Artist {colour.upper()}", "warm" if i % 2 else "cold"])
-    write_csv(here / "museum" / "labels.csv", rows)
+    paint_folders(here / "pictures")
+    paint_museum(here / "museum")
     save_tiny(here / "networks" / "tiny.keras")
     return here
 
