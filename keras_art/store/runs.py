@@ -92,9 +92,9 @@ class Store:
                     terminal.say(f"{self.root}: {why_not}; processes hold runs by leases of {locks.LEASE:.0f} seconds")
                     about["locks"] = "lease"
                 write(stamp, json.dumps(about))
-        except FileNotFoundError as error:  # the folder was there a moment ago
-            raise StoreError(f"the store {self.root} {GONE}") from error
         except OSError as error:
+            if self._vanished(error):
+                raise StoreError(f"the store {self.root} {GONE}") from error
             raise StoreError(
                 f"the store {self.root} can not be written ({error.strerror}): choose another with --store"
             ) from error
@@ -121,16 +121,21 @@ class Store:
             return
         try:
             lock = presence.come(self.root)
-        except FileNotFoundError as error:
-            raise StoreError(f"the store {self.root} {GONE}") from error
         except Timeout as error:
             raise StoreError(
                 f"the store {self.root} is being moved: wait until that has ended, then name its new place"
             ) from error
         except OSError as error:
+            if self._vanished(error):
+                raise StoreError(f"the store {self.root} {GONE}") from error
             raise StoreError(f"the store {self.root} can not be written ({in_words(error)})") from error
         self._entered = True
         weakref.finalize(self, lock.__exit__, None, None, None)
+
+    def _vanished(self, error: OSError) -> bool:
+        """Whether the folder was there a moment ago: `mkdir` has found it, and it was no folder when it looked."""
+        found = isinstance(error, FileExistsError) and not self.root.is_file()
+        return found or isinstance(error, FileNotFoundError)
 
     def check(self) -> None:
         """Refuses a store of another version; one that does not exist yet is fine.

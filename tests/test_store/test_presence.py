@@ -159,3 +159,15 @@ def test_whoever_comes_first_no_store_is_split(tmp_path):
     assert kinds <= {"came", "moved 0", "moved 1", f"the store {runs.GONE}"}, kinds
     for folder in tmp_path.iterdir():
         assert (folder / "store.json").exists(), (folder, sorted(folder.rglob("*")))
+
+
+def test_a_store_that_goes_while_its_folder_is_looked_at_is_said_to_be_gone(tmp_path, monkeypatch):
+    def found_and_gone(folder, *args, **kwargs):
+        raise FileExistsError(errno.EEXIST, "File exists", str(folder))
+
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(Path, "mkdir", found_and_gone)
+    with pytest.raises(StoreError, match=runs.GONE):
+        Store(tmp_path / "store").create()
+    with pytest.raises(StoreError, match="can not be written"):
+        Store(tmp_path / "file").create()
