@@ -53,7 +53,8 @@ def check(store: Store, runs: Sequence[ClassifierRun]) -> None:
     """
     built = set()
     for run in runs:
-        what = (run.network, run.image_size, run.weights, run.preprocessing, run.freeze_until, run.lora)
+        weights = weights_file(store, run.weights)  # None for those of an earlier run too, which are not there yet
+        what = (run.network, run.image_size, weights, run.preprocessing, run.freeze_until, run.lora)
         if what not in built:
             network = load_network(store, run, built_only=True).model
             if run.freeze_until:

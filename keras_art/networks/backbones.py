@@ -127,9 +127,8 @@ def own_preprocessing(network: str) -> str:
         raise BadBackbone(
             f"{network} does not say which pixels it takes: give --preprocessing {' or '.join(Preprocessing.MODES)}"
         )
-    if is_preset(network):
-        return "none"
-    return next(mode for prefix, mode in PREPROCESSING.items() if network.startswith(prefix))
+    own = (mode for prefix, mode in PREPROCESSING.items() if network.startswith(prefix))
+    return "none" if is_preset(network) else next(own)
 
 
 def load_backbone(
@@ -248,17 +247,23 @@ def _load_file(path: Path, image_size: int, *, keep_weights: bool) -> keras.Mode
 
 
 def _with_batch_normalization(model: keras.Model, frozen_bn: str, momentum: float) -> keras.Model:
+    kind = BatchNormalization2018 if frozen_bn == "batch" else keras.layers.BatchNormalization
+    leaves = [layer for layer in model._flatten_layers(include_self=False) if not list(layer._flatten_layers(False))]
+    normal = [layer for layer in leaves if any("moving_mean" in v.path for v in layer.non_trainable_variables)]
+    for layer in normal:
+        layer.momentum = momentum or layer.momentum
+    if all(type(layer) is kind for layer in normal):
+        return model
+
     def swap(layer: keras.Layer) -> keras.Layer:
-        if type(layer) not in (keras.layers.BatchNormalization, BatchNormalization2018):
-            own = getattr(layer, "non_trainable_variables", ())  # an operation has none
-            if any("moving_mean" in variable.path for variable in own):
-                raise BadBackbone(
-                    f"the layer {layer.name} of {model.name} normalises batches in its own way, which --frozen_bn "
-                    f"batch and --bn_momentum can not change: leave them out, or save it in Keras's own layers"
-                )
-            return type(layer).from_config(layer.get_config())
-        kind = BatchNormalization2018 if frozen_bn == "batch" else keras.layers.BatchNormalization
-        return kind.from_config({**layer.get_config(), "momentum": momentum or layer.momentum})
+        made_of = kind if type(layer) in (keras.layers.BatchNormalization, BatchNormalization2018) else type(layer)
+        own = getattr(layer, "non_trainable_variables", ())  # an operation has none
+        if made_of is not kind and any("moving_mean" in variable.path for variable in own):
+            raise BadBackbone(
+                f"the layer {layer.name} of {model.name} normalises batches in its own way, which --frozen_bn "
+                f"batch and --bn_momentum can not change: leave them out, or save it in Keras's own layers"
+            )
+        return made_of.from_config(layer.get_config())
 
     twin = keras.models.clone_model(model, clone_function=swap, recursive=True)
     twin.set_weights(model.get_weights())

@@ -16,7 +16,7 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import kill_at, paint
+from conftest import kill_at, paint, paint_folders
 
 from keras_art.atelier import making
 from keras_art.data import mixing
@@ -286,6 +286,15 @@ def test_the_published_numbers_stand_with_their_versions_and_blanks():
     assert min(abs(87.24 - 100 * k / 845) for k in range(846)) > 0.01
 
 
+@pytest.fixture(scope="module")
+def decoder(tmp_path_factory, backbone_file: Path) -> Path:
+    """Trained for two iterations on the pictures of `picture_folder`, whose test images it has not seen."""
+    here = tmp_path_factory.mktemp("decoder")
+    pictures = paint_folders(here / "pictures")
+    assert main(arguments(pictures, backbone_file, here / "store", "--modes", "frozen", "--epochs", "1")) == 0
+    return next((here / "store").glob("decoder/*/"))
+
+
 def arguments(folder: Path, network: Path, store: Path, *more: str) -> list[str]:
     return [
         "--data", str(folder), "--networks", str(network), "--preprocessing", "unit", "--image_size", "16",
@@ -334,11 +343,14 @@ def test_a_study_from_pictures_to_tables(picture_folder: Path, backbone_file: Pa
     assert (folder / "metrics.json").stat().st_mtime_ns == before
 
 
-def test_stylised_rows_are_in_train_and_nowhere_else(picture_folder: Path, backbone_file: Path, tmp_path: Path):
+def test_stylised_rows_are_in_train_and_nowhere_else(
+    picture_folder: Path, backbone_file: Path, decoder: Path, tmp_path: Path
+):
     from reproductions.st_saclf.training import load_data
 
     store = Store(tmp_path / "store")
-    assert main(arguments(picture_folder, backbone_file, store.root, "--modes", "frozen", "--epochs", "1")) == 0
+    asked = arguments(picture_folder, backbone_file, store.root, "--modes", "frozen", "--epochs", "1")
+    assert main([*asked, "--decoder", str(decoder)]) == 0
     ((run, _),) = tables.done(store)
     data = load_data(store, run)
     stylised = set(data.pairs[:, 0])
@@ -350,7 +362,7 @@ def test_stylised_rows_are_in_train_and_nowhere_else(picture_folder: Path, backb
 
 
 def test_the_search_goes_on_in_its_file_and_never_sees_test(
-    picture_folder: Path, backbone_file: Path, tmp_path: Path, capsys, monkeypatch
+    picture_folder: Path, backbone_file: Path, decoder: Path, tmp_path: Path, capsys, monkeypatch
 ):
     import optuna
 
@@ -360,7 +372,7 @@ def test_the_search_goes_on_in_its_file_and_never_sees_test(
     split = training.Data.split
     monkeypatch.setattr(training.Data, "split", lambda self, name, *rest: (seen.add(name), split(self, name, *rest))[1])
     asked = ["search", *arguments(picture_folder, backbone_file, tmp_path / "store", "--epochs", "2")]
-    asked += ["--p1", "0", "1", "--p2", "0"]
+    asked += ["--decoder", str(decoder), "--p1", "0", "1", "--p2", "0"]
     assert main([*asked, "--trials", "0"]) == 0
     assert main([*asked, "--trials", "2"]) == 0
     assert seen == {"train", "val"}
@@ -525,12 +537,14 @@ def test_bad_taps_stages_and_rare_classes_fail_before_training(
     assert not list((tmp_path / "store").glob("decoder/*"))
 
 
-def test_classes_called_like_nothing_or_a_number_keep_their_stylised_images(backbone_file: Path, tmp_path: Path):
+def test_classes_called_like_nothing_or_a_number_keep_their_stylised_images(
+    backbone_file: Path, decoder: Path, tmp_path: Path
+):
     for colour, name in zip("abc", ("NA", "nan", "007"), strict=True):
         for i in range(8):
-            paint(tmp_path / "pictures" / name / f"{colour}{i}.png", colour, i)
+            paint(tmp_path / "pictures" / name / f"{colour}{i}.png", colour, 8 + i)  # others than the decoder has seen
     asked = arguments(tmp_path / "pictures", backbone_file, tmp_path / "store", "--p1", "1", "--p2", "1")
-    assert main([*asked, "--modes", "frozen", "--epochs", "1"]) == 0
+    assert main([*asked, "--modes", "frozen", "--epochs", "1", "--decoder", str(decoder)]) == 0
     (path,) = (tmp_path / "store").glob("st_saclf/*/mixture.csv")
     mixture = pd.read_csv(path, dtype=str, keep_default_na=False)
     assert set(mixture["class"]) == {"NA", "nan", "007"}
@@ -538,21 +552,19 @@ def test_classes_called_like_nothing_or_a_number_keep_their_stylised_images(back
     assert list((tmp_path / "store").glob("studies/*/figures/*-stylised.png"))
 
 
-def test_a_decoder_of_another_store_is_taken_as_it_is(picture_folder: Path, backbone_file: Path, tmp_path: Path):
-    first = arguments(picture_folder, backbone_file, tmp_path / "first", "--modes", "frozen", "--epochs", "1")
-    assert main(first) == 0
-    (trained,) = (tmp_path / "first").glob("decoder/*/")
-    copied = shutil.copytree(trained, tmp_path / "elsewhere")
-    shutil.rmtree(tmp_path / "first")
+def test_a_decoder_of_another_store_is_taken_as_it_is(
+    picture_folder: Path, backbone_file: Path, decoder: Path, tmp_path: Path
+):
+    copied = shutil.copytree(decoder, tmp_path / "elsewhere")
     second = arguments(picture_folder, backbone_file, tmp_path / "second", "--modes", "frozen", "--epochs", "1")
     assert main([*second, "--decoder", str(copied)]) == 0
     store = Store(tmp_path / "second")
-    ((decoder, _),), ((stylised, _),) = finished(store, Decoder), finished(store, Stylised)
-    assert stylised.decoder == decoder.ref
+    ((taken, _),), ((stylised, _),) = finished(store, Decoder), finished(store, Stylised)
+    assert stylised.decoder == taken.ref
     for path in copied.glob("*.keras"):
-        assert (store.directory(decoder) / path.name).read_bytes() == path.read_bytes()
+        assert (store.directory(taken) / path.name).read_bytes() == path.read_bytes()
     # A decoder that is trained once more would be begun anew.
-    assert (store.directory(decoder) / "environment.json").read_bytes() == (copied / "environment.json").read_bytes()
+    assert (store.directory(taken) / "environment.json").read_bytes() == (copied / "environment.json").read_bytes()
 
 
 def numbers(store: Path) -> dict[str, dict]:
@@ -596,9 +608,9 @@ def test_two_processes_share_a_study_and_end_with_the_same_table(
 
 
 def test_killed_while_images_are_stylised_or_it_trains_the_same_command_goes_on(
-    picture_folder: Path, backbone_file: Path, tmp_path: Path
+    picture_folder: Path, backbone_file: Path, decoder: Path, tmp_path: Path
 ):
-    asked = arguments(picture_folder, backbone_file, tmp_path / "store", "--p1", "1")
+    asked = arguments(picture_folder, backbone_file, tmp_path / "store", "--p1", "1", "--decoder", str(decoder))
     process = start(asked, tmp_path)
     deadline = time.monotonic() + 300
     while not list((tmp_path / "store").glob("stylised/*/*/*.jpg")) and time.monotonic() < deadline:
