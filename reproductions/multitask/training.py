@@ -48,17 +48,21 @@ def load_network(store: Store, run: MultitaskRun) -> backbones.Backbone:
 
 
 def check(store: Store, runs: Sequence[MultitaskRun]) -> None:
-    """Builds every classifier of some runs once, with the weights it begins with.
+    """Builds every network of some runs once, with the weights it begins with, and every classifier on it.
 
     Raises:
         BadBackbone: a network, its weights, or where the Gram matrix is taken can not be used.
         BadRun: an optimizer can not.
     """
+    networks: dict[Any, backbones.Backbone] = {}
     built = set()
     for run in runs:
+        network = (run.network, run.image_size, weights_file(store, run.weights), run.preprocessing)
+        if network not in networks:
+            networks[network] = load_network(store, run)
         what = dataclasses.replace(run, seed=0, fusion=0.0, auxiliary=0.0)
         if what not in built:
-            build(run, load_network(store, run), dict.fromkeys(run.targets, 2))
+            build(run, networks[network], dict.fromkeys(run.targets, 2))
             built.add(what)
     for optimizer in {run.optimizer for run in runs}:
         training.make_optimizer(optimizer)

@@ -28,6 +28,7 @@ from keras_art.pictures.pipeline import Batches
 from keras_art.report import calibration
 from keras_art.store.runs import Store
 from keras_art.store.sums import REMEDY, Damaged, sums
+from keras_art.study.files import weights_file
 from keras_art.study.kinds.classifier import label
 from keras_art.terminal import Tell
 from keras_art.writing import csv_text, slug, write
@@ -206,7 +207,7 @@ def check(store: Store, runs: Sequence[SaclfRun]) -> None:
     """
     built: dict[Any, Backbone] = {}
     for run in runs:
-        what = (run.network, run.image_size, run.weights, run.preprocessing)
+        what = (run.network, run.image_size, weights_file(store, run.weights), run.preprocessing)
         if what not in built:
             built[what] = load_network(store, run, built_only=True)
         attention.find_taps(built[what], run.taps)
