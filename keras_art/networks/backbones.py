@@ -177,9 +177,8 @@ def load_backbone(
         model = _load_file(Path(network).expanduser(), image_size, keep_weights=weights == "own")
     else:
         model = _build_application(network, image_size, imagenet=weights == "imagenet")
-    batches = frozen_bn == "batch" or bn_momentum or BatchNormalization2018 in map(type, model.layers)
-    if batches and not taps:  # a transformer normalises no batch
-        model = _with_batch_normalization(model, frozen_bn, bn_momentum)
+    if not taps and (frozen_bn == "batch" or bn_momentum or BatchNormalization2018 in map(type, model.layers)):
+        model = _with_batch_normalization(model, frozen_bn, bn_momentum)  # a transformer, with taps, normalises none
     if weights is None:
         draw_kernels(model, "he_uniform", seed)
     elif weights not in ("imagenet", "own"):
@@ -247,23 +246,24 @@ def _load_file(path: Path, image_size: int, *, keep_weights: bool) -> keras.Mode
 
 
 def _with_batch_normalization(model: keras.Model, frozen_bn: str, momentum: float) -> keras.Model:
+    def averages(layer: keras.Layer) -> bool:
+        return any("moving_mean" in v.path for v in getattr(layer, "non_trainable_variables", ()))  # an operation: ()
+
     kind = BatchNormalization2018 if frozen_bn == "batch" else keras.layers.BatchNormalization
-    leaves = [layer for layer in model._flatten_layers(include_self=False) if not list(layer._flatten_layers(False))]
-    normal = [layer for layer in leaves if any("moving_mean" in v.path for v in layer.non_trainable_variables)]
-    for layer in normal:
-        layer.momentum = momentum or layer.momentum
-    if all(type(layer) is kind for layer in normal):
+    if all(type(layer) is kind for layer in model.layers if averages(layer)):  # nothing within a layer, or to swap
+        for layer in filter(averages, model.layers):
+            layer.momentum = momentum or layer.momentum
         return model
 
     def swap(layer: keras.Layer) -> keras.Layer:
-        made_of = kind if type(layer) in (keras.layers.BatchNormalization, BatchNormalization2018) else type(layer)
-        own = getattr(layer, "non_trainable_variables", ())  # an operation has none
-        if made_of is not kind and any("moving_mean" in variable.path for variable in own):
+        if type(layer) in (keras.layers.BatchNormalization, BatchNormalization2018):
+            return kind.from_config({**layer.get_config(), "momentum": momentum or layer.momentum})
+        if averages(layer):
             raise BadBackbone(
                 f"the layer {layer.name} of {model.name} normalises batches in its own way, which --frozen_bn "
                 f"batch and --bn_momentum can not change: leave them out, or save it in Keras's own layers"
             )
-        return made_of.from_config(layer.get_config())
+        return type(layer).from_config(layer.get_config())
 
     twin = keras.models.clone_model(model, clone_function=swap, recursive=True)
     twin.set_weights(model.get_weights())
