@@ -416,6 +416,26 @@ def test_normalisation_of_its_own_kind_refuses_what_would_do_nothing(tmp_path, o
         load(tmp_path / "own.keras", **option)
 
 
+@keras.saving.register_keras_serializable("test_backbones")
+class Holding(layers.Layer):
+    """Makes its batch normalisation itself: what it is saved as does not tell of another momentum."""
+
+    def build(self, shape):
+        self.inner = layers.BatchNormalization()
+        self.inner.build(shape)
+
+    def call(self, inputs):
+        return self.inner(inputs)
+
+
+@pytest.mark.parametrize("option", [{"frozen_bn": "batch"}, {"bn_momentum": 0.9}])
+def test_normalisation_within_a_layer_refuses_what_its_file_would_forget(tmp_path, option):
+    pixels = keras.Input((16, 16, 3))
+    keras.Model(pixels, Holding(name="holding")(pixels)).save(tmp_path / "holding.keras")
+    with pytest.raises(BadBackbone, match=r"the layer holding .* normalises batches in its own way"):
+        load(tmp_path / "holding.keras", **option)
+
+
 def test_he_uniform_kernels_lie_within_their_bounds_and_fill_them(file):
     model = load(file, weights=None).model
     for name, fan_in in (("first", 3 * 3 * 3), ("second", 3 * 3 * 4)):
