@@ -17,10 +17,10 @@ from keras_art.data.sources import READERS
 
 ROOT = Path(__file__).parents[1]
 ROOMS = sorted((ROOT / "keras_art").rglob("*.py"))
-COMMANDS = [  # a `__main__.py` that runs when it is imported stands behind its package
-    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix("" if guarded else ".__main__")
+COMMANDS = [
+    ".".join(path.relative_to(ROOT).with_suffix("").parts)
     for path in sorted([*ROOMS, *(ROOT / "reproductions").rglob("*.py")])
-    if (guarded := 'if __name__ == "__main__":' in path.read_text(encoding="utf-8")) or path.name == "__main__.py"
+    if path.name == "__main__.py" or 'if __name__ == "__main__":' in path.read_text(encoding="utf-8")
 ]
 PUBLISHED = sorted((ROOT / "reproductions" / "published").glob("*.csv"))
 

@@ -4,4 +4,5 @@ import sys
 
 from reproductions.dcec_paint import REPRODUCTION
 
-sys.exit(REPRODUCTION.main())
+if __name__ == "__main__":
+    sys.exit(REPRODUCTION.main())

@@ -4,4 +4,5 @@ import sys
 
 from reproductions.st_saclf import REPRODUCTION
 
-sys.exit(REPRODUCTION.main())
+if __name__ == "__main__":
+    sys.exit(REPRODUCTION.main())
