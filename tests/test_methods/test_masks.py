@@ -136,12 +136,15 @@ tensorflow_only = pytest.mark.skipif(
 @tensorflow_only
 @pytest.mark.parametrize("scope", ["global", "layer"])
 @pytest.mark.parametrize("rate", [0.2, 0.5])
-def test_tensorflow_model_optimization_computes_the_same_masks(scope, rate):
+@pytest.mark.parametrize("lost", ["zero", "as they were"])
+def test_tensorflow_model_optimization_computes_the_same_masks(scope, rate, lost):
     from keras_art.methods.tickets import with_tfmot
 
     ours = theirs = everything()
     for stage in range(1, 10):
-        weights = {path: w * ours[path] for path, w in network(seed=stage, scales=(1, 3, 0.3)).items()}
+        weights = network(seed=stage, scales=(1, 3, 0.3))
+        if lost == "zero":
+            weights = {path: w * ours[path] for path, w in weights.items()}
         weights["b/kernel"] = weights["b/kernel"].round(1)  # ties
         ours = masks.magnitude_masks(weights, ours, sparsity(stage, rate), scope)
         theirs = with_tfmot.magnitude_masks(weights, theirs, sparsity(stage, rate), scope)
@@ -158,6 +161,15 @@ def test_counts_agree_with_tensorflow_model_optimizations_at_every_stage_of_a_re
         # The expression of `Pruning._update_mask`; sorting 31 times 23 million weights would take minutes.
         kept = tf.math.round(tf.cast(RESNET50, tf.float32) * (1 - tf.constant(share, tf.float32)))
         assert masks.survivors(RESNET50, share) == int(tf.cast(tf.maximum(kept, 1), tf.int32))
+
+
+@pytest.mark.parametrize("n", [RESNET50, 270_256, 432])
+def test_of_what_is_left_as_many_are_kept_as_of_all(n):
+    """Counts are products in float32; where that of those left were another, all would be sorted at every stage."""
+    counts = [n]
+    for stage in range(1, 31):
+        counts.append(masks.survivors(n, sparsity(stage, 0.2)))
+        assert masks.survivors(counts[-2], 1 - counts[-1] / counts[-2]) == counts[-1]
 
 
 @pytest.mark.slow

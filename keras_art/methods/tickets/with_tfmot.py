@@ -11,23 +11,37 @@ from typing import Any
 
 import numpy as np
 
-from keras_art.methods.tickets.masks import Weights, split
+from keras_art.methods.tickets.masks import Weights, split, survivors
 from keras_art.store.tickets import Masks
 
 
 def magnitude_masks(weights: Weights, kept: Weights, sparsity: float, scope: str) -> Masks:
     """`masks.magnitude_masks`, weight for weight, by `Pruning` and `ConstantSparsity`.
 
-    In the scope "global" all kernels stand end to end in one variable, which `Pruning` takes for one layer; it sorts
-    them all, which takes many times as long as a partition.
+    In the scope "global" all kernels stand end to end in one variable, which `Pruning` takes for one layer.
     """
     if scope == "layer":
-        return {path: _largest(w, sparsity) & kept[path] for path, w in weights.items()}
-    vector = np.concatenate([w.ravel() for w in weights.values()])
-    return {path: mask & kept[path] for path, mask in split(_largest(vector, sparsity), weights).items()}
+        return {path: _largest(w, kept[path], sparsity) for path, w in weights.items()}
+    vector, left = (np.concatenate([array[path].ravel() for path in weights]) for array in (weights, kept))
+    return split(_largest(vector, left, sparsity), weights)
 
 
-def _largest(weights: np.ndarray, sparsity: float) -> np.ndarray:
+def _largest(weights: np.ndarray, kept: np.ndarray, sparsity: float) -> np.ndarray:
+    """The largest magnitudes of all, those already lost excepted.
+
+    `Pruning` sorts, which takes many times as long as a partition; of weights that are lost and zero it need not.
+    """
+    wanted, left = survivors(weights.size, sparsity), weights[kept]
+    mask = kept.copy()
+    if left.size >= wanted and not weights[~kept].any():
+        share = 1 - wanted / left.size
+        if survivors(left.size, share) == wanted:
+            mask[kept] = _pruned(left, share)
+            return mask
+    return mask & _pruned(weights, sparsity)
+
+
+def _pruned(weights: np.ndarray, sparsity: float) -> np.ndarray:
     import tensorflow as tf
 
     pruning_impl, pruning_schedule = _modules()
