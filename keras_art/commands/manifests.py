@@ -15,7 +15,8 @@ import tyro
 
 from keras_art import terminal
 from keras_art.commands import flags
-from keras_art.data.readers.tables import IMAGE_COLUMNS, OBJECT_COLUMNS, SPLIT_COLUMNS
+from keras_art.data.readers.split_columns import SPLIT_COLUMNS
+from keras_art.data.readers.tables import IMAGE_COLUMNS, OBJECT_COLUMNS
 from keras_art.outputs import check_apart, check_file
 from keras_art.report.sheets import SUFFIXES, relative, write_table
 

@@ -7,7 +7,8 @@ import re
 import unicodedata
 from typing import Any
 
-from keras_art.data.readers.tables import IMAGE_COLUMNS, SPLIT_COLUMNS
+from keras_art.data.readers.split_columns import SPLIT_COLUMNS
+from keras_art.data.readers.tables import IMAGE_COLUMNS
 from keras_art.fetching.services import Thing, things
 
 DUBLIN_CORE = {

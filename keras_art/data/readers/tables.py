@@ -11,9 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 from keras_art import terminal
 from keras_art.data import cards
-from keras_art.data.collection import BadCollection, Collection, collect, of_several, split_of
+from keras_art.data.collection import BadCollection, Collection, collect
 from keras_art.data.readers.files import Finder
-from keras_art.data.readers.folders import splits_within
+from keras_art.data.readers.split_columns import (
+    SPLIT_COLUMNS,
+    is_split,
+    split_by_folder,
+    split_column_of,
+    splits_of,
+    unnamed_split,
+)
 from keras_art.data.readers.spreadsheets import read_sheets
 from keras_art.data.readers.text import unescape
 from keras_art.data.readers.workbooks import IMAGE_COLUMNS as IMAGE_COLUMNS
@@ -31,9 +38,6 @@ OBJECT_COLUMNS = (
     "inventarnummer", "inv. nr.", "inv.nr.", "inv. no.", "inv.-nr.",
 )  # fmt: skip
 MOST_VIEWS = 10  # images that share an id, on average, up to which it is taken for the number of a work
-MOST_NAMES = 12  # for train, val and test in a column: `Train`, `training`, ...
-SPLIT_COLUMNS = ("split", "set", "subset", "partition")
-LIKE_SPLITS = (*SPLIT_COLUMNS, "fold", "is_train")  # whose owner means a split, whatever they say
 
 
 @dataclass(frozen=True)
@@ -128,9 +132,9 @@ def from_table(
         if len(numbers) <= MOST_VIEWS * numbers.nunique():  # else it is a label that is called so
             object_column = id_column
         id_column = image_column
-    split_column = columns.get("split") or _split_column(raw, [lower[c] for c in SPLIT_COLUMNS if c in lower], path)
+    split_column = columns.get("split") or split_column_of(raw, [lower[c] for c in SPLIT_COLUMNS if c in lower], path)
     if not split_column and card is None:
-        split_column = _unnamed_split(raw, path)
+        split_column = unnamed_split(raw, path)
     ours_alone = {id_column, image_column, split_column, lower.get(OBJECT_COLUMNS[0])}
     targets = {ours: theirs for ours, theirs in columns.items() if ours not in ("id", "image", "split")} or {
         column: column for column in raw.columns if column not in ours_alone and not column.startswith("Unnamed:")
@@ -150,79 +154,17 @@ def from_table(
         twice = raw[id_column].duplicated(keep=False)  # one photograph of two objects
         ours["id"] = raw[id_column].mask(twice, raw[id_column] + " (" + raw[object_column] + ")").tolist()
     if split_column:
-        ours["split"] = _splits(raw[split_column], path)
+        ours["split"] = splits_of(raw[split_column], path)
     elif card is None:
-        ours["split"] = _split_by_folder(paths)
+        ours["split"] = split_by_folder(paths)
     labels, splits = {}, {}
     for column, theirs in targets.items():
         of_task = column.removeprefix("split_")
-        if of_task != column and of_task in targets and _is_split(raw[theirs]):
-            splits[of_task] = _splits(raw[theirs], path)  # as `manifests` writes a task's own split
+        if of_task != column and of_task in targets and is_split(raw[theirs]):
+            splits[of_task] = splits_of(raw[theirs], path)  # as `manifests` writes a task's own split
         else:
             labels[column] = (raw[theirs].map(unescape).str.strip() if card else raw[theirs]).tolist()
     return collect(name, ours, labels, problems, root=finder.base, splits=splits, card=card, need_images=need_images)
-
-
-def _is_split(cells: pd.Series) -> bool:
-    """Whether a column gives a split: one of its texts is train, or two are splits, whatever the others are."""
-    meant = ["train" if of_several(text) else split_of(text) for text in cells.unique() if text]
-    return "train" in meant or len({*meant} - {""}) > 1 or all(meant)
-
-
-def _split_column(raw: pd.DataFrame, named: list[str], path: Path) -> str | None:
-    """The column that gives the split.
-
-    Raises:
-        BadCollection: there are two, and they differ.
-    """
-    given = [column for column in named if _is_split(raw[column])]
-    for other in given[1:]:
-        if _splits(raw[other], path) != _splits(raw[given[0]], path):
-            raise BadCollection(f"{path}: the columns {given[0]} and {other} give two different splits: rename one")
-    return given[0] if given else None
-
-
-def _unnamed_split(raw: pd.DataFrame, path: Path) -> str | None:
-    """A column that gives the split, as all its texts say, and is not called so; what only its name says is told.
-
-    Raises:
-        BadCollection: there are two, and they differ.
-    """
-    texts = {column: {*raw[column]} - {""} for column in raw.columns}
-    meant = {column: {split_of(text) for text in found} for column, found in texts.items() if len(found) <= MOST_NAMES}
-    # `split_style` is the split of a task of its own.
-    clear = [column for column, found in meant.items() if {"train", "test"} <= found and "" not in found]
-    if found := _split_column(raw, [column for column in clear if column.partition("_")[2] not in texts], path):
-        terminal.say(f"{path}: the column {found!r} gives the split, as what it says is train, val and test")
-    elif unclear := next((column for column in texts if column.lower() in LIKE_SPLITS and texts[column]), None):
-        said = ", ".join(map(repr, sorted(texts[unclear])[:3]))
-        terminal.say(f"{path}: the column {unclear!r} says {said}, not train, val and test: it is a label like others")
-    return found
-
-
-def _splits(cells: pd.Series, path: Path) -> list[str]:
-    """What a column says, blanks kept.
-
-    Raises:
-        BadCollection: naming what is no split.
-    """
-    meant = cells.map({text: split_of(text) for text in cells.unique()})
-    if (odd := cells[(meant == "") & (cells != "")].value_counts()).size:
-        said = ", ".join(f"{text!r} ({count} rows)" for text, count in odd.head(5).items())
-        raise BadCollection(
-            f"{path}: the column {cells.name} gives the split, and says {said}, which is none of train, val, test: "
-            f"correct it, or leave those rows out; if the column is no split, call it otherwise"
-        )
-    return meant.tolist()
-
-
-def _split_by_folder(paths: list[str]) -> list[str]:
-    """The split of each image by the folders in which it stands apart from others, "" where it stands in none."""
-    parents = [os.path.dirname(path) for path in paths]
-    if not any(parents):
-        return parents
-    common = whole(os.path.commonpath(list(filter(None, parents))))
-    return splits_within(common, [parent[len(common) :].strip(os.sep).split(os.sep) for parent in parents])
 
 
 def _named(path: Path, sheets: dict[str, Sheet], wanted: str) -> dict[str, Sheet]:
