@@ -163,7 +163,7 @@ def collect(
     ids = images["id"][taken]
     if (twice := ids[ids.duplicated()].unique()).size:
         raise BadCollection(
-            f"{name}: {len(twice)} ids stand in more than one row, first {twice[0]!r}; ids must be unique"
+            f"{name}: of {len(twice)} ids there is more than one row, first {twice[0]!r}; ids must be unique"
         )
     folder = whole(root)
     images["path"] = [_relative(path, folder) for path in ours["path"]]

@@ -10,6 +10,7 @@ import pytest
 from conftest import paint, told, write_csv
 
 from keras_art.data import cards
+from keras_art.data.readers.tables import AGAIN
 from keras_art.data.sources import BadCollection, list_images, load_collection
 
 REAL = Path(__file__).parents[3] / "shared" / "data"
@@ -463,10 +464,20 @@ def test_a_photograph_of_two_objects_is_two_images(tmp_path):
     assert found.images["object"].tolist() == ["N 1", "N 2", "N 2"]
 
 
-def test_the_same_photograph_of_the_same_object_twice_is_refused(tmp_path):
-    rows = [["id", "image", "style"], ["N 1", "1.png", "x"], ["N 1", "1.png", "y"]]
-    with pytest.raises(BadCollection, match=r"1 ids stand in more than one row, first '1\.png \(N 1\)'"):
+def test_the_same_photograph_of_the_same_object_in_two_styles_is_refused(tmp_path):
+    rows = [["id", "image", "style"], ["N 2", "2.png", "x"], ["N 1", "1.png", "x"], ["N 1", "1.png", "y"]]
+    with pytest.raises(BadCollection, match=r"rows 3 and 4 are both of '1\.png \(N 1\)', and differ in style: corr"):
         load_collection(museum(tmp_path, rows))
+
+
+@pytest.mark.parametrize("header", [["image", "style"], ["id", "image", "style"], ["object_number", "image", "style"]])
+def test_a_row_that_was_entered_twice_is_one(tmp_path, header):
+    rows = [["1.png", "x"], ["2.png", "y"], ["1.png", "x"], ["3.png", "x"]]
+    if len(header) == 3:
+        rows = [[row[0][0], *row] for row in rows]
+    found = load_collection(museum(tmp_path, [header, *rows]))
+    assert [path.rpartition("/")[2] for path in found.images["path"]] == ["1.png", "2.png", "3.png"]
+    assert found.quarantine[["path", "reason"]].to_numpy().tolist() == [["1.png", AGAIN]]
 
 
 def test_the_pictures_of_a_table_may_lie_elsewhere(tmp_path):

@@ -37,6 +37,7 @@ OBJECT_COLUMNS = (
     "numéro d'inventaire", "numéro d’inventaire", "no d'inventaire", "n° d'inventaire", "n° inventaire",
     "inventarnummer", "inv. nr.", "inv.nr.", "inv. no.", "inv.-nr.",
 )  # fmt: skip
+AGAIN = "row that says the same as one above it"
 MOST_VIEWS = 10  # images that share an id, on average, up to which it is taken for the number of a work
 
 
@@ -124,7 +125,9 @@ def from_table(
     folder = whole(finder.base)
     lower = {column.lower(): column for column in raw.columns}
     cells = raw[image_column].tolist()
-    there = [bool(place) or not need_images for place in paths]
+    alike = raw[raw[image_column].duplicated(keep=False)].duplicated()
+    again = alike.reindex(raw.index, fill_value=False).tolist()
+    there = [(bool(place) or not need_images) and not twice for place, twice in zip(paths, again, strict=True)]
     id_column = columns.get("id") or found.ids
     object_column = "" if columns else next((lower[name] for name in OBJECT_COLUMNS if name in lower), "")
     numbers = raw[id_column][there]
@@ -142,8 +145,12 @@ def from_table(
     ids = raw[id_column].tolist()
     known = raw[object_column].tolist() if object_column else ids  # of a row without a file that is all there is
     problems = [
-        (ids[i] or known[i], cells[i], finder.why_not(cells[i])) for i, is_there in enumerate(there) if not is_there
+        (ids[i] or known[i], cells[i], AGAIN if again[i] else finder.why_not(cells[i]))
+        for i, is_there in enumerate(there)
+        if not is_there
     ]
+    numbers_of_rows = found.places[1:] or range(2, len(raw) + 2)  # below a header
+    rows = [number for number, kept in zip(numbers_of_rows, there, strict=True) if kept]
     raw, paths = raw[there], [place for place, kept in zip(paths, there, strict=True) if kept]
     # A table that lies elsewhere chooses from the images; one above them is meant to know them all.
     below = [place for place in paths if place.startswith((f"{folder}{os.sep}", f"{folder}/"))]
@@ -153,6 +160,8 @@ def from_table(
         ours["object"] = raw[object_column].where(raw[object_column] != "", raw[id_column]).tolist()
         twice = raw[id_column].duplicated(keep=False)  # one photograph of two objects
         ours["id"] = raw[id_column].mask(twice, raw[id_column] + " (" + raw[object_column] + ")").tolist()
+    if len({*ours["id"]}) < len(rows):
+        _refuse_contradictions(path, ours["id"], rows, raw)
     if split_column:
         ours["split"] = splits_of(raw[split_column], path)
     elif card is None:
@@ -165,6 +174,22 @@ def from_table(
         else:
             labels[column] = (raw[theirs].map(unescape).str.strip() if card else raw[theirs]).tolist()
     return collect(name, ours, labels, problems, root=finder.base, splits=splits, card=card, need_images=need_images)
+
+
+def _refuse_contradictions(path: Path, ids: Sequence[str], rows: Sequence[int], raw: pd.DataFrame) -> None:
+    """Names the first two rows that have one id, and what they differ in.
+
+    Raises:
+        BadCollection: there are such rows.
+    """
+    first: dict[str, int] = {}
+    for place, id_ in enumerate(ids):
+        if (before := first.setdefault(id_, place)) != place:
+            differ = [column for column in raw.columns if raw[column].iat[before] != raw[column].iat[place]]
+            raise BadCollection(
+                f"{path}: rows {rows[before]} and {rows[place]} are both of {id_!r}, and differ in "
+                f"{', '.join(differ)}: correct them, or leave one out; ids must be unique"
+            )
 
 
 def _named(path: Path, sheets: dict[str, Sheet], wanted: str) -> dict[str, Sheet]:
