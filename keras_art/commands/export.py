@@ -214,8 +214,8 @@ def fill(model: Path, part: Path, name: str, licence: str) -> None:
 def from_store(shared: Shared, file: Path, trained: Trained) -> Shared:
     """The same with what the store of a run knows of it; as it is where there is none, or not this one."""
     from keras_art.data import kept
-    from keras_art.networks.loading import store_of
     from keras_art.report.model_facts import rights_of
+    from keras_art.store.runs import store_of
 
     card = shared.card
     holds = sum(getattr(layer, "count", 0) for layer in trained.model._flatten_layers() if layer.name == "neighbours")

@@ -161,7 +161,7 @@ def _right(label: str, said: str, names: Sequence[str]) -> str:
 def split_of_run(by: Describer, sha256: Sequence[str]) -> list[str]:
     """In which split of a run each picture stood; nothing where its store is not there or no picture was in one."""
     from keras_art.data.kept import splits_of
-    from keras_art.networks.loading import store_of
+    from keras_art.store.runs import store_of
 
     if by.file is None or not by.collection:
         return []

@@ -18,13 +18,14 @@ from keras_art.learning.weights import load_network
 from keras_art.networks import heads
 from keras_art.networks.backbones import stage_taps
 from keras_art.networks.handles import is_here
-from keras_art.networks.loading import BadModel, load_model, model_file, store_of
+from keras_art.networks.loading import BadModel, load_model, model_file
 from keras_art.networks.saliency import overlay, visual_backprop
 from keras_art.networks.trained import ModelCard, read_card
 from keras_art.outputs import own_folder
 from keras_art.pictures.images import load_photo
 from keras_art.pictures.workers import decode_chunks
 from keras_art.report import calibration, metrics
+from keras_art.store.runs import store_of
 from keras_art.study.config import Artefact, RunRef
 from keras_art.study.config import read as read_value
 from keras_art.study.files import artefact_path

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from keras_art.data.kept import splits_of
 from keras_art.errors import UserError
-from keras_art.networks.loading import store_of
 from keras_art.networks.trained import ModelCard
 from keras_art.store.reading import read_json
+from keras_art.store.runs import store_of
 from keras_art.writing import LEARNT, write
 
 

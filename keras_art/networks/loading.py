@@ -17,7 +17,6 @@ import keras
 
 from keras_art.errors import UserError
 from keras_art.store.reading import check
-from keras_art.store.runs import Store
 
 # Importing a wing registers its classes with Keras. By their names, because the second stands below this one in the
 # order of wings: a saved model may have a layer of either, and whoever opens it can not know which.
@@ -161,11 +160,6 @@ def model_file(path: Path) -> Path:
     if path.suffix != ".keras":
         raise BadModel(f"{path} is no .keras file: save the model with Keras 3 under a name that ends so")
     return path
-
-
-def store_of(file: Path) -> Store:
-    """The store that a model's file stands in, if it stands in any: STORE/KIND/RUN/model.keras."""
-    return Store([*file.resolve().parents][:3][-1])
 
 
 def computing_anew(layer: keras.Layer) -> keras.Layer:

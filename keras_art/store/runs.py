@@ -259,3 +259,8 @@ class Store:
         Use as a context manager; with `wait=False` it raises `filelock.Timeout` when another process holds it.
         """
         return locks.lock(path.with_name(f"{path.name}.lock"), wait=wait)
+
+
+def store_of(file: Path) -> Store:
+    """The store that a model's file stands in, if it stands in any: STORE/KIND/RUN/model.keras."""
+    return Store([*file.resolve().parents][:3][-1])

@@ -26,11 +26,11 @@ from keras_art.commands import predict
 from keras_art.data import tasks
 from keras_art.data.opening import open_choice
 from keras_art.learning import exports
-from keras_art.networks import attention, backbones, gram, heads, loading, trained
+from keras_art.networks import attention, backbones, gram, heads, trained
 from keras_art.pictures import images
 from keras_art.pictures.images import decode, load_photo
 from keras_art.report import answers
-from keras_art.store.runs import Store
+from keras_art.store.runs import Store, store_of
 from keras_art.study.files import artefact, artefact_path
 
 ROOT = Path(__file__).parents[2]
@@ -672,7 +672,7 @@ def test_a_model_without_training_has_learnt_from_none_and_one_at_the_root_of_a_
     assert run(folder, tmp_path / "museum", "--out", tmp_path / "out.csv") == 0
     told = capsys.readouterr().err
     assert "chosen on" not in told and UNKNOWN not in told
-    assert loading.store_of(Path("/model.keras")).root == Path("/")
+    assert store_of(Path("/model.keras")).root == Path("/")
 
 
 def test_probabilities_are_at_the_models_temperature(tmp_path, pictures):
