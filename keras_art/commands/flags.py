@@ -245,6 +245,8 @@ def check_values(study: Study, **least: float) -> None:
             raise UserError(f"--{flag} is a number, not {next(v for v in numbers if not math.isfinite(v))}")
         if flag.endswith(("rate", "decay")) and any(v < 0 for v in numbers):
             raise UserError(f"--{flag} is at least 0")
+        if flag in ("bn_momentum", "label_smoothing") and not 0 <= value < 1:
+            raise UserError(f"--{flag} lies in [0, 1), not {value:g}")
         if flag in least and any(v < least[flag] for v in values):
             raise UserError(f"--{flag} is at least {least[flag]:g}")
     if not study.seeds:

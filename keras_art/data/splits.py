@@ -102,6 +102,11 @@ def split(choice: Choice, readable: Sequence[bool], duplicates: np.ndarray | Non
         images = images[~labels.isin(list(dropped))]
     if choice.rule != "whole":
         classes = sorted(images["class"].unique())
+        trained = images["class"][images["split"] == "train"].unique()
+        if len(classes) > len(trained) == 1:
+            raise BadCollection(
+                f"{choice.name}: all training images are of the class {trained[0]!r}; a classifier needs two"
+            )
         if len(classes) < 2 or images["split"].nunique() < 3:
             raise BadCollection(
                 f"{choice.name}: {len(classes)} class{'es' * (len(classes) != 1)} of "

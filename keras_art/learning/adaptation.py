@@ -37,11 +37,11 @@ def freeze_until(backbone: keras.Model, word: str) -> None:
         word: a layer's name, the first that learns, or a share in [0, 1]: of 0.5 the first half stays as it is.
 
     Raises:
-        BadBackbone: there is no such layer, with the nearest names.
+        BadBackbone: there is no such layer, with the nearest names, or no such share.
     """
     every, holders = list(backbone._flatten_layers(include_self=False)), holding(backbone)
     try:
-        first = math.ceil(float(word) * len(holders))
+        share = float(word)
     except ValueError:
         names = [layer.name for layer in every if layer.weights]
         if word not in names:
@@ -52,6 +52,10 @@ def freeze_until(backbone: keras.Model, word: str) -> None:
         named = next(layer for layer in every if layer.name == word and layer.weights)
         within = {id(layer) for layer in named._flatten_layers()}
         first = next(i for i, layer in enumerate(holders) if id(layer) in within)
+    else:
+        if not 0 <= share <= 1:
+            raise BadBackbone(f"--freeze_until is a layer's name or a share in [0, 1], not {word}")
+        first = math.ceil(share * len(holders))
     for layer in holders[:first]:
         layer.trainable = False
 

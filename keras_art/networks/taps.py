@@ -8,11 +8,16 @@ import keras
 
 
 def gigamacs(model: keras.Model) -> float:
-    """10^9 multiply-accumulates of one image: every weight of a kernel, once per position of its layer's output."""
+    """10^9 multiply-accumulates of one image: every weight of a kernel, once per position of its layer's output.
+
+    A layer that is called twice counts twice; a model within it as one layer, whose maps have the size of its last one.
+    """
+    graph = getattr(model, "_functional", None) or model  # of a Sequential
     return sum(
-        math.prod(variable.shape) * math.prod(keras.tree.flatten(layer.output)[0].shape[1:-1]) / 1e9
-        for layer in model.layers
-        for variable in layer.weights
+        math.prod(variable.shape) * math.prod(node.output_tensors[0].shape[1:-1]) / 1e9
+        for nodes in graph._nodes_by_depth.values()
+        for node in nodes
+        for variable in getattr(node.operation, "weights", ())
         if "kernel" in variable.name
     )
 

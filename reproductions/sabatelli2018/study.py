@@ -162,9 +162,11 @@ def check(study: Study) -> None:
         raise UserError(f"--head {study.head} needs features that stay as they are: add --frozen_bn inference")
     if not 0 < study.discriminative <= 1:
         raise UserError(f"--discriminative lies in (0, 1], not {study.discriminative}")
-    if not 0 <= study.label_smoothing < 1:
-        raise UserError(f"--label_smoothing lies in [0, 1), not {study.label_smoothing}")
-    if study.order != "shuffled" and fine_tuned.adapted and {"fine_tuning", "scratch"} & {*study.modes}:
+    learns = {"fine_tuning", "scratch"} & {*study.modes}
+    asked = [flag for flag in fine_tuned.adapted if getattr(study, flag) != getattr(PRESETS[study.preset], flag)]
+    if asked and not learns:
+        raise UserError(f"--{asked[0]} is of networks that learn as a whole: add fine_tuning to --modes")
+    if study.order != "shuffled" and fine_tuned.adapted and learns:
         raise UserError(f"--order {study.order} is of the paper's training: leave --{fine_tuned.adapted[0]} out")
     if study.warmup > study.epochs:
         raise UserError(f"--warmup {study.warmup} are some of the --epochs, of which there are {study.epochs}")
@@ -256,10 +258,8 @@ def in_mode(study: Study, run: Run, mode: str) -> Run:
         template = study.template if mode == "zero_shot" else ""
         return dataclasses.replace(run, mode=mode, template=template, **plain)
     frozen = mode == "off_the_shelf"
-    part = "frozen" if frozen else "whole"
-    named = {name: OPTIMIZERS[name, part] for name in ("paper", "released")}
-    optimizer = flags.optimizer_of(study.optimizer, named, study.learning_rate)
-    run = dataclasses.replace(run, mode=mode, optimizer=optimizer)
+    named = {name: OPTIMIZERS[name, "frozen" if frozen else "whole"] for name in ("paper", "released")}
+    run = dataclasses.replace(run, mode=mode, optimizer=flags.optimizer_of(study.optimizer, named, study.learning_rate))
     if frozen:
         return dataclasses.replace(run, head=study.head, epochs=study.frozen_epochs or study.epochs)
     run = dataclasses.replace(run, **{field: getattr(study, field) for field in Run.ADAPTATION})

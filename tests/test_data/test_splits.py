@@ -215,6 +215,16 @@ def test_without_the_filter_every_class_stays():
     assert (task.classes, task.size, task.dropped_classes) == (["one", "x", "y"], 61, {})
 
 
+@pytest.mark.parametrize("filtered", [True, False])
+def test_training_images_of_one_class_are_refused(filtered):
+    labels, given = list("xxxxyxy"), ["train", "train", "train", "val", "val", "test", "test"]
+    why = (
+        "classes do not|two are needed" if filtered else "all training images are of the class 'x'; a classifier needs"
+    )
+    with pytest.raises(BadCollection, match=why):
+        cut(choose(collection(labels, given), "style", class_filter=filtered))
+
+
 def test_labels_index_the_classes_in_alphabetical_order():
     texts = [f"class {i % 7}" for i in range(70)][::-1]
     task = cut(choose(collection(texts), "style"))

@@ -478,6 +478,16 @@ def test_operations_are_each_kernels_weights_once_per_position():
     assert backbones.gigamacs(model) == pytest.approx(by_hand / 1e9)
 
 
+def test_operations_of_a_model_within_count_as_often_as_it_is_called():
+    any_size = keras.Input((None, None, 8))
+    within = keras.Model(any_size, keras.layers.Conv2D(8, 3, padding="same")(any_size))
+    inputs = keras.Input((32, 32, 3))
+    model = keras.Model(inputs, within(within(keras.layers.Conv2D(8, 1)(inputs))))
+    assert backbones.gigamacs(model) == pytest.approx(32 * 32 * (3 * 8 + 2 * 9 * 8 * 8) / 1e9)
+    one_after_another = keras.Sequential([inputs, keras.layers.Conv2D(8, 1), within])
+    assert backbones.gigamacs(one_after_another) == pytest.approx(32 * 32 * (3 * 8 + 9 * 8 * 8) / 1e9)
+
+
 @pytest.mark.parametrize("name", ["w.weights.h5", "w.h5", "w.keras"])
 def test_weights_come_from_a_file(tmp_path, file, name, recwarn):
     trained = small_network(16)
