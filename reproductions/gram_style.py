@@ -32,7 +32,7 @@ from collections.abc import Sequence
 from keras_art.commands.machine import Reproduction, Tables
 from keras_art.report.comparable import judge
 from keras_art.report.plates import Plates
-from keras_art.report.tables import PaperTable, compare
+from keras_art.report.tables import PaperTable, compare, seen_of
 from keras_art.store.runs import Store
 from keras_art.study.kinds.classifier import label
 from keras_art.study.records import Rivals, finished, variant
@@ -88,7 +88,7 @@ def tables(store: Store, only: Sequence[MultitaskRun] | None, study: Study) -> T
             "protocol": judge(store, run, PRINTED).protocol,
             "comparable": False,
             "n_test": found.get(f"test_{run.targets[0]}_n"),
-            "note": f"{found['parameters']:,} parameters",
+            "note": "; ".join(filter(None, [f"{found['parameters']:,} parameters", seen_of(store, run.collection)])),
         }
         for run, found in grams
     ]

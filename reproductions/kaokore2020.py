@@ -34,7 +34,7 @@ from keras_art.commands import flags
 from keras_art.commands.machine import Reproduction, Tables, open_collection
 from keras_art.errors import UserError
 from keras_art.report.comparable import Printed, Protocol, judge, version_of
-from keras_art.report.tables import PaperTable, compare, rules_of
+from keras_art.report.tables import PaperTable, compare, rules_of, seen_of
 from keras_art.store.reading import read_table
 from keras_art.store.runs import Store
 from keras_art.study.config import Optimizer
@@ -187,6 +187,7 @@ def tables(store: Store, only: Sequence[Run] | None, study: Study) -> Tables:
     for run, found in done:
         verdict = judge(store, run, PRINTED)
         set_as = variant(run, rivals, ("seed", "target"), asked_for)
+        facts = [f"{run.image_size} pixels, {found['epochs']} epochs", seen_of(store, run.collection), verdict.note]
         rows.append(
             {
                 "network": f"{label(run.network)} on {run.place}{set_as}",
@@ -197,7 +198,7 @@ def tables(store: Store, only: Sequence[Run] | None, study: Study) -> Tables:
                 "protocol": verdict.protocol,
                 "comparable": verdict.comparable,
                 "n_test": found["n_test"],
-                "note": f"{run.image_size} pixels, {found['epochs']} epochs; {verdict.note}",
+                "note": "; ".join(filter(None, facts)),
             }
         )
     own = rules_of(store, {run.collection for run in every})

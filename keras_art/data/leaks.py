@@ -99,6 +99,31 @@ def kinship(report: Mapping[str, float], *names: str) -> list[str]:
     return [f"{report[name]:.1%} of test images {KINSHIP[name]}" for name in names or KINSHIP if report.get(name)]
 
 
+HAS = {  # of a test image, train or val
+    "same_file": "the very file of", "near_duplicate": "a copy or look-alike of",
+    "same_object": "another view of the object of",
+}  # fmt: skip
+
+
+def seen(report: Mapping[str, float]) -> str:
+    """How many of the test images are no test, since train or val has them or their like; "" where none is known."""
+    n = int(report.get("n_test", 0))  # which a store of an earlier version does not say
+    parts = [
+        f"{words} {f'{round(report[name] * n):,}' if n else f'{report[name]:.1%}'}"
+        for name, words in HAS.items()
+        if report.get(name) and not (name == "near_duplicate" and report[name] == report.get("same_file"))
+    ]
+    if not parts:
+        return ""
+    listed = f"{', '.join(parts[:-1])} and {parts[-1]}" if len(parts) > 1 else parts[0]
+    return f"train or val has {listed} of {f'{n:,} ' if n else ''}test images"
+
+
+def unseen(report: Mapping[str, float]) -> bool:
+    """Whether train and val were looked through for the test images, and nothing like them was found."""
+    return "same_file" in report and not seen(report)
+
+
 def wilson(successes: float, n: int, level: float = 0.95) -> tuple[float, float]:
     """The Wilson score interval of a proportion, as two fractions.
 

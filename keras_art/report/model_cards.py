@@ -68,7 +68,10 @@ def _trained_on(shared: Shared) -> str:
     if found := shared.task.get("leaks"):
         rules = [leaks.told(found), *leaks.kinship(found)]
         lines.append(f"What could be known of the test images {rules[0]}.")
-        lines.append(_bullets(rules[1:]) if rules[1:] else "No test image was found that train or validation has too.")
+        if rules[1:]:
+            lines.append(_bullets(rules[1:]))
+        elif leaks.unseen(found):
+            lines.append("No test image was found that train or validation has too.")
     return "\n\n".join(lines) or "This is not known."
 
 
@@ -90,7 +93,9 @@ def _how_well(shared: Shared) -> str:
         }
         for task, rows in measured.items()
     ]  # fmt: skip
-    parts = ["Each test image counts once; intervals are Wilson's.", render(pd.DataFrame(lines), "markdown")]
+    but = leaks.seen(shared.task.get("leaks", {}))
+    said = f"Each test image counts once{f', though {but}' * bool(but)}; intervals are Wilson's."
+    parts = [said, render(pd.DataFrame(lines), "markdown")]
     for task, tested in shared.tested.items():
         parts += [f"### {_md(task)}, by class", render(by_class(tested, shared.card.classes[task]), "markdown")]
     return "\n\n".join(part.strip("\n") for part in parts)
@@ -191,8 +196,8 @@ def _limits(shared: Shared) -> list[str]:
         lines.append(
             f"The features of its {shared.holds:,} training pictures are within the file: whoever has it has these."
         )
-    if any(found.get(name) for name in ("same_object", "same_file", "near_duplicate")):
-        lines.append("Test images that training has, too, make the figures above look better than they are.")
+    if but := leaks.seen(found):
+        lines.append(f"{but[0].upper()}{but[1:]}: they make the figures above look better than they are.")
     if mode not in PROBES:  # which draw nothing
         lines.append("It was trained once, with one seed; another would differ by some points.")
     return lines

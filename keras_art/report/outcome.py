@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from keras_art.data import kept
+from keras_art.data import kept, leaks
 from keras_art.report import calibration, mistakes
 from keras_art.report.metrics import wilson
 from keras_art.store.runs import Store
@@ -44,11 +44,21 @@ def sentences(store: Store, reached: Progress) -> Iterator[str]:
             continue
         right = n - len(said.wrong())
         low, high = wilson(right, n)
+        which, but = tested_on(store, run)
         yield (
-            f"On {n:,} pictures that it never saw, the classifier that is best on validation images "
+            f"On {n:,} {which}, the classifier that is best on validation images "
             f"({run.title}) named the right {target} for {100 * right / n:.1f} of 100 ({100 * low:.1f} to "
-            f"{100 * high:.1f}); {without_looking(store, run, said)}."
+            f"{100 * high:.1f}); {without_looking(store, run, said)}.{but}"
         )
+
+
+def tested_on(store: Store, run: Run) -> tuple[str, str]:
+    """What a run's test images are called, and a sentence on those that are no test of it, behind a blank; else ""."""
+    report = kept.facts_of(store, getattr(run, "collection", "")).get("leaks", {})
+    if leaks.unseen(report):
+        return "pictures that it never saw", ""
+    but = leaks.seen(report)
+    return "test pictures", f" Not all of them are a test of it: {but}." if but else ""
 
 
 def without_looking(store: Store, run: Run, said: mistakes.Said) -> str:

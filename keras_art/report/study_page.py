@@ -152,12 +152,13 @@ def _errors(page: Page, store: Store, reached: Progress) -> None:
 
     if best := outcome.best(store, reached):
         page.heading("Where it errs")
-        page.text("Of the classifier that is best on the validation images, on test images that it never saw.")
+        page.text("Of the classifier that is best on the validation images, on the test images.")
     for (key, target), (run, said) in best.items():
         page.subheading(f"{target} of {run.place}: {run.title}")
         wrong = said.wrong()
         n = len(said.table)
-        page.text(f"{n - len(wrong):,} of {n:,} test images are right, {len(wrong):,} wrong.")
+        which, but = outcome.tested_on(store, run)
+        page.text(f"{n - len(wrong):,} of {n:,} {which} are right, {len(wrong):,} wrong.{but}")
         drawn = figures.confusion(said.confusion(), said.classes, title=f"{run.place}, {target}")
         page.figure(drawn, figures.how_to_read(len(said.classes)))
         if len(wrong):

@@ -9,7 +9,8 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from keras_art.data.leaks import RULES
+from keras_art.data.leaks import RULES, seen
+from keras_art.errors import UserError
 from keras_art.report import metrics
 from keras_art.store.reading import read_json
 from keras_art.store.runs import Store
@@ -194,6 +195,14 @@ def without_looking(leaks: Mapping[str, Mapping[str, float]], name: str) -> pd.D
                 low, high = (100 * bound for bound in bounds)
                 rows.append((key, f"({words})", 100 * report[rule], low, high, n or None))
     return pd.DataFrame(rows, columns=[name, "rule", "accuracy", "low", "high", "n_test"]).astype({"n_test": "Int64"})
+
+
+def seen_of(store: Store, key: str) -> str:
+    """For the note of a test accuracy: how many test images of a choice, NAME-DIGEST, are no test; "" where none is."""
+    try:
+        return seen(read_json(store.root / "collections" / key / "task.json").get("leaks", {}))
+    except UserError:  # which is told of the rules that see no pixel
+        return ""
 
 
 def rules_of(store: Store, collections: Iterable[str]) -> list[tuple[str, pd.DataFrame]]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from keras_art.commands.machine import Tables
 from keras_art.report.comparable import Printed, judge
 from keras_art.report.metrics import wilson
-from keras_art.report.tables import PaperTable, compare, without_looking
+from keras_art.report.tables import PaperTable, compare, seen_of, without_looking
 from keras_art.store.runs import Store
 from keras_art.study.catalogue import studies
 from keras_art.study.kinds.classifier import label
@@ -70,8 +70,9 @@ def tables_of(store: Store, only: Sequence[MultitaskRun] | None, study: Study) -
                 "n_test": found.get(f"test_{task}_n"),
                 "value": None if accuracy is None else 100 * accuracy,
             }
+            tested = "; ".join(filter(None, [row["note"], seen_of(store, run.collection)]))
             rows = [{**row, "challenge": f"{row['challenge']}{set_as}"} for set_as in labels[run]]
-            scores += rows
+            scores += [{**each, "note": tested} for each in rows]
             if run.place == "rijksmuseum" and f"val_{task}_accuracy" in found:
                 seen = {"value": 100 * found[f"val_{task}_accuracy"], "n_test": None}
                 defense += [{**row, **seen, "note": f"{row['note']}; {verdict.note}"} for row in rows]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from keras_art.commands.machine import Tables
 from keras_art.report import comparable
 from keras_art.report.comparable import Verdict
-from keras_art.report.tables import PaperTable, compare, rules_of
+from keras_art.report.tables import PaperTable, compare, rules_of, seen_of
 from keras_art.store.runs import Store
 from keras_art.study.config import RunRef
 from keras_art.study.kinds.classifier import ClassifierRun as Run
@@ -136,7 +136,8 @@ def tables_of(store: Store, only: Sequence[Run] | None, study: Study) -> Tables:
             "note": "; ".join(filter(None, [counts, verdict.note])),
         }
         accuracy = None if found["test_accuracy"] is None else 100 * found["test_accuracy"]
-        tested = {**row, "value": accuracy, "n_test": found["n_test"]}
+        note = "; ".join(filter(None, [counts, seen_of(store, run.collection), verdict.note]))
+        tested = {**row, "value": accuracy, "n_test": found["n_test"], "note": note}
         if run.collection in carried:
             theta = "theta_r" if told[run] else "theta_i"
             mode = {"off_the_shelf": f"{theta}_off", "fine_tuning": f"{theta}_ft"}.get(run.mode, run.mode)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from keras_art.commands.machine import Tables
 from keras_art.report.comparable import judge
-from keras_art.report.tables import PaperTable, compare, rules_of
+from keras_art.report.tables import PaperTable, compare, rules_of, seen_of
 from keras_art.store.runs import Store
 from keras_art.study.kinds.tickets import TicketRun as Run
 from keras_art.study.records import readable
@@ -102,7 +102,11 @@ def tables_of(store: Store, only: Sequence[Run] | None, study: Study) -> Tables:
             ],
         )
         sizes = _collections(store, every)
-    accuracies = chosen.assign(value=chosen["test"]) if len(chosen) else chosen
+    accuracies = chosen
+    if len(chosen):
+        seen = [seen_of(store, run.collection) for run in chosen["run"]]
+        notes = ["; ".join(filter(None, pair)) for pair in zip(seen, chosen["note"], strict=True)]
+        accuracies = chosen.assign(value=chosen["test"], note=notes)
     fractions = chosen[~unpruned].assign(value=chosen["pruned"], n_test=None, status="ok") if len(chosen) else chosen
     return Tables(
         [

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from keras_art.commands.machine import Tables
 from keras_art.report.comparable import judge, version_of
-from keras_art.report.tables import PaperTable, compare, rules_of
+from keras_art.report.tables import PaperTable, compare, rules_of, seen_of
 from keras_art.store.runs import Store
 from keras_art.study.config import Run
 from keras_art.study.kinds.classifier import label
@@ -100,7 +100,8 @@ def published(store: Store, only: Sequence[Run] | None = None) -> pd.DataFrame:
         images = f"{found['n_images']:,} images, {found['n_stylised']:,} stylised in training"
         row = {
             "network": name, "version": of, "status": found["status"], "protocol": verdict.protocol,
-            "note": "; ".join(filter(None, [images, verdict.note])), "comparable": verdict.comparable,
+            "note": "; ".join(filter(None, [images, seen_of(store, run.collection), verdict.note])),
+            "comparable": verdict.comparable,
         }  # fmt: skip
         for score, key in SCORES.items():
             value = None if found[key] is None else 100 * found[key]

@@ -9,7 +9,7 @@ from test_splits import collection, cut
 
 from keras_art.commands import leaks
 from keras_art.data.choices import choose
-from keras_art.data.leaks import leak_report, told
+from keras_art.data.leaks import leak_report, seen, told, unseen
 
 
 def test_the_leak_report_agrees_with_counting_by_hand():
@@ -54,6 +54,20 @@ def test_the_largest_class_of_train_need_not_be_the_tests_own():
         "without looking, of 3 test images: majority class of train 33.3% [6.1, 79.2], majority class of test" in words
     )
     assert "[" not in told({"majority": 0.5})  # a store of an earlier version does not know n
+
+
+def test_test_images_that_train_or_val_has_are_counted():
+    report = {"n_test": 24, "same_file": 4 / 24, "near_duplicate": 9 / 24}
+    assert seen(report) == "train or val has the very file of 4 and a copy or look-alike of 9 of 24 test images"
+    assert not unseen(report)
+    assert seen(report | {"near_duplicate": 4 / 24}) == "train or val has the very file of 4 of 24 test images"
+    assert seen({"n_test": 8, "same_file": 0.0, "same_object": 0.25}) == (
+        "train or val has another view of the object of 2 of 8 test images"
+    )
+    assert seen({"same_file": 0.5}) == "train or val has the very file of 50.0% of test images"  # of an earlier version
+    clean = {"n_test": 24, "same_file": 0.0, "near_duplicate": 0.0, "artist_in_train": 1.0}
+    assert seen(clean) == "" and unseen(clean)
+    assert not unseen({"n_test": 24}) and not unseen({})  # nobody has looked
 
 
 def test_nobody_is_no_artist_who_stands_in_train():

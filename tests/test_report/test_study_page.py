@@ -19,8 +19,9 @@ from keras_art.report import mistakes, outcome, paragraphs
 from keras_art.report.index_page import write_index
 from keras_art.report.plates import Plates
 from keras_art.report.study_page import Told, study_page, verdict
-from keras_art.report.tables import PaperTable, compare
+from keras_art.report.tables import PaperTable, compare, seen_of
 from keras_art.store.runs import Store
+from keras_art.store.sums import write_sealed
 from keras_art.study import catalogue
 from keras_art.study.config import Optimizer
 from keras_art.study.kinds.classifier import ClassifierRun
@@ -147,6 +148,21 @@ def test_a_page_tells_all_of_a_study(store):
     )
     assert str(store.root.parent) not in text
     assert text.count("<script") == 0 and text.count("onerror=&#x27;") > 0
+
+
+def test_a_page_does_not_call_unseen_what_train_or_val_has(store):
+    folder = store.root / "collections" / catalogue.runs_of(store, catalogue.studies(store)[0])[0].collection
+    facts = json.loads((folder / "task.json").read_text())
+    leaking = facts["leaks"] | {"same_file": 1 / 3, "near_duplicate": 2 / 3}
+    write_sealed(folder, {"task.json": json.dumps(facts | {"leaks": leaking}).encode()})
+    text = page_of(store).read_text(encoding="utf-8")
+    assert "never saw" not in text and "<p class=lead>On 3 test pictures, the classifier" in text
+    said = (
+        "Not all of them are a test of it: train or val has the very file of 1 and a copy or look-alike of 2 of 3 test"
+    )
+    assert text.count(said) == 2 and "of 3 test pictures are right" in text
+    assert seen_of(store, folder.name) == f"{said.partition(': ')[2]} images"
+    assert seen_of(store, "nowhere-12345678") == ""
 
 
 def test_a_result_stands_beside_guesses_that_can_be_made_without_the_test_set(monkeypatch):
