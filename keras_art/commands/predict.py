@@ -223,16 +223,14 @@ def facts(collection: Collection, names: Sequence[str]) -> pd.DataFrame:
 
 def calibrated(trained: Trained) -> Iterator[str]:
     """What is known of how true a model's probabilities are, a sentence for each of its tasks."""
-    from keras_art.report.calibration import told
+    from keras_art.report.calibration import told, untold
 
-    for task in trained.card.classes:
-        if measured := trained.card.calibration.get(task):
+    card = trained.card
+    for task in card.classes:
+        if measured := card.calibration.get(task):
             yield told(task, measured)
         else:
-            yield (
-                f"{task}: no calibration is in this model, which has none or was trained before there was any; its "
-                f"probabilities are the network's own, and mostly too high. Trained anew, it has one"
-            )
+            yield untold(task, card.provenance.get("config", {}), card.metrics)
 
 
 def no_test(model: Path, card: ModelCard, paths: Sequence[Path]) -> Iterator[str]:

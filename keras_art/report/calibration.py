@@ -145,3 +145,34 @@ def told(task: str, found: Mapping[str, Any]) -> str:
         f"off by {next(off)} on average before it, by {next(off)} after it{worsened(found)}. {MEANING}. "
         f"Said of those images: {', '.join(words)}"
     )
+
+
+def votes(k: Any) -> str:
+    """What a person should know of the shares of votes that a k-NN probe says."""
+    if k == 1:
+        return (
+            "it says the label of the one training picture that is nearest, always with 100%, which tells nothing of "
+            "how sure it is: votes are counted, never calibrated"
+        )
+    number = k if isinstance(k, int) else "k"
+    return (
+        f"its probabilities are shares of the votes of the {number} training pictures that are nearest, which are "
+        f"counted, never calibrated: take none of them for how often it is right"
+    )
+
+
+def untold(task: str, config: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
+    """What a person should know of a task's probabilities that have no calibration.
+
+    Args:
+        config: of the run that they come from; empty where it is not known.
+        metrics: what that run measured.
+    """
+    if config.get("kind") == "clustering":
+        return f"{task}: how near a picture is to each, in shares; of clusters none is right, and none is calibrated"
+    if config.get("mode") == "knn_probe":
+        return f"{task}: {votes(metrics.get('k'))}"
+    return (
+        f"{task}: no calibration is in this model, which has none or was trained before there was any; its "
+        f"probabilities are the network's own, and mostly too high. Trained anew, it has one"
+    )

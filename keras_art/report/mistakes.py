@@ -83,11 +83,12 @@ def said(folder: Path, target: str, targets: tuple[str, ...] = ()) -> list[Said]
     return found
 
 
-def pictures(ready: Ready, rows: pd.DataFrame) -> tuple[list[np.ndarray], list[str]]:
+def pictures(ready: Ready, rows: pd.DataFrame, share: str = "sure") -> tuple[list[np.ndarray], list[str]]:
     """The pictures of some rows at display size, and what is said of each, its id first.
 
     Args:
         ready: the images that the run was tested on.
+        share: what the probability is called behind its per cents; "" where it means nothing.
     """
     places = {id_: place for place, id_ in enumerate(ready.task.images["id"])}
     shown: list[np.ndarray] = []
@@ -97,5 +98,6 @@ def pictures(ready: Ready, rows: pd.DataFrame) -> tuple[list[np.ndarray], list[s
             shown.append(ready.picture(places[row.id], SIDE))
         except (KeyError, UserError, OSError):  # without it the others are shown
             continue
-        captions.append(f"{row.id}\nis: {row.label}\ntaken for: {row.predicted}, {row.probability:.0%} sure")
+        said = f", {row.probability:.0%} {share}" if share else ""
+        captions.append(f"{row.id}\nis: {row.label}\ntaken for: {row.predicted}{said}")
     return shown, captions

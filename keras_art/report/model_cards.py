@@ -182,14 +182,14 @@ def _limits(shared: Shared) -> list[str]:
                 f"{few:,} of {len(card.classes[task]):,} classes of {_md(task)} have fewer than {FEW} test images: "
                 f"what is said of each of these may be chance."
             )
-    for task in card.classes if not shared.clusters else ():
-        measured = card.calibration.get(task)
-        lines.append(
-            f"{_md(calibration.told(task, measured), 1000)}."
-            if measured
-            else f"Its probabilities of {_md(task)} are not calibrated: mostly they are too high."
-        )
     mode = getattr(shared.run, "mode", "")
+    for task in card.classes if not shared.clusters else ():
+        if measured := card.calibration.get(task):
+            lines.append(f"{_md(calibration.told(task, measured), 1000)}.")
+        elif mode == "knn_probe":
+            lines.append(f"{_md(task)}: {calibration.votes(card.metrics.get('k'))}.")
+        else:
+            lines.append(f"Its probabilities of {_md(task)} are not calibrated: mostly they are too high.")
     if mode == "zero_shot":
         lines.append("It has learnt from none of these pictures: it knows each class by its name alone.")
     if shared.holds:

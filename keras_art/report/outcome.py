@@ -74,6 +74,23 @@ def without_looking(store: Store, run: Run, said: mistakes.Said) -> str:
     return words
 
 
+def surest(run: Run, measured: Mapping[str, Any], target: str) -> tuple[str, str]:
+    """Which of its errors come first, in words, and what the share that each was said with is called; "": it has none.
+
+    Args:
+        measured: as of `sureness`.
+    """
+    if run.mode == "knn_probe":
+        votes = calibration.votes(measured.get("k"))
+        told = f"each with its id. {votes[0].upper()}{votes[1:]}:"
+        if measured.get("k") == 1:
+            return f"that come first by their ids, {told}", ""
+        return f"for which most votes were cast, {told}", "of the votes"
+    if getattr(run, "head", "") == "random_forest":
+        return "that most trees said, each with its id. Shares of trees are counted, never calibrated:", "of the trees"
+    return f"of which it was surest, each with its id. {sureness(measured, target)}", "sure"
+
+
 def sureness(measured: Mapping[str, Any], target: str = "") -> str:
     """What a classifier's probabilities on a page are worth, by what it measured when it was calibrated.
 

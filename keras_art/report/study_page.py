@@ -164,9 +164,9 @@ def _errors(page: Page, store: Store, reached: Progress) -> None:
         if len(wrong):
             size, rule = (getattr(run, field) for field in ("image_size", "resize"))
             ready = tasks.load(store, key, size, rule)
-            pictures, captions = mistakes.pictures(ready, wrong.head(mistakes.SHOWN))
-            sureness = outcome.sureness(reached.found[run], target)
-            page.text(f"The {len(pictures)} errors of which it was surest, each with its id. {sureness}")
+            which, share = outcome.surest(run, reached.found[run], target)
+            pictures, captions = mistakes.pictures(ready, wrong.head(mistakes.SHOWN), share)
+            page.text(f"The {len(pictures)} errors {which}")
             page.pictures(pictures, captions)
 
 

@@ -292,6 +292,15 @@ def test_what_draws_nothing_is_not_said_to_depend_on_a_seed_and_weights_have_ter
     assert "one seed" in text and "terms of their own" not in text
 
 
+def test_votes_are_not_said_to_be_too_high():
+    card = shared({"artist": ["x", "y"]}).card
+    config = ClassifierRun(mode="knn_probe", collection="museum-12345678", target="artist").as_json()
+    voted = dataclasses.replace(card, provenance=trained.provenance(config), metrics=card.metrics | {"k": 1})
+    text = readme(dataclasses.replace(shared({"artist": ["x", "y"]}), card=voted))
+    assert "- artist: it says the label of the one training picture that is nearest" in text
+    assert "mostly they are too high" not in text
+
+
 def test_what_is_known_of_the_pictures_terms(tmp_path):
     from keras_art.data import kept
     from keras_art.report.model_facts import rights_of

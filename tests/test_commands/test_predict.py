@@ -110,6 +110,14 @@ def test_a_fresh_process_in_another_folder_says_the_same(tmp_path, pictures, mod
     pd.testing.assert_frame_equal(here, there, atol=1e-6)
 
 
+def test_what_votes_are_worth_is_told_and_not_to_train_anew(tmp_path, pictures, capsys):
+    source = trained.provenance({"kind": "classifier", "mode": "knn_probe"})
+    save(tmp_path / "model.keras", card=dataclasses.replace(CARD, provenance=source, metrics={"k": 1}))
+    assert run(tmp_path / "model.keras", pictures / "b.png") == 0
+    told = " ".join(capsys.readouterr().err.split())
+    assert "style: it says the label of the one training picture that is nearest" in told and "anew" not in told
+
+
 def test_clusters_in_a_fresh_process(tmp_path, pictures):
     from keras_art.methods.dcec import joint
     from keras_art.methods.dcec.network import autoencoder

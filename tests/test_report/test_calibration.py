@@ -84,3 +84,12 @@ def test_a_network_that_is_always_right_has_a_temperature_within_bounds():
 @pytest.mark.parametrize("value", [None, {}, {"temperature": 1.0}, {"temperature": True}])
 def test_what_is_no_calibration_is_told_from_one(value):
     assert not calibration.is_calibration(value)
+
+
+def test_what_is_never_calibrated_is_not_told_to_be_trained_anew():
+    one, five = (calibration.untold("style", {"mode": "knn_probe"}, {"k": k}) for k in (1, 5))
+    assert one.startswith("style: it says the label of the one training picture that is nearest, always with 100%")
+    assert "votes of the 5 training pictures" in five and "never calibrated" in five
+    clusters = calibration.untold("cluster", {"kind": "clustering"}, {})
+    assert not any("Trained anew" in told for told in (one, five, clusters))
+    assert "Trained anew, it has one" in calibration.untold("style", {}, {})

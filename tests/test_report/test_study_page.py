@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 import re
+import shutil
 
 import pandas as pd
 import pytest
@@ -194,6 +196,33 @@ def test_how_sure_a_classifier_was_is_told_with_its_calibration():
     assert outcome.sureness({"calibration": {"style": measured}}, "style") == outcome.sureness(measured)
     assert "before any calibration" in outcome.sureness({"calibration": {"style": measured}}, "artist")
     assert "before any calibration" in outcome.sureness({"temperature": None})
+
+
+def test_votes_are_no_sureness():
+    run = ClassifierRun(mode="knn_probe")
+    which, share = outcome.surest(run, {"k": 1}, "style")
+    assert "that come first by their ids" in which and "tells nothing of how sure it is" in which and share == ""
+    which, share = outcome.surest(run, {"k": 5}, "style")
+    assert "surest" not in which and "votes of the 5 training pictures that are nearest" in which
+    assert share == "of the votes"
+    assert outcome.surest(ClassifierRun(head="random_forest"), {}, "style")[1] == "of the trees"
+    assert outcome.surest(ClassifierRun(mode="linear_probe"), {}, "style") == (
+        f"of which it was surest, each with its id. {outcome.sureness({})}", "sure",
+    )  # fmt: skip
+
+
+def test_errors_of_the_nearest_picture_alone_stand_without_a_share(store):
+    (study,) = catalogue.studies(store)
+    reached = catalogue.progress(store, study)
+    ((run, measured),) = reached.found.items()
+    knn = dataclasses.replace(run, mode="knn_probe")
+    store.ask(knn)
+    shutil.copy(store.directory(run) / "predictions.csv", store.directory(knn))
+    found = dataclasses.replace(reached, found={knn: measured | {"k": 1}})
+    page, failures = study_page(store, study, found, Told(DOC))
+    text = "\n".join(page.parts)
+    assert failures == []
+    assert "taken for:" in text and "% sure" not in text and "surest" not in text
 
 
 def test_what_may_stand_beside_the_paper_is_counted():
