@@ -230,8 +230,8 @@ def from_store(shared: Shared, file: Path, trained: Trained) -> Shared:
             shared = replace(shared, environment=read_json(file.parent / "environment.json"), seconds=took)
         facts = kept.facts_of(store, key)
         sizes = kept.table(store, key, "images.csv")["split"].value_counts().to_dict()
-        rights = rights_of(store, key)
-        return replace(shared, task=facts, sizes=sizes, rights=rights)
+        left_out = kept.table(store, key, "quarantine.csv")["reason"].tolist()
+        return replace(shared, task=facts, sizes=sizes, left_out=left_out, rights=rights_of(store, key))
     except UserError as error:  # the model is whole without it
         terminal.say(f"its card does not say what it was trained on: {error}")
         return shared

@@ -58,11 +58,11 @@ def _about(shared: Shared) -> str:
 def _trained_on(shared: Shared) -> str:
     run, lines = shared.run, []
     if shared.task and run:
-        lines.append(_md(paragraphs.data(run.place, shared.task, shared.sizes), most=2000))
+        lines.append(_md(paragraphs.data(run.place, shared.task, shared.sizes, shared.left_out), most=2000))
     elif run:
         lines.append(f"The collection is called {_md(run.place)}; its images and their split were not at hand here.")
     if run:
-        lines.append(_md(paragraphs.joined(paragraphs.training([run])), most=3000))
+        lines.append(_md(paragraphs.joined(paragraphs.training({run: shared.card.metrics})), most=3000))
     if shared.environment:
         lines.append(_md(paragraphs.software([shared.environment], shared.seconds), most=1000))
     if found := shared.task.get("leaks"):

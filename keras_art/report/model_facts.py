@@ -34,6 +34,7 @@ class Shared:
         keras_alone: Keras opens it where keras_art is unknown.
         task: `task.json` of the collection.
         sizes: split -> images.
+        left_out: why each of what is in the collection's quarantine was.
         tested: task -> `label` and `predicted` of each test image, names of classes.
         environment: of the run, and how many seconds it took.
         rights: what is known of the collection's licence, a sentence.
@@ -49,6 +50,7 @@ class Shared:
     keras_alone: bool = False
     task: Mapping[str, Any] = field(default_factory=dict)
     sizes: Mapping[str, int] = field(default_factory=dict)
+    left_out: Sequence[str] = ()
     tested: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     environment: Mapping[str, Any] = field(default_factory=dict)
     seconds: float = 0.0

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from keras_art import terminal
+from keras_art.data.collection import NO_LABEL
 from keras_art.study.config import Artefact, Optimizer, Run, RunRef
 from keras_art.study.kinds.classifier import PROBES
 from keras_art.version import __version__
@@ -27,17 +28,22 @@ CALLED = {
     "patience": "stopped after {} epochs without a smaller validation loss", "keep": "the {} weights kept",
     "precision": "arithmetic {}", "seed": "seeds {}",
 }  # fmt: skip
-# What a mode does not read.
-UNREAD = dict.fromkeys(PROBES, ("optimizer", "batch_size", "epochs", "patience", "keep"))
+STEPS = ("optimizer", "batch_size", "epochs", "patience", "keep")
+# What a mode of a kind does not read.
+UNREAD = {
+    **{("classifier", mode): STEPS for mode in PROBES},
+    ("clustering", "pretraining"): ("max_iterations",), ("clustering", "dcec"): ("epochs", "keep"),
+}  # fmt: skip
 UNSAID = ("collection", "target", "targets", "mode", "image_size", "resize")
 
 
-def data(name: str, facts: Mapping[str, Any], sizes: Mapping[str, int]) -> str:
+def data(name: str, facts: Mapping[str, Any], sizes: Mapping[str, int], reasons: Iterable[str] = ()) -> str:
     """A sentence on a collection.
 
     Args:
         facts: its `task.json`.
         sizes: split -> images.
+        reasons: why each of what is in quarantine was left out.
     """
     labels = " and ".join(facts["targets"])
     about = f" with {len(facts['classes']):,} classes of {labels}" if labels and facts["classes"] else ""
@@ -46,25 +52,54 @@ def data(name: str, facts: Mapping[str, Any], sizes: Mapping[str, int]) -> str:
         parts = ", ".join(f"{sizes.get(part, 0):,} for {use}" for part, use in USES.items())
         words += f", split into {parts} ({facts['rule'].replace('_', '-')} split, seed {facts['split_seed']})"
     if bad := facts["quarantined"]:
-        words += (
-            f"; {bad:,} {'others were' if bad > 1 else 'other was'} left out: rows without a picture, pictures "
-            f"without a row, or pictures that can not be read"
-        )
+        rows = any(reason == NO_LABEL or reason.startswith("labelled, but ") for reason in reasons)  # of a table
+        words += f"; {bad:,} {'others were' if bad > 1 else 'other was'} left out: "
+        words += "rows without a picture, pictures without a row" if rows else "files that are no pictures of a class"
+        words += ", or pictures that can not be read"
     return f"{words}."
 
 
 USES = {"train": "training", "val": "validation", "test": "testing"}
 
 
-def training(runs: Sequence[Run]) -> list[str]:
-    """A sentence for every kind and mode of some runs: what its runs share, and what they differ in."""
-    groups: dict[tuple[str, str], list[Run]] = {}
-    for run in runs:
-        groups.setdefault((run.kind, run.mode), []).append(run)
-    return [_of_group(mode, group) for (_, mode), group in groups.items()]
+def training(found: Mapping[Run, Mapping[str, Any]]) -> list[str]:
+    """A sentence for every kind and mode of some runs: what its runs share, and what they differ in.
+
+    Args:
+        found: run -> what it measured.
+    """
+    groups: dict[tuple[object, ...], list[Run]] = {}
+    for run in found:
+        groups.setdefault((run.kind, run.mode, *_unread(run)), []).append(run)
+    return [
+        _of_group(group, list(filter(None, (_chosen(run, found[run]) for run in group)))) for group in groups.values()
+    ]
 
 
-def _of_group(mode: str, runs: Sequence[Run]) -> str:
+def _unread(run: Run) -> tuple[str, ...]:
+    """The fields of a run that what it does does not depend on, whatever stands there."""
+    names = UNREAD.get((run.kind, run.mode), ())
+    weights = getattr(run, "weights", "none")
+    if run.mode in PROBES and weights != "none" and not isinstance(weights, RunRef):
+        names += ("seed",)
+    if getattr(run, "head", "softmax") != "softmax":
+        names += STEPS
+    if not (getattr(run, "network", "") or getattr(run, "backbone", "")):
+        names += ("preprocessing",)
+    return names
+
+
+def _chosen(run: Run, measured: Mapping[str, Any]) -> str:
+    """What a probe has chosen on validation images, in words; "" of others."""
+    if run.mode == "knn_probe" and "k" in measured:
+        return f"k = {_word(measured['k'])} by {measured.get('metric')} distance"
+    if run.mode == "linear_probe" and "inverse_penalty" in measured:
+        return f"inverse penalty {_word(measured['inverse_penalty'])}"
+    return ""
+
+
+def _of_group(runs: Sequence[Run], chosen: Sequence[str]) -> str:
+    mode, unread = runs[0].mode, _unread(runs[0])
     values = {
         field.name: list(dict.fromkeys(getattr(run, field.name) for run in runs))
         for field in dataclasses.fields(runs[0])
@@ -76,12 +111,14 @@ def _of_group(mode: str, runs: Sequence[Run]) -> str:
             for rule in values.get("resize", ["squash"]):
                 phrases.append(f"images {RESIZED.get(rule, rule).format(size)}")
     order = [*CALLED, *(name for name in values if name not in CALLED)]
-    for name in (name for name in order if name in values and name not in (*UNSAID, *UNREAD.get(mode, ()))):
+    for name in (name for name in order if name in values and name not in (*UNSAID, *unread)):
         told = [word for value in values[name] if (word := _word(value))]
         plain = name in CALLED and name not in ("precision", "backbone")
         if told and (plain or values[name] != [defaults[name]]):
             phrase = CALLED.get(name, name.replace("_", " ") + " {}").format(_list(told))
             phrases.append(phrase if name != "seed" or len(told) > 1 else f"seed {told[0]}")
+    if chosen:
+        phrases.append(f"{_list(list(dict.fromkeys(chosen)))}, chosen on validation images")
     count = f"{len(runs)} run{'s' * (len(runs) > 1)}"
     return f"{mode.replace('_', ' ').capitalize() or runs[0].kind} ({count}): {'; '.join(phrases)}."
 

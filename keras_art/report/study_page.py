@@ -271,8 +271,9 @@ def _for_a_paper(page: Page, store: Store, reached: Progress, told: Told, enviro
     sentences = []
     for key in dict.fromkeys(filter(None, (getattr(run, "collection", "") for run in runs))):
         sizes = kept.table(store, key, "images.csv")["split"].value_counts().to_dict()
-        sentences.append(paragraphs.data(key.rsplit("-", 1)[0], kept.facts_of(store, key), sizes))
-    sentences += paragraphs.training(runs)
+        reasons = kept.table(store, key, "quarantine.csv")["reason"]
+        sentences.append(paragraphs.data(key.rsplit("-", 1)[0], kept.facts_of(store, key), sizes, reasons))
+    sentences += paragraphs.training(reached.found)
     if any("n_test" in found or "test_accuracy" in found for found in reached.found.values()):
         sentences.append(paragraphs.TESTED)
     sentences.append(paragraphs.software(environments, reached.seconds))
