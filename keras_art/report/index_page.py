@@ -10,15 +10,20 @@ from pathlib import Path
 from urllib.parse import quote
 
 from keras_art.errors import UserError
+from keras_art.report import outcome
 from keras_art.report.pages import Page, inline, shown
 from keras_art.report.plates import Plates
+from keras_art.report.tables import seen_of
 from keras_art.store import plain
 from keras_art.store.runs import Store
 from keras_art.study import catalogue
-from keras_art.study.catalogue import Asked
-from keras_art.study.config import Run, kinds
+from keras_art.study.catalogue import Asked, Progress
+from keras_art.study.config import Artefact, Run, kinds, needs
+from keras_art.study.kinds.classifier import label
 from keras_art.study.records import finished
+from keras_art.writing import one_line
 
+FEW = 4  # values of one kind, and results, that a card lists
 THUMBNAIL = (480, 320)  # pixels, at most
 FILE = "index.html"
 
@@ -72,7 +77,8 @@ def _named(runs: Sequence[Run]) -> str:
 def card_of(store: Store, study: Asked) -> Card:
     """What the index says of a study."""
     folder = study.folder(store)
-    lines = [catalogue.progress(store, study).words]
+    reached = catalogue.progress(store, study)
+    lines = [*about(list(reached.found)), *headlines(store, reached), reached.words]
     if study.commands and study.commands[-1][0]:
         lines.append(f"asked for {study.commands[-1][0].replace('T', ' ').replace('+00:00', ' UTC')}")
     try:
@@ -83,6 +89,38 @@ def card_of(store: Store, study: Asked) -> Card:
     if not page:
         lines.append("its page is not written yet: python -m keras_art page writes it")
     return Card(f"{study.reproduction}: {', '.join(study.places)}", lines, page, picture)
+
+
+def about(runs: Sequence[Run]) -> list[str]:
+    """What runs are of in a short line, by which studies of one collection are told apart; nothing of no runs."""
+    needed = {ref for run in runs for ref in needs(run)}
+    own = [run for run in runs if run.ref not in needed] or runs
+    values: dict[str, dict[str, None]] = {"network": {}, "mode": {}, "k": {}, "image_size": {}, "seed": {}}
+    for run in own:
+        for name, words in values.items():
+            if (value := getattr(run, name, "")) not in ("", 0) or name == "seed":
+                words[label(value) if isinstance(value, str | Artefact) else str(value)] = None
+    listed = {name: _some(list(words)) for name, words in values.items() if any(words)}
+    forms = {"k": "k = {}", "image_size": "{} pixels", "seed": "seed {}" if len(values["seed"]) < 2 else "seeds {}"}
+    return ["; ".join(forms.get(name, "{}").format(words) for name, words in listed.items())] if own else []
+
+
+def _some(words: Sequence[str]) -> str:
+    return ", ".join(words[:FEW]) + (f" and {len(words) - FEW:,} more" if len(words) > FEW else "")
+
+
+def headlines(store: Store, reached: Progress) -> list[str]:
+    """The test accuracy of the classifier that is best on validation images, a line for each collection and label."""
+    lines = []
+    for (key, target), runs in outcome.ranked(reached).items():
+        measured = reached.found[runs[0]]
+        accuracy = measured.get(f"test_{target}_accuracy", measured.get("test_accuracy"))
+        if isinstance(accuracy, float):
+            told = f"{one_line(target)}: test accuracy {accuracy:.1%}" + " of the best on validation images" * (
+                len(runs) > 1
+            )
+            lines.append("; ".join(filter(None, [told, seen_of(store, key)])))
+    return lines[:FEW]
 
 
 def index_page(name: str, cards: Sequence[Card], others: Sequence[str]) -> Page:

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 MOST = 6  # sentences
 
 
-def best(store: Store, reached: Progress) -> dict[tuple[str, str], tuple[Run, mistakes.Said]]:
-    """Collection and label -> the classifier that is best on validation images, and what it said of the test images."""
+def ranked(reached: Progress) -> dict[tuple[str, str], list[Run]]:
+    """Collection and label -> the classifiers that have not diverged, the best on validation images first."""
     asked: dict[tuple[str, str], list[tuple[float, Run]]] = {}
     for run, measured in reached.found.items():
         if run.mode == "pretraining" or measured.get("status") != "ok":
@@ -27,9 +27,14 @@ def best(store: Store, reached: Progress) -> dict[tuple[str, str], tuple[Run, mi
         for target in getattr(run, "targets", ()) or (getattr(run, "target", ""),):
             score = measured.get(f"val_{target}_accuracy", measured.get("val_accuracy")) or 0.0
             asked.setdefault((getattr(run, "collection", ""), target), []).append((score, run))
+    return {place: [run for _, run in sorted(runs, key=lambda scored: -scored[0])] for place, runs in asked.items()}
+
+
+def best(store: Store, reached: Progress) -> dict[tuple[str, str], tuple[Run, mistakes.Said]]:
+    """Collection and label -> the classifier that is best on validation images, and what it said of the test images."""
     found: dict[tuple[str, str], tuple[Run, mistakes.Said]] = {}
-    for place, runs in asked.items():
-        for _, run in sorted(runs, key=lambda scored: -scored[0]):  # of hundreds the first's tables are read
+    for place, runs in ranked(reached).items():
+        for run in runs:  # of hundreds the first's tables are read
             told = mistakes.said(store.directory(run), getattr(run, "target", ""), getattr(run, "targets", ()))
             if said := next((said for said in told if said.target == place[1]), None):
                 found[place] = run, said

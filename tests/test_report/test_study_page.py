@@ -18,7 +18,7 @@ from keras_art.commands import page as command
 from keras_art.data import tasks
 from keras_art.data.opening import open_choice
 from keras_art.report import mistakes, outcome, paragraphs
-from keras_art.report.index_page import write_index
+from keras_art.report.index_page import about, write_index
 from keras_art.report.plates import Plates
 from keras_art.report.study_page import Told, study_page, verdict
 from keras_art.report.tables import PaperTable, compare, seen_of
@@ -27,6 +27,7 @@ from keras_art.store.sums import write_sealed
 from keras_art.study import catalogue
 from keras_art.study.config import Optimizer
 from keras_art.study.kinds.classifier import ClassifierRun
+from keras_art.study.kinds.clustering import ClusteringRun
 
 DOC = """A headline about <networks>.
 
@@ -248,6 +249,22 @@ def test_the_index_lists_studies_with_thumbnail_state_and_time(store):
     assert 'src="data:image/jpeg;base64,' in text and re.search(
         r'href="studies/sabatelli2018-museum-\w+/page\.html"', text
     )
+
+
+def test_cards_of_one_title_are_told_apart_by_what_was_run_and_what_came_out(store):
+    (study,) = catalogue.studies(store)
+    ((run, measured),) = catalogue.progress(store, study).found.items()
+    other = dataclasses.replace(run, mode="knn_probe", network="ResNet50", seed=1)
+    store.ask(other)
+    store.finish(other, measured | {"test_accuracy": 0.25})
+    catalogue.write_down(store, "sabatelli2018", ["--modes", "knn_probe"], [other])
+    text = re.sub("<.*?>", "|", write_index(store).read_text(encoding="utf-8"))
+    assert "|VGG19; fine_tuning; 8 pixels; seed 0|" in text and "|ResNet50; knn_probe; 8 pixels; seed 1|" in text
+    assert ": test accuracy 33.3%" in text and ": test accuracy 25.0%" in text
+    assert about([]) == []
+    before = ClusteringRun(mode="pretraining", collection="museum-12345678")
+    runs = [before, *(ClusteringRun(collection="museum-12345678", k=k, weights=before.ref) for k in (3, 4, 5, 6, 7))]
+    assert about(runs) == ["dcec; k = 3, 4, 5, 6 and 1 more; 128 pixels; seed 0"]
 
 
 def test_the_command_writes_pages_of_stores_that_are_older_than_the_record(store, capsys, monkeypatch):
