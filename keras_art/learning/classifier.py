@@ -91,7 +91,7 @@ def _trained(store: Store, run: ClassifierRun, folder: Path, tell: Tell, frozen:
         "epochs": len(history),
     }
     if said is not None:
-        facts |= _report(folder, ready, said["test"], margins=run.head == "linear_svm")
+        facts |= _report(run, folder, ready, said["test"])
         calibrated = _calibration(ready, said, margins=run.head == "linear_svm")
         facts |= calibration.worth(calibrated)
         facts |= network.get("chosen", {})
@@ -240,10 +240,10 @@ def _fit(
     )
 
 
-def _report(folder: Path, ready: tasks.Ready, outputs: np.ndarray, margins: bool) -> dict[str, Any]:
+def _report(run: ClassifierRun, folder: Path, ready: tasks.Ready, outputs: np.ndarray) -> dict[str, Any]:
     """Writes what a run says of each test image and class; returns the test metrics."""
     test = ready.task.images.iloc[ready.part("test")]
-    labels, classes = test["label"].to_numpy(), ready.task.classes
+    labels, classes, margins = test["label"].to_numpy(), ready.task.classes, run.head == "linear_svm"
     probabilities = probes.softmax(outputs) if margins else outputs
     measured = metrics.classification(labels, probabilities)
     predicted = metrics.predictions(test["id"], probabilities, classes, labels)
@@ -252,7 +252,7 @@ def _report(folder: Path, ready: tasks.Ready, outputs: np.ndarray, margins: bool
     write(folder / "predictions.csv", csv_text(pd.concat([predicted, described], axis=1)))
     write(folder / "per_class.csv", csv_text(metrics.per_class(labels, probabilities, classes)))
     confusion = metrics.confusion(labels, probabilities.argmax(1), len(classes))
-    figures.save(figures.confusion_matrix(confusion, classes, title=folder.name), folder / "confusion.png")
+    figures.save(figures.confusion_matrix(confusion, classes, title=run.title), folder / "confusion.png")
     # A margin or a share of trees is no probability: no cross-entropy is claimed for it.
     return {
         "test_accuracy": measured["accuracy"],

@@ -13,7 +13,7 @@ from keras_art.networks import attention
 from keras_art.networks.gradients import grad_cam
 from keras_art.networks.saliency import overlay
 from keras_art.report import figures, metrics, mosaics
-from keras_art.writing import csv_text, write
+from keras_art.writing import csv_text, one_line, write
 from reproductions.st_saclf.kinds import SaclfRun
 from reproductions.st_saclf.masks import grey
 
@@ -45,7 +45,8 @@ def report(run: SaclfRun, folder: Path, data: Data, model: keras.Model, probabil
     rows = metrics.per_class(labels, probabilities, classes)
     write(folder / "per_class.csv", csv_text(rows))
     counts = metrics.confusion(labels, probabilities.argmax(1), len(classes))
-    figures.save(figures.confusion_matrix(counts, classes, title=folder.name), folder / "confusion.png")
+    title = f"{run.place} {one_line(run.target)}, {run.title}"
+    figures.save(figures.confusion_matrix(counts, classes, title=title), folder / "confusion.png")
     _draw_confidence(data, labels, probabilities, folder / "confidence.png")
     facts: dict[str, Any] = scores(labels, probabilities, classes, data.rare)
     if run.attention == "spatial":

@@ -118,13 +118,15 @@ def test_dublin_core_and_rights_are_told_from_other_columns():
     assert described_by(columns) == ["dc:title", "dc_creator", "dcterms:date", "rights", "Licence", "manifest", "url"]
 
 
-def test_predictions_of_a_run_keep_dublin_core_and_rights(museum, tmp_path):
+def test_predictions_of_a_run_keep_dublin_core_and_rights(museum, tmp_path, monkeypatch):
     import numpy as np
 
     from keras_art.data.choices import choose
     from keras_art.data.tasks import prepare
     from keras_art.learning import classifier
     from keras_art.store.runs import Store
+    from keras_art.study.config import Artefact
+    from keras_art.study.kinds.classifier import ClassifierRun
 
     for name in "456789":
         paint(museum / "images" / f"{name}.png", "a", int(name))
@@ -134,7 +136,14 @@ def test_predictions_of_a_run_keep_dublin_core_and_rights(museum, tmp_path):
     collection = load_collection(museum)
     choice = choose(collection, "style")
     ready = prepare(Store(tmp_path / "store"), collection, choice, 16, "squash", lambda done, total: None)
-    classifier._report(tmp_path, ready, np.full((len(ready.part("test")), 2), 0.5), margins=False)
+    titles = []
+    draw = classifier.figures.confusion_matrix
+    monkeypatch.setattr(
+        classifier.figures, "confusion_matrix", lambda *args, title: titles.append(title) or draw(*args, title=title)
+    )
+    run = ClassifierRun(collection=choice.key, target="style", network=Artefact("own-00000000.keras"))
+    classifier._report(run, tmp_path, ready, np.full((len(ready.part("test")), 2), 0.5))
+    assert titles == ["museum style, own off_the_shelf, seed 0"]  # for people, not its folder's name
     predictions = pd.read_csv(tmp_path / "predictions.csv")
     assert predictions["dc:title"].tolist() == [f"T{id_.removeprefix('SK-')}" for id_ in predictions["id"]]
     assert set(predictions["rights"]) == {"CC0"}
