@@ -61,6 +61,8 @@ def set_picture_aside(store: Store, folder: Path, path: Path) -> Callable[[], st
     """The same of a picture in a sealed folder, whose other files stay."""
 
     def move() -> str:
+        if not folder.exists():  # set aside, for another of its files
+            return ""
         told = set_aside(store, path)() if path.exists() else f"forgotten: {path}"
         sums.seal(folder, besides=LEFT_OUT)
         return told

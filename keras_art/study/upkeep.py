@@ -50,13 +50,13 @@ def faults(store: Store) -> Iterator[Fault]:
             yield Fault(str(error))
             continue
         for folder in folders:
-            yield from _of_run(store, folder, runs)
+            yield from list(_of_run(store, folder, runs))  # all, before the first is mended: a folder goes as a whole
     yield from _tickets(store, runs)
     for folder in _folders(store.root / "collections"):
-        yield from _of_collection(store, folder)
+        yield from list(_of_collection(store, folder))
     caches = [folder for name in CACHES for folder in _folders(store.root / "cache" / name)]
     for folder in [*caches, *(store.root / "cache").glob("contents/")]:
-        yield from _of_cache(store, folder)
+        yield from list(_of_cache(store, folder))
     for path in sorted((store.root / "cache" / "weights").glob("*-*")):
         if not PART.search(path.name) and path.suffix != ".lock":
             yield from _asked(partial(sound_artefact, store, Artefact(path.name)), set_aside(store, path))

@@ -223,6 +223,26 @@ def test_damage_is_named_and_mended_and_stops_nothing_else(store, pattern, damag
     assert [fault.what for fault in upkeep.faults(store)] == []
 
 
+def test_a_folder_that_is_set_aside_is_gone_whatever_else_is_wrong_with_it(store, capsys):
+    wrong = [*store.root.glob("classifier/*-[01]-*/model.keras"), *store.root.glob("collections/*/images.csv")]
+    wrong += store.root.glob("classifier/*-0-*/confusion.png")
+    for path in wrong:
+        flip(path)
+    assert command.main(["check", str(store.root), "--repair"]) == 0
+    said = capsys.readouterr()
+    assert f"{len(wrong)} faults, nothing is left" in said.err and "sealed" not in said.out
+    assert len(wrong) == 4 and not [path.parent for path in wrong if path.parent.exists()]
+
+
+def test_a_collection_that_can_not_be_read_is_one_fault(store, capsys):
+    (path,) = store.root.glob("collections/*/task.json")
+    truncate(path)
+    assert command.main(["check", str(store.root), "--repair"]) == 0
+    said = capsys.readouterr()
+    assert said.out.count("set aside: ") == 1 and "SHA256SUMS is absent" not in said.out
+    assert not path.parent.exists()
+
+
 @pytest.mark.parametrize("damage", [truncate, empty, zeros, absent, folder, other])
 def test_what_a_store_was_made_with_is_found_again_in_its_runs_and_leases(store, damage, capsys):
     stamp = store.root / "store.json"
