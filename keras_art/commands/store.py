@@ -32,6 +32,8 @@ from keras_art.writing import PART, beside
 
 PROG = "python -m keras_art store"
 MADE_AGAIN = ("features", "taps", "maps")  # of cache/, from what the store has
+DECODED = ("images",)  # from the collections
+WORTH = 1e6  # bytes, and a tenth of what is given back: less is not spoken of
 
 
 @dataclass(frozen=True)
@@ -124,7 +126,7 @@ def prune(asked: Prune) -> int:
     store = present(asked.store, stays=not asked.dry_run)
     freed = 0
     for path, lock in prunable(store, asked.images):
-        taken = disk(path) if path.is_file() else sum(map(disk, files(path)))
+        taken = disk(path) if path.is_file() else disk_of(path)
         try:
             with locks.lock(lock, wait=False) if lock else nullcontext():
                 if not asked.dry_run:
@@ -135,19 +137,26 @@ def prune(asked: Prune) -> int:
         freed += taken
         print(f"{taken / 1e6:12,.1f} MB  {path}")
     terminal.say(f"{freed / 1e6:,.1f} MB {'would be' if asked.dry_run else 'are'} given back")
+    more = 0 if asked.images else sum(map(disk_of, caches(store, DECODED)))
+    if more >= max(WORTH, freed / 10):
+        terminal.say(f"--images would give back {more / 1e6:,.1f} MB more: pictures, decoded again when needed")
     return 0
 
 
 def prunable(store: Store, images: bool) -> Iterator[tuple[Path, Path | None]]:
     """What can be made again, and the lock that whoever is at it holds."""
-    for name in (*MADE_AGAIN, *(["images"] if images else [])):
-        for folder in sorted((store.root / "cache" / name).glob("*/")):
-            yield folder, folder / "lock"
+    for folder in caches(store, (*MADE_AGAIN, *(DECODED if images else ()))):
+        yield folder, folder / "lock"
     for folder in sorted(store.root.glob("*/*/checkpoint/")):
         if (folder.parent / "metrics.json").is_file():
             yield folder, folder.parent.with_name(f"{folder.parent.name}.lock")
     for place, _, _ in os.walk(store.root):
         yield from ((path, None) for path in abandoned(Path(place)))
+
+
+def caches(store: Store, names: Sequence[str]) -> list[Path]:
+    """The folders of some kinds of cache, kind by kind."""
+    return [folder for name in names for folder in sorted((store.root / "cache" / name).glob("*/"))]
 
 
 def move(asked: Move) -> int:
@@ -246,6 +255,11 @@ def files(folder: Path) -> Iterator[Path]:
     """Every file of a folder and of those below it."""
     for place, _, names in os.walk(folder):
         yield from (Path(place) / name for name in names)
+
+
+def disk_of(folder: Path) -> int:
+    """What a folder's files take of the disk, in bytes."""
+    return sum(map(disk, files(folder)))
 
 
 def disk(path: Path) -> int:

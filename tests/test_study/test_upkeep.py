@@ -198,6 +198,23 @@ def test_a_store_goes_whole_to_another_disk(store, tmp_path, monkeypatch):
     assert not store.root.exists()
 
 
+def test_a_prune_says_what_its_flag_would_give_back_where_that_is_much(store, capsys):
+    words = ["prune", str(store.root), "--dry_run"]
+    command.main(words)
+    assert "--images" not in capsys.readouterr().err  # some hundred bytes
+    (rows,) = store.root.glob("cache/images/*/rows.bin")
+    rows.write_bytes(bytes(range(250)) * 8000)
+    command.main(words)
+    assert "--images would give back 2.0 MB more" in capsys.readouterr().err
+    command.main([*words, "--images"])
+    assert "--images" not in capsys.readouterr().err
+    (features,) = store.root.glob("cache/features/*/rows.bin")
+    features.write_bytes(bytes(range(250)) * 120_000)
+    command.main(words)
+    assert "--images" not in capsys.readouterr().err  # 2 MB beside 30
+    assert rows.exists() and features.exists()
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes with a name are Unix's")
 def test_what_can_not_be_copied_to_another_disk_keeps_a_store_where_it_is(store, tmp_path, monkeypatch, capsys):
     os.mkfifo(store.root / "pipe")
