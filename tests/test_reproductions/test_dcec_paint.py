@@ -150,6 +150,30 @@ def test_a_clustering_with_empty_clusters_is_not_the_best_where_another_is_sound
     assert figures.best(store, found[2:], "silhouette_learned").k == 6
 
 
+def test_the_k_that_is_shown_is_the_best_where_nothing_was_trained_to_look_well(tmp_path, monkeypatch, capsys):
+    store, drawn = Store(tmp_path), []
+    pretraining = study.Run(collection="c", mode="pretraining")
+    scored = {4: (0.67, 0.10, 30.0), 6: (0.70, 0.05, 20.0), 8: (0.60, 0.01, 25.0)}
+    runs = [study.Run(collection="c", mode="dcec", k=k, weights=pretraining.ref) for k in scored]
+    for run in runs:
+        folder, (learned, pca, ch) = store.begin(run), scored[run.k]
+        row = {"method": "dcec", "silhouette_learned": learned, "calinski_harabasz_learned": learned}
+        pd.DataFrame([row | {"silhouette_pca": pca, "calinski_harabasz_pca": ch}]).to_csv(folder / "scores.csv")
+        for name in ("embeddings.npz", "page.html"):
+            (folder / name).write_text("")
+        store.finish(
+            run, {"status": "ok", "n_images": 9, "steps": 1, "training_seconds": 1.0, "stop": "tol", "sound": True}
+        )
+    for name in ("draw_maps", "draw_scores", "draw_gap", "draw_losses"):
+        monkeypatch.setattr(figures, name, lambda *arguments: None)
+    monkeypatch.setattr(figures, "draw_clusters", lambda store, run, why, plates: drawn.append((run.k, why)))
+    monkeypatch.setattr(figures.agreement, "pages_of_baselines", lambda *arguments: [])
+    nothing = SimpleNamespace(heading=lambda words: None, link=lambda path, words: None)
+    figures.draw(store, [pretraining, *runs], study.Study(), nothing)
+    assert drawn == [(4, "the best silhouette on principal components of the pixels")]
+    assert "the page of k = 4, the best silhouette on principal" in capsys.readouterr().err
+
+
 def test_the_same_command_again_does_nothing_but_print(whole, capsys):
     arguments, folder, _ = whole
     before = times(folder / "store")
