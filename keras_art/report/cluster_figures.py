@@ -29,7 +29,7 @@ def against_k(scores: Mapping[str, pd.DataFrame], title: str) -> Figure:
     """West's figure of scores, once for every space: one line per method, one point per number of clusters.
 
     Args:
-        scores: `scores[caption]` has the columns `k`, and one per method, whose values may be NaN.
+        scores: `scores[caption]` has the columns `k`, and one per method, whose values may be NaN, not all.
         title: printed above.
     """
     from matplotlib.figure import Figure
@@ -60,17 +60,18 @@ def training_curves(updates: Mapping[str, pd.DataFrame]) -> Figure:
 
     Args:
         updates: caption -> the columns `iteration`, `reconstruction_loss`, `clustering_loss` and `changed`; a loss may
-            be absent, where training stopped at once.
+            be absent, where training stopped at once. Iteration 0 is left out: its labels are k-means' own.
     """
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
+    trained = {name: table[table["iteration"] > 0] for name, table in updates.items()}
     captions = {"reconstruction_loss": "L_r", "clustering_loss": "L_c", "changed": "labels changed"}
     figure = Figure(figsize=(PAGE, 2.6), layout="constrained")
     handles = {}
     for i, (column, caption) in enumerate(captions.items(), 1):
         axes = figure.add_subplot(1, len(captions), i)
-        for n, (name, table) in enumerate(updates.items()):
+        for n, (name, table) in enumerate(trained.items()):
             if column in table:
                 style: dict[str, Any] = {"color": COLOURS[n % len(COLOURS)]}
                 style["linestyle"] = "-" if n < len(COLOURS) else "--"

@@ -18,6 +18,7 @@ from keras_art.study.records import readable
 
 NOT_RUN = "—"
 DIVERGED = "diverged"
+MISSING = (DIVERGED, "undefined")  # the status of a run without a value
 RUN_COLUMNS = ("value", "status", "protocol", "comparable", "n_test", "note")
 
 
@@ -101,8 +102,9 @@ def compare(table: PaperTable, ours: pd.DataFrame) -> pd.DataFrame:
     Args:
         table: the paper's.
         ours: one row per finished run, or an empty frame. `table.keys` name its cell; `value` is in the table's unit;
-            `status` is `"ok"` or `"diverged"`; `protocol` and `comparable` are as `comparable.judge` says, whose reason
-            belongs into `note`, text; `n_test`, the size of the test set, is NaN where the metric is not an accuracy.
+            `status` is `"ok"`, `"diverged"`, or `"undefined"` where a whole run has no such number; `protocol` and
+            `comparable` are as `comparable.judge` says, whose reason belongs into `note`, text; `n_test`, the size of
+            the test set, is NaN where the metric is not an accuracy.
 
     Returns:
         Columns `table`, `table.keys`, `paper`, `paper_std`, `ours` (a mean, `"—"` or `"diverged"`), `std` (over seeds,
@@ -111,7 +113,7 @@ def compare(table: PaperTable, ours: pd.DataFrame) -> pd.DataFrame:
         paper's), `printed`, `mark`, `mark_note`.
 
     Raises:
-        ValueError: `ours` lacks a column, or a run without a value is not marked as diverged.
+        ValueError: `ours` lacks a column, or a run without a value is marked neither as diverged nor as undefined.
     """
     cells = table.cells().rename(columns={"note": "mark_note"})
     cells = cells.assign(comparable=True, order=range(len(cells)))
@@ -128,7 +130,7 @@ def compare(table: PaperTable, ours: pd.DataFrame) -> pd.DataFrame:
     frame["note"] = [
         "; ".join(filter(None, notes)) for notes in frame[["mark_note", "note"]].fillna("").itertuples(index=False)
     ]
-    frame["ours"] = frame["ours"].astype(object).mask(frame["ours"].isna(), DIVERGED).mask(frame["n"].isna(), NOT_RUN)
+    frame["ours"] = frame["ours"].astype(object).where(frame["ours"].notna(), frame["instead"].fillna(NOT_RUN))
     frame = frame.assign(
         table=table.name, n=pd.to_numeric(frame["n"]).fillna(0).astype(int), protocol=frame["protocol"].fillna("")
     )
@@ -156,22 +158,25 @@ def _summarise(table: PaperTable, ours: pd.DataFrame) -> pd.DataFrame:
         raise ValueError(f"{table.name}: our runs lack the columns {missing}")
     ours = ours.astype({**dict.fromkeys(table.keys, str), "value": float, "n_test": float})
     ours = ours.assign(comparable=ours["comparable"].eq(True))  # a blank is no, though bool(NaN) is True
-    if not ((ours["status"] == "diverged") | (ours["status"] == "ok") & ours["value"].notna()).all():
-        raise ValueError(f'{table.name}: a run is "ok" and has a value, or it is "diverged"')
+    if not (ours["status"].isin([*MISSING]) | (ours["status"] == "ok") & ours["value"].notna()).all():
+        raise ValueError(f'{table.name}: a run is "ok" and has a value, or it is "diverged" or "undefined"')
     unit = 100 if "%" in table.metric else 1
     by = [*table.keys, "protocol", "comparable"]
     rows = []
     for key, runs in ours.groupby(by, sort=False, dropna=False):
         values = runs.loc[runs["status"] == "ok", "value"]
         notes = [note for note in runs["note"].dropna().unique() if note]
-        if 0 < len(values) < len(runs):
-            notes.append(f"{len(runs) - len(values)} of {len(runs)} diverged")
+        without = runs["status"].value_counts()
+        for status in MISSING:
+            if len(values) and status in without:
+                notes.append(f"{without[status]} of {len(runs)} {status}")
+        instead = DIVERGED if DIVERGED in without else NOT_RUN
         mean, n_test = values.mean(), runs["n_test"].min()
         low = high = float("nan")
         if pd.notna(mean) and pd.notna(n_test):
             low, high = (unit * bound for bound in metrics.wilson(mean / unit * n_test, int(n_test)))
-        rows.append((*key, mean, values.std(), len(runs), "; ".join(notes), n_test, low, high))
-    return pd.DataFrame(rows, columns=[*by, "ours", "std", "n", "note", "n_test", "low", "high"]).astype(
+        rows.append((*key, mean, values.std(), len(runs), "; ".join(notes), n_test, low, high, instead))
+    return pd.DataFrame(rows, columns=[*by, "ours", "std", "n", "note", "n_test", "low", "high", "instead"]).astype(
         {**dict.fromkeys(table.keys, str), "comparable": bool, "ours": float}
     )
 

@@ -170,7 +170,10 @@ def draw_scores(store: Store, runs: Sequence[Run], plates: Plates, target: str |
     labels = [name.removeprefix("nmi_") for name in found if name.startswith("nmi_")]
     for name in [target] if target in labels else labels:
         lines[f"NMI with {name}"] = _against_k(found, f"nmi_{name}")
+    lines = {caption: table for caption, table in lines.items() if table.drop(columns="k").notna().any(axis=None)}
     plates.heading("Scores")
+    if not lines:  # of one cluster alone
+        return
     plates.figure(
         "scores",
         cluster_figures.against_k(lines, "scores against k, in the learned and in fixed spaces"),

@@ -194,21 +194,21 @@ def beside_west(done: Sequence[Clustered]) -> list[tuple[PaperTable, pd.DataFram
 
     rows = []
     for each in done:
-        # What is wrong with a clustering says why a score of it is missing.
-        note = "; ".join(
-            [f"N={each.found['n_images']}", *each.found.get("notes", []), *filter(None, [each.verdict.note])]
-        )
         row = {
             "collection": each.name, "k": each.run.k, "protocol": each.verdict.protocol, "n_test": None,
             "comparable": each.verdict.comparable,
-            "status": each.found["status"], "note": note, "seed": each.run.seed,
+            "seed": each.run.seed,
         }  # fmt: skip
         for name, method, space in (("kmeans", "kmeans_embedding", "embedding"), ("dcec", "dcec", "learned")):
             measured = each.found.get("scores", {}).get(method, {})
+            # What is wrong with a clustering says why a score of it is missing.
+            notes = [f"N={each.found['n_images']}", *_notes_on(method, each.found), *filter(None, [each.verdict.note])]
             for score, column in (("AS", "silhouette"), ("CH", "calinski_harabasz")):
                 value = measured.get(f"{column}_{space}")
-                if value is not None or each.found["status"] == "diverged":
-                    rows.append({**row, "score": f"{score}_{name}", "value": value})
+                status = "undefined" if value is None and each.found["status"] == "ok" else each.found["status"]
+                if status != "undefined" or each.run.k > 1:  # one cluster lies apart from nothing
+                    cell = {"score": f"{score}_{name}", "value": value, "status": status, "note": "; ".join(notes)}
+                    rows.append({**row, **cell})
     ours = relative = pd.DataFrame(rows)
     if rows:
         relative = ours.astype({"value": float})
@@ -223,6 +223,15 @@ def beside_west(done: Sequence[Clustered]) -> list[tuple[PaperTable, pd.DataFram
         (TABLE_CONTINGENCY, compare(TABLE_CONTINGENCY, pd.DataFrame())),
         (TABLE_ARTISTS, compare(TABLE_ARTISTS, pd.DataFrame())),
     ]
+
+
+def _notes_on(method: str, found: dict[str, Any]) -> list[str]:
+    """What a run notes of one of its groupings; of a baseline it begins with its name, and all else is DCEC's."""
+    baselines = [name for name in found.get("scores", {}) if name != "dcec"]
+    said: dict[str, list[str]] = {}
+    for note in found.get("notes", []):
+        said.setdefault(next((name for name in baselines if note.startswith(f"{name}: ")), "dcec"), []).append(note)
+    return said.get(method, [])
 
 
 def overview(store: Store, done: Sequence[Clustered], target: str | None) -> pd.DataFrame:

@@ -18,6 +18,7 @@ from keras_art.methods.dcec import clustering, joint, scores, spaces
 from keras_art.pictures import colours
 from keras_art.report import cluster_figures, figures
 from keras_art.store import runs
+from keras_art.study.kinds.clustering import ClusteringRun, summary
 from reproductions.dcec_paint import digits
 
 RNG = np.random.default_rng
@@ -140,7 +141,8 @@ def test_stability_is_one_for_renamed_clusters_and_unknown_for_one_seed():
 def test_collapse_and_empty_clusters_are_said():
     sizes = np.array([0] * 95 + [2] * 5)
     found = scores.warnings_of(sizes, 3, np.ones((100, 2)))
-    assert any("1 of 3 clusters are empty: 2" in note for note in found)
+    assert "1 of 3 clusters are empty: 2 (a longer pretraining, --epochs, may fill them)" in found
+    assert "1 of 3 clusters are empty: 2" in scores.warnings_of(sizes, 3)  # of k-means, which has no pretraining
     assert any("95%" in note for note in found)
     assert any("collapsed" in note for note in found)
     points, labels = blobs()
@@ -293,6 +295,22 @@ def test_numbers_of_clusters_are_whole_on_the_axis(ks):
     table = pd.DataFrame({"k": ks, "dcec": np.linspace(0.1, 0.3, len(ks))})
     ticks = cluster_figures.against_k({"silhouette": table}, "t").axes[0].get_xticks()
     assert len(ticks) and all(tick == int(tick) for tick in ticks)
+
+
+def test_a_curve_begins_with_what_was_measured():
+    columns = {"iteration": [0, 20, 40], "changed": [0.0, 0.8, 0.1]}
+    updates = pd.DataFrame(columns | {"reconstruction_loss": [np.nan, 0.3, 0.2], "clustering_loss": [np.nan, 2, 1]})
+    for axes in cluster_figures.training_curves({"k = 4": updates}).axes:
+        assert axes.lines[0].get_xdata().tolist() == [20, 40]
+
+
+def test_a_run_whose_clusters_are_empty_is_not_told_as_one_that_came_to_rest():
+    run = ClusteringRun(mode="dcec", k=4, tol=0.001)
+    found = {"status": "ok", "steps": 40, "stop": "tol", "sizes": [0, 0, 238, 0]}
+    assert summary(run, found) == (
+        "40 iterations (fewer than 0.1% of labels changed, but 3 of 4 clusters are empty), sizes [0, 0, 238, 0]"
+    )
+    assert "empty" not in summary(run, found | {"sizes": [50, 60, 70, 58]})
 
 
 def test_one_cluster_trains_until_its_losses_are_steady():

@@ -176,6 +176,16 @@ def test_the_mean_is_over_the_runs_that_did_not_diverge_and_the_note_counts_the_
     assert row["std"] == pytest.approx(math.sqrt(2))
 
 
+def test_a_run_that_has_no_such_number_has_a_cell_for_its_note():
+    row = rows(compared(run(None, status="undefined", note="all in one"))).squeeze()
+    assert (row["ours"], row["n"], row["note"]) == (tables.NOT_RUN, 1, "all in one")
+    frame = compared(run(None, status="undefined"), run(70.0), run(None, status="undefined"))
+    row = rows(frame).squeeze()
+    assert (row["ours"], row["n"], row["note"]) == (70, 3, "2 of 3 undefined")
+    row = rows(compared(run(None, status="undefined"), run(None, status="diverged"))).squeeze()
+    assert (row["ours"], row["note"]) == ("diverged", "")
+
+
 def test_notes_of_the_paper_and_of_the_runs_are_joined_once_each():
     cell = ("artist", "ResNet50", "off_the_shelf")
     row = rows(compared(run(8.0, cell, note="limit 100"), run(9.0, cell, note="limit 100")), cell).squeeze()

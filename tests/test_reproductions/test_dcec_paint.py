@@ -416,14 +416,40 @@ def test_csv_is_one_table_of_all_cells(whole, capsys):
     assert list(ours["collection"].unique()) == ["museum 8px"] and sorted(ours["k"]) == [2, 3]
 
 
-def test_a_clustering_without_a_score_says_why():
+def test_a_clustering_without_a_score_says_why_where_the_score_is_missing():
     run = study.Run(collection="museum-00000000", k=2)
-    found = {"status": "ok", "n_images": 24, "notes": ["cluster 1 holds 100% of all images"]}
-    found["scores"] = {"dcec": {"silhouette_learned": None}, "kmeans_embedding": {"silhouette_embedding": 0.5}}
-    (_, scores), *_ = tables.beside_west([tables.Clustered(run, Verdict("study", ()), "museum", found)])
-    ours = scores[scores["n"] > 0]
-    assert list(ours["score"]) == ["AS_kmeans"]
-    assert ours["note"].item() == "N=24; cluster 1 holds 100% of all images"
+    found = {"status": "ok", "n_images": 24}
+    found["notes"] = ["kmeans_pixels: k-means found 1", "cluster 1 holds 100% of all images"]
+    found["scores"] = {
+        "dcec": {"silhouette_learned": None}, "kmeans_embedding": {"silhouette_embedding": 0.5}, "kmeans_pixels": {},
+    }  # fmt: skip
+
+    def ours(run):
+        (_, scores), *_ = tables.beside_west([tables.Clustered(run, Verdict("study", ()), "museum", found)])
+        return scores[scores["n"] > 0].set_index("score")
+
+    told = ours(run)
+    assert told.loc["AS_kmeans", ["ours", "note"]].tolist() == [0.5, "N=24"]
+    assert told.loc["AS_dcec", ["ours", "note"]].tolist() == ["—", "N=24; cluster 1 holds 100% of all images"]
+    found["notes"].append("kmeans_embedding: k-means found 1")
+    assert ours(run).loc["AS_kmeans", "note"] == "N=24; kmeans_embedding: k-means found 1"
+    assert list(ours(study.Run(collection="museum-00000000", k=1)).index) == ["AS_kmeans"]
+
+
+def test_spaces_without_a_score_have_no_panel(tmp_path, monkeypatch):
+    store, drawn = Store(tmp_path), {}
+    run = study.Run(collection="c", mode="dcec", k=4)
+    row = {f"{score}_{space}": None for score in ("silhouette", "calinski_harabasz") for space in figures.SPACES}
+    rows = [{**row, "method": "dcec"}, {**row, "method": "kmeans_pca", "silhouette_pca": 0.2}]
+    pd.DataFrame(rows).to_csv(store.begin(run) / "scores.csv", index=False)
+    plates = SimpleNamespace(
+        heading=lambda words: None, figure=lambda name, figure, words: drawn.update({name: figure})
+    )
+    figures.draw_scores(store, [run], plates, None)
+    assert [axes.get_title() for axes in drawn.pop("scores").axes] == ["silhouette, pca"]
+    pd.DataFrame(rows[:1]).to_csv(store.directory(run) / "scores.csv", index=False)
+    figures.draw_scores(store, [run], plates, None)
+    assert not drawn
 
 
 def test_the_sentence_of_what_was_recovered_stands_above_our_own_table(whole, capsys):

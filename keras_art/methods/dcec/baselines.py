@@ -51,7 +51,7 @@ def cluster_baselines(
     Args:
         embedding: (images, dimensions), the pretrained one.
         pca: (images, dimensions), principal components of the pixels.
-        notes: takes what a person should know.
+        notes: takes what a person should know, behind the name of the baseline that it is about.
 
     Returns:
         Baseline -> cluster of each image (images,); and the centroids (k, dimensions) on the embedding, which DCEC
@@ -64,7 +64,11 @@ def cluster_baselines(
     }
     if run.backbone:
         points["kmeans_backbone"] = _backbone_features(store, run, ready)
-    found = {name: spaces.kmeans(where, run.k, run.seed, told=notes.append) for name, where in points.items()}
+    found = {}
+    for name, where in points.items():
+        said: list[str] = []
+        found[name] = spaces.kmeans(where, run.k, run.seed, told=said.append)
+        notes += [f"{name}: {line}" for line in said]
     return {name: labels for name, (labels, _) in found.items()}, found["kmeans_embedding"][1]
 
 

@@ -165,7 +165,8 @@ def _clustered(
             write_arrays(path, {"z": update.z, "clusters": update.q.argmax(axis=1)})
         losses = "".join(f", {name.removesuffix('_loss')} {value:.5f}" for name, value in update.losses.items())
         share = 0.05 + 0.95 * update.iteration / run.max_iterations  # the baselines come first
-        tell(f"iteration {update.iteration}, {update.changed:.2%} changed{losses}", share)
+        changed = f"{update.changed:.2%} changed" if update.iteration else "the clusters of k-means"
+        tell(f"iteration {update.iteration}, {changed}{losses}", share)
 
     began = time.monotonic()
     ended = model.cluster(

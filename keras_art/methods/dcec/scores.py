@@ -187,7 +187,8 @@ def warnings_of(clusters: np.ndarray, k: int, z: np.ndarray | None = None) -> li
     sizes = np.bincount(clusters, minlength=k)
     found = []
     if empty := [str(i + 1) for i in np.flatnonzero(sizes == 0)]:
-        found.append(f"{len(empty)} of {k} clusters are empty: {', '.join(empty)}")
+        remedy = "" if z is None else " (a longer pretraining, --epochs, may fill them)"
+        found.append(f"{len(empty)} of {k} clusters are empty: {', '.join(empty)}{remedy}")
     if k > 1 and sizes.max() > 0.9 * len(clusters):
         found.append(f"cluster {sizes.argmax() + 1} holds {sizes.max() / len(clusters):.0%} of all images")
     if z is not None and z.std(axis=0).max() < 1e-3 * max(1.0, float(np.abs(z).max())):

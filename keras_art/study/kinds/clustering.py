@@ -98,7 +98,9 @@ def summary(run: ClusteringRun, metrics: dict[str, Any]) -> str:
         gap = f", gap statistic: k = {metrics['gap_k'] or 'none'}" if run.gap_references else ""
         return f"reconstruction {metrics['reconstruction_loss']:.5f}{gap}"
     reason = {"tol": f"fewer than {run.tol:.1%} of labels changed", "max_iterations": "iterations spent"}
-    return f"{metrics['steps']} iterations ({reason[metrics['stop']]}), sizes {metrics['sizes']}"
+    empty = metrics["sizes"].count(0)  # where all images lie in one cluster, no label changes any more
+    but = f", but {empty} of {run.k} clusters are empty" if empty else ""
+    return f"{metrics['steps']} iterations ({reason[metrics['stop']]}{but}), sizes {metrics['sizes']}"
 
 
 ROOM = "keras_art.methods.dcec"
