@@ -125,6 +125,8 @@ class Reproduction:
             runs = runs and precisions.settled(store, runs, measuring=False)
             before = len(LEFT_OUT)
             print_tables(self.tables(store, runs, study), study.format)
+            if runs and (hint := other_runs(store, runs)):
+                terminal.say(hint)
             return int(len(LEFT_OUT) > before)
         self.check(study)
         precisions.check(getattr(study, "precision", ""), study.executor)
@@ -243,6 +245,19 @@ def whole_runs(found: Mapping[Run, Any]) -> list[Run]:
     """Those among some runs and what they measured that are finished, and all that they need too."""
     done = {run.ref: run for run, metrics in found.items() if metrics is not None}
     return [run for run in done.values() if set(needs(run)) <= set(done)]
+
+
+def other_runs(store: Store, runs: Sequence[Run]) -> str:
+    """Where not all of some runs are finished, how many others of their kinds the store has, in words; else ""."""
+    own = {store.directory(run) for run in runs}
+    kinds = {run.kind for run in runs}
+    done = {path.parent for kind in kinds for path in (store.root / kind).glob("*/metrics.json")}
+    if own <= done or not done - own:
+        return ""
+    return (
+        f"{len(done & own)} of the {len(own)} runs that these flags ask for are finished; the store has "
+        f"{len(done - own)} of other flags: --table without --data shows them all"
+    )
 
 
 def _says(path: Path, text: str) -> bool:

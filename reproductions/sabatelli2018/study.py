@@ -86,9 +86,9 @@ class Study(flags.Study):
     order: Literal["shuffled", "sorted", "fixed"] = "shuffled"
     """Of the training images: anew in every epoch; class by class; or the released code's, in whole batches only."""
     epochs: int = 100
-    """At most."""
+    """At most; of heads on a frozen network too, unless --frozen_epochs says otherwise."""
     frozen_epochs: int = 0
-    """The same of heads on a frozen network, whose epochs cost next to nothing (0: as --epochs)."""
+    """Of heads on a frozen network, whose epochs cost next to nothing (0: as --epochs)."""
     patience: int = 7
     """Epochs without a smaller validation loss before training stops."""
     keep: Literal["best", "last"] = "best"

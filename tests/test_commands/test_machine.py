@@ -81,6 +81,26 @@ def test_a_study_that_is_done_says_so(tmp_path, capsys):
     assert "1 run, all done: nothing is trained" in capsys.readouterr().err
 
 
+def test_a_table_of_flags_that_ask_for_other_runs_says_so(tmp_path, capsys):
+    store, asked = Store(tmp_path / "s"), [Tiny(), Tiny(seed=1)]
+    store.create(1)
+
+    def said():
+        assert reproduction([], runs=asked).main(["--store", str(store.root), "--data", "x", "--table"]) == 0
+        return capsys.readouterr().err
+
+    def finish(run):
+        store.directory(run).mkdir(parents=True)
+        (store.directory(run) / "metrics.json").write_text("{}")
+
+    assert not said()
+    finish(Tiny(seed=2))
+    assert "0 of the 2 runs that these flags ask for are finished; the store has 1 of other flags: --table" in said()
+    for run in asked:
+        finish(run)
+    assert not said()
+
+
 def test_a_figure_that_fails_is_reported_and_tried_again_and_the_tables_are_there(tmp_path, capsys):
     def fails(store, runs, study, plates):
         raise FileNotFoundError("figures of 1893")
