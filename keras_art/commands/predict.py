@@ -21,6 +21,7 @@ from keras_art.errors import UserError, meant
 from keras_art.outputs import check_apart, check_file, check_folder
 from keras_art.report import sheets
 from keras_art.report.answers import FIRST, Pictures, hand_over, joined
+from keras_art.store.sums import faults
 from keras_art.writing import HANDLES, is_export, one_line
 
 if TYPE_CHECKING:
@@ -86,6 +87,8 @@ def command(asked: Predict) -> int:
 
         model = folder_of(asked.model)
     trained = prediction.read(model)
+    for name in faults(model) if is_export(model) else ():  # what it says is within its model, which was compared
+        terminal.say(f"{model / name} is not as it was written: it is not gone by, model.keras alone is")
     pictures = replace(pictures, tasks=len(trained.card.classes))
     with terminal.bar("looking at pictures", "images") as progress:
         found, unreadable = prediction.predict(trained, pictures.paths, progress, asked.saliency)

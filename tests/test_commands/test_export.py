@@ -341,6 +341,17 @@ def test_its_network_is_one_that_a_study_takes(tmp_path, keras_only):
         backbones.load_backbone(str(tmp_path / "art"), image_size=16, weights="own", preprocessing="tf")
 
 
+def test_a_file_of_a_folder_that_was_changed_is_told_and_not_gone_by(tmp_path, pictures, keras_only, capsys):
+    model, card = multitask()
+    trained.save(model, tmp_path / "run" / "model.keras", card)
+    assert run(tmp_path / "run", "--out", tmp_path / "art") == 0
+    before = said(tmp_path / "art", pictures)
+    assert "not as it was written" not in capsys.readouterr().err
+    (tmp_path / "art" / "classes.json").write_text("{}")
+    pd.testing.assert_frame_equal(said(tmp_path / "art", pictures), before)
+    assert f"{tmp_path / 'art' / 'classes.json'} is not as it was written" in capsys.readouterr().err
+
+
 def test_a_run_itself_and_a_clustering_are_no_networks(tmp_path, keras_only):
     folder = run_of(tmp_path / "store", "clusters")
     (folder / "metrics.json").write_text("{}")
