@@ -89,8 +89,11 @@ def write_ticket(path: Path, ticket: Ticket) -> None:
     write_arrays(path, {"ticket": np.array(json.dumps(facts)), **arrays})
 
 
-def read_ticket(path: Path) -> Ticket:
+def read_ticket(path: Path, remedy: str = "copy it again, or find it anew") -> Ticket:
     """Reads a ticket.
+
+    Args:
+        remedy: what a person is told to do where the file is damaged.
 
     Raises:
         BadTicket: the file is absent, cut off, damaged, or something else.
@@ -110,11 +113,11 @@ def read_ticket(path: Path) -> Ticket:
     except (*DAMAGE, OSError) as error:
         if isinstance(error, BadTicket):
             raise
-        raise BadTicket(f"{path} is no whole ticket ({error}): copy it again, or find it anew") from error
+        raise BadTicket(f"{path} is no whole ticket ({error}): {remedy}") from error
     theta = {name.removeprefix("theta/"): array for name, array in arrays.items() if name.startswith("theta/")}
     last = {name.removeprefix("last/"): array for name, array in arrays.items() if name.startswith("last/")}
     if not last or any(
         theta.get(p) is None or theta[p].shape != a.shape or a.dtype != np.uint8 for p, a in last.items()
     ):
-        raise BadTicket(f"{path} is no ticket: its masks are not those of its weights")
+        raise BadTicket(f"{path} is no ticket, its masks are not those of its weights: {remedy}")
     return Ticket(theta, last, stages, facts)

@@ -23,11 +23,10 @@ from keras_art.store.reading import is_there, read_archive, read_arrays, read_js
 from keras_art.store.runs import Store, StoreError
 from keras_art.store.segments import ABOUT, Segments
 from keras_art.store.stamp import FILE, FORMAT
-from keras_art.store.tickets import read_ticket
 from keras_art.study import catalogue
 from keras_art.study.config import Artefact, Run, kinds
 from keras_art.study.files import sound_artefact
-from keras_art.study.kinds.tickets import TicketRun, chain_file
+from keras_art.study.kinds.tickets import TicketRun, chain_file, has_mask, read_chain
 from keras_art.study.mending import LEFT_OUT, Fault, deleted, set_aside, set_picture_aside, stamped, swept
 from keras_art.study.records import read_run
 from keras_art.writing import PART
@@ -205,17 +204,20 @@ def _of_cache(store: Store, folder: Path) -> Iterator[Fault]:
 
 
 def _tickets(store: Store, runs: dict[Path, Run]) -> Iterator[Fault]:
-    """A ticket that is lost, or damaged, is found again by the runs that found it: they are set aside with it."""
+    """A ticket that is lost, damaged or another's is found again by the runs that found it: they go aside with it."""
     finders: dict[Path, list[Path]] = {path: [] for path in sorted((store.root / "tickets").glob("*.npz"))}
+    stages = dict.fromkeys(finders, 1)
     for folder, run in runs.items():
-        if isinstance(run, TicketRun) and run.mode == "find":
-            finders.setdefault(chain_file(store, run), []).append(folder)
+        if isinstance(run, TicketRun) and run.mode == "find" and has_mask(folder):
+            path = chain_file(store, run)
+            finders.setdefault(path, []).append(folder)
+            stages[path] = max(stages.get(path, 1), run.stage + 1)
     for path, folders in finders.items():
 
         def aside(path: Path = path, folders: Sequence[Path] = folders) -> str:
             return "\n  ".join(set_aside(store, one)() for one in (path, *folders))
 
-        yield from _asked(partial(read_ticket, path), aside)
+        yield from _asked(partial(read_chain, store, path, stages[path]), aside)
 
 
 def _database(path: Path, mend: Callable[[], str]) -> Iterator[Fault]:

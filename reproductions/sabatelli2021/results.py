@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from keras_art.store.runs import Store
 from keras_art.store.tickets import read_ticket
 from keras_art.study.config import Artefact, RunRef
-from keras_art.study.files import artefact_path
+from keras_art.study.files import sound_artefact
 from keras_art.study.kinds.classifier import label
 from keras_art.study.kinds.tickets import TicketRun, origin
 from keras_art.study.records import Rivals, finished, readable, run_of, variant
@@ -79,7 +79,7 @@ def place_of(store: Store, ticket: RunRef | Artefact) -> str:
     """The name of the collection on which a ticket was found."""
     if isinstance(ticket, RunRef):
         return run_of(store, ticket).place
-    path = artefact_path(store, ticket)
+    path = sound_artefact(store, ticket)
     return origin(read_ticket(path), path).place
 
 

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 
 import keras
 import numpy as np
 import pytest
 from test_ticket_network import prepared
 
-from keras_art.methods.tickets import lottery, masks
+from keras_art.methods.tickets import chains, lottery, masks
 from keras_art.methods.tickets.network import values
 from keras_art.networks.trained import read_card
 from keras_art.store.runs import StoreError
-from keras_art.store.tickets import read_ticket
+from keras_art.store.sums import Damaged
+from keras_art.store.tickets import BadTicket, read_ticket, write_ticket
 from keras_art.study import config
 from keras_art.study.execute import execute, train
+from keras_art.study.files import artefact, artefact_path, keep_files
 from keras_art.study.kinds.tickets import chain, chain_file, sparsity
 from keras_art.study.plan import ordered
 from keras_art.study.records import run_of
@@ -220,6 +223,43 @@ def test_a_stage_whose_ticket_nobody_found_is_refused(found):
     beyond = dataclasses.replace(missing, ticket=stages[4].ref)
     with pytest.raises(StoreError, match="nobody has found stage 9"):
         finish(store, [beyond])
+
+
+def test_a_ticket_that_was_exchanged_or_lost_or_cut_short_begins_no_run(tmp_path, picture_csv):
+    store, first = prepared(tmp_path / "store", picture_csv, epochs=1)
+    stages, another = chain(first, 3), dataclasses.replace(first, rate=0.4)
+    finish(store, [*stages[:2], another])
+    path = chain_file(store, first)
+    whole, other = read_ticket(path), chain_file(store, another)
+    carried = dataclasses.replace(first, mode="transfer", stage=1, ticket=stages[1].ref)
+    asking = [stages[2], carried, dataclasses.replace(carried, mode="random_mask")]
+
+    def refused(words):
+        for run in asking:
+            with pytest.raises(BadTicket, match=f"{words}: python -m keras_art store check .* --repair"):
+                finish(store, [run])
+
+    shutil.copy(other, path)
+    refused(f"{path.name} holds the tickets of another chain, {other.name}")
+    with pytest.raises(BadTicket, match="of another chain"):  # nor does the first stage, begun anew, take it up
+        train(store, first, tmp_path, nothing)
+    path.unlink()
+    refused(f"{path.name} is absent")
+    write_ticket(path, dataclasses.replace(whole, stages=1))
+    refused(f"{path.name} has the stages 0 to 0, not 1")
+    write_ticket(path, dataclasses.replace(whole, facts={}))  # of an earlier version
+    assert finish(store, asking)[1]["sparsity"] == pytest.approx(0.5, abs=0.01)
+
+
+def test_a_tickets_file_in_the_store_that_was_exchanged_begins_no_run(found, tmp_path):
+    store, stages, _ = found
+    file = shutil.copy(chain_file(store, stages[0]), tmp_path / "brought.npz")
+    keep_files(store, [str(file)])
+    run = dataclasses.replace(stages[0], mode="transfer", stage=1, ticket=artefact(str(file)))
+    write_ticket(artefact_path(store, run.ticket), dataclasses.replace(ticket_of(store), stages=2))
+    for refuse in (lambda: finish(store, [run]), lambda: chains.check(store, [run])):
+        with pytest.raises(Damaged, match=r"brought-.* is not as it was written: delete it, and give the study"):
+            refuse()
 
 
 def test_a_run_waits_for_its_own_stage_and_not_for_the_whole_chain(found):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import json
 import os
@@ -22,12 +23,12 @@ from keras_art.data.sources import load_collection
 from keras_art.store import runs
 from keras_art.store.runs import Store
 from keras_art.store.segments import Segments
-from keras_art.store.tickets import Ticket, write_ticket
+from keras_art.store.tickets import Ticket, read_ticket, write_ticket
 from keras_art.study import catalogue, records, upkeep
 from keras_art.study.files import keep_files
 from keras_art.study.kinds.classifier import ClassifierRun
-from keras_art.study.kinds.tickets import TicketRun, chain_file
-from keras_art.study.records import finished
+from keras_art.study.kinds.tickets import TicketRun, chain, chain_file
+from keras_art.study.records import finished, read_run
 from keras_art.writing import write, write_arrays, write_bytes
 
 FLIPPED = 0x10
@@ -258,6 +259,38 @@ def test_a_collection_that_can_not_be_read_is_one_fault(store, capsys):
     said = capsys.readouterr()
     assert said.out.count("set aside: ") == 1 and "SHA256SUMS is absent" not in said.out
     assert not path.parent.exists()
+
+
+def test_a_ticket_of_another_chain_is_named_and_set_aside_with_the_runs_of_its_place(store, capsys):
+    (path,) = store.root.glob("tickets/*.npz")
+    (finder,) = store.directories("ticket")
+    ticket = read_ticket(path)
+    another = dataclasses.replace(read_run(finder), rate=0.4)
+    write_ticket(path, dataclasses.replace(ticket, facts={"run": another.as_json()}))
+    (fault,) = upkeep.faults(store)
+    assert f"{path} holds the tickets of another chain, {chain_file(store, another).name}" in fault.what
+    assert command.main(["check", str(store.root), "--repair"]) == 0
+    assert capsys.readouterr().out.count("set aside: ") == 2
+    assert not path.exists() and not finder.exists()
+
+
+def test_a_ticket_that_does_not_say_whose_it_is_is_taken_by_its_name(store):
+    (path,) = store.root.glob("tickets/*.npz")
+    write_ticket(path, dataclasses.replace(read_ticket(path), facts={}))
+    assert not list(upkeep.faults(store))
+
+
+def test_a_ticket_lacks_no_stage_that_a_run_has_found_and_none_after_a_divergence(store):
+    (path,) = store.root.glob("tickets/*.npz")
+    first, second = chain(read_run(store.directories("ticket")[0]), 2)
+    _finish(store, second)
+    (fault,) = upkeep.faults(store)
+    assert f"{path} has the stages 0 to 0, not 1" in fault.what
+    shutil.rmtree(store.directory(second))
+    for run in (second, dataclasses.replace(first, seed=1)):  # the second has not even come to theta_k
+        store.begin(run)
+        store.finish(run, store.metrics(first) | {"status": "diverged"})
+    assert not list(upkeep.faults(store))
 
 
 @pytest.mark.parametrize("damage", [truncate, empty, zeros, absent, folder, other])

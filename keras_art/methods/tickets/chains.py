@@ -18,9 +18,9 @@ from keras_art.store.environment import environment
 from keras_art.store.runs import Store, StoreError
 from keras_art.store.tickets import BadTicket, Masks, Ticket, read_ticket, write_ticket
 from keras_art.study.config import Artefact, Run, RunRef
-from keras_art.study.files import artefact_path
+from keras_art.study.files import sound_artefact
 from keras_art.study.kinds.classifier import label
-from keras_art.study.kinds.tickets import TicketRun, chain_file, sparsity
+from keras_art.study.kinds.tickets import TicketRun, chain_file, has_mask, read_chain, sparsity
 from keras_art.study.records import has_diverged, run_of
 from keras_art.terminal import Tell
 
@@ -37,10 +37,10 @@ def found_ticket(
     """
     path = chain_file(store, run)
     if run.before is None:
-        return read_ticket(path) if path.exists() else _first_ticket(run, folder, task, model, tell, path)
+        return read_chain(store, path) if path.exists() else _first_ticket(run, folder, task, model, tell, path)
     if has_diverged(store, run.before):
         return None
-    found = read_ticket(path)
+    found = read_chain(store, path, run.stage)
     if found.stages == run.stage:
         tell("pruning", 0.0)
         after = trained(store, run.before)
@@ -96,16 +96,19 @@ def asked_ticket(store: Store, run: TicketRun) -> Ticket | None:
 
     Raises:
         StoreError: nobody has found that stage yet.
-        BadTicket: the file is damaged.
+        BadTicket: the file is absent, damaged, or another chain's.
+        Damaged: a file that a person gave is not as it was.
     """
     if isinstance(run.ticket, Artefact):
-        return read_ticket(artefact_path(store, run.ticket))
-    path = chain_file(store, finder(store, run))
-    if path.exists() and run.stage < (found := read_ticket(path)).stages:
-        return found
-    if has_diverged(store, reference(run)):
+        return read_ticket(sound_artefact(store, run.ticket))
+    there = finder(store, run)
+    if not has_mask(store.directory(there)):
         return None
-    raise StoreError(f"nobody has found stage {run.stage} of the ticket {path}: run the study that finds it")
+    path = chain_file(store, there)
+    found = read_chain(store, path, there.stage + 1)
+    if run.stage >= found.stages:
+        raise StoreError(f"nobody has found stage {run.stage} of the ticket {path}: run the study that finds it")
+    return found
 
 
 def reference(run: TicketRun) -> RunRef:
@@ -163,7 +166,7 @@ def check(store: Store, runs: Sequence[TicketRun]) -> None:
             if isinstance(run.ticket, Artefact):
                 asked[run.ticket] = max(run.stage, asked.get(run.ticket, 0))
         for kept, deepest in asked.items():
-            path = artefact_path(store, kept)
+            path = sound_artefact(store, kept)
             found = read_ticket(path)
             if problem := misfit(backbone.weights, found.theta):
                 network = f"{label(group[0].network)} at {side} pixels"

@@ -27,7 +27,7 @@ from keras_art.report import calibration, metrics
 from keras_art.store.runs import Store
 from keras_art.store.tickets import Masks, Ticket, emptied, share_pruned
 from keras_art.study.config import Artefact
-from keras_art.study.files import artefact_path
+from keras_art.study.files import sound_artefact
 from keras_art.study.kinds.tickets import TicketRun, origin
 from keras_art.study.records import has_diverged
 from keras_art.terminal import Tell
@@ -81,7 +81,7 @@ def theta_0(store: Store, run: TicketRun, folder: Path, tell: Tell) -> dict[str,
 
     def drawn(found: Ticket) -> Mapping[str, np.ndarray]:
         if isinstance(run.ticket, Artefact):
-            there = origin(found, artefact_path(store, run.ticket))
+            there = origin(found, sound_artefact(store, run.ticket))
         else:
             there = finder(store, run)
         return values(load_network(store, dataclasses.replace(run, initializer=there.initializer), there.seed).model)

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from keras_art.store.reading import is_there, read_json
+from keras_art.store.tickets import BadTicket, Ticket, read_ticket
 from keras_art.study.config import SCORE, Artefact, BadRun, Kind, Mode, Run, RunRef, run_from
 from keras_art.study.kinds.classifier import TESTED, label, tested, training_cost
 from keras_art.writing import one_line, slug
 
 if TYPE_CHECKING:
     from keras_art.store.runs import Store
-    from keras_art.store.tickets import Ticket
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,45 @@ def chain_file(store: Store, run: TicketRun) -> Path:
     """Where the tickets of a chain are, of which `run` finds one."""
     words = slug(f"{run.place}-{run.target}-{label(run.network)}", 160)
     return store.root / "tickets" / f"{words}-{run.chain_digest}.npz"
+
+
+def read_chain(store: Store, path: Path, stages: int = 1) -> Ticket:
+    """The tickets of a chain.
+
+    Args:
+        path: as of `chain_file`.
+        stages: how many there must be.
+
+    Raises:
+        BadTicket: the file is absent, damaged, or another chain's, or has fewer.
+    """
+    remedy = (
+        f"python -m keras_art store check {store.root} --repair sets aside what found it, and the same command finds "
+        "it anew"
+    )
+    if not is_there(path):
+        raise BadTicket(f"{path} is absent: {remedy}")
+    found = read_ticket(path, remedy)
+    if found.facts.get("run"):  # those of earlier versions do not say
+        try:
+            own = chain_file(store, origin(found, path))
+        except BadRun as error:
+            raise BadTicket(str(error)) from error
+        if own.name != path.name:
+            raise BadTicket(f"{path} holds the tickets of another chain, {own.name}: {remedy}")
+    if found.stages < stages:
+        raise BadTicket(f"{path} has the stages 0 to {found.stages - 1}, not {stages - 1}: {remedy}")
+    return found
+
+
+def has_mask(folder: Path) -> bool:
+    """Whether the finished run of a directory found its mask: none is found after a divergence.
+
+    Raises:
+        Damaged: its metrics can not be read.
+    """
+    metrics = read_json(folder / "metrics.json", fields={"status": str})
+    return metrics["status"] != "diverged" or "sparsity" in metrics
 
 
 def origin(ticket: Ticket, path: Path) -> TicketRun:
