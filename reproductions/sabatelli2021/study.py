@@ -7,23 +7,26 @@ import itertools
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 from keras_art.commands import flags
 from keras_art.commands.machine import open_collection
 from keras_art.errors import UserError
 from keras_art.report.comparable import Printed, Protocol
 from keras_art.store.runs import Store
+from keras_art.store.tickets import read_ticket
 from keras_art.study.config import Artefact, RunRef
 from keras_art.study.files import artefact
 from keras_art.study.kinds.tickets import TicketRun as Run
-from keras_art.study.kinds.tickets import chain
+from keras_art.study.kinds.tickets import chain, origin
 
 if TYPE_CHECKING:
     from keras_art.commands.machine import Chosen
     from keras_art.data.choices import Choice
 
 Tickets = Mapping[int, RunRef | Artefact]  # a stage -> what has its mask
+FOUND_BY = ("rate", "scope", "prune_head", "late_resetting", "initializer")  # of how tickets are found
 
 
 @dataclass(frozen=True)
@@ -144,6 +147,11 @@ def files(study: Study) -> list[str]:
     return [*study.networks, *filter(is_ticket, study.sources)]
 
 
+def finds(study: Study) -> bool:
+    """Whether a study finds tickets, rather than carrying those of files alone."""
+    return study.target_tickets == "found" or not study.sources or not all(map(is_ticket, study.sources))
+
+
 def is_ticket(source: str) -> bool:
     """Whether a source is a ticket's file rather than a collection."""
     return source.endswith(".npz")
@@ -187,15 +195,21 @@ def runs(study: Study, chosen: Chosen, store: Store) -> list[Run]:
     sources, targets = (
         [choice for role, (_, choice) in chosen.items() if role.startswith(word)] for word in ("source", "target")
     )
-    brought = [kept for word in filter(is_ticket, study.sources) if isinstance(kept := artefact(word), Artefact)]
+    brought = [
+        (kept, found_by(study, word))
+        for word in filter(is_ticket, study.sources)
+        if isinstance(kept := artefact(word), Artefact)
+    ]
     for seed, network in itertools.product(study.seeds, study.networks):
         base = Run(network=artefact(network), seed=seed, **{field: getattr(study, field) for field in SHARED})
-        tickets: list[Tickets] = [dict.fromkeys(carried_stages(study), file) for file in brought]
+        tickets: list[tuple[Tickets, dict[str, Any]]] = [
+            (dict.fromkeys(carried_stages(study), file), way) for file, way in brought
+        ]
         for source in sources:
             there = on(source, dataclasses.replace(base, epochs=study.source_epochs or study.epochs))
             finders = chain(there, study.stages)
             wanted |= dict.fromkeys([*finders, *controls(study, finders)])
-            tickets.append({run.stage: run.ref for run in finders})
+            tickets.append(({run.stage: run.ref for run in finders}, {}))
         for fraction, target in itertools.product(study.fractions, targets):
             here = on(target, dataclasses.replace(base, fraction=fraction))
             wanted |= dict.fromkeys(carried(study, here, tickets))
@@ -203,6 +217,25 @@ def runs(study: Study, chosen: Chosen, store: Store) -> list[Run]:
                 finders = chain(here, study.stages)
                 wanted |= dict.fromkeys([*finders, *controls(study, finders)])
     return list(wanted)
+
+
+def found_by(study: Study, word: str) -> dict[str, Any]:
+    """How the ticket of a file was found, as far as it says so: its runs are of that, whatever the study is.
+
+    Raises:
+        UserError: the study asks for something else, and finds no tickets that this could be meant for.
+        BadTicket, BadRun: the file can not be read.
+    """
+    path = Path(word).expanduser()
+    found = read_ticket(path)
+    if not found.facts.get("run"):
+        return {}
+    there, preset = origin(found, path), PRESETS[study.preset]
+    for flag in FOUND_BY:
+        asked, own = getattr(study, flag), getattr(there, flag)
+        if asked not in (own, getattr(preset, flag)) and not finds(study):
+            raise UserError(f"--{flag} {asked} contradicts {word}, whose tickets were found with {own}: leave it out")
+    return {flag: getattr(there, flag) for flag in FOUND_BY}
 
 
 def on(choice: Choice, run: Run) -> Run:
@@ -220,13 +253,17 @@ def controls(study: Study, finders: Sequence[Run]) -> list[Run]:
     ]
 
 
-def carried(study: Study, here: Run, tickets: Sequence[Tickets]) -> list[Run]:
-    """The runs that train on one target what was found elsewhere, after the network from scratch."""
+def carried(study: Study, here: Run, tickets: Sequence[tuple[Tickets, Mapping[str, Any]]]) -> list[Run]:
+    """The runs that train on one target what was found elsewhere, after the network from scratch.
+
+    Args:
+        tickets: each with the fields of its runs that are not those of `here`.
+    """
     scratch = [dataclasses.replace(here, mode="scratch")] if "scratch" in study.controls else []
     modes = ["transfer", *(mode for mode in CARRIED if mode in study.controls)]
     return scratch + [
-        dataclasses.replace(here, mode=mode, stage=stage, ticket=ticket[stage])
-        for ticket, mode, stage in itertools.product(tickets, modes, carried_stages(study))
+        dataclasses.replace(here, mode=mode, stage=stage, ticket=ticket[stage], **way)
+        for (ticket, way), mode, stage in itertools.product(tickets, modes, carried_stages(study))
         if stage or mode not in PRUNED
     ]
 

@@ -21,7 +21,8 @@ from test_ticket_network import save_tiny
 
 from keras_art.commands import flags
 from keras_art.commands import tickets as command
-from keras_art.store.tickets import Ticket, write_ticket
+from keras_art.store.runs import Store
+from keras_art.store.tickets import Ticket, read_ticket, write_ticket
 from keras_art.study import config
 from reproductions.sabatelli2021 import REPRODUCTION, results, tables
 from reproductions.sabatelli2021 import study as page
@@ -160,6 +161,35 @@ def test_a_tickets_file_is_a_source_too(whole, arguments, capsys, tmp_path):
     brought = page.artefact(str(ticket)).name
     assert f"cache/weights/{brought}" in capsys.readouterr().out
     assert command.main(["show", str(tmp_path / "other" / "cache" / "weights" / brought)]) == 0
+
+
+def test_runs_with_a_tickets_file_are_of_the_rate_by_which_it_was_found(whole, arguments, capsys, tmp_path):
+    path, odd = next((whole[1] / "tickets").glob("pictures-*.npz")), tmp_path / "own.npz"
+    found = read_ticket(path)
+    write_ticket(odd, dataclasses.replace(found, facts={}))
+
+    def planned(*words):
+        study = flags.parse(page.Study, page.PRESETS, [*words, *arguments[2:]], prog="", description="")
+        store = Store(study.store)
+        return page.runs(study, page.collections(study, store), store)
+
+    usual = {run for run in planned("--sources", str(odd)) if run.mode == "transfer"}
+    assert {run.rate for run in usual} == {0.5}  # it does not say, as one that was made by hand
+    there = dict(rate=0.4, scope="layer", prune_head=True, late_resetting=0, initializer="he_normal")
+    facts = found.facts["run"] | there
+    write_ticket(tmp_path / "other.npz", dataclasses.replace(found, facts=found.facts | {"run": facts}))
+    other = ["--sources", str(tmp_path / "other.npz")]
+    arguments[arguments.index("--late_resetting") + 1] = "2"  # as the preset has it: nobody has asked for it
+    scratch, *carried = planned(*other)
+    assert scratch.rate == 0.5 and {run.mode for run in carried} == {"transfer"} and len(carried) == 2
+    for field, value in there.items():
+        assert {getattr(run, field) for run in carried} == {value}
+    assert {run.rate for run in planned(*other, "--rate", "0.4")} == {0.4}
+    both = planned(*other, str(arguments[1]), "--rate", "0.3")  # which is of the tickets that are found
+    assert {run.rate for run in both if run.ticket} == {0.3, 0.4}
+    capsys.readouterr()
+    assert main([*other, *arguments[2:], "--rate", "0.3"]) == 1
+    assert "--rate 0.3 contradicts" in (said := capsys.readouterr().err) and "found with 0.4" in said
 
 
 def test_without_sources_tickets_are_found_on_the_target_and_on_its_fractions(arguments, capsys):
