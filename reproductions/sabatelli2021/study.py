@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from keras_art import terminal
 from keras_art.commands import flags
 from keras_art.commands.machine import open_collection
 from keras_art.errors import UserError
@@ -101,6 +102,7 @@ PRESETS = {
     "study": SMALL,
     "paper": Study(preset="paper", target_tickets="found"),
 }  # fmt: skip
+WHERE_FOUND = ("random_mask", "shuffled_mask")  # controls that train where a ticket was found
 CARRIED = ("theta_i", "theta_0", "shuffled_theta_k")  # controls that a ticket's mask is carried over with
 PRUNED = ("theta_0", "shuffled_theta_k")  # which are scratch and transfer where nothing is pruned
 # What a run takes from its study as it is.
@@ -111,7 +113,7 @@ SHARED = (
 
 
 def check(study: Study) -> None:
-    """Refuses what contradicts itself, before anything is read.
+    """Refuses what contradicts itself, before anything is read, and says what of a preset has nothing to do.
 
     Raises:
         UserError: naming the flags.
@@ -138,6 +140,13 @@ def check(study: Study) -> None:
         raise UserError(
             "--controls theta_i takes what the source's own runs trained: a ticket's file has no such weights"
         )
+    if not finds(study) and (idle := " ".join(mode for mode in WHERE_FOUND if mode in study.controls)):
+        if study.controls != PRESETS[study.preset].controls:
+            raise UserError(
+                f"--controls {idle}: such runs train where tickets are found, and of a ticket's file none are: leave "
+                "that out, or name the collection among --sources"
+            )
+        terminal.say(f"no {idle}: such runs train where tickets are found, and of a ticket's file none are")
     if study.more_targets and not study.data:
         raise UserError("--more_targets needs --data, the first of them")
 
@@ -247,7 +256,7 @@ def controls(study: Study, finders: Sequence[Run]) -> list[Run]:
     """The runs that take the masks of a chain where they were found."""
     return [
         dataclasses.replace(finders[0], mode=mode, stage=stage, ticket=finders[stage].ref)
-        for mode in ("random_mask", "shuffled_mask")
+        for mode in WHERE_FOUND
         for stage in carried_stages(study)
         if mode in study.controls
     ]

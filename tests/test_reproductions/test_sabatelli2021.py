@@ -192,6 +192,20 @@ def test_runs_with_a_tickets_file_are_of_the_rate_by_which_it_was_found(whole, a
     assert "--rate 0.3 contradicts" in (said := capsys.readouterr().err) and "found with 0.4" in said
 
 
+def test_controls_that_train_where_a_ticket_was_found_are_not_of_a_tickets_file(whole, arguments, capsys):
+    ticket = str(next((whole[1] / "tickets").glob("pictures-*.npz")))
+    brought = ["--sources", ticket, *arguments[2:], "--dry_run"]
+    assert main([*brought, "--controls", "random_mask", "shuffled_mask"]) == 1
+    assert "--controls random_mask shuffled_mask: such runs train where" in capsys.readouterr().err
+    assert main(brought) == 0  # the preset has random_mask
+    said = capsys.readouterr()
+    assert said.err.count("no random_mask: ") == 1 and "-random_mask-" not in said.out
+    for words in (["--target_tickets", "found"], ["--sources", ticket, arguments[1]]):
+        assert main([*brought, *words, "--controls", "random_mask"]) == 0
+        said = capsys.readouterr()
+        assert "no random_mask" not in said.err and said.out.count("-random_mask-") == 2
+
+
 def test_without_sources_tickets_are_found_on_the_target_and_on_its_fractions(arguments, capsys):
     words = [
         *arguments[2:],
