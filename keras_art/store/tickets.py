@@ -19,8 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from keras_art.errors import UserError
 from keras_art.store import plain
+from keras_art.store.sums import Damaged
 from keras_art.writing import write_arrays
 
 FORMAT = 2
@@ -31,8 +31,8 @@ DAMAGE = (
 Masks = dict[str, np.ndarray]
 
 
-class BadTicket(UserError, ValueError):
-    """The ticket can not be used; the message says what to do."""
+class BadTicket(Damaged, ValueError):
+    """The ticket can not be used; the message says what to do. It stops the runs that need it, and no other."""
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from test_ticket_network import save_tiny
 
 from keras_art.commands import flags
 from keras_art.commands import tickets as command
+from keras_art.commands.store import main as upkeep_main
 from keras_art.store.runs import Store
 from keras_art.store.tickets import Ticket, read_ticket, write_ticket
 from keras_art.study import config
@@ -204,6 +205,35 @@ def test_controls_that_train_where_a_ticket_was_found_are_not_of_a_tickets_file(
         assert main([*brought, *words, "--controls", "random_mask"]) == 0
         said = capsys.readouterr()
         assert "no random_mask" not in said.err and said.out.count("-random_mask-") == 2
+
+
+@pytest.mark.parametrize(("damage", "jobs"), [("cut", "1"), ("lost", "2"), ("another's", "1")])
+def test_a_damaged_ticket_is_left_out_and_its_study_goes_on(whole, place, capfd, tmp_path, damage, jobs):
+    asked, store = [*whole[0]], tmp_path / "store"
+    shutil.copytree(whole[1], store)
+    asked[2:2] = [f"{place / 'museum'}:style"]  # one more source
+    asked[asked.index("--store") + 1] = str(store)
+    path = next((store / "tickets").glob("pictures-*.npz"))
+    if damage == "cut":
+        path.write_bytes(path.read_bytes()[:2000])
+    elif damage == "lost":
+        path.unlink()
+    else:
+        ticket = read_ticket(path)
+        run = {**ticket.facts["run"], "rate": 0.4}
+        write_ticket(path, dataclasses.replace(ticket, facts={**ticket.facts, "run": run}))
+    next(store.glob("ticket/*-transfer-2-*/metrics.json")).unlink()
+    capfd.readouterr()
+    assert main([*asked, "--jobs", jobs, "--format", "csv"]) == 1
+    printed = capfd.readouterr()
+    (told,) = [line for line in printed.err.splitlines() if line.startswith("left out: ")]
+    assert str(path) in told and f"store check {store} --repair" in told
+    rows = read(printed.out).query("n == '1' and table == 'table_5' and challenge == 'museum artist'")
+    assert {"scratch", "pictures", "museum"} <= set(rows["mode"])
+    assert list(store.glob("studies/*/page.html"))
+    with contextlib.redirect_stdout(io.StringIO()):
+        assert upkeep_main(["check", str(store), "--repair"]) == 0
+    assert main([*asked, "--format", "csv"]) == 0
 
 
 def test_without_sources_tickets_are_found_on_the_target_and_on_its_fractions(arguments, capsys):
