@@ -47,12 +47,14 @@ class Ticket:
         stages: how many masks there are, the full one of stage 0 included.
         facts: where it comes from: `run`, the chain's first as its `config.json` has it, `classes`, the number of
             `prunable` weights and what they are `of`, `environment`.
+        name: what messages call it: the file that it was read from.
     """
 
     theta: dict[str, np.ndarray]
     last_stage: dict[str, np.ndarray]
     stages: int
     facts: dict[str, Any]
+    name: str = "this ticket"
 
     def masks(self, stage: int) -> Masks:
         """Path -> bool array, True where a weight is kept at a stage.
@@ -61,7 +63,7 @@ class Ticket:
             BadTicket: there is no such stage.
         """
         if not 0 <= stage < self.stages:
-            raise BadTicket(f"this ticket has the stages 0 to {self.stages - 1}, not {stage}")
+            raise BadTicket(f"{self.name} has the stages 0 to {self.stages - 1}, not {stage}")
         return {path: last >= stage for path, last in self.last_stage.items()}
 
     def with_masks(self, masks: Masks) -> Ticket:
@@ -120,4 +122,4 @@ def read_ticket(path: Path, remedy: str = "copy it again, or find it anew") -> T
         theta.get(p) is None or theta[p].shape != a.shape or a.dtype != np.uint8 for p, a in last.items()
     ):
         raise BadTicket(f"{path} is no ticket, its masks are not those of its weights: {remedy}")
-    return Ticket(theta, last, stages, facts)
+    return Ticket(theta, last, stages, facts, str(path))

@@ -62,9 +62,13 @@ def test_31_tickets_take_less_than_twice_one_checkpoint(tmp_path):
 
 
 @pytest.mark.parametrize("stage", [-1, 4])
-def test_a_stage_it_does_not_have_is_refused(stage):
-    with pytest.raises(tickets.BadTicket, match="stages 0 to 3"):
-        make()[0].masks(stage)
+def test_a_stage_it_does_not_have_is_refused_by_the_files_name(tmp_path, stage):
+    found, _ = make()
+    with pytest.raises(tickets.BadTicket, match="this ticket has the stages 0 to 3"):
+        found.masks(stage)
+    tickets.write_ticket(tmp_path / "t.npz", found)
+    with pytest.raises(tickets.BadTicket, match=rf"t\.npz has the stages 0 to 3, not {stage}"):
+        tickets.read_ticket(tmp_path / "t.npz").masks(stage)
 
 
 @pytest.mark.parametrize("kept", [0, 10, 0.5, 0.99, -1])
