@@ -107,8 +107,7 @@ def read_chain(store: Store, path: Path, stages: int = 1) -> Ticket:
         BadTicket: the file is absent, damaged, or another chain's, or has fewer.
     """
     remedy = (
-        f"python -m keras_art store check {store.root} --repair sets aside what found it, and the same command finds "
-        "it anew"
+        f"python -m keras_art store check {store.root} --repair sets its runs aside, and the same command finds it anew"
     )
     if not is_there(path):
         raise BadTicket(f"{path} is absent: {remedy}")
