@@ -23,6 +23,8 @@ from keras_art.study.kinds.classifier import label
 from keras_art.study.records import finished
 from keras_art.writing import one_line
 
+# Of a run -> how its values are told, behind the ending of a plural.
+SAID = {"network": "{1}", "mode": "{1}", "k": "k = {1}", "image_size": "{1} pixels", "seed": "seed{0} {1}"}
 FEW = 4  # values of one kind, and results, that a card lists
 THUMBNAIL = (480, 320)  # pixels, at most
 FILE = "index.html"
@@ -95,14 +97,13 @@ def about(runs: Sequence[Run]) -> list[str]:
     """What runs are of in a short line, by which studies of one collection are told apart; nothing of no runs."""
     needed = {ref for run in runs for ref in needs(run)}
     own = [run for run in runs if run.ref not in needed] or runs
-    values: dict[str, dict[str, None]] = {"network": {}, "mode": {}, "k": {}, "image_size": {}, "seed": {}}
-    for run in own:
-        for name, words in values.items():
-            if (value := getattr(run, name, "")) not in ("", 0) or name == "seed":
-                words[label(value) if isinstance(value, str | Artefact) else str(value)] = None
-    listed = {name: _some(list(words)) for name, words in values.items() if any(words)}
-    forms = {"k": "k = {}", "image_size": "{} pixels", "seed": "seed {}" if len(values["seed"]) < 2 else "seeds {}"}
-    return ["; ".join(forms.get(name, "{}").format(words) for name, words in listed.items())] if own else []
+    parts = []
+    for name, form in SAID.items():
+        values = dict.fromkeys(getattr(run, name, "") for run in own)
+        words = [label(v) if isinstance(v, str | Artefact) else str(v) for v in values if v or name == "seed"]
+        if words:
+            parts.append(form.format("s" * (len(words) > 1), _some(words)))
+    return ["; ".join(parts)] if own else []
 
 
 def _some(words: Sequence[str]) -> str:
@@ -116,9 +117,8 @@ def headlines(store: Store, reached: Progress) -> list[str]:
         measured = reached.found[runs[0]]
         accuracy = measured.get(f"test_{target}_accuracy", measured.get("test_accuracy"))
         if isinstance(accuracy, float):
-            told = f"{one_line(target)}: test accuracy {accuracy:.1%}" + " of the best on validation images" * (
-                len(runs) > 1
-            )
+            which = " of the best on validation images" if len(runs) > 1 else ""
+            told = f"{one_line(target)}: test accuracy {accuracy:.1%}{which}"
             lines.append("; ".join(filter(None, [told, seen_of(store, key)])))
     return lines[:FEW]
 
