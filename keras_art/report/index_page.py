@@ -100,7 +100,7 @@ def about(runs: Sequence[Run]) -> list[str]:
     parts = []
     for name, form in SAID.items():
         values = dict.fromkeys(getattr(run, name, "") for run in own)
-        words = [label(v) if isinstance(v, str | Artefact) else str(v) for v in values if v or name == "seed"]
+        words = [label(v) if isinstance(v, str | Artefact) else str(v) for v in values if v or (name == "seed" and v == 0)]
         if words:
             parts.append(form.format("s" * (len(words) > 1), _some(words)))
     return ["; ".join(parts)] if own else []
