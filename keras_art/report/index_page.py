@@ -100,7 +100,8 @@ def about(runs: Sequence[Run]) -> list[str]:
     parts = []
     for name, form in SAID.items():
         values = dict.fromkeys(getattr(run, name, "") for run in own)
-        words = [label(v) if isinstance(v, str | Artefact) else str(v) for v in values if v or (name == "seed" and v == 0)]
+        told = [value for value in values if value or (name == "seed" and value == 0)]
+        words = [label(value) if isinstance(value, str | Artefact) else str(value) for value in told]
         if words:
             parts.append(form.format("s" * (len(words) > 1), _some(words)))
     return ["; ".join(parts)] if own else []
