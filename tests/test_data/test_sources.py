@@ -358,7 +358,7 @@ def test_a_folder_with_a_table_of_another_name_says_so(tmp_path):
 def test_duplicate_ids_are_named(tmp_path):
     refuse(
         museum(tmp_path, [["image", "style"], ["1.png", "x"], ["2.png", "x"], ["1.png", "y"]]),
-        "first '1.png'; ids must",
+        "rows 2 and 4 are both of '1.png', and differ in style: correct them, or leave one out; ids must be unique",
     )
 
 

@@ -207,7 +207,14 @@ def test_controls_that_train_where_a_ticket_was_found_are_not_of_a_tickets_file(
         assert "no random_mask" not in said.err and said.out.count("-random_mask-") == 2
 
 
-@pytest.mark.parametrize(("damage", "jobs"), [("cut", "1"), ("lost", "2"), ("another's", "1")])
+@pytest.mark.parametrize(
+    ("damage", "jobs"),
+    [
+        ("cut", "1"),
+        pytest.param("lost", "2", marks=pytest.mark.slow),
+        pytest.param("another's", "1", marks=pytest.mark.slow),
+    ],
+)
 def test_a_damaged_ticket_is_left_out_and_its_study_goes_on(whole, place, capfd, tmp_path, damage, jobs):
     asked, store = [*whole[0]], tmp_path / "store"
     shutil.copytree(whole[1], store)
