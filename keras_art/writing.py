@@ -253,7 +253,7 @@ def write_csv(path: Path, header: Iterable[str], rows: Iterable[Sequence[Any]]) 
 
 
 def write_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
-    """Writes an `.npz` file."""
+    """Writes an `.npz` file, of arrays or of what NumPy takes for one: a variable of Keras is copied in its turn."""
     import numpy as np
 
     with replacing(path) as part, part.open("wb") as file:  # by its name, NumPy would put `.npz` behind it

@@ -138,14 +138,16 @@ class Keeper(keras.callbacks.Callback):
         self._write_history()
         if self.best is not None:
             write_arrays(self._best_file, {f"{i}": v for i, v in enumerate(self.best)})
+            self.best = None
         keeper = {name: getattr(self, name) for name in ("history", "best_epoch", "stopped", "diverged")}
-        arrays = {f"{i}": keras.ops.convert_to_numpy(variable) for i, variable in enumerate(self._state)}
+        # NumPy copies each variable as it writes it: copies of all at once are as large as the network in training.
+        arrays: dict[str, Any] = {f"{i}": variable for i, variable in enumerate(self._state)}
         if torch_random := _torch_random():
             arrays["torch"] = torch_random.get_rng_state().numpy()
         write_arrays(self.checkpoint / "epoch.npz", {**arrays, "keeper": np.array(json.dumps(keeper))})
         for stale in set(self.checkpoint.glob("best-*.npz")) - {self._best_file}:
             stale.unlink()
-        self.best, self.kept_at = None, time.monotonic()
+        self.kept_at = time.monotonic()
 
     def restore(self) -> None:
         """Gives the model the weights of its best epoch, where that is wanted."""

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 
 from keras_art import terminal
@@ -29,7 +28,7 @@ class Checkpoint:
 
     def save(self, facts: dict[str, Any], **arrays: np.ndarray) -> None:
         """Writes the variables as they are, what JSON can hold, and some arrays."""
-        values = {f"{i}": keras.ops.convert_to_numpy(variable) for i, variable in enumerate(self.variables)}
+        values = {f"{i}": variable for i, variable in enumerate(self.variables)}
         write_arrays(self.path, {"facts": np.array(json.dumps(facts)), **values, **arrays})
 
     def load(self) -> tuple[dict[str, Any], dict[str, np.ndarray]] | None:
