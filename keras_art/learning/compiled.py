@@ -15,7 +15,9 @@ from typing import Any
 import keras
 import numpy as np
 
-MOST = 2**25  # numbers in the variables of all that is kept, 128 MB: heads stay, of large networks one
+from keras_art import backend
+
+MOST = 2**24  # numbers in the variables of all models that are kept, 64 MB: heads stay, of large networks one
 
 _kept: dict[str, tuple[keras.Model, list[np.ndarray]]] = {}  # the one used last at the end
 
@@ -40,11 +42,10 @@ def compiled(
     how = [architecture(fresh), rule, compile_by.__module__, compile_by.__qualname__, settings]
     key = json.dumps(how, sort_keys=True, default=str)
     if key not in _kept:
+        _make_room(fresh)
         compile_by(fresh, optimizer, **settings)
         optimizer.build(fresh.trainable_variables)
-        _kept[key] = fresh, [keras.ops.convert_to_numpy(variable) for variable in fresh.optimizer.variables]
-        while len(_kept) > 1 and sum(_size(model) for model, _ in _kept.values()) > MOST:
-            del _kept[next(iter(_kept))]
+        _kept[key] = fresh, [_packed(keras.ops.convert_to_numpy(variable)) for variable in fresh.optimizer.variables]
         return fresh
     model, state = _kept[key] = _kept.pop(key)
     for variable, value in zip(model.variables, fresh.variables, strict=True):
@@ -66,5 +67,19 @@ def architecture(model: keras.Model) -> Any:
     return [keras.saving.get_registered_name(type(model)), without(model.get_config())]
 
 
+def _make_room(fresh: keras.Model) -> None:
+    """Lets go of those used longest ago before a network is traced, which takes the memory that they had."""
+    before = len(_kept)
+    while _kept and _size(fresh) + sum(_size(model) for model, _ in _kept.values()) > MOST:
+        del _kept[next(iter(_kept))]
+    if len(_kept) < before:
+        backend.give_back()
+
+
+def _packed(value: np.ndarray) -> np.ndarray:
+    """The same, in next to no memory where all of its numbers are equal: an optimizer's begin as zeros."""
+    return np.broadcast_to(value.flat[0], value.shape) if value.size and (value == value.flat[0]).all() else value
+
+
 def _size(model: keras.Model) -> int:
-    return sum(math.prod(variable.shape) for variable in (*model.variables, *model.optimizer.variables))
+    return sum(math.prod(variable.shape) for variable in model.variables)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import gc
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -77,7 +76,7 @@ def forget_graphs() -> None:
     if left := [name for name in rules if name.startswith("CustomGradient-")]:
         for name in left:
             del rules[name]
-        gc.collect()  # graphs refer to themselves
+        backend.give_back()
 
 
 @contextmanager

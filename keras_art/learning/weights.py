@@ -34,8 +34,9 @@ def load_network(store: Store, run: NetworkRun, *, built_only: bool = False) -> 
         seed=run.seed,
     )
     if isinstance(run.weights, RunRef) and not built_only:
-        source = load_model(store.find(run.weights))
-        backbone.model.set_weights(source.get_layer(backbone.model.name).get_weights())
+        source = load_model(store.find(run.weights)).get_layer(backbone.model.name)
+        for own, learnt in zip(backbone.model.weights, source.weights, strict=True):
+            own.assign(learnt)
     return backbone
 
 

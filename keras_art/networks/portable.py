@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import keras
 from keras import ops
@@ -26,8 +27,8 @@ def keras_layers_only(model: keras.Model) -> keras.Model | None:
 
     Equal in inference, to rounding (1e-6 of a probability). `Preprocessing` becomes a small model of the same name,
     `BatchNormalization2018` batch normalisation, `DropConnect` a dense layer; names and weights are kept. Training
-    it further is training as Keras has it. Of the same configuration the next call gives the same model, with other
-    weights.
+    it further is training as Keras has it. As long as a model lives and keeps its configuration, the next call gives
+    the same twin, with other weights.
 
     Args:
         model: a functional model; how it was compiled is not kept.
@@ -35,8 +36,7 @@ def keras_layers_only(model: keras.Model) -> keras.Model | None:
     ours = _ours(model)
     if any(not isinstance(layer, EQUALS) for layer in ours):
         return None
-    kept = keras.Model(model.input, model.output, name=model.name)
-    return _twin(kept) if ours else kept
+    return _twin(model) if ours else keras.Model(model.input, model.output, name=model.name)
 
 
 def _ours(model: keras.Model) -> list[keras.Layer]:
@@ -73,17 +73,19 @@ def is_ours(layer: keras.Layer) -> bool:
     return keras.saving.get_registered_name(type(layer)).startswith("keras_art>")
 
 
+# A chain of tickets saves one network at each stage.
+_twins: WeakKeyDictionary[keras.Model, tuple[str, keras.Model]] = WeakKeyDictionary()
+
+
 def _twin(model: keras.Model) -> keras.Model:
     said = json.dumps(model.get_config(), sort_keys=True, default=str)
-    if said not in _last:
-        _last.clear()
-        _last[said] = keras.models.clone_model(model, clone_function=_equal)
-    _last[said].set_weights(model.get_weights())
-    return _last[said]
-
-
-# The last twin by its configuration: a chain of tickets saves one network at each stage.
-_last: dict[str, keras.Model] = {}
+    before, twin = _twins.get(model, ("", model))
+    if said != before:
+        inner = keras.Model(model.input, model.output, name=model.name)
+        twin = keras.models.clone_model(inner, clone_function=_equal)
+        _twins[model] = said, twin
+    twin.set_weights(model.get_weights())
+    return twin
 
 
 def _equal(layer: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import weakref
 from pathlib import Path
 
 import keras
@@ -100,13 +101,37 @@ def test_another_optimizer_or_frozen_layer_is_another_graph():
 
 
 def test_what_is_used_least_goes_when_there_is_too_much(monkeypatch):
-    monkeypatch.setattr(room, "MOST", 190)  # numbers: two heads of three classes with Adam's state, not three
+    monkeypatch.setattr(room, "MOST", 50)  # numbers: two heads of 14, 21 or 28, not three
     models = [
         compiled(softmax_head(6, classes, 0), keras.optimizers.Adam(), compile_classifier) for classes in (3, 2, 3, 4)
     ]
     assert models[0] is models[2]
     assert next(iter(room._kept.values()))[0] is models[0]
     assert len(room._kept) == 2
+
+
+def test_what_goes_is_gone_before_the_next_is_compiled(monkeypatch):
+    monkeypatch.setattr(room, "MOST", 30)
+    left = []
+
+    def compile_by(model, optimizer):
+        left.append(first())
+        model.compile(optimizer)
+
+    first = weakref.ref(compiled(softmax_head(6, 3, 0), keras.optimizers.Adam(), compile_classifier))
+    assert first() is not None
+    compiled(softmax_head(6, 2, 0), keras.optimizers.Adam(), compile_by)
+    assert left == [None]
+
+
+@pytest.mark.parametrize("optimizer", [keras.optimizers.Adam, lambda: keras.optimizers.Adagrad(0.1)])
+def test_the_beginning_of_an_optimizer_is_kept_without_its_zeros(optimizer):
+    model = compiled(softmax_head(6, 3, 0), optimizer(), compile_classifier)
+    begun = [keras.ops.convert_to_numpy(variable) for variable in model.optimizer.variables]
+    ((_, kept),) = room._kept.values()
+    for ours, theirs in zip(kept, begun, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+        assert ours.dtype == theirs.dtype and not any(ours.strides)
 
 
 def test_seeds_and_initial_values_are_no_part_of_an_architecture():

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 
 import keras
@@ -556,6 +557,39 @@ def test_a_step_is_traced_once(tmp_path):
     training.compile_classifier(model, OPTIMIZERS["adam"]())
     fit(model, tmp_path, epochs=2)
     assert len(traced) == 2 or keras.config.backend() != "tensorflow"  # once for training, once for validation
+
+
+def test_what_is_kept_of_a_training_is_not_copied_at_once(tmp_path):
+    inputs = keras.Input((5,))
+    hidden = inputs
+    for _ in range(12):
+        hidden = layers.Dense(400)(hidden)
+    model = keras.Model(inputs, layers.Dense(CLASSES, "softmax")(hidden))
+    training.compile_classifier(model, OPTIMIZERS["adam"]())
+    model.optimizer.build(model.trainable_variables)
+    keeper = keeping.Keeper(model, tmp_path, 1, True, lambda epoch, logs: None)
+    tracemalloc.start()
+    keeper._keep()
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    arrays = np.load(tmp_path / "checkpoint/epoch.npz")
+    assert peak < sum(arrays[name].nbytes for name in arrays) / 2
+
+
+@pytest.mark.skipif(keras.config.backend() != "tensorflow", reason="the other backends keep no graphs")
+def test_a_graph_does_not_hold_the_calls_that_made_it():
+    import tensorflow as tf
+
+    training.make_deterministic(0)
+    made = []
+    dense = layers.Dense(2)
+
+    @tf.function
+    def traced(x):
+        made.append(dense(x).op)
+
+    traced(tf.ones((1, 3)))
+    assert not [frame for frame in made[-1].traceback if "keras" in frame.filename]
 
 
 @pytest.mark.skipif(keras.config.backend() != "tensorflow", reason="the other backends keep no graphs")

@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+import weakref
 import zipfile
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import keras
 import numpy as np
 import pytest
 
+from keras_art import backend
 from keras_art.networks import backbones, gram, heads, layers, trained
 from keras_art.networks.layers import BatchNormalization2018, Preprocessing
 from keras_art.networks.loading import BadModel, load_model
@@ -91,6 +93,16 @@ print(*(type(load_model(pathlib.Path(path))).__name__ for path in sys.argv[1:]))
 """
     out = in_a_fresh_process(code, tmp_path / "dcec.keras", tmp_path / "run", folder=tmp_path)
     assert out == "DCEC Functional\n"
+
+
+def test_a_twin_goes_with_its_model():
+    model = classifier("tf", BatchNormalization2018)
+    twin = weakref.ref(keras_layers_only(model))
+    backend.give_back()
+    assert twin() is not None
+    del model
+    backend.give_back()
+    assert twin() is None
 
 
 @pytest.mark.parametrize("mode", Preprocessing.MODES)

@@ -9,6 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_art import backend
 from keras_art.data import tasks
 from keras_art.learning import training
 from keras_art.methods.tickets import masks
@@ -128,6 +129,9 @@ class Task:
         if _last and _last[0].key == key:
             _last[0].begin(run.initializer, seed)
             return _last[0].model
+        if _last:  # what is built next takes the memory that it had
+            _last.clear()
+            backend.give_back()
         fresh = heads.softmax_classifier(load_network(self.store, run, seed), len(self.classes), seed)
         rates = [run.learning_rate / 10**times for times in range(len(boundaries) + 1)]
         schedule = keras.optimizers.schedules.PiecewiseConstantDecay(boundaries, rates)
