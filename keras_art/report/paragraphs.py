@@ -59,6 +59,13 @@ def data(name: str, facts: Mapping[str, Any], sizes: Mapping[str, int], reasons:
     return f"{words}."
 
 
+def unlisted(name: str) -> str:
+    """The sentence on a collection that only another store knows."""
+    return (
+        f"What was taken from another study was made with images of the collection {name}, which are not listed here."
+    )
+
+
 USES = {"train": "training", "val": "validation", "test": "testing"}
 
 

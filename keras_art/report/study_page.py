@@ -270,9 +270,13 @@ def _for_a_paper(page: Page, store: Store, reached: Progress, told: Told, enviro
     runs = list(reached.found)
     sentences = []
     for key in dict.fromkeys(filter(None, (getattr(run, "collection", "") for run in runs))):
+        name = key.rsplit("-", 1)[0]
+        if not kept.is_kept(store, key):  # of a run that was brought from another store
+            sentences.append(paragraphs.unlisted(name))
+            continue
         sizes = kept.table(store, key, "images.csv")["split"].value_counts().to_dict()
         reasons = kept.table(store, key, "quarantine.csv")["reason"]
-        sentences.append(paragraphs.data(key.rsplit("-", 1)[0], kept.facts_of(store, key), sizes, reasons))
+        sentences.append(paragraphs.data(name, kept.facts_of(store, key), sizes, reasons))
     sentences += paragraphs.training(reached.found)
     if any("n_test" in found or "test_accuracy" in found for found in reached.found.values()):
         sentences.append(paragraphs.TESTED)

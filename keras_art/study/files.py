@@ -133,23 +133,36 @@ def words_of(networks: Sequence[str], weights: Sequence[str]) -> list[str]:
 
 
 def keep_files(store: Store, words: Iterable[str]) -> None:
-    """Copies the files, preset folders, and directories of finished runs among a study's words into its store."""
+    """Copies the files, preset folders, and directories of finished runs among a study's words into its store.
+
+    With a run comes what it began with, as far as the store that it lies in has it.
+    """
     for word in words:
         path = Path(word).expanduser()
         if (path / "metrics.json").is_file():
-            _keep_run(store, path, read_run(path))
-        elif isinstance(kept := artefact(word), Artefact) and not artefact_path(store, kept).exists():
-            if path.is_dir():
-                _keep_preset(store, path, artefact_path(store, kept))
-            else:
-                with replacing(artefact_path(store, kept)) as part:
-                    shutil.copyfile(path, part)
+            run, home = read_run(path), Store(path.resolve().parents[1])
+            _keep_run(store, path, run)
+            for kept in vars(run).values():
+                if isinstance(kept, Artefact) and (there := artefact_path(home, kept)).exists():
+                    _keep(store, there, kept)
+        elif isinstance(kept := artefact(word), Artefact):
+            _keep(store, path, kept)
 
 
 def keep_content(store: Store, kept: Artefact, content: bytes) -> None:
     """Writes what `content_artefact` named, unless the store has it."""
     if not artefact_path(store, kept).exists():
         write_bytes(artefact_path(store, kept), content)
+
+
+def _keep(store: Store, path: Path, kept: Artefact) -> None:
+    if (place := artefact_path(store, kept)).exists():
+        return
+    if path.is_dir():
+        _keep_preset(store, path, place)
+    else:
+        with replacing(place) as part:
+            shutil.copyfile(path, part)
 
 
 def _keep_preset(store: Store, folder: Path, place: Path) -> None:

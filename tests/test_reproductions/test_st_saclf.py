@@ -541,7 +541,7 @@ def test_bad_taps_stages_and_rare_classes_fail_before_training(
 
 
 def test_classes_called_like_nothing_or_a_number_keep_their_stylised_images(
-    backbone_file: Path, decoder: Path, tmp_path: Path
+    backbone_file: Path, decoder: Path, tmp_path: Path, capsys
 ):
     for colour, name in zip("abc", ("NA", "nan", "007"), strict=True):
         for i in range(8):
@@ -552,6 +552,9 @@ def test_classes_called_like_nothing_or_a_number_keep_their_stylised_images(
     mixture = pd.read_csv(path, dtype=str, keep_default_na=False)
     assert set(mixture["class"]) == {"NA", "nan", "007"}
     assert (mixture["stylised"] == mixture["originals"]).all() and "0" not in set(mixture["originals"])
+    # The decoder was trained on another choice of images, of which this store has no list.
+    (page,) = (tmp_path / "store").glob("studies/*/page.html")
+    assert "which are not listed here" in page.read_text() and "could not be made" not in capsys.readouterr().err
     assert list((tmp_path / "store").glob("studies/*/figures/*-stylised.png"))
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from keras_art.errors import UserError
 from keras_art.store.runs import Store
 from keras_art.study import files
 from keras_art.study.config import Artefact
+from keras_art.study.kinds.adain import Decoder
 
 
 def test_a_file_is_called_by_its_contents_and_keeps_the_suffix_keras_goes_by(tmp_path):
@@ -34,6 +37,23 @@ def test_files_are_kept_in_the_store_once(tmp_path):
     kept = list((tmp_path / "store/cache/weights").iterdir())
     assert [path.name for path in kept] == [str(files.artefact(str(tmp_path / "net.keras")))]
     assert kept[0].read_bytes() == b"weights"
+
+
+def test_a_run_of_another_store_brings_what_it_began_with(tmp_path):
+    (tmp_path / "vgg.keras").write_bytes(b"weights")
+    home, store = Store(tmp_path / "home"), Store(tmp_path / "store")
+    files.keep_files(home, [str(tmp_path / "vgg.keras")])
+    run = Decoder(collection="faces-0", weights=files.artefact(str(tmp_path / "vgg.keras")))
+    folder = home.directory(run)
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text(json.dumps(run.as_json()))
+    (folder / "metrics.json").write_text("{}")
+    files.keep_files(store, [str(folder)])
+    assert store.has(run.ref)
+    assert files.sound_artefact(store, run.weights).read_bytes() == b"weights"
+    files.artefact_path(home, run.weights).unlink()
+    files.keep_files(Store(tmp_path / "third"), [str(folder)])  # a finished run needs it no more
+    assert Store(tmp_path / "third").has(run.ref)
 
 
 def test_a_users_words_are_no_part_of_a_path(tmp_path):
