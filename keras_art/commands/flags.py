@@ -111,6 +111,8 @@ def parse(
     if chosen not in presets:
         raise UserError(f"there is no --preset {chosen} of this paper: the presets are {', '.join(presets)}")
     names: Any = Literal[tuple(presets)]  # what help offers are those that this reproduction has
+    later = "; with --data they are those of study" if chosen == "demo" and not _flag(argv, "--preset") else ""
+    description += f"\n\nThe defaults below are those of --preset {chosen}{later}."
     offered = dataclasses.make_dataclass(study.__name__, [("preset", names, "demo")], bases=(study,), frozen=True)
     found = read(offered, argv, prog=prog, description=description, default=offered(**vars(presets[chosen])))
     return study(**vars(found))

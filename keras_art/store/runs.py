@@ -135,7 +135,8 @@ class Store:
     def _vanished(self, error: OSError) -> bool:
         """Whether the folder was there a moment ago: `mkdir` has found it, and it was no folder when it looked."""
         found = isinstance(error, FileExistsError) and not self.root.is_file()
-        return found or isinstance(error, FileNotFoundError)
+        # Of its own name it is a place where no folder can be made, such as /proc.
+        return found or (isinstance(error, FileNotFoundError) and error.filename != str(self.root))
 
     def check(self) -> None:
         """Refuses a store of another version; one that does not exist yet is fine.

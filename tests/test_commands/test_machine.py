@@ -68,6 +68,20 @@ def test_help_and_a_wrong_preset_name_the_presets_that_a_reproduction_has(paper,
         assert paper.parse(["--preset", name]) == preset and preset.preset == name
 
 
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        ([], "--preset demo; with --data they are those of study."),
+        (["--preset", "demo"], "--preset demo."),
+        (["--data", "x"], "--preset study."),
+    ],
+)
+def test_help_says_whose_defaults_it_shows(flags, told, capsys):
+    with pytest.raises(SystemExit, match="0"):
+        reproduction([]).main(["--help", *flags])
+    assert f"The defaults below are those of {told}" in " ".join(capsys.readouterr().out.split())
+
+
 @pytest.mark.parametrize("format", ["text", "csv", "markdown", "latex", "html"])
 def test_a_paper_in_which_nothing_wrong_was_found_has_no_errors(format, capsys):
     assert reproduction([]).main(["audit", "--format", format]) == 0

@@ -127,6 +127,12 @@ def test_a_store_that_can_not_be_written_names_the_remedy(tmp_path):
     assert isinstance(error.value, UserError)
 
 
+@pytest.mark.skipif(not Path("/proc/sys").is_dir(), reason="there is no /proc")
+def test_a_place_without_folders_was_not_moved_away():
+    with pytest.raises(StoreError, match="can not be written"):
+        Store("/proc/sys/store").create()
+
+
 def test_create_and_check_take_their_own_store_and_leave_nothing_behind(tmp_path):
     Store(tmp_path / "new").check()
     assert not (tmp_path / "new").exists()
