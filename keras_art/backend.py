@@ -66,8 +66,8 @@ def give_back() -> None:
     """Gives the system the memory of what nobody refers to any more, graphs among it, which refer to themselves."""
     gc.collect()
     gc.collect()  # what a weak dictionary held for what the first one took
-    if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):  # of glibc, which would keep it
-        trim(0)
+    if sys.platform == "linux" and (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)):
+        trim(0)  # glibc would keep it
 
 
 def check_addresses() -> None:

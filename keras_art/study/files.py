@@ -140,7 +140,7 @@ def keep_files(store: Store, words: Iterable[str]) -> None:
     for word in words:
         path = Path(word).expanduser()
         if (path / "metrics.json").is_file():
-            run, home = read_run(path), Store(path.resolve().parents[1])
+            run, home = read_run(path), Store(path.resolve().parent.parent)
             _keep_run(store, path, run)
             for kept in vars(run).values():
                 if isinstance(kept, Artefact) and (there := artefact_path(home, kept)).exists():

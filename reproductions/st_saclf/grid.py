@@ -129,7 +129,7 @@ def check_decoder(store: Store, folder: Path, tested: Sequence[str]) -> None:
     from keras_art.store.reading import read_csv
 
     decoder = given_run(folder, Decoder)
-    stores = (store.root, folder.resolve().parents[1])
+    stores = (store.root, folder.resolve().parent.parent)
     lists = [root / "collections" / decoder.collection / "images.csv" for root in stores]
     if not (found := next((path for path in lists if path.is_file()), None)):
         terminal.say(f"  what {folder} was trained on is not known here: it may hold test images of this choice")
