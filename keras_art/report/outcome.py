@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -114,6 +115,7 @@ def sureness(measured: Mapping[str, Any], target: str = "") -> str:
 
 def portable(text: str, store: Store) -> str:
     """A sentence of a page that is sent to others: files of the store are named from its folder on."""
-    for root in {str(store.root.absolute()), str(store.root.resolve()), str(store.root)} - {"."}:
-        text = text.replace(f"{root}{os.sep}", "")
+    roots = {str(store.root.absolute()), str(store.root.resolve()), str(store.root)} - {"."}
+    for root in roots:  # a whole path, not the end of another: a store may be called s
+        text = re.sub(rf"(?<![\w.~/\\-]){re.escape(root + os.sep)}", "", text)
     return text

@@ -198,11 +198,15 @@ def _collections(page: Page, store: Store, runs: Sequence[Run]) -> None:
             page.unfold()
         if len(bad):
             page.text(f"Left out, because they can not be used ({len(bad):,}):")
-            page.items(
-                [f"{os.path.basename(row.path) or row.id}: {row.reason}" for row in bad.head(MOST_BAD).itertuples()]
-            )
+            page.items([f"{_named(row.id, row.path)}: {row.reason}" for row in bad.head(MOST_BAD).itertuples()])
             if len(bad) > MOST_BAD:
                 page.text(f"And {len(bad) - MOST_BAD:,} more, in the store's collections/{key}/quarantine.csv.")
+
+
+def _named(id_: str, path: str) -> str:
+    """What can not be used, as its collection calls it, and its file, where that is called otherwise."""
+    name = os.path.basename(path)
+    return f"{id_} ({name})" if name and name not in id_ else id_
 
 
 def _runs(page: Page, reached: Progress) -> None:

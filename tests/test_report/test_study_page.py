@@ -18,6 +18,7 @@ from keras_art.commands import page as command
 from keras_art.data import tasks
 from keras_art.data.opening import open_choice
 from keras_art.report import mistakes, outcome, paragraphs
+from keras_art.report import study_page as study_page_room
 from keras_art.report.index_page import about, write_index
 from keras_art.report.plates import Plates
 from keras_art.report.study_page import Told, study_page, verdict
@@ -151,6 +152,29 @@ def test_a_page_tells_all_of_a_study(store):
     )
     assert str(store.root.parent) not in text
     assert text.count("<script") == 0 and text.count("onerror=&#x27;") > 0
+
+
+@pytest.mark.parametrize(
+    ("id_", "path", "told"),
+    [
+        ("a/bad.jpg", "/pictures/a/bad.jpg", "a/bad.jpg"),
+        ("SK-A-1", "/pictures/one.jpg", "SK-A-1 (one.jpg)"),
+        ("SK-A-2", "", "SK-A-2"),
+    ],
+)
+def test_what_is_left_out_is_called_as_its_collection_calls_it(id_, path, told):
+    assert study_page_room._named(id_, path) == told
+
+
+@pytest.mark.parametrize("name", ["s", "runs"])
+def test_files_of_a_store_are_told_from_its_folder_on(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for root in (name, tmp_path / name):
+        said = f"see {root}/collections/pics-0/q.csv, not /other/{name}/x, nor collections/pics ('{root}/a')"
+        assert (
+            outcome.portable(said, Store(root))
+            == f"see collections/pics-0/q.csv, not /other/{name}/x, nor collections/pics ('a')"
+        )
 
 
 def test_a_page_does_not_call_unseen_what_train_or_val_has(store):
