@@ -165,7 +165,8 @@ def _summarise(table: PaperTable, ours: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for key, runs in ours.groupby(by, sort=False, dropna=False):
         values = runs.loc[runs["status"] == "ok", "value"]
-        notes = [note for note in runs["note"].dropna().unique() if note]
+        # Of seeds whose notes differ in one part, such as a number, the other parts are told once.
+        notes = [*dict.fromkeys(part for note in runs["note"].dropna() for part in note.split("; ") if part)]
         without = runs["status"].value_counts()
         for status in MISSING:
             if len(values) and status in without:

@@ -186,6 +186,11 @@ def test_a_run_that_has_no_such_number_has_a_cell_for_its_note():
     assert (row["ours"], row["note"]) == ("diverged", "")
 
 
+def test_what_the_notes_of_several_seeds_share_is_told_once():
+    row = rows(compared(*(run(70.0, note=f"others' pictures; N=9; colour {n}") for n in (1, 2)))).squeeze()
+    assert row["note"] == "others' pictures; N=9; colour 1; colour 2"
+
+
 def test_notes_of_the_paper_and_of_the_runs_are_joined_once_each():
     cell = ("artist", "ResNet50", "off_the_shelf")
     row = rows(compared(run(8.0, cell, note="limit 100"), run(9.0, cell, note="limit 100")), cell).squeeze()
