@@ -11,6 +11,7 @@ from keras_art import terminal
 from keras_art.commands import flags
 from keras_art.errors import UserError
 from keras_art.study.kinds.classifier import label
+from keras_art.writing import is_export
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,6 +57,7 @@ def describers(asked: Looking, store: Store) -> list[Describer]:
     """
     from keras_art.learning.descriptions import of_backbone, of_run, of_start
     from keras_art.pictures.images import LARGEST_SIDE
+    from keras_art.study.sizes import native_size
 
     if asked.image_size is not None and not 1 <= asked.image_size <= LARGEST_SIDE:
         raise UserError(f"--image_size is from 1 to {LARGEST_SIDE}")
@@ -75,10 +77,14 @@ def describers(asked: Looking, store: Store) -> list[Describer]:
         raise UserError(
             f"--preprocessing has {len(modes)} words for {len(networks)} backbones: give one, or one for each"
         )
-    size, resize = asked.image_size or IMAGE_SIZE, asked.resize or "squash"
+    resize = asked.resize or "squash"
+
+    def size(network: str) -> int:  # a network that was exported takes pictures of no other
+        return asked.image_size or (native_size(network) if is_export(Path(network).expanduser()) else IMAGE_SIZE)
+
     return [
         *(of_run(store, path) for path in asked.run),
-        *(of_backbone(store, name, size, resize, mode) for name, mode in zip(networks, modes, strict=True)),
+        *(of_backbone(store, name, size(name), resize, mode) for name, mode in zip(networks, modes, strict=True)),
     ]
 
 

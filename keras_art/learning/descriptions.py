@@ -115,8 +115,8 @@ def of_start(store: Store, run: ClassifierRun) -> Describer:
             load_network(store, run)  # weights that can not be had are told before a picture is read
         except BadBackbone as error:
             raise UserError(
-                f"{error} Here: --backbone FILE.keras, a network with its weights inside, and --preprocessing, which "
-                f"pixels it takes; or --run RUN, a run that is finished."
+                f"{str(error).removesuffix('.')}. Here: --backbone FILE.keras, a network with its weights inside, and "
+                f"--preprocessing, which pixels it takes; or --run RUN, a run that is finished."
             ) from error
     return Describer(label(run.network), folder, run.image_size, run.resize, run=run)
 

@@ -39,13 +39,16 @@ def load_exported(folder: Path, image_size: int, preprocessing: str = "imagenet"
     if network is None:
         raise BadModel(f"{folder} has a model that stands on no network of pictures: give one of a classifier")
     if preprocessing not in ("imagenet", "none"):
-        raise BadModel(f"{folder} says itself which pixels it takes: give --preprocessing imagenet")
+        raise BadModel(f"{folder} says itself which pixels it takes: give --preprocessing none")
     if (own := network.inputs[0].shape[1]) != image_size:
         raise BadModel(f"{folder} has a network for pictures of {own} pixels: give --image_size {own}")
     last = keras.Model(network.inputs[0], network.outputs[-1])  # an attention head reads maps before it, too
+    for operation in last.operations:  # what is called below is named by what this process has named, not by the file
+        if not isinstance(operation, keras.Layer):
+            operation.name = f"own_{operation.name}"
     pixels = keras.Input((image_size, image_size, 3), name="preprocessed")
     outputs = last.call(Preprocessing(card.preprocessing, name="own_pixels")(pixels))
     whole = keras.Model(pixels, outputs, name=network.name)
-    anew = keras.models.clone_model(whole, clone_function=computing_anew, recursive=True)
+    anew = keras.models.clone_model(whole, clone_function=computing_anew)
     anew.set_weights(whole.get_weights())
     return anew

@@ -109,7 +109,7 @@ def load_preset(
         return Pretrained(load_exported(folder, image_size, preprocessing), {})
     net, converter = read(folder, with_weights)
     if converter is not None and preprocessing not in ("imagenet", "none"):
-        raise BadModel(f"{preset} says itself which pixels it takes: give --preprocessing imagenet")
+        raise BadModel(f"{preset} says itself which pixels it takes: give --preprocessing none")
     if converter is None and preprocessing == "imagenet":
         raise BadModel(
             f"{preset} has no {CONVERTER} and so does not say which pixels it takes: give --preprocessing unit, tf, "

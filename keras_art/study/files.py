@@ -10,7 +10,7 @@ from pathlib import Path
 
 from keras_art.errors import UserError
 from keras_art.store.runs import Store
-from keras_art.store.sums import Damaged, hash_of
+from keras_art.store.sums import Damaged, faults, hash_of
 from keras_art.study.config import AnyRun, Artefact, Run, RunRef
 from keras_art.study.records import read_run
 from keras_art.writing import (
@@ -169,6 +169,8 @@ def _keep_preset(store: Store, folder: Path, place: Path) -> None:
     with store.lock(place):
         if place.exists():  # another process was here first
             return
+        if is_export(folder) and (damaged := [told for name, told in faults(folder).items() if name in EXPORTED]):
+            raise Damaged(f"{damaged[0]}: copy the folder again, or export its run again")
         part = beside(place)
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir()

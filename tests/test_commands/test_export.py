@@ -341,6 +341,20 @@ def test_its_network_is_one_that_a_study_takes(tmp_path, keras_only):
         backbones.load_backbone(str(tmp_path / "art"), image_size=16, weights="own", preprocessing="tf")
 
 
+@pytest.mark.parametrize("name", writing.EXPORTED)
+def test_a_network_that_was_changed_after_its_export_is_refused(tmp_path, keras_only, name):
+    model, card = multitask()
+    trained.save(model, tmp_path / "run" / "model.keras", card)
+    assert run(tmp_path / "run", "--out", tmp_path / "art") == 0
+    with (tmp_path / "art" / name).open("ab") as file:
+        file.write(b" ")
+    store = Store(tmp_path / "store")
+    store.create()
+    with pytest.raises(export.UserError, match=f"art/{name} is damaged.*export its run again"):
+        keep_files(store, [str(tmp_path / "art")])
+    assert not list((tmp_path / "store/cache/weights").glob("art-*[!k]"))
+
+
 def test_a_file_of_a_folder_that_was_changed_is_told_and_not_gone_by(tmp_path, pictures, keras_only, capsys):
     model, card = multitask()
     trained.save(model, tmp_path / "run" / "model.keras", card)

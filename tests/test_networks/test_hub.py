@@ -9,8 +9,9 @@ import numpy as np
 import presets
 import pytest
 
-from keras_art.networks import attention, backbones, gram, heads, hub
+from keras_art.networks import attention, backbones, gram, heads, hub, trained
 from keras_art.networks.backbones import BadBackbone, load_backbone
+from keras_art.networks.exported import load_exported
 from keras_art.networks.layers import BatchNormalization2018
 from keras_art.networks.loading import load_model
 
@@ -68,6 +69,21 @@ def test_a_preset_says_of_pictures_what_keras_hub_says_and_comes_back_from_a_fil
     features.save(tmp_path / "features.keras")
     np.testing.assert_allclose(load_model(tmp_path / "features.keras").predict(images, verbose=0), said, atol=1e-6)
     assert backbones.gigamacs(backbone.model) > 0
+
+
+@pytest.mark.parametrize(
+    "name", [*OFTEN, *(pytest.param(name, marks=pytest.mark.slow) for name in OTHERS if name != "CSPNet")]
+)
+def test_a_network_comes_back_from_an_exported_classifier(name, saved, tmp_path):
+    net, folder = saved(name)
+    side = own_side(net)
+    backbone = load_backbone(str(folder), image_size=side, weights="own")
+    card = trained.ModelCard({"artist": ["x", "y"]}, backbone.preprocessing, "squash", side, {}, {})
+    trained.save(heads.softmax_classifier(backbone, 2, 0), tmp_path / "model.keras", card)
+    back = load_exported(tmp_path, side)
+    expected = heads.feature_extractor(backbone).predict(pictures(side), verbose=0)
+    found = heads.feature_extractor(backbones.Backbone(back, "none")).predict(pictures(side), verbose=0)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -141,7 +157,7 @@ def test_pixels_are_the_presets_own_or_asked_for(saved, tmp_path):
         load_backbone(str(tmp_path / "mute"), image_size=32, weights="own")
     assert load_backbone(str(tmp_path / "mute"), image_size=32, weights="own", preprocessing="tf").preprocessing == "tf"
     own = str(saved("ResNet")[1])
-    with pytest.raises(BadBackbone, match="says itself which pixels it takes: give --preprocessing imagenet"):
+    with pytest.raises(BadBackbone, match="says itself which pixels it takes: give --preprocessing none"):
         load_backbone(own, image_size=32, weights="own", preprocessing="tf")
     one, two = (load_backbone(own, image_size=32, weights="own", preprocessing=mode) for mode in ("imagenet", "none"))
     images = pictures(32)

@@ -84,7 +84,7 @@ def test_a_preset_off_the_shelf_probed_and_fine_tuned(picture_csv, clip, tmp_pat
 @pytest.mark.parametrize(
     ("extra", "words"),
     [
-        (["--preprocessing", "tf"], "says itself which pixels it takes: give --preprocessing imagenet"),
+        (["--preprocessing", "tf"], "says itself which pixels it takes: give --preprocessing none"),
         (["--image_size", "30"], "give --image_size a multiple of that"),
         (["--modes", "knn_probe", "--frozen_bn", "batch"], "add --frozen_bn inference"),
         (["--modes", "zero_shot", "--template", "a painting"], "needs one {}, in which the name of each class is put"),
