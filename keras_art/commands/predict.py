@@ -171,7 +171,7 @@ def find(asked: Predict) -> Pictures:
     if place.is_file() and is_image(place.name):
         return Pictures(pd.DataFrame({"id": [place.name]}), [place.name], {place.name: place})
     if place.is_file() and place.suffix.lower() in TABLES and not is_shard(place):
-        return of_table(place, asked.sheet)
+        return of_table(place, asked.root, asked.sheet)
     if not place.is_dir() or shards_in(place):
         collection = open_collection(Store(asked.store), data, asked.root, sheet=asked.sheet)
         ids = collection.images["id"].tolist()
@@ -194,15 +194,15 @@ def find(asked: Predict) -> Pictures:
     return Pictures(pd.DataFrame({"id": list(pictures)}), list(pictures), pictures, left_out=left_out, known=known)
 
 
-def of_table(path: Path, sheet: str) -> Pictures:
+def of_table(path: Path, root: str | None, sheet: str) -> Pictures:
     """A table's rows; a picture's id is the row's, or, where two rows share one, the cell that names it.
 
     Raises:
         BadCollection: none of its rows names a picture that is there.
     """
-    from keras_art.data.readers.tables import read_rows
+    from keras_art.data.readers.tables import beside_or_below, read_rows
 
-    rows = read_rows(path, path.stem, sheet=sheet)
+    rows = beside_or_below(read_rows, path, path.stem, root, sheet=sheet)
     cells, own = rows.raw[rows.image].tolist(), rows.raw[rows.ids]
     there = [bool(found) for found in rows.paths]
     if own[there].duplicated().any() or (own[there] == "").any():

@@ -19,7 +19,7 @@ from keras_art.data.readers.files import list_images as list_images
 from keras_art.data.readers.folders import from_folders, labels_in, wrapped
 from keras_art.data.readers.shards import PATTERN, expanded, from_shards, is_shard, shards_in
 from keras_art.data.readers.spreadsheets import TABLES
-from keras_art.data.readers.tables import from_table
+from keras_art.data.readers.tables import beside_or_below, from_table
 from keras_art.errors import meant
 from keras_art.pictures.places import is_address, whole
 
@@ -70,7 +70,7 @@ def load_collection(
             )
         path = wrapped(path)
         if table := labels_in(path):
-            return _from_table(table, name, root, need_images, sheet)
+            return beside_or_below(from_table, table, name, root, need_images=need_images, sheet=sheet)
         _no_sheet(data, sheet)
         if shards := shards_in(path):
             return from_shards(shards, name, need_images=need_images)
@@ -90,7 +90,7 @@ def load_collection(
         if is_image(path.name) or path.suffix.lower() in ARCHIVES:
             what = "a picture: name its folder" if is_image(path.name) else "an archive: unpack it and name the folder"
             raise BadCollection(f"{path} is {what}, or a table of pictures")
-        return _from_table(path, path.stem, root, need_images, sheet)
+        return beside_or_below(from_table, path, path.stem, root, need_images=need_images, sheet=sheet)
     if PATTERN.search(str(data)) and not path.is_symlink():
         _no_sheet(data, sheet)
         name = PATTERN.split(path.name)[0].rstrip("-_.") or path.absolute().parent.name
@@ -105,16 +105,6 @@ def load_collection(
         raise BadCollection(f"{str(data)!r} is neither a folder nor a file{near}{more}") from None
     _no_sheet(data, sheet)
     return read_card(card, card.find(root), need_images=need_images)
-
-
-def _from_table(table: Path, name: str, root: str | Path | None, need_images: bool, sheet: str) -> Collection:
-    """Of pictures beside the table or, where it names none there, below `root`."""
-    try:
-        return from_table(table, name, need_images=need_images, sheet=sheet)
-    except BadCollection:
-        if root is None:
-            raise
-        return from_table(table, name, base=Path(root).expanduser(), need_images=need_images, sheet=sheet)
 
 
 def _no_sheet(data: str | Path, sheet: str) -> None:

@@ -702,6 +702,25 @@ def test_a_sheet_is_named_or_the_nearest_is(tmp_path, inventory, capsys):
     assert run(tmp_path / "model.keras", inventory, *out, "--sheet", "Werken") == 0
 
 
+@pytest.mark.parametrize("suffix", [".csv", ".xlsx"])
+def test_a_tables_pictures_may_lie_elsewhere(tmp_path, pictures, capsys, suffix):
+    table, root = tmp_path / "few" / f"few{suffix}", ("--root", pictures)
+    table.parent.mkdir()
+    rows = pd.DataFrame({"id": ["1", "2", "3"], "image": ["b.png", "a.jpg", "gone.jpg"]})
+    rows.to_csv(table, index=False) if suffix == ".csv" else rows.to_excel(table, index=False)
+    save(tmp_path / "model.keras")
+    assert run(tmp_path / "model.keras", table, "--out", tmp_path / "no.csv") == 1
+    assert "name their folder with --root" in capsys.readouterr().err.replace("\n", " ")
+    assert run(tmp_path / "model.keras", table, "--out", tmp_path / "out.csv", *root) == 0
+    found = pd.read_csv(tmp_path / "out.csv", dtype=str, keep_default_na=False)
+    assert found["picture"].tolist() == ["new/b.png", "new/deep/a.jpg", ""] and found["style_predicted"][0]
+    assert found["note"].tolist() == ["", "", "labelled, but no such image"]
+    if suffix == ".xlsx":
+        assert run(tmp_path / "model.keras", table, "--out", tmp_path / "out.xlsx", *root) == 0
+        found = pd.read_excel(tmp_path / "out.xlsx", dtype=str, keep_default_na=False)
+        assert found["picture"].tolist() == ["new/b.png", "new/deep/a.jpg", ""]
+
+
 def test_nothing_is_written_over_that_was_not_named(tmp_path, pictures, inventory, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     save(tmp_path / "model.keras")

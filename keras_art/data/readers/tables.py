@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from keras_art import terminal
 from keras_art.data import cards
@@ -29,6 +29,8 @@ from keras_art.pictures.places import whole
 
 if TYPE_CHECKING:
     import pandas as pd
+
+T = TypeVar("T")
 
 # What museums call the number of an object; `object_id` is ours, the others stay label columns too.
 OBJECT_COLUMNS = (
@@ -174,6 +176,25 @@ def from_table(
         else:
             labels[column] = (raw[theirs].map(unescape).str.strip() if card else raw[theirs]).tolist()
     return collect(name, ours, labels, problems, root=finder.base, splits=splits, card=card, need_images=need_images)
+
+
+def beside_or_below(read: Callable[..., T], table: Path, name: str, root: str | Path | None, **how: Any) -> T:
+    """What a reader finds of pictures beside a table or, where it names none there, below `root`.
+
+    Args:
+        read: `read_rows` or `from_table`.
+        root: as of `load_collection`.
+        how: what else the reader takes.
+
+    Raises:
+        BadCollection: as the reader does, of the last place that was looked at.
+    """
+    try:
+        return read(table, name, **how)
+    except BadCollection:
+        if root is None:
+            raise
+        return read(table, name, base=Path(root).expanduser(), **how)
 
 
 def _refuse_contradictions(path: Path, ids: Sequence[str], rows: Sequence[int], raw: pd.DataFrame) -> None:
