@@ -253,9 +253,9 @@ def beside_table(collection: Collection, asked: Check) -> pd.DataFrame | None:
 
     place = Path(asked.data).expanduser()
     if place.is_dir():
-        place = labels_in(collection.root) or place
+        place = labels_in(place) or labels_in(collection.root) or place
     is_table = place.is_file() and place.suffix.lower() in TABLES and not is_shard(place)
-    return unmatched(place, asked.sheet) if is_table else None
+    return unmatched(place, asked.root, asked.sheet) if is_table else None
 
 
 def unmatched_told(found: pd.DataFrame) -> list[str]:

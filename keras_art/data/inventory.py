@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from keras_art.data.collection import size_of, utf8
-from keras_art.data.readers.tables import OBJECT_COLUMNS, read_rows
+from keras_art.data.readers.tables import OBJECT_COLUMNS, beside_or_below, read_rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,25 +19,25 @@ NO_FILE, NO_ROW = "row without a file", "file without a row"
 COMPARED, LOOKED_UP = 2_000, 100  # names that are looked through for the nearest, and for how many rows
 
 
-def unmatched(table: Path, sheet: str = "") -> pd.DataFrame:
+def unmatched(table: Path, root: str | Path | None = None, sheet: str = "") -> pd.DataFrame:
     """What of a table and the folders of its pictures has no counterpart.
 
     Args:
         table: a file whose rows name images.
-        sheet: as of `load_collection`.
+        root: as of `load_collection`, with `sheet`.
 
     Returns:
         One row each: `what`, `NO_FILE` or `NO_ROW`; `number`, the inventory number, of a file the one that its name
         holds; `row`, as a spreadsheet counts them, 0 where there is none; `named`, what the table says; `file`,
-        relative to the table's folder; `reason`; `nearest`, a file without a row that is called nearly so, or that has
-        the number in its name.
+        relative to the table's folder, or to `root`; `reason`; `nearest`, a file without a row that is called nearly
+        so, or that has the number in its name.
 
     Raises:
         BadCollection: as `read_rows`.
     """
     import pandas as pd
 
-    rows = read_rows(table, table.stem, sheet=sheet, quiet=True)
+    rows = beside_or_below(read_rows, table, table.stem, root, sheet=sheet, quiet=True)
     lower = {column.lower(): column for column in rows.raw.columns}
     column = next((lower[name] for name in OBJECT_COLUMNS if name in lower), rows.ids)
     numbers, cells = rows.raw[column].tolist(), rows.raw[rows.image].tolist()

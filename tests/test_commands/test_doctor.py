@@ -37,9 +37,9 @@ def ward(tmp_path):
     return tmp_path / "museum"
 
 
-def examined(ward, tmp_path, capsys):
+def examined(ward, tmp_path, capsys, *more):
     words = ["check", str(ward), "--out", str(tmp_path / "report"), "--store", str(tmp_path / "runs")]
-    assert doctor.main(words) == 0
+    assert doctor.main([*words, *more]) == 0
     return capsys.readouterr().out
 
 
@@ -232,6 +232,16 @@ def test_rows_and_files_without_each_other_are_told_by_their_number(versions, tm
     bad = pd.read_csv(tmp_path / "report" / "quarantine.csv").set_index("path")["reason"]
     (reason,) = bad[bad.index.str.endswith("0099_verso.png")]
     assert reason.endswith(" (image without a label)") and not reason.startswith("image")
+
+
+@pytest.mark.parametrize("asked", ["few/labels.csv", "few"])
+def test_a_tables_pictures_may_lie_elsewhere(ward, tmp_path, capsys, asked):
+    (tmp_path / "few").mkdir()
+    (ward / "labels.csv").rename(tmp_path / "few" / "labels.csv")
+    printed = examined(tmp_path / asked, tmp_path, capsys, "--root", str(ward))
+    assert "6 images can be used, 5 of 11 can not" in printed and "images/unlabelled.png" in printed
+    found = pd.read_csv(tmp_path / "report" / "unmatched.csv", keep_default_na=False)
+    assert found[["named", "file"]].to_numpy().tolist() == [["no", ""], ["", "images/unlabelled.png"]]
 
 
 def test_what_is_not_there_is_one_line_with_its_neighbour(versions, tmp_path, capsys, monkeypatch):
