@@ -34,8 +34,9 @@ Departures from the paper (`--preset paper` follows its text, `--preset released
 from __future__ import annotations
 
 from keras_art.commands.machine import Reproduction
+from reproductions.sabatelli2018.checks import check
 from reproductions.sabatelli2018.figures import draw, draw_series
-from reproductions.sabatelli2018.study import PRESETS, Study, check, collections, files, runs
+from reproductions.sabatelli2018.study import PRESETS, Study, collections, files, runs
 from reproductions.sabatelli2018.tables import TABLE_1, TABLE_2, TABLE_2_SIZES, TABLE_3, tables_of
 
 REPRODUCTION = Reproduction(

@@ -22,6 +22,7 @@ from keras_art.store.runs import Store
 from keras_art.study.config import digest
 from keras_art.study.records import Rivals, variant
 from reproductions.sabatelli2018 import REPRODUCTION, study, tables
+from reproductions.sabatelli2018.checks import check
 
 main = REPRODUCTION.main
 
@@ -274,6 +275,39 @@ def test_a_mistake_gets_one_message_before_anything_is_trained(arguments, extra,
     message = capsys.readouterr().err
     assert words in message.splitlines()[-1] and "Traceback" not in message
     assert not list((tmp_path / "store").glob("classifier/*/history.csv"))
+
+
+STEPS = "is of heads and networks that learn in epochs: add fine_tuning to --modes"
+
+
+@pytest.mark.parametrize(
+    ("extra", "words"),
+    [
+        (["--modes", "linear_probe", "knn_probe", "--optimizer", "AdamW@1e-3"], f"--optimizer {STEPS}"),
+        (["--modes", "zero_shot", "--optimizer", "released"], f"--optimizer {STEPS}"),
+        (["--modes", "knn_probe", "--learning_rate", "0.01"], f"--learning_rate {STEPS}"),
+        (["--modes", "off_the_shelf", "--head", "linear_svm", "--optimizer", "released"], f"--optimizer {STEPS}"),
+        (["--modes", "linear_probe", "--template", "a {}"], "--template is of classes asked for by their names: add"),
+        (["--preset", "modern", "--modes", "knn_probe", "--optimizer", "paper"], f"--optimizer {STEPS}"),
+    ],
+)
+def test_what_no_mode_reads_is_refused(arguments, extra, words, capsys):
+    assert main([*arguments, *extra, "--dry_run"]) == 1
+    assert words in capsys.readouterr().err.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        ["--modes", "linear_probe", "off_the_shelf", "--optimizer", "AdamW@1e-3"],
+        ["--modes", "linear_probe", "scratch", "--optimizer", "AdamW@1e-3"],
+        ["--modes", "linear_probe", "--source", "kaokore", "--optimizer", "AdamW@1e-3"],
+        ["--modes", "knn_probe", "--preset", "modern", "--epochs", "20"],
+    ],
+)
+def test_what_a_mode_or_the_source_reads_is_not_refused(extra):
+    words = ["--data", "museum", *extra]
+    check(flags.parse(study.Study, study.PRESETS, words, prog="", description=""))
 
 
 def test_a_misspelt_flag_is_answered_with_the_nearest(capsys):
