@@ -29,14 +29,14 @@ def check(study: Study) -> None:
         raise UserError(f"--head {study.head} needs features that stay as they are: add --frozen_bn inference")
     if not 0 < study.discriminative <= 1:
         raise UserError(f"--discriminative lies in (0, 1], not {study.discriminative}")
-    learns = {"fine_tuning", "scratch"} & {*study.modes}
+    learns = bool({"fine_tuning", "scratch"} & {*study.modes}) or bool(study.source)  # which is fine-tuned in any case
     asked = [flag for flag in fine_tuned.adapted if getattr(study, flag) != getattr(preset, flag)]
     if asked and not learns:
         raise UserError(f"--{asked[0]} is of networks that learn as a whole: add fine_tuning to --modes")
     if study.order != "shuffled" and fine_tuned.adapted and learns:
         raise UserError(f"--order {study.order} is of the paper's training: leave --{fine_tuned.adapted[0]} out")
     in_epochs = {*study.modes} - {*PROBES} - ({"off_the_shelf"} if study.head != "softmax" else set())
-    unread = [] if in_epochs or study.source else ["optimizer", "learning_rate"]  # a source is fine-tuned in any case
+    unread = [] if in_epochs or learns else ["optimizer", "learning_rate"]
     if asked := [flag for flag in unread if getattr(study, flag) != getattr(preset, flag)]:
         raise UserError(f"--{asked[0]} is of heads and networks that learn in epochs: add fine_tuning to --modes")
     if "zero_shot" not in study.modes and study.template != preset.template:

@@ -302,6 +302,7 @@ def test_what_no_mode_reads_is_refused(arguments, extra, words, capsys):
         ["--modes", "linear_probe", "off_the_shelf", "--optimizer", "AdamW@1e-3"],
         ["--modes", "linear_probe", "scratch", "--optimizer", "AdamW@1e-3"],
         ["--modes", "linear_probe", "--source", "kaokore", "--optimizer", "AdamW@1e-3"],
+        ["--modes", "off_the_shelf", "--source", "kaokore", "--mixing", "mixup"],
         ["--modes", "knn_probe", "--preset", "modern", "--epochs", "20"],
     ],
 )
