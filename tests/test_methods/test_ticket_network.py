@@ -14,7 +14,8 @@ import pytest
 
 from keras_art.data import choices, sources, tasks
 from keras_art.methods.tickets import masks, network
-from keras_art.networks.backbones import BadBackbone
+from keras_art.networks import heads, trained
+from keras_art.networks.backbones import BadBackbone, load_backbone
 from keras_art.store.runs import Store
 from keras_art.store.tickets import BadTicket
 from keras_art.study.config import Artefact
@@ -168,6 +169,20 @@ def test_a_transformer_has_no_tickets(task, tmp_path):
     run = dataclasses.replace(task.run, **given)
     with pytest.raises(BadBackbone, match="is a transformer, and tickets are made of kernels of convolutions"):
         network.load_network(task.store, run)
+
+
+def test_nor_has_one_that_was_exported(task, tmp_path):
+    presets.save("ViT", tmp_path / "vit")
+    backbone = load_backbone(str(tmp_path / "vit"), image_size=28, weights="own")
+    art = tmp_path / "art"
+    art.mkdir()
+    card = trained.ModelCard({"artist": ["x", "y"]}, backbone.preprocessing, "squash", 28, {}, {})
+    trained.save(heads.softmax_classifier(backbone, 2, 0), art / "model.keras", card)
+    (art / "preprocessing.json").write_text("{}")
+    keep_files(task.store, [str(art)])
+    given = {"network": artefact(str(art)), "preprocessing": "none", "image_size": 28, "crop": 28}
+    with pytest.raises(BadBackbone, match="is a transformer, and tickets are made of kernels of convolutions"):
+        network.load_network(task.store, dataclasses.replace(task.run, **given))
 
 
 def test_the_learning_rate_falls_in_proportion_to_the_epochs(task):

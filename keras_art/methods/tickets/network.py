@@ -48,7 +48,7 @@ def load_network(store: Store, run: TicketRun, seed: int = 0) -> backbones.Backb
             preprocessing=run.preprocessing,
             bn_momentum=run.bn_momentum,
         )
-        if backbone.taps:
+        if backbone.taps or not backbone.has_maps:  # of one that was exported only its vector is known
             raise backbones.BadBackbone(
                 f"{run.network} is a transformer, and tickets are made of kernels of convolutions: take another network"
             )
