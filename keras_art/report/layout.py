@@ -8,10 +8,9 @@ from typing import Any
 import pandas as pd
 
 from keras_art.report.rendering import assembled, escaped, marked, render, titled, word
-from keras_art.report.tables import NOT_RUN, PaperTable
+from keras_art.report.tables import NOT_BESIDE, NOT_RUN, PaperTable
 
 LEGEND = {1: "best", 2: "second-best"}
-NOT_BESIDE = "not beside the paper's: "  # as the note of `comparable.Verdict` begins
 
 
 def laid_out(table: PaperTable, frame: pd.DataFrame, format: str, *, alone: bool = False) -> str:

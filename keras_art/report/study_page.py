@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 from keras_art import stopping
 from keras_art.errors import UserError
 from keras_art.report import outcome, paragraphs
-from keras_art.report.layout import NOT_BESIDE, laid_out, shown
+from keras_art.report.layout import laid_out, shown
 from keras_art.report.pages import Page
 from keras_art.report.plates import Plates
 from keras_art.report.rendering import render, titled
+from keras_art.report.tables import NOT_BESIDE
 from keras_art.store.reading import read_json
 from keras_art.store.runs import Store
 from keras_art.study.catalogue import Asked, Progress

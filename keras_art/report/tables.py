@@ -17,6 +17,7 @@ from keras_art.store.runs import Store
 from keras_art.study.records import readable
 
 NOT_RUN = "—"
+NOT_BESIDE = "not beside the paper's: "  # as the note of `comparable.Verdict` begins
 DIVERGED = "diverged"
 MISSING = (DIVERGED, "undefined")  # the status of a run without a value
 RUN_COLUMNS = ("value", "status", "protocol", "comparable", "n_test", "note")
@@ -165,12 +166,12 @@ def _summarise(table: PaperTable, ours: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for key, runs in ours.groupby(by, sort=False, dropna=False):
         values = runs.loc[runs["status"] == "ok", "value"]
-        # Of seeds whose notes differ in one part, such as a number, the other parts are told once.
-        notes = [*dict.fromkeys(part for note in runs["note"].dropna() for part in note.split("; ") if part)]
+        notes, reasons = _parts(runs["note"].dropna())
         without = runs["status"].value_counts()
         for status in MISSING:
             if len(values) and status in without:
                 notes.append(f"{without[status]} of {len(runs)} {status}")
+        notes += [NOT_BESIDE + "; ".join(reasons)] if reasons else []
         instead = DIVERGED if DIVERGED in without else NOT_RUN
         mean, n_test = values.mean(), runs["n_test"].min()
         low = high = float("nan")
@@ -180,6 +181,17 @@ def _summarise(table: PaperTable, ours: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*by, "ours", "std", "n", "note", "n_test", "low", "high", "instead"]).astype(
         {**dict.fromkeys(table.keys, str), "comparable": bool, "ours": float}
     )
+
+
+def _parts(notes: Iterable[str]) -> tuple[list[str], list[str]]:
+    """What the notes of several seeds say, each part once, and why they stand beside no number of the paper's."""
+    facts: dict[str, None] = {}
+    reasons: dict[str, None] = {}
+    for note in notes:
+        told, _, why = note.partition(NOT_BESIDE)
+        facts |= dict.fromkeys(filter(None, told.split("; ")))
+        reasons |= dict.fromkeys(filter(None, why.split("; ")))
+    return list(facts), list(reasons)
 
 
 def without_looking(leaks: Mapping[str, Mapping[str, float]], name: str) -> pd.DataFrame:

@@ -187,8 +187,9 @@ def test_a_run_that_has_no_such_number_has_a_cell_for_its_note():
 
 
 def test_what_the_notes_of_several_seeds_share_is_told_once():
-    row = rows(compared(*(run(70.0, note=f"others' pictures; N=9; colour {n}") for n in (1, 2)))).squeeze()
-    assert row["note"] == "others' pictures; N=9; colour 1; colour 2"
+    said = [f"N=9; colour {n}; {tables.NOT_BESIDE}no pictures; {n} seeds" for n in (1, 2)]
+    row = rows(compared(*(run(70.0, note=note) for note in said), run(None, status="diverged"))).squeeze()
+    assert row["note"] == f"N=9; colour 1; colour 2; 1 of 3 diverged; {tables.NOT_BESIDE}no pictures; 1 seeds; 2 seeds"
 
 
 def test_notes_of_the_paper_and_of_the_runs_are_joined_once_each():
