@@ -9,8 +9,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from keras_art.errors import UserError
-from keras_art.store.runs import Store
-from keras_art.store.sums import Damaged, faults, hash_of
+from keras_art.store.reading import check
+from keras_art.store.runs import Store, store_of
+from keras_art.store.sums import Damaged, hash_of
 from keras_art.study.config import AnyRun, Artefact, Run, RunRef
 from keras_art.study.records import read_run
 from keras_art.writing import (
@@ -140,7 +141,7 @@ def keep_files(store: Store, words: Iterable[str]) -> None:
     for word in words:
         path = Path(word).expanduser()
         if (path / "metrics.json").is_file():
-            run, home = read_run(path), Store(path.resolve().parent.parent)
+            run, home = read_run(path), store_of(path / "metrics.json")
             _keep_run(store, path, run)
             for kept in vars(run).values():
                 if isinstance(kept, Artefact) and (there := artefact_path(home, kept)).exists():
@@ -169,8 +170,8 @@ def _keep_preset(store: Store, folder: Path, place: Path) -> None:
     with store.lock(place):
         if place.exists():  # another process was here first
             return
-        if is_export(folder) and (damaged := [told for name, told in faults(folder).items() if name in EXPORTED]):
-            raise Damaged(f"{damaged[0]}: copy the folder again, or export its run again")
+        for name in EXPORTED if is_export(folder) else ():
+            check(folder / name, "copy the folder again, or export its run again")
         part = beside(place)
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir()

@@ -29,7 +29,7 @@ def check(study: Study) -> None:
         raise UserError(f"--head {study.head} needs features that stay as they are: add --frozen_bn inference")
     if not 0 < study.discriminative <= 1:
         raise UserError(f"--discriminative lies in (0, 1], not {study.discriminative}")
-    learns = bool({"fine_tuning", "scratch"} & {*study.modes}) or bool(study.source)  # which is fine-tuned in any case
+    learns = {"fine_tuning", "scratch"} & {*study.modes} or study.source  # which is fine-tuned in any case
     asked = [flag for flag in fine_tuned.adapted if getattr(study, flag) != getattr(preset, flag)]
     if asked and not learns:
         raise UserError(f"--{asked[0]} is of networks that learn as a whole: add fine_tuning to --modes")

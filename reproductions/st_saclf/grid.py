@@ -13,7 +13,7 @@ from keras_art import terminal
 from keras_art.commands.machine import open_collection
 from keras_art.errors import UserError
 from keras_art.report.comparable import Printed, Protocol
-from keras_art.store.runs import Store
+from keras_art.store.runs import Store, store_of
 from keras_art.study.config import Artefact, Optimizer, Run, RunRef
 from keras_art.study.files import artefact, given_run, starting_weights, words_of
 from keras_art.study.kinds.adain import Decoder, Stylised
@@ -126,11 +126,12 @@ def check_decoder(store: Store, folder: Path, tested: Sequence[str]) -> None:
     Raises:
         UserError: it holds some.
     """
+    from keras_art.data.kept import folder_of
     from keras_art.store.reading import read_csv
 
     decoder = given_run(folder, Decoder)
-    stores = (store.root, folder.resolve().parent.parent)
-    lists = [root / "collections" / decoder.collection / "images.csv" for root in stores]
+    stores = (store, store_of(folder / "metrics.json"))
+    lists = [folder_of(one, decoder.collection) / "images.csv" for one in stores]
     if not (found := next((path for path in lists if path.is_file()), None)):
         terminal.say(f"  what {folder} was trained on is not known here: it may hold test images of this choice")
         return
