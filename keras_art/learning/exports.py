@@ -19,12 +19,12 @@ import numpy as np
 
 from keras_art import stopping, terminal
 from keras_art.learning import prediction
-from keras_art.networks.loading import BadModel
+from keras_art.networks.loading import HALVES, BadModel, in_float32
 from keras_art.networks.portable import is_ours
 from keras_art.networks.trained import save
+from keras_art.report.model_facts import TOLERANCE
 from keras_art.writing import EXPORTED, replacing
 
-TOLERANCE = 1e-4  # of a probability
 ASKED = 3  # pictures
 Ask = Callable[[Path, np.ndarray], list[np.ndarray]]
 
@@ -34,7 +34,8 @@ class Exported:
     """What has been written.
 
     Attributes:
-        files: name -> the largest difference of any probability from the original's.
+        files: name -> the largest difference of any probability from the original's. Of a network that computes in half
+            precision `model.keras` alone does so, too; the others have its weights and compute in float32.
         absent: what was not written and why, a sentence each.
         dtype: of their input.
         keras_alone: `keras.saving.load_model` opens the Keras file where keras_art is unknown.
@@ -77,6 +78,11 @@ def write(trained: prediction.Trained, folder: Path) -> Exported:
             f"the exported model differs from the original by {files[EXPORTED[0]]:.1g} of a probability: nothing of it "
             f"is kept"
         )
+    alone = not any(map(is_ours, again._flatten_layers()))
+    if any(layer.compute_dtype in HALVES for layer in model._flatten_layers()):  # which others do not
+        again = in_float32(model)
+        found = again.predict(pixels, verbose=0)
+    same = [found[task] for task in tasks]
     several = keras.Model(again.input, [again.output[task] for task in tasks])
     several(pixels)  # ONNX is written of a model that has been called
     absent = []
@@ -84,7 +90,7 @@ def write(trained: prediction.Trained, folder: Path) -> Exported:
         for name, (form, ask) in FORMATS.items():
             terminal.say(f"writing {name}, and comparing what it says")
             try:
-                files[name] = _written(several, folder / name, form, ask, (pixels, wanted))
+                files[name] = _apart(wanted, _written(several, folder / name, form, ask, (pixels, same)))
             except ImportError as error:
                 remedy = f'{error.name} is not installed, pip install "keras_art[{form}]"'
                 remedy = remedy if error.name else _first_line(error)  # Keras's own remedy
@@ -92,7 +98,7 @@ def write(trained: prediction.Trained, folder: Path) -> Exported:
             except Exception as error:  # of converters, each with its own, a stop amid them too
                 stopping.heed()
                 absent.append(f"{name} is not written: {_first_line(error)}")
-    return Exported(files, absent, str(model.input.dtype), not any(map(is_ours, again._flatten_layers())))
+    return Exported(files, absent, str(model.input.dtype), alone)
 
 
 @contextmanager
@@ -110,8 +116,10 @@ def _temporary_in(folder: Path) -> Iterator[None]:
             tempfile.tempdir = before
 
 
-def _written(model: keras.Model, path: Path, form: str, ask: Ask, test: tuple[np.ndarray, list[np.ndarray]]) -> float:
-    """Writes one format by rename, if it says of pictures what it should; returns by how much it differs."""
+def _written(
+    model: keras.Model, path: Path, form: str, ask: Ask, test: tuple[np.ndarray, list[np.ndarray]]
+) -> list[np.ndarray]:
+    """Writes one format by rename, if it says of pictures what the model says; returns what it says."""
     if form == "onnx":
         import onnx  # noqa: F401
         import onnxruntime  # noqa: F401
@@ -119,8 +127,9 @@ def _written(model: keras.Model, path: Path, form: str, ask: Ask, test: tuple[np
         warnings.simplefilter("ignore")  # of what converters themselves still use
         model.export(part, format=form, verbose=False)
         pixels, wanted = test
-        if not (found := _apart(wanted, ask(part, pixels))) <= TOLERANCE:
-            raise ValueError(f"it differs from the original by {found:.1g} of a probability")
+        found = ask(part, pixels)
+        if not (apart := _apart(wanted, found)) <= TOLERANCE:
+            raise ValueError(f"it differs from the original by {apart:.1g} of a probability")
     return found
 
 

@@ -21,6 +21,7 @@ from keras_art.store.reading import check
 # Importing a wing registers its classes with Keras. By their names, because the second stands below this one in the
 # order of wings: a saved model may have a layer of either, and whoever opens it can not know which.
 WINGS = ("keras_art.networks", "keras_art.methods")
+HALVES = ("float16", "bfloat16")
 KEPT = ("model.keras", "head.keras")  # of a run's directory: a whole model, or a head on a network's features
 CARD = "keras_art.json"
 CONFIG, WEIGHTS = "config.json", "model.weights.h5"
@@ -179,12 +180,26 @@ def computing_anew(layer: keras.Layer) -> keras.Layer:
             return type(found)(map(of_now, found))
         if not isinstance(found, dict):
             return found
-        # Of what is in a configuration, layers alone are trainable: those within this one, too.
-        own = {"dtype": policy.name} if "trainable" in found and "dtype" in found else {}
+        own = {}
+        if "trainable" in found and "dtype" in found:  # a layer, or one within it: nothing else is trainable
+            own = {"dtype": policy.name}
+        elif found.get("dtype") in HALVES:  # a cast between layers; one to other types means it
+            own = {"dtype": policy.compute_dtype}
         return {name: of_now(value) for name, value in found.items()} | own
 
-    # An operation between layers has a `dtype`, too, and means it.
-    return type(layer).from_config(of_now(layer.get_config()) if isinstance(layer, keras.Layer) else layer.get_config())
+    return type(layer).from_config(of_now(layer.get_config()))
+
+
+def in_float32(model: keras.Model) -> keras.Model:
+    """A copy of a functional model, with the same weights, whose layers compute in float32."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float32")
+    try:
+        twin = keras.models.clone_model(model, clone_function=computing_anew)
+    finally:
+        keras.config.set_dtype_policy(before)
+    twin.set_weights(model.get_weights())
+    return twin
 
 
 def _fault(text: str) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from keras_art.data import leaks
 from keras_art.report import calibration, paragraphs
-from keras_art.report.model_facts import Shared, by_class, header, interval, scores
+from keras_art.report.model_facts import TOLERANCE, Shared, by_class, header, interval, scores
 from keras_art.report.rendering import escaped, render
 from keras_art.study.kinds.classifier import PROBES
 from keras_art.writing import LEARNT, one_line
@@ -112,7 +112,8 @@ def _use(shared: Shared) -> str:
     )
     parts.append(_code("\n".join(five_lines(card, plain)), "python"))
     lines = [
-        f"`{name}` says what the original says{f', to {difference:.0e} of a probability' if difference else ''}"
+        f"`{name}` {'computes in float32 and ' * (difference > TOLERANCE)}says what the original says"
+        f"{f', to {difference:.0e} of a probability' if difference else ''}"
         for name, difference in shared.files.items()
     ]
     if len(shared.files) > 1:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from keras_art.networks.trained import ModelCard
 
+TOLERANCE = 1e-4  # of a probability: by what a file may differ from a model that computes as it does
 TAGS = ["keras_art", "art", "cultural-heritage"]
 
 
@@ -29,7 +30,8 @@ class Shared:
         name: what it is called.
         card: what was saved with it.
         licence: of the model, an identifier of Hugging Face.
-        files: name -> the largest difference of a probability from the original's.
+        files: name -> the largest difference of a probability from the original's, above `TOLERANCE` where the original
+            computes in half precision and the file does not.
         absent: which files were not written and why, a sentence each.
         keras_alone: Keras opens it where keras_art is unknown.
         task: `task.json` of the collection.

@@ -29,8 +29,8 @@ from PIL import Image
 
 from keras_art import writing
 from keras_art.commands import export, predict
-from keras_art.learning import adaptation, exports, prediction
-from keras_art.networks import attention, backbones, heads, trained
+from keras_art.learning import adaptation, exports, prediction, training
+from keras_art.networks import attention, backbones, heads, loading, trained
 from keras_art.networks.loading import BadModel
 from keras_art.networks.votes import neighbours_head
 from keras_art.report.model_cards import readme
@@ -201,6 +201,23 @@ def test_litert_says_the_same_of_several_tasks_and_what_is_missing_is_one_line(t
         np.testing.assert_allclose(probabilities, wanted[task], atol=1e-4)
     about = json.loads((tmp_path / "art" / "preprocessing.json").read_text())
     assert about["outputs"] == ["style", "artist"]
+
+
+@pytest.mark.skipif(keras.config.backend() != "tensorflow", reason="Keras writes LiteRT from TensorFlow alone")
+def test_what_was_trained_in_half_precision_is_written_in_float32(tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    with training.precision("mixed_bfloat16"):
+        folder = run_of(tmp_path / "store", "multitask")
+    assert run(folder, "--out", tmp_path / "art") == 0
+    assert "model.tflite is not written" not in capsys.readouterr().err
+    assert "`model.tflite` computes in float32 and says what" in (tmp_path / "art" / "README.md").read_text()
+    pixels = np.random.default_rng(5).integers(0, 256, (9, 16, 16, 3)).astype("float32")
+    halves = prediction.read(folder).model
+    assert any(layer.compute_dtype == "bfloat16" for layer in halves._flatten_layers())
+    whole = loading.in_float32(halves).predict(pixels, verbose=0)
+    found = exports._ask_litert(tmp_path / "art" / "model.tflite", pixels)
+    for (task, wanted), probabilities in zip(whole.items(), found, strict=True):
+        np.testing.assert_allclose(probabilities, wanted, atol=1e-5, err_msg=task)
 
 
 @pytest.mark.slow

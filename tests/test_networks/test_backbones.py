@@ -379,6 +379,15 @@ def test_a_file_computes_by_the_policy_asked_for_whichever_it_was_saved_under(tm
     assert (saved == asked) == np.array_equal(*(numpy(keras.ops.cast(found, "float32")) for found in (said, stored)))
 
 
+def test_a_cast_to_the_half_floats_of_its_file_is_one_to_those_of_now(tmp_path):
+    pixels = keras.Input((16, 16, 3))
+    halves = keras.ops.cast(pixels, "bfloat16")
+    keras.Model(pixels, layers.Conv2D(4, 3, dtype="mixed_bfloat16")(halves)).save(tmp_path / "halves.keras")
+    model = load(tmp_path / "halves.keras").model
+    cast = next(operation for operation in model.operations if type(operation).__name__ == "Cast")
+    assert cast.output.dtype == "float32" and policies(model) == {"float32"}
+
+
 def test_a_quantised_file_is_refused_in_half_floats_and_taken_as_it_is_in_float32(tmp_path, half_floats):
     keras.config.set_dtype_policy("float32")
     pixels = keras.Input((16, 16, 3))
