@@ -9,6 +9,9 @@ from keras_art.study.kinds.classifier import PROBES
 from keras_art.study.kinds.classifier import ClassifierRun as Run
 from reproductions.sabatelli2018.study import PRESETS, Study, in_mode
 
+# What training by steps reads and nothing else does; the last two the demo's first training of a network, too.
+STEPS = ("optimizer", "learning_rate", "epochs", "patience", "keep", "order", "bn_momentum")
+
 
 def check(study: Study) -> None:
     """Refuses what contradicts itself, before anything is read.
@@ -35,12 +38,14 @@ def check(study: Study) -> None:
         raise UserError(f"--{asked[0]} is of networks that learn as a whole: add fine_tuning to --modes")
     if study.order != "shuffled" and fine_tuned.adapted and learns:
         raise UserError(f"--order {study.order} is of the paper's training: leave --{fine_tuned.adapted[0]} out")
-    in_epochs = {*study.modes} - {*PROBES} - ({"off_the_shelf"} if study.head != "softmax" else set())
-    unread = [] if in_epochs or learns else ["optimizer", "learning_rate"]
-    if asked := [flag for flag in unread if getattr(study, flag) != getattr(preset, flag)]:
-        raise UserError(f"--{asked[0]} is of heads and networks that learn in epochs: add fine_tuning to --modes")
     if "zero_shot" not in study.modes and study.template != preset.template:
         raise UserError("--template is of classes asked for by their names: add zero_shot to --modes")
+    in_epochs = {*study.modes} - {*PROBES} - ({"off_the_shelf"} if study.head != "softmax" else set())
+    unread = () if in_epochs or learns else STEPS[:-2] if "demo" in study.weights else STEPS
+    if asked := [flag for flag in unread if getattr(study, flag) != getattr(preset, flag)]:
+        raise UserError(f"--{asked[0]} is of heads and networks that learn in epochs: add fine_tuning to --modes")
+    if "off_the_shelf" not in in_epochs and study.frozen_epochs != preset.frozen_epochs:
+        raise UserError("--frozen_epochs is of softmax heads on a frozen network: add off_the_shelf to --modes")
     if study.warmup > study.epochs:
         raise UserError(f"--warmup {study.warmup} are some of the --epochs, of which there are {study.epochs}")
     if study.lora and study.freeze_until:

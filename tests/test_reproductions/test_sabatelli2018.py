@@ -154,7 +154,7 @@ def test_another_seed_or_head_extracts_no_features_again(arguments, tmp_path, mo
 
     monkeypatch.setattr(features, "feature_extractor", refused)
     assert main([*off, "--seeds", "1"]) == 0
-    assert main([*off, "--head", "linear_svm"]) == 0
+    assert main([*off, "--epochs", "100", "--head", "linear_svm"]) == 0  # which has none
     assert main([*off, "--learning_rate", "0.01"]) == 0
     assert len(metrics(tmp_path / "store")) == 4
 
@@ -289,6 +289,12 @@ STEPS = "is of heads and networks that learn in epochs: add fine_tuning to --mod
         (["--modes", "off_the_shelf", "--head", "linear_svm", "--optimizer", "released"], f"--optimizer {STEPS}"),
         (["--modes", "linear_probe", "--template", "a {}"], "--template is of classes asked for by their names: add"),
         (["--preset", "modern", "--modes", "knn_probe", "--optimizer", "paper"], f"--optimizer {STEPS}"),
+        (["--modes", "linear_probe", "knn_probe"], f"--epochs {STEPS}"),  # 3, of the arguments
+        (["--modes", "zero_shot", "--epochs", "100", "--patience", "3"], f"--patience {STEPS}"),
+        (["--modes", "knn_probe", "--epochs", "100", "--keep", "last"], f"--keep {STEPS}"),
+        (["--modes", "knn_probe", "--epochs", "100", "--order", "sorted"], f"--order {STEPS}"),
+        (["--modes", "knn_probe", "--epochs", "100", "--bn_momentum", "0.9"], f"--bn_momentum {STEPS}"),
+        (["--modes", "fine_tuning", "--frozen_epochs", "9"], "--frozen_epochs is of softmax heads on a frozen network"),
     ],
 )
 def test_what_no_mode_reads_is_refused(arguments, extra, words, capsys):
@@ -304,6 +310,10 @@ def test_what_no_mode_reads_is_refused(arguments, extra, words, capsys):
         ["--modes", "linear_probe", "--source", "kaokore", "--optimizer", "AdamW@1e-3"],
         ["--modes", "off_the_shelf", "--source", "kaokore", "--mixing", "mixup"],
         ["--modes", "knn_probe", "--preset", "modern", "--epochs", "20"],
+        ["--modes", "knn_probe", "--preset", "modern"],
+        ["--modes", "linear_probe", "--preset", "released", "--frozen_bn", "inference"],
+        ["--modes", "knn_probe", "--weights", "demo", "--order", "sorted", "--bn_momentum", "0.5"],
+        ["--modes", "knn_probe", "off_the_shelf", "--patience", "3", "--keep", "last", "--frozen_epochs", "9"],
     ],
 )
 def test_what_a_mode_or_the_source_reads_is_not_refused(extra):
@@ -341,7 +351,7 @@ def test_scratch_is_inceptions_unless_networks_are_named(picture_csv, tmp_path):
 
 
 def test_probabilities_of_an_svm_are_margins_without_a_loss(arguments, tmp_path):
-    assert main([*arguments, "--modes", "off_the_shelf", "--head", "linear_svm"]) == 0
+    assert main([*arguments, "--epochs", "100", "--modes", "off_the_shelf", "--head", "linear_svm"]) == 0
     found = metrics(tmp_path / "store")[0]
     assert found["test_loss"] is None and found["test_accuracy"] is not None
     assert np.isfinite(pd.read_csv(next((tmp_path / "store").glob("*/*/predictions.csv")))["probability"]).all()
