@@ -114,8 +114,16 @@ def parse(
     later = "; with --data they are those of study" if chosen == "demo" and not _flag(argv, "--preset") else ""
     description += f"\n\nThe defaults below are those of --preset {chosen}{later}."
     offered = dataclasses.make_dataclass(study.__name__, [("preset", names, "demo")], bases=(study,), frozen=True)
+    argv = _without_what_is_on(argv, presets[chosen])
     found = read(offered, argv, prog=prog, description=description, default=offered(**vars(presets[chosen])))
     return study(**vars(found))
+
+
+def _without_what_is_on(argv: Sequence[str], preset: Study) -> list[str]:
+    """The words but for flags that a preset has on, of which tyro knows the negative alone; beside that they stay."""
+    typed = {word.replace("-", "_") for word in argv}
+    on = {f"__{name}" for name, value in vars(preset).items() if value is True and f"__no_{name}" not in typed}
+    return [word for word in argv if word.replace("-", "_") not in on]
 
 
 def read(kind: Any, argv: Sequence[str], *, prog: str, description: str, default: Any = None) -> Any:

@@ -237,6 +237,27 @@ def test_help_keeps_the_lines_of_examples_and_calls_words_without_a_flag_by_thei
     assert sum("python -m keras_art leaks " in line for line in lines) >= 4  # the usage and three examples
 
 
+@pytest.mark.parametrize("paper", papers.reproductions(), ids=lambda paper: paper.name)
+def test_what_is_on_already_may_be_asked_for_and_turned_off(paper):
+    found = set()
+    for name, preset in paper.presets.items():
+        for flag in (flag for flag, value in vars(preset).items() if isinstance(value, bool)):
+            for spelt in (flag, flag.replace("_", "-")):
+                assert getattr(paper.parse(["--preset", name, f"--{spelt}"]), flag)
+            if getattr(preset, flag):
+                found.add(flag)
+                assert not getattr(paper.parse(["--preset", name, f"--no_{flag}"]), flag)
+    assert found == {"sabatelli2018": {"test_flips"}, "multitask": {"decay_all"}, "gram_style": {"decay_all"}}.get(
+        paper.name, set()
+    )
+
+
+def test_a_flag_beside_its_negative_is_a_mistake():
+    (paper,) = (paper for paper in papers.reproductions() if paper.name == "sabatelli2018")
+    with pytest.raises(SystemExit, match="2"):
+        paper.parse(["--preset", "modern", "--no_test_flips", "--test_flips"])
+
+
 def test_reproductions_are_found_by_walking():
     names = [reproduction.name for reproduction in papers.reproductions()]
     assert names == sorted(names)
