@@ -30,6 +30,7 @@ def _stopped(prog: str, number: int) -> int:
     by = f" by {signal.Signals(number).name}" if number != signal.SIGINT else ""
     with suppress(OSError):  # the terminal may be what is gone
         say(f"{prog}: stopped{by}; the same command goes on with what is whole, training from the last epoch kept")
+    stopping.asked.clear()  # a command within another one has said it for both
     return 128 + number
 
 

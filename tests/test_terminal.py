@@ -144,6 +144,17 @@ def test_a_stop_is_a_stop_whatever_a_library_makes_of_it(error, capsys):
     assert terminal.guarded(lambda: 0, "prog") == 0  # and the next command is none of it
 
 
+def test_a_stop_of_a_command_within_another_is_told_once(capsys):
+    def within():
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(5)
+        return 0
+
+    assert terminal.guarded(lambda: terminal.guarded(within, "prog verb"), "prog") == 143
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("prog verb: stopped by SIGTERM; ")
+
+
 def test_what_nohup_has_ignored_stays_ignored_and_handlers_are_given_back():
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
