@@ -30,6 +30,7 @@ NUMBER = re.compile(r"[+-]?[\d.,]+(e[+-]?\d+)?%?", re.IGNORECASE)
 HANDLES = ("keras-hub:", "hf://", "kaggle://")  # how the name of a network begins that is downloaded
 EXPORTED = ("model.keras", "preprocessing.json")  # what tells a folder that `export` wrote
 LEARNT = "learnt_from.json"  # in it, where that is known: the hashes of the pictures that the model has learnt from
+TERMS = "LICENSE"  # the terms of a model that has its own, which whoever shares it adds
 
 
 def is_preset(network: str) -> bool:

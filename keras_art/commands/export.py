@@ -8,10 +8,10 @@ python -m keras_art predict FOLDER picture.jpg                  # what it says; 
 
 from __future__ import annotations
 
+import difflib
 import errno
 import json
 import os
-import re
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -28,7 +28,7 @@ from keras_art.store.leftovers import being_written, sweep
 from keras_art.store.reading import read_json
 from keras_art.store.sums import SUMS, faults, hash_of, seal, sums
 from keras_art.version import __version__
-from keras_art.writing import EXPORTED, LEARNT, beside, distinct, folder_made, wait_for_disk, write
+from keras_art.writing import EXPORTED, LEARNT, TERMS, beside, distinct, folder_made, wait_for_disk, write
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,9 +37,22 @@ if TYPE_CHECKING:
     from keras_art.networks.trained import ModelCard
     from keras_art.report.model_facts import Shared
 
-LICENCE = re.compile(r"[a-z0-9][a-z0-9.+-]*")
+# Those that Hugging Face knows: https://huggingface.co/docs/hub/repositories-licenses
+LICENCES = (
+    "apache-2.0", "mit", "cc-by-4.0", "cc-by-sa-4.0", "cc-by-nc-4.0", "cc-by-nc-sa-4.0", "cc-by-nd-4.0",
+    "cc-by-nc-nd-4.0", "cc0-1.0", "cc", "cc-by-2.0", "cc-by-2.5", "cc-by-3.0", "cc-by-sa-3.0", "cc-by-nc-2.0",
+    "cc-by-nc-3.0", "cc-by-nc-nd-3.0", "cc-by-nc-sa-2.0", "cc-by-nc-sa-3.0", "openrail", "openrail++",
+    "bigscience-openrail-m", "creativeml-openrail-m", "bigscience-bloom-rail-1.0", "bigcode-openrail-m", "afl-3.0",
+    "artistic-2.0", "bsl-1.0", "bsd", "bsd-2-clause", "bsd-3-clause", "bsd-3-clause-clear", "c-uda",
+    "cdla-sharing-1.0", "cdla-permissive-1.0", "cdla-permissive-2.0", "wtfpl", "ecl-2.0", "epl-1.0", "epl-2.0",
+    "etalab-2.0", "eupl-1.1", "eupl-1.2", "agpl-3.0", "gfdl", "gpl", "gpl-2.0", "gpl-3.0", "lgpl", "lgpl-2.1",
+    "lgpl-3.0", "lgpl-lr", "isc", "h-research", "intel-research", "lppl-1.3c", "ms-pl", "apple-ascl", "apple-amlr",
+    "mpl-2.0", "odc-by", "odbl", "openmdw-1.0", "osl-3.0", "postgresql", "ofl-1.1", "ncsa", "unlicense", "zlib",
+    "pddl", "deepfloyd-if-license", "fair-noncommercial-research-license", "llama2", "llama3", "llama3.1",
+    "llama3.2", "llama3.3", "llama4", "grok2-community", "gemma", "unknown", "other",
+)  # fmt: skip
 README = "README.md"
-OPEN = (README, LEARNT)  # what people write on, or may take away
+OPEN = (README, LEARNT, TERMS)  # what people write on, may take away, or add
 RECORD = "exported.json"  # what a folder was made of and by which words, so that the same command knows it again
 
 
@@ -53,7 +66,7 @@ class Export:
     out: Path | None = None
     """The folder, which is made."""
     license: str = "unknown"
-    """Of the model, as Hugging Face calls it: apache-2.0, cc-by-nc-4.0."""
+    """Of the model, as Hugging Face calls it: apache-2.0, cc-by-nc-4.0; other, which you put into its file LICENSE."""
     push: str = ""
     """OWNER/NAME: put it there on Hugging Face, for its owner alone at first."""
 
@@ -73,10 +86,11 @@ def command(asked: Export) -> int:
     pushed_again = asked.out is None and bool(asked.push) and is_export(asked.model)
     if asked.out is None and not pushed_again:
         raise UserError("--out is missing: name the folder that is to be made")
-    if not LICENCE.fullmatch(asked.license):
+    if asked.license not in LICENCES:
+        near = difflib.get_close_matches(asked.license.lower(), LICENCES, n=1)
         raise UserError(
-            f"--license {asked.license} is no identifier as Hugging Face has them: small letters, digits, . and -, as "
-            f"cc-by-nc-4.0 is"
+            f"--license {asked.license} is none that Hugging Face knows, such as {', '.join(LICENCES[:5])}, or other, "
+            f"with terms of your own{f': did you mean {near[0]}?' if near else ''}"
         )
     if asked.push:
         sharing.check(asked.push)
@@ -92,6 +106,8 @@ def command(asked: Export) -> int:
             check_new(folder, place)
             make(asked.model, place, name, asked.license)
         terminal.say(f"{folder} has {', '.join(sorted(path.name for path in place.iterdir()))}")
+        if asked.license == "other" and not (place / TERMS).exists():
+            terminal.say(f"its card names the terms in {folder / TERMS}: write them there")
     if asked.push:
         terminal.say(f"pushed to {sharing.push(folder, asked.push)}: look at its settings for who may see it")
     return 0

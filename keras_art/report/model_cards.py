@@ -10,7 +10,7 @@ from keras_art.report import calibration, paragraphs
 from keras_art.report.model_facts import TOLERANCE, Shared, by_class, header, interval, scores
 from keras_art.report.rendering import escaped, render
 from keras_art.study.kinds.classifier import PROBES
-from keras_art.writing import LEARNT, one_line
+from keras_art.writing import LEARNT, TERMS, one_line
 
 if TYPE_CHECKING:
     from keras_art.networks.trained import ModelCard
@@ -37,7 +37,8 @@ def readme(shared: Shared) -> str:
 
 def _licence(shared: Shared) -> str:
     rights = _md(shared.rights, most=1000) or UNKNOWN
-    words = f"Of the model: {shared.licence}. That of the pictures that it has learnt from: {rights}."
+    own = f"terms of its own, in `{TERMS}` beside this card" if shared.licence == "other" else shared.licence
+    words = f"Of the model: {own}. That of the pictures that it has learnt from: {rights}."
     if getattr(shared.run, "weights", "none") != "none":
         words += " The weights that it began with have terms of their own, which hold of it, too."
     return words

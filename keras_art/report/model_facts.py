@@ -11,7 +11,7 @@ from keras_art.data import cards, kept, leaks
 from keras_art.report import comparable, paragraphs
 from keras_art.store.runs import Store
 from keras_art.study.config import BadRun, Run, run_from
-from keras_art.writing import one_line, slug
+from keras_art.writing import TERMS, one_line, slug
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -78,7 +78,10 @@ def header(shared: Shared) -> dict[str, Any]:
     """What the YAML at the top says, by which Hugging Face finds and tests it."""
     run = shared.run
     network = str(getattr(run, "network", ""))
-    found: dict[str, Any] = {"license": shared.licence, "library_name": "keras"}
+    found: dict[str, Any] = {"license": shared.licence}
+    if shared.licence == "other":
+        found |= {"license_name": f"{slug(shared.name)}-license", "license_link": TERMS}
+    found["library_name"] = "keras"
     if not shared.clusters:
         found["pipeline_tag"] = "image-classification"
     found["tags"] = [*TAGS, "clustering"] if shared.clusters else TAGS

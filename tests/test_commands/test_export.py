@@ -275,6 +275,20 @@ def test_the_header_is_what_hugging_face_reads():
     assert "| artist | 8 | 75.0 | 40.9 to 92.9 | 70.0 |" in text
 
 
+def test_terms_of_ones_own_have_a_name_and_a_file(tmp_path, keras_only, capsys):
+    words = [run_of(tmp_path / "store", "cropped"), "--out", tmp_path / "art", "--license", "other"]
+    assert run(*words) == 0
+    assert f"{tmp_path / 'art' / 'LICENSE'}: write them there" in capsys.readouterr().err
+    text = (tmp_path / "art" / "README.md").read_text()
+    found = huggingface_hub.ModelCard(text).data
+    assert (found.license, found.license_name, found.license_link) == ("other", "art-license", "LICENSE")
+    assert "Of the model: terms of its own, in `LICENSE` beside this card." in text
+    (tmp_path / "art" / "LICENSE").write_text("mine")
+    assert run(*words) == 0
+    told = capsys.readouterr().err
+    assert "by the same command, and is whole" in told and "write them there" not in told
+
+
 def test_the_words_of_people_are_text_and_nothing_else():
     tested = pd.DataFrame({"label": [HOSTILE, "y"], "predicted": [HOSTILE, HOSTILE]})
     leaks = {"n_test": 2, "majority": 0.5, "majority_test": 0.5, "same_file": 0.5, "near_duplicate": 0.0}
@@ -447,7 +461,12 @@ def test_a_refused_push_leaves_the_folder_and_says_how_to_try_again(
         (["RUN", "--out", "full"], "is not empty: name another"),
         (["RUN", "--out", "full/file"], "is a file: name a folder"),
         (["RUN", "--out", "full/file/art"], "is a file"),
-        (["RUN", "--out", "art", "--license", "Mine, all mine"], "no identifier as Hugging Face has them"),
+        (
+            ["RUN", "--out", "art", "--license", "Mine, all mine"],
+            "is none that Hugging Face knows, such as apache-2.0, ",
+        ),
+        (["RUN", "--out", "art", "--license", "nonsense"], "cc-by-nc-4.0, or other, with terms of your own\n"),
+        (["RUN", "--out", "art", "--license", "CC-BY-4.0"], "did you mean cc-by-4.0?"),
         (["RUN", "--out", "art", "--push", "painters"], "is no OWNER/NAME"),
         (["RUN", "--out", "art", "--push", "../x/y"], "is no OWNER/NAME"),
         (["RUN", "--push", "me/painters"], "--out is missing"),
