@@ -167,7 +167,8 @@ def check_new(folder: Path, place: Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise UserError(f"--out {folder} is a file: name a folder")
     if folder.is_dir() and any(folder.iterdir()):
-        again = f", or leave --out out: export {folder} --push OWNER/NAME" if is_export(folder) else ""
+        pushed = f"leave --out out: export {folder} --push OWNER/NAME"
+        again = f", or remove it first, as for another --license, or {pushed}" if is_export(folder) else ""
         raise UserError(f"--out {folder} is not empty: name another{again}")
     if being_written(place):
         raise UserError(f"another process is writing --out {folder}: wait for it, or name another folder")
