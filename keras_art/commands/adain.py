@@ -27,7 +27,7 @@ from keras_art.study import workers
 from keras_art.study.config import Run
 from keras_art.study.costs import Estimate
 from keras_art.study.devices import settle
-from keras_art.study.files import artefact, given_run, keep_files
+from keras_art.study.files import artefact, files_kept, given_run, keep_files
 from keras_art.study.kinds.adain import Decoder, Stylised, check_size
 from keras_art.study.plan import ordered, plan
 from keras_art.writing import replacing
@@ -122,7 +122,6 @@ def train(asked: Train) -> int:
     store = Store(asked.store)
     store.create()
     settle(store)
-    keep_files(store, [asked.weights])
     chosen = choose(store, asked)
     decoder = Decoder(
         collection=chosen[1].key,
@@ -135,7 +134,7 @@ def train(asked: Train) -> int:
             )
         },
     )  # fmt: skip
-    return carry_out(store, chosen, decoder)
+    return carry_out(store, chosen, decoder, [asked.weights])
 
 
 def stylise(asked: Stylise) -> int:
@@ -190,14 +189,19 @@ def choose(store: Store, asked: Source) -> tuple[Collection | None, Choice]:
     return open_choice(store, asked.data, asked.root, asked.target, split_seed=asked.split_seed, limit=asked.limit)
 
 
-def carry_out(store: Store, chosen: tuple[Collection | None, Choice], run: Run) -> int:
-    """Computes a run where it is missing, and prints where it is."""
+def carry_out(store: Store, chosen: tuple[Collection | None, Choice], run: Run, files: Sequence[str] = ()) -> int:
+    """Computes a run where it is missing, and prints where it is.
+
+    Args:
+        files: words that name what it begins with.
+    """
     _, choice = chosen
     missing = [one for one in ordered(store, [run]) if store.metrics(one) is None]
     if missing:
         estimate = Estimate(store, {choice.key: len(choice.images)})
         terminal.say(plan(store, missing, estimate))
-        prepare(store, {"target": chosen}, missing)
+        with files_kept(store, files):
+            prepare(store, {"target": chosen}, missing)
         workers.compute(store, missing, estimate.seconds)
     print(store.directory(run))
     return 0

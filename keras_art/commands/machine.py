@@ -25,7 +25,7 @@ from keras_art.study.catalogue import Asked
 from keras_art.study.config import Run, digest, needs
 from keras_art.study.costs import LONG, LONG_TO_WAIT, Estimate
 from keras_art.study.devices import devices_of, settle
-from keras_art.study.files import keep_files
+from keras_art.study.files import files_kept
 from keras_art.study.plan import ordered, plan
 from keras_art.study.records import LEFT_OUT, states
 from keras_art.version import __version__
@@ -135,52 +135,53 @@ class Reproduction:
         settle(store, devices[0] if study.jobs == 1 else None)
         chosen = self.collections(study, store)
         runs = ordered(store, self.runs(study, chosen, store))
-        keep_files(store, self.files(study))
-        runs = precisions.settled(store, runs, measuring=not study.dry_run)
-        estimate = Estimate(store, {choice.key: len(choice.images) for _, choice in chosen.values()})
-        found = states(store, runs)
-        missing = [run for run, metrics in found.items() if metrics is None]
-        if study.dry_run:
-            self.rehearse(study, store, chosen, missing)
-        if study.executor == "here":
-            estimate.measure(missing, LONG if study.dry_run else LONG_TO_WAIT)
-        if study.dry_run:
-            terminal.answer(plan(store, runs, estimate, study.jobs))
-            if study.executor == "slurm":
-                print(clusters.script(store, runs, study.jobs, study.cluster))
-            return 0
-        if missing:
-            clusters.check(study.executor, study.cluster)
-            terminal.say(plan(store, list(found), estimate, study.jobs))
-        lost = lost_choices(store, chosen)
-        if concerned := [run for run in found if run in missing or getattr(run, "collection", "") in lost]:
-            prepare(store, chosen, concerned)
-            self.begin(study, store, chosen, concerned)
-        for run in missing:
-            store.ask(run)
-        asked = catalogue.write_down(store, self.name, words, runs)
-        if missing:
-            match study.executor:
-                case "here":
-                    workers.compute(store, missing, estimate.seconds, devices)
-                case "slurm":
-                    handed = clusters.slurm(store, missing, study.jobs, study.cluster)
-                    terminal.say(f"{handed} work on {store.root}; --table says what is done")
-                    return 0
-                case "ray":
-                    clusters.ray(store, missing, study.jobs, study.cluster)
-            found = states(store, found)
-        elif len(found) == len(runs):
-            terminal.say(f"{len(runs)} run{'s' * (len(runs) > 1)}, all done: nothing is trained")
-        tables = self.tables(store, runs, study)
-        print_tables(tables, study.format)
-        whole = whole_runs(found)
-        self.draw(store, asked, whole, study)
-        if page := self.write_page(store, asked, tables):
-            terminal.say(f"the page of this study is {page}")
-            if study.open:
-                terminal.show(page)
-        return 0 if len(whole) == len(runs) else 1
+        with files_kept(store, self.files(study)) as copies:
+            runs = precisions.settled(store, runs, measuring=not study.dry_run)
+            estimate = Estimate(store, {choice.key: len(choice.images) for _, choice in chosen.values()})
+            found = states(store, runs)
+            missing = [run for run, metrics in found.items() if metrics is None]
+            if study.dry_run:
+                self.rehearse(study, store, chosen, missing)
+            if study.executor == "here":
+                estimate.measure(missing, LONG if study.dry_run else LONG_TO_WAIT)
+            if study.dry_run:
+                terminal.answer(plan(store, runs, estimate, study.jobs))
+                if study.executor == "slurm":
+                    print(clusters.script(store, runs, study.jobs, study.cluster))
+                return 0
+            if missing:
+                clusters.check(study.executor, study.cluster)
+                terminal.say(plan(store, list(found), estimate, study.jobs))
+            lost = lost_choices(store, chosen)
+            if concerned := [run for run in found if run in missing or getattr(run, "collection", "") in lost]:
+                prepare(store, chosen, concerned)
+                self.begin(study, store, chosen, concerned)
+            copies.clear()  # none is refused any more
+            for run in missing:
+                store.ask(run)
+            asked = catalogue.write_down(store, self.name, words, runs)
+            if missing:
+                match study.executor:
+                    case "here":
+                        workers.compute(store, missing, estimate.seconds, devices)
+                    case "slurm":
+                        handed = clusters.slurm(store, missing, study.jobs, study.cluster)
+                        terminal.say(f"{handed} work on {store.root}; --table says what is done")
+                        return 0
+                    case "ray":
+                        clusters.ray(store, missing, study.jobs, study.cluster)
+                found = states(store, found)
+            elif len(found) == len(runs):
+                terminal.say(f"{len(runs)} run{'s' * (len(runs) > 1)}, all done: nothing is trained")
+            tables = self.tables(store, runs, study)
+            print_tables(tables, study.format)
+            whole = whole_runs(found)
+            self.draw(store, asked, whole, study)
+            if page := self.write_page(store, asked, tables):
+                terminal.say(f"the page of this study is {page}")
+                if study.open:
+                    terminal.show(page)
+            return 0 if len(whole) == len(runs) else 1
 
     def rehearse(self, study: Any, store: Store, chosen: Chosen, missing: Sequence[Run]) -> None:
         """What a dry run tells before its plan, and what it checks: all that can be known before pictures are read.

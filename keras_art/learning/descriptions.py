@@ -22,7 +22,7 @@ from keras_art.store.reading import read_json
 from keras_art.store.runs import Store
 from keras_art.store.sums import Damaged, hash_of, write_sealed
 from keras_art.study.config import Artefact
-from keras_art.study.files import artefact, keep_files
+from keras_art.study.files import artefact, files_kept
 from keras_art.study.kinds.classifier import ClassifierRun, label
 from keras_art.writing import slug
 
@@ -95,8 +95,8 @@ def of_backbone(store: Store, network: str, image_size: int, resize: str, prepro
         if preprocessing == "imagenet":
             backbones.own_preprocessing(network)
     store.create()
-    keep_files(store, [network])
-    return of_start(store, run)
+    with files_kept(store, [network]):
+        return of_start(store, run)
 
 
 def of_start(store: Store, run: ClassifierRun) -> Describer:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 import hashlib
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from keras_art.errors import UserError
@@ -133,11 +134,15 @@ def words_of(networks: Sequence[str], weights: Sequence[str]) -> list[str]:
     return [*networks, *(item.split("=", 1)[-1] for item in weights)]
 
 
-def keep_files(store: Store, words: Iterable[str]) -> None:
+def keep_files(store: Store, words: Iterable[str]) -> dict[Path, tuple[str, bool]]:
     """Copies the files, preset folders, and directories of finished runs among a study's words into its store.
 
     With a run comes what it began with, as far as the store that it lies in has it.
+
+    Returns:
+        The place of each file or preset folder there -> its word, and whether it was not there before.
     """
+    copies = {}
     for word in words:
         path = Path(word).expanduser()
         if (path / "metrics.json").is_file():
@@ -147,7 +152,29 @@ def keep_files(store: Store, words: Iterable[str]) -> None:
                 if isinstance(kept, Artefact) and (there := artefact_path(home, kept)).exists():
                     _keep(store, there, kept)
         elif isinstance(kept := artefact(word), Artefact):
-            _keep(store, path, kept)
+            copies[artefact_path(store, kept)] = (word, _keep(store, path, kept))
+    return copies
+
+
+@contextmanager
+def files_kept(store: Store, words: Iterable[str]) -> Iterator[dict[Path, tuple[str, bool]]]:
+    """As `keep_files`; within, whoever refuses a copy names the file that was given, and a new copy goes again.
+
+    Raises:
+        UserError: as within, of the file that was given.
+    """
+    copies = keep_files(store, words)
+    try:
+        yield copies
+    except Damaged:  # it is the copy that is
+        raise
+    except UserError as error:
+        told = str(error)
+        for copy, (word, new) in copies.items():
+            if new and str(copy) in told:
+                shutil.rmtree(copy) if copy.is_dir() else copy.unlink(missing_ok=True)
+            told = told.replace(str(copy), word)
+        raise UserError(told) from error
 
 
 def keep_content(store: Store, kept: Artefact, content: bytes) -> None:
@@ -156,14 +183,16 @@ def keep_content(store: Store, kept: Artefact, content: bytes) -> None:
         write_bytes(artefact_path(store, kept), content)
 
 
-def _keep(store: Store, path: Path, kept: Artefact) -> None:
+def _keep(store: Store, path: Path, kept: Artefact) -> bool:
+    """Whether it was not there before."""
     if (place := artefact_path(store, kept)).exists():
-        return
+        return False
     if path.is_dir():
         _keep_preset(store, path, place)
     else:
         with replacing(place) as part:
             shutil.copyfile(path, part)
+    return True
 
 
 def _keep_preset(store: Store, folder: Path, place: Path) -> None:

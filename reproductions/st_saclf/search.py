@@ -31,7 +31,7 @@ from keras_art.study import workers
 from keras_art.study.config import Optimizer, digest
 from keras_art.study.costs import Estimate
 from keras_art.study.devices import settle
-from keras_art.study.files import keep_files
+from keras_art.study.files import files_kept
 from keras_art.study.kinds.adain import Stylised
 from keras_art.study.plan import ordered, plan
 from reproductions.st_saclf.grid import begin, collections, files, runs
@@ -78,23 +78,23 @@ def command(asked: Search) -> int:
     first = [run for run in found if not isinstance(run, SaclfRun)]
     run = next(run for run in reversed(found) if isinstance(run, SaclfRun))  # of which all trials are variants
     run = dataclasses.replace(run, stylised=next((made.ref for made in first if isinstance(made, Stylised)), None))
-    keep_files(store, files(asked))
-    folder = store.root / "st_saclf" / "search"
-    cells = len(asked.p1) * len(asked.p2)
-    estimate = Estimate(store, {choice.key: len(choice.images) for _, choice in chosen.values()})
-    planned = (
-        f"{cells} trials on the grid, then {asked.trials}, of {run.epochs} epochs each, into {folder}: about "
-        f"{terminal.duration((cells + asked.trials) * estimate.seconds(run))} ({estimate.basis([run])})"
-    )
-    if first:
-        planned = f"{plan(store, first, estimate)}, and then\n{planned}"
-    if asked.dry_run:
-        print(planned)
-        return 0
-    terminal.say(planned)
-    missing = [made for made in first if store.metrics(made) is None]
-    prepare(store, chosen, [*missing, run])
-    begin(asked, store, chosen, [*missing, run])
+    with files_kept(store, files(asked)):
+        folder = store.root / "st_saclf" / "search"
+        cells = len(asked.p1) * len(asked.p2)
+        estimate = Estimate(store, {choice.key: len(choice.images) for _, choice in chosen.values()})
+        planned = (
+            f"{cells} trials on the grid, then {asked.trials}, of {run.epochs} epochs each, into {folder}: about "
+            f"{terminal.duration((cells + asked.trials) * estimate.seconds(run))} ({estimate.basis([run])})"
+        )
+        if first:
+            planned = f"{plan(store, first, estimate)}, and then\n{planned}"
+        if asked.dry_run:
+            print(planned)
+            return 0
+        terminal.say(planned)
+        missing = [made for made in first if store.metrics(made) is None]
+        prepare(store, chosen, [*missing, run])
+        begin(asked, store, chosen, [*missing, run])
     workers.compute(store, missing, estimate.seconds)
     file = folder / f"{run.collection}-{_digest(run)}.db"
     folder.mkdir(parents=True, exist_ok=True)

@@ -8,9 +8,11 @@ import pytest
 
 from keras_art.errors import UserError
 from keras_art.store.runs import Store
+from keras_art.store.sums import Damaged
 from keras_art.study import files
 from keras_art.study.config import Artefact
 from keras_art.study.kinds.adain import Decoder
+from reproductions import sabatelli2018
 
 
 def test_a_file_is_called_by_its_contents_and_keeps_the_suffix_keras_goes_by(tmp_path):
@@ -37,6 +39,37 @@ def test_files_are_kept_in_the_store_once(tmp_path):
     kept = list((tmp_path / "store/cache/weights").iterdir())
     assert [path.name for path in kept] == [str(files.artefact(str(tmp_path / "net.keras")))]
     assert kept[0].read_bytes() == b"weights"
+
+
+def test_a_refused_file_is_named_as_it_was_given_and_its_copy_goes(tmp_path):
+    store, given = Store(tmp_path / "store"), tmp_path / "net.keras"
+    given.write_bytes(b"nothing")
+    copy = files.artefact_path(store, files.artefact(str(given)))
+
+    def refused(error):
+        with files.files_kept(store, ["VGG19", str(given)]) as copies:
+            assert list(copies) == [copy] and copy.read_bytes() == b"nothing"
+            raise error
+
+    with pytest.raises(UserError, match=rf"^{given} is nothing, {given}$"):
+        refused(UserError(f"{copy} is nothing, {copy}"))
+    assert not copy.exists() and given.exists()
+    files.keep_files(store, [str(given)])  # of another study, that may need it
+    with pytest.raises(UserError, match=rf"^{given} is nothing$"):
+        refused(UserError(f"{copy} is nothing"))
+    with pytest.raises(Damaged, match=rf"^{copy} is damaged"):  # the copy, and not what was given
+        refused(Damaged(f"{copy} is damaged: delete it"))
+    assert copy.exists()
+
+
+def test_a_refused_file_of_a_study_leaves_nothing_in_its_store(picture_csv, tmp_path, capsys):
+    (tmp_path / "net.keras").write_bytes(b"nothing")
+    words = ["--data", str(picture_csv), "--target", "artist", "--networks", str(tmp_path / "net.keras")]
+    words += ["--preprocessing", "unit", "--image_size", "32", "--store", str(tmp_path / "store")]
+    for more in ([], ["--dry_run"]):
+        assert sabatelli2018.REPRODUCTION.main([*words, *more]) == 1
+        assert f": {tmp_path / 'net.keras'} is not a Keras model that can be" in capsys.readouterr().err
+        assert not list((tmp_path / "store" / "cache" / "weights").iterdir())
 
 
 def test_a_run_of_another_store_brings_what_it_began_with(tmp_path):
