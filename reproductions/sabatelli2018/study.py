@@ -234,6 +234,17 @@ def like(preset: Study, run: Run) -> Run:
     )
 
 
+def modern(run: Run) -> Run:
+    """The same by the preset modern; a network that brings its own weights keeps its size and its scale of pixels.
+
+    Raises:
+        UserError: it has no such mode.
+    """
+    own = ("weights", "image_size", "preprocessing") if run.weights == "own" else ()
+    return dataclasses.replace(like(PRESETS["modern"], run), **{field: getattr(run, field) for field in own})
+
+
+MODERN = Printed({"modern": Protocol(modern, {"class_filter": True})})  # no paper's: nothing is printed of it
 RIJKSMUSEUM = Printed(
     {
         name: Protocol(

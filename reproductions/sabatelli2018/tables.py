@@ -12,10 +12,10 @@ from keras_art.report.comparable import Verdict
 from keras_art.report.tables import PaperTable, compare, rules_of, seen_of
 from keras_art.store.runs import Store
 from keras_art.study.config import RunRef
+from keras_art.study.kinds.classifier import PROBES, label
 from keras_art.study.kinds.classifier import ClassifierRun as Run
-from keras_art.study.kinds.classifier import label
 from keras_art.study.records import Rivals, finished, readable, run_of, variant
-from reproductions.sabatelli2018.study import ANTWERP, OPTIMIZERS, RIJKSMUSEUM, Study
+from reproductions.sabatelli2018.study import ANTWERP, MODERN, OPTIMIZERS, RIJKSMUSEUM, Study
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -131,7 +131,7 @@ def tables_of(store: Store, only: Sequence[Run] | None, study: Study) -> Tables:
             else f"{run.place} {run.target}{variant(run, rivals, word=asked_for)}",
             "network": label(run.network),
             "status": found["status"],
-            "protocol": verdict.protocol,
+            "protocol": protocol_of(store, run, verdict, study),
             "comparable": verdict.comparable,
             "note": "; ".join(filter(None, [counts, verdict.note])),
         }
@@ -165,6 +165,15 @@ def verdict_of(store: Store, run: Run, carried: Collection[str]) -> Verdict:
         carried: the collections to which something was carried over: to those of Table 3.
     """
     return comparable.judge(store, run, ANTWERP if run.collection in carried else RIJKSMUSEUM)
+
+
+def protocol_of(store: Store, run: Run, verdict: Verdict, study: Study) -> str:
+    """What a run followed: a paper's protocol, else `modern`, which is none's, else `study` or `demo`.
+
+    Of a preset a probe reads nothing: it is of the one that was asked for.
+    """
+    may_be = verdict.protocol == comparable.STUDY and (run.mode not in PROBES or study.preset == "modern")
+    return comparable.judge(store, run, MODERN).protocol if may_be else verdict.protocol
 
 
 def asked_for(run: Run, field: str) -> str:

@@ -29,6 +29,7 @@ from reproductions.dcec_paint import study as dcec
 from reproductions.multitask.kind import MultitaskRun
 from reproductions.multitask.tables import PRINTED as SEVEN
 from reproductions.sabatelli2018 import study as transfer
+from reproductions.sabatelli2018 import tables
 from reproductions.sabatelli2018.tables import TABLE_2, TABLE_3
 from reproductions.sabatelli2021 import study as tickets
 from reproductions.st_saclf import grid
@@ -191,6 +192,35 @@ def test_what_may_stand_there_is_what_is_printed_and_nothing_else(store, place, 
             verdict = judge(store, run, printed[place])
             is_printed = (target, network, column.get(mode, mode)) in cells
             assert verdict.comparable == (is_printed and (place == "antwerp" or not carried)), verdict.note
+
+
+@pytest.mark.parametrize(
+    ("fields", "asked", "protocol"),
+    [
+        ({}, "modern", "modern"),
+        ({}, "study", "modern"),  # --table shows all of a store
+        ({"seed": 5, "network": "Xception"}, "modern", "modern"),
+        ({"weights": "own", "image_size": 64, "preprocessing": "caffe"}, "modern", "modern"),  # of a file
+        ({"image_size": 64}, "modern", "study"),
+        ({"weights": "none"}, "modern", "study"),
+        ({"test_flips": False}, "modern", "study"),
+        ({"epochs": 5}, "modern", "study"),
+        ({"mode": "linear_probe"}, "modern", "modern"),
+        ({"mode": "linear_probe"}, "study", "study"),  # it reads nothing of a preset
+        ({"mode": "knn_probe", "resize": "crop"}, "modern", "study"),
+        ({"preset": "paper"}, "modern", "paper"),
+        ({"preset": "study"}, "modern", "study"),
+        ({"preset": "study", "mode": "off_the_shelf"}, "modern", "study"),
+        ({"collection": "atelier-00000001"}, "modern", "demo"),
+        ({"collection": "unfiltered-00000001"}, "modern", "study"),
+    ],
+)
+def test_what_follows_no_paper_is_called_by_its_preset_while_nothing_of_it_is_changed(store, fields, asked, protocol):
+    collection(store, "unfiltered-00000001", class_filter=False)
+    run = a_run(**{"preset": "modern", "mode": "fine_tuning"} | fields)
+    verdict = tables.verdict_of(store, run, ())
+    assert tables.protocol_of(store, run, verdict, transfer.PRESETS[asked]) == protocol
+    assert verdict.comparable == (protocol == "paper")
 
 
 def test_from_scratch_the_paper_has_one_network_and_its_code_none(store):
