@@ -175,7 +175,7 @@ WAYS: dict[str, Callable[[], Callable[[], object]]] = {
     made.__name__: made
     for made in (features, fine_tuning, masked, joint_training, stylising, attention, transformer, gram)
 }
-SINGLE = ("joint_training", "stylising", "attention")  # they take no precision: their studies have no such flag
+SINGLE = ("joint_training", "stylising")  # they take no precision: their studies have no such flag
 
 
 def serve() -> None:

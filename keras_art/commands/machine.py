@@ -135,7 +135,7 @@ class Reproduction:
         settle(store, devices[0] if study.jobs == 1 else None)
         chosen = self.collections(study, store)
         runs = ordered(store, self.runs(study, chosen, store))
-        with files_kept(store, self.files(study)) as copies:
+        with files_kept(store, self.files(study)):
             runs = precisions.settled(store, runs, measuring=not study.dry_run)
             estimate = Estimate(store, {choice.key: len(choice.images) for _, choice in chosen.values()})
             found = states(store, runs)
@@ -156,32 +156,31 @@ class Reproduction:
             if concerned := [run for run in found if run in missing or getattr(run, "collection", "") in lost]:
                 prepare(store, chosen, concerned)
                 self.begin(study, store, chosen, concerned)
-            copies.clear()  # none is refused any more
-            for run in missing:
-                store.ask(run)
-            asked = catalogue.write_down(store, self.name, words, runs)
-            if missing:
-                match study.executor:
-                    case "here":
-                        workers.compute(store, missing, estimate.seconds, devices)
-                    case "slurm":
-                        handed = clusters.slurm(store, missing, study.jobs, study.cluster)
-                        terminal.say(f"{handed} work on {store.root}; --table says what is done")
-                        return 0
-                    case "ray":
-                        clusters.ray(store, missing, study.jobs, study.cluster)
-                found = states(store, found)
-            elif len(found) == len(runs):
-                terminal.say(f"{len(runs)} run{'s' * (len(runs) > 1)}, all done: nothing is trained")
-            tables = self.tables(store, runs, study)
-            print_tables(tables, study.format)
-            whole = whole_runs(found)
-            self.draw(store, asked, whole, study)
-            if page := self.write_page(store, asked, tables):
-                terminal.say(f"the page of this study is {page}")
-                if study.open:
-                    terminal.show(page)
-            return 0 if len(whole) == len(runs) else 1
+        for run in missing:
+            store.ask(run)
+        asked = catalogue.write_down(store, self.name, words, runs)
+        if missing:
+            match study.executor:
+                case "here":
+                    workers.compute(store, missing, estimate.seconds, devices)
+                case "slurm":
+                    handed = clusters.slurm(store, missing, study.jobs, study.cluster)
+                    terminal.say(f"{handed} work on {store.root}; --table says what is done")
+                    return 0
+                case "ray":
+                    clusters.ray(store, missing, study.jobs, study.cluster)
+            found = states(store, found)
+        elif len(found) == len(runs):
+            terminal.say(f"{len(runs)} run{'s' * (len(runs) > 1)}, all done: nothing is trained")
+        tables = self.tables(store, runs, study)
+        print_tables(tables, study.format)
+        whole = whole_runs(found)
+        self.draw(store, asked, whole, study)
+        if page := self.write_page(store, asked, tables):
+            terminal.say(f"the page of this study is {page}")
+            if study.open:
+                terminal.show(page)
+        return 0 if len(whole) == len(runs) else 1
 
     def rehearse(self, study: Any, store: Store, chosen: Chosen, missing: Sequence[Run]) -> None:
         """What a dry run tells before its plan, and what it checks: all that can be known before pictures are read.

@@ -157,7 +157,7 @@ def keep_files(store: Store, words: Iterable[str]) -> dict[Path, tuple[str, bool
 
 
 @contextmanager
-def files_kept(store: Store, words: Iterable[str]) -> Iterator[dict[Path, tuple[str, bool]]]:
+def files_kept(store: Store, words: Iterable[str]) -> Iterator[None]:
     """As `keep_files`; within, whoever refuses a copy names the file that was given, and a new copy goes again.
 
     Raises:
@@ -165,7 +165,7 @@ def files_kept(store: Store, words: Iterable[str]) -> Iterator[dict[Path, tuple[
     """
     copies = keep_files(store, words)
     try:
-        yield copies
+        yield
     except Damaged:  # it is the copy that is
         raise
     except UserError as error:
