@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import signal
 import subprocess
 import sys
@@ -22,6 +23,9 @@ from keras_art.data.splits import Task
 # Whoever starts the suite in the background, or by nohup, ignores these, and so would every process it starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+# The memory that TensorFlow's own allocator has had for large tensors stays with the process.
+os.environ["TF_ONEDNN_USE_SYSTEM_ALLOCATOR"] = "1"
 
 COLOURS = {"a": (200, 60, 60), "b": (60, 200, 60), "c": (60, 60, 200)}
 

@@ -31,7 +31,7 @@ def door(root: Path) -> Iterator[None]:
     with locks.within(root / DOOR, PATIENCE):
         if not (root / "store.json").exists():
             _unmade(root)
-            raise FileNotFoundError(2, "moved away", str(root))
+            raise FileNotFoundError(2, "moved away", str(root / "store.json"))
         yield
 
 

@@ -161,6 +161,13 @@ def test_whoever_comes_first_no_store_is_split(tmp_path):
         assert (folder / "store.json").exists(), (folder, sorted(folder.rglob("*")))
 
 
+def test_a_store_that_went_before_its_door_was_held_is_said_to_be_gone(tmp_path):
+    (tmp_path / "store").mkdir()
+    with pytest.raises(StoreError, match=runs.GONE):
+        Store(tmp_path / "store").enter()
+    assert not (tmp_path / "store").exists()
+
+
 def test_a_store_that_goes_while_its_folder_is_looked_at_is_said_to_be_gone(tmp_path, monkeypatch):
     def found_and_gone(folder, *args, **kwargs):
         raise FileExistsError(errno.EEXIST, "File exists", str(folder))
