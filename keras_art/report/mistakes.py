@@ -12,6 +12,7 @@ import numpy as np
 from keras_art.errors import UserError
 from keras_art.report import metrics
 from keras_art.store.reading import read_table
+from keras_art.store.sums import sums
 from keras_art.writing import distinct, meant
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def said(folder: Path, target: str, targets: tuple[str, ...] = ()) -> list[Said]
         files = {name: folder / f"predictions_{part}.csv" for name, part in distinct(targets).items()}
     found = []
     for name, path in files.items():
-        if path.exists():
+        if path.exists() or path.name in sums(folder):  # then it is lost
             columns = ["id", "label", "predicted", "probability"]
             table = read_table(path, usecols=columns, dtype=str, keep_default_na=False)
             for column in columns[:3]:

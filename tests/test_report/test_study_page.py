@@ -24,8 +24,8 @@ from keras_art.report.plates import Plates
 from keras_art.report.study_page import Told, study_page, verdict
 from keras_art.report.tables import PaperTable, compare, seen_of
 from keras_art.store.runs import Store
-from keras_art.store.sums import write_sealed
-from keras_art.study import catalogue
+from keras_art.store.sums import Damaged, write_sealed
+from keras_art.study import catalogue, records
 from keras_art.study.config import Optimizer
 from keras_art.study.kinds.classifier import ClassifierRun
 from keras_art.study.kinds.clustering import ClusteringRun
@@ -178,7 +178,8 @@ def test_files_of_a_store_are_told_from_its_folder_on(name, tmp_path, monkeypatc
 
 
 def test_a_page_does_not_call_unseen_what_train_or_val_has(store):
-    folder = store.root / "collections" / catalogue.runs_of(store, catalogue.studies(store)[0])[0].collection
+    (run,) = (run for run, _ in records.finished(store, ClassifierRun))
+    folder = store.root / "collections" / run.collection
     facts = json.loads((folder / "task.json").read_text())
     leaking = facts["leaks"] | {"same_file": 1 / 3, "near_duplicate": 2 / 3}
     write_sealed(folder, {"task.json": json.dumps(facts | {"leaks": leaking}).encode()})
@@ -188,8 +189,18 @@ def test_a_page_does_not_call_unseen_what_train_or_val_has(store):
         "Not all of them are a test of it: train or val has the very file of 1 and a copy or look-alike of 2 of 3 test"
     )
     assert text.count(said) == 2 and "of 3 test pictures are right" in text
-    assert seen_of(store, folder.name) == f"{said.partition(': ')[2]} images"
-    assert seen_of(store, "nowhere-12345678") == ""
+    assert seen_of(store, run) == f"{said.partition(': ')[2]} images"
+    assert seen_of(store, dataclasses.replace(run, collection="nowhere-12345678")) == ""
+
+
+def test_what_the_best_run_said_and_has_lost_is_no_other_runs(store):
+    (run,) = (run for run, _ in records.finished(store, ClassifierRun))
+    with_none = store.directory(run).parent / "another"
+    with_none.mkdir()
+    assert mistakes.said(with_none, run.target) == []
+    (store.directory(run) / "predictions.csv").unlink()
+    with pytest.raises(Damaged, match=r"predictions\.csv is absent"):
+        mistakes.said(store.directory(run), run.target)
 
 
 def test_a_result_stands_beside_guesses_that_can_be_made_without_the_test_set(monkeypatch):
