@@ -88,7 +88,7 @@ def tables(store: Store, only: Sequence[MultitaskRun] | None, study: Study) -> T
             "protocol": judge(store, run, PRINTED).protocol,
             "comparable": False,
             "n_test": found.get(f"test_{run.targets[0]}_n"),
-            "note": "; ".join(filter(None, [f"{found['parameters']:,} parameters", seen_of(store, run.collection)])),
+            "note": "; ".join(filter(None, [f"{found['parameters']:,} parameters", seen_of(store, run)])),
         }
         for run, found in grams
     ]

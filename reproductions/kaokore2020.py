@@ -40,7 +40,7 @@ from keras_art.store.runs import Store
 from keras_art.study.config import Optimizer
 from keras_art.study.files import artefact, starting_weights, words_of
 from keras_art.study.kinds.classifier import ClassifierRun as Run
-from keras_art.study.kinds.classifier import label, pretraining
+from keras_art.study.kinds.classifier import labels, pretraining
 from keras_art.study.records import Rivals, finished, variant
 
 if TYPE_CHECKING:
@@ -183,14 +183,14 @@ def tables(store: Store, only: Sequence[Run] | None, study: Study) -> Tables:
             return f"learning_rate={run.optimizer.learning_rate:g}" if len(rates) > 1 else ""
         return "" if field == "collection" and len(here) == 1 else None
 
-    rows, rivals = [], Rivals(every, cell)
+    rows, rivals, called = [], Rivals(every, cell), labels(run.network for run in every)
     for run, found in done:
         verdict = judge(store, run, PRINTED)
         set_as = variant(run, rivals, ("seed", "target"), asked_for)
-        facts = [f"{run.image_size} pixels, {found['epochs']} epochs", seen_of(store, run.collection), verdict.note]
+        facts = [f"{run.image_size} pixels, {found['epochs']} epochs", seen_of(store, run), verdict.note]
         rows.append(
             {
-                "network": f"{label(run.network)} on {run.place}{set_as}",
+                "network": f"{called[run.network]} on {run.place}{set_as}",
                 "version": version_of(store, run.collection, "kaokore") or "-",
                 "target": run.target,
                 "value": None if found["test_accuracy"] is None else 100 * found["test_accuracy"],
@@ -211,12 +211,13 @@ def draw(store: Store, configs: Sequence[Run], study: Study, plates: Plates) -> 
 
     from keras_art.report import figures
 
+    called = labels(run.network for run in configs)
     for key, target in dict.fromkeys((run.collection, run.target) for run in configs if run.mode == "fine_tuning"):
         curves: dict[str, dict[str, pd.DataFrame]] = {}
         for run in configs:
             if (run.collection, run.target) == (key, target):
                 line = read_table(store.directory(run) / "history.csv").assign(seed=run.seed)
-                lines = curves.setdefault(label(run.network), {})
+                lines = curves.setdefault(called[run.network], {})
                 lines["fine_tuning"] = pd.concat([*lines.values(), line])
         title = f"{key.rsplit('-', 1)[0]}, {target}"
         plates.figure(

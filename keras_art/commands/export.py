@@ -204,6 +204,7 @@ def fill(model: Path, part: Path, name: str, licence: str) -> None:
     from keras_art.networks.loading import model_file
     from keras_art.report.model_cards import readme
     from keras_art.report.model_facts import Shared, preprocessing
+    from keras_art.study import earlier
 
     trained = prediction.read(model)
     card = trained.card
@@ -213,6 +214,7 @@ def fill(model: Path, part: Path, name: str, licence: str) -> None:
     shared = Shared(name, card, licence, written.files, written.absent, written.keras_alone)
     shared = from_store(shared, model_file(model), trained)
     if hashes := learnt_from(model_file(model), card):
+        hashes |= earlier.before_model(model_file(model))
         write_learnt(part, hashes)
         shared = replace(shared, learnt=len(hashes))
         terminal.say(
@@ -233,6 +235,8 @@ def from_store(shared: Shared, file: Path, trained: Trained) -> Shared:
     from keras_art.data import kept
     from keras_art.report.model_facts import rights_of
     from keras_art.store.runs import store_of
+    from keras_art.study import earlier
+    from keras_art.study.records import read_run
 
     card = shared.card
     holds = sum(getattr(layer, "count", 0) for layer in trained.model._flatten_layers() if layer.name == "neighbours")
@@ -244,7 +248,9 @@ def from_store(shared: Shared, file: Path, trained: Trained) -> Shared:
             return shared
         if (file.parent / "metrics.json").is_file():
             took = read_json(file.parent / "metrics.json", fields={"seconds": (int, float)})["seconds"]
-            shared = replace(shared, environment=read_json(file.parent / "environment.json"), seconds=took)
+            before = earlier.known(store, read_run(file.parent))
+            about = read_json(file.parent / "environment.json")
+            shared = replace(shared, environment=about, seconds=took, before=before)
         facts = kept.facts_of(store, key)
         sizes = kept.table(store, key, "images.csv")["split"].value_counts().to_dict()
         left_out = kept.table(store, key, "quarantine.csv")["reason"].tolist()

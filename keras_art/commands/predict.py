@@ -241,6 +241,7 @@ def no_test(model: Path, card: ModelCard, paths: Sequence[Path]) -> Iterator[str
     from keras_art.networks.learnt import learnt_from
     from keras_art.networks.loading import model_file
     from keras_art.pictures.contents import sha256_of
+    from keras_art.study.earlier import before_model
 
     hashes = learnt_from(model_file(model), card)
     if hashes is None:
@@ -248,7 +249,9 @@ def no_test(model: Path, card: ModelCard, paths: Sequence[Path]) -> Iterator[str
             f"whether it was trained on any of these pictures can not be told, as neither {model} nor a store that it "
             f"lies in has a list of those: how often it is right is a test of it on others alone"
         )
-    elif hashes and (known := sum(sha256_of(str(path)) in hashes for path in paths)):
+    elif (hashes := hashes | before_model(model_file(model))) and (
+        known := sum(sha256_of(str(path)) in hashes for path in paths)
+    ):
         yield (
             f"{known:,} of these {len(paths):,} pictures are those that it was trained or chosen on: how often it is "
             f"right about them is no test of it"

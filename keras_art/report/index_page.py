@@ -114,13 +114,13 @@ def _some(words: Sequence[str]) -> str:
 def headlines(store: Store, reached: Progress) -> list[str]:
     """The test accuracy of the classifier that is best on validation images, a line for each collection and label."""
     lines = []
-    for (key, target), runs in outcome.ranked(reached).items():
+    for (_, target), runs in outcome.ranked(reached).items():
         measured = reached.found[runs[0]]
         accuracy = measured.get(f"test_{target}_accuracy", measured.get("test_accuracy"))
         if isinstance(accuracy, float):
             which = " of the best on validation images" if len(runs) > 1 else ""
             told = f"{one_line(target)}: test accuracy {accuracy:.1%}{which}"
-            lines.append("; ".join(filter(None, [told, seen_of(store, key)])))
+            lines.append("; ".join(filter(None, [told, seen_of(store, runs[0])])))
     return lines[:FEW]
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from keras_art.data import leaks
 from keras_art.report import calibration, paragraphs
-from keras_art.report.model_facts import TOLERANCE, Shared, by_class, header, interval, scores
+from keras_art.report.model_facts import TOLERANCE, Shared, by_class, header, interval, scores, seen
 from keras_art.report.rendering import escaped, render
 from keras_art.study.kinds.classifier import PROBES
 from keras_art.writing import LEARNT, TERMS, one_line
@@ -71,7 +71,7 @@ def _trained_on(shared: Shared) -> str:
         lines.append(f"What could be known of the test images {rules[0]}.")
         if rules[1:]:
             lines.append(_bullets(rules[1:]))
-        elif leaks.unseen(found):
+        elif leaks.unseen(found) and not shared.before:
             lines.append("No test image was found that train or validation has too.")
     return "\n\n".join(lines) or "This is not known."
 
@@ -94,7 +94,7 @@ def _how_well(shared: Shared) -> str:
         }
         for task, rows in measured.items()
     ]  # fmt: skip
-    but = leaks.seen(shared.task.get("leaks", {}))
+    but = seen(shared)
     said = f"Each test image counts once{f', though {but}' * bool(but)}; intervals are Wilson's."
     parts = [said, render(pd.DataFrame(lines), "markdown")]
     for task, tested in shared.tested.items():
@@ -173,7 +173,7 @@ def _middle(card: ModelCard) -> str:
 
 
 def _limits(shared: Shared) -> list[str]:
-    card, found = shared.card, shared.task.get("leaks", {})
+    card = shared.card
     lines = []
     if not shared.clusters:
         lines.append("It says one of its classes of any picture, also of one that is of none of them.")
@@ -198,7 +198,7 @@ def _limits(shared: Shared) -> list[str]:
         lines.append(
             f"The features of its {shared.holds:,} training pictures are within the file: whoever has it has these."
         )
-    if but := leaks.seen(found):
+    if but := seen(shared):
         lines.append(f"{but[0].upper()}{but[1:]}: they make the figures above look better than they are.")
     if mode not in PROBES:  # which draw nothing
         lines.append("It was trained once, with one seed; another would differ by some points.")

@@ -39,6 +39,7 @@ class Shared:
         left_out: why each of what is in the collection's quarantine was.
         tested: task -> `label` and `predicted` of each test image, names of classes.
         environment: of the run, and how many seconds it took.
+        before: how many test images its network has learnt from before, in words.
         rights: what is known of the collection's licence, a sentence.
         holds: training pictures whose features are within the model.
         learnt: pictures that it was trained or chosen on, of which a list lies beside it.
@@ -56,6 +57,7 @@ class Shared:
     tested: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     environment: Mapping[str, Any] = field(default_factory=dict)
     seconds: float = 0.0
+    before: str = ""
     rights: str = ""
     holds: int = 0
     learnt: int = 0
@@ -128,6 +130,11 @@ def scores(shared: Shared) -> dict[str, dict[str, Any]]:
         known = isinstance(accuracy, float) and isinstance(n, int) and n > 0
         found[task] = {"accuracy": accuracy, "n": n, "macro_f1": metrics.get(f"{of_task}macro_f1")} if known else {}
     return found
+
+
+def seen(shared: Shared) -> str:
+    """How many test images are no test of a model, in words; "" where none is known."""
+    return "; ".join(filter(None, [leaks.seen(shared.task.get("leaks", {})), shared.before]))
 
 
 def interval(rows: Mapping[str, Any]) -> str:

@@ -11,6 +11,7 @@ from keras_art.data import kept, leaks
 from keras_art.report import calibration, mistakes
 from keras_art.report.metrics import wilson
 from keras_art.store.runs import Store
+from keras_art.study import earlier
 
 if TYPE_CHECKING:
     from keras_art.study.catalogue import Progress
@@ -61,9 +62,10 @@ def sentences(store: Store, reached: Progress) -> Iterator[str]:
 def tested_on(store: Store, run: Run) -> tuple[str, str]:
     """What a run's test images are called, and a sentence on those that are no test of it, behind a blank; else ""."""
     report = kept.facts_of(store, getattr(run, "collection", "")).get("leaks", {})
-    if leaks.unseen(report):
+    before = earlier.known(store, run)
+    if leaks.unseen(report) and not before:
         return "pictures that it never saw", ""
-    but = leaks.seen(report)
+    but = "; ".join(filter(None, [leaks.seen(report), before]))
     return "test pictures", f" Not all of them are a test of it: {but}." if but else ""
 
 

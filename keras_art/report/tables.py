@@ -14,6 +14,8 @@ from keras_art.errors import UserError
 from keras_art.report import metrics
 from keras_art.store.reading import read_json
 from keras_art.store.runs import Store
+from keras_art.study import earlier
+from keras_art.study.config import Run
 from keras_art.study.records import readable
 
 NOT_RUN = "—"
@@ -215,10 +217,11 @@ def without_looking(leaks: Mapping[str, Mapping[str, float]], name: str) -> pd.D
     return pd.DataFrame(rows, columns=[name, "rule", "accuracy", "low", "high", "n_test"]).astype({"n_test": "Int64"})
 
 
-def seen_of(store: Store, key: str) -> str:
-    """For the note of a test accuracy: how many test images of a choice, NAME-DIGEST, are no test; "" where none is."""
+def seen_of(store: Store, run: Run) -> str:
+    """For the note of a test accuracy: how many test images are no test of a run; "" where none is known."""
     try:
-        return seen(read_json(store.root / "collections" / key / "task.json").get("leaks", {}))
+        facts = read_json(store.root / "collections" / getattr(run, "collection", "") / "task.json")
+        return "; ".join(filter(None, [seen(facts.get("leaks", {})), earlier.known(store, run)]))
     except UserError:  # which is told of the rules that see no pixel
         return ""
 

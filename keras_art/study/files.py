@@ -18,6 +18,7 @@ from keras_art.study.records import read_run
 from keras_art.writing import (
     EXPORTED,
     HANDLES,
+    LEARNT,
     beside,
     is_export,
     is_preset,
@@ -204,7 +205,10 @@ def _keep_preset(store: Store, folder: Path, place: Path) -> None:
         part = beside(place)
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir()
-        for path in preset_files(folder):
+        paths = preset_files(folder)
+        if is_export(folder) and (folder / LEARNT).is_file():
+            paths.append(folder / LEARNT)
+        for path in paths:
             copy = part / path.relative_to(folder)
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, copy)

@@ -70,7 +70,7 @@ def tables_of(store: Store, only: Sequence[MultitaskRun] | None, study: Study) -
                 "n_test": found.get(f"test_{task}_n"),
                 "value": None if accuracy is None else 100 * accuracy,
             }
-            tested = "; ".join(filter(None, [row["note"], seen_of(store, run.collection)]))
+            tested = "; ".join(filter(None, [row["note"], seen_of(store, run)]))
             rows = [{**row, "challenge": f"{row['challenge']}{set_as}"} for set_as in labels[run]]
             scores += [{**each, "note": tested} for each in rows]
             if run.place == "rijksmuseum" and f"val_{task}_accuracy" in found:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from keras_art.store.reading import read_table
 from keras_art.store.runs import Store
 from keras_art.study.kinds.classifier import ClassifierRun as Run
-from keras_art.study.kinds.classifier import label
+from keras_art.study.kinds.classifier import label, labels
 from reproductions.sabatelli2018.study import Study
 from reproductions.sabatelli2018.tables import is_carried, verdict_of
 
@@ -49,11 +49,12 @@ def draw(store: Store, configs: Sequence[Run], study: Study, plates: Plates) -> 
             f"its class and its id.",
         )
         curves: dict[str, dict[str, pd.DataFrame]] = {}
+        called = labels(run.network for run in configs)
         for run in configs:
             history = store.directory(run) / "history.csv"
             if run.collection == key and run.mode != "pretraining" and history.exists():
                 line = read_table(history).assign(seed=run.seed)
-                modes = curves.setdefault(label(run.network), {})
+                modes = curves.setdefault(called[run.network], {})
                 name = f"{run.mode}, carried over" if is_carried(store, run) else run.mode
                 modes[name] = pd.concat([modes[name], line]) if name in modes else line
         if curves:

@@ -12,7 +12,7 @@ from keras_art.report.comparable import Verdict
 from keras_art.report.tables import PaperTable, compare, rules_of, seen_of
 from keras_art.store.runs import Store
 from keras_art.study.config import RunRef
-from keras_art.study.kinds.classifier import PROBES, label
+from keras_art.study.kinds.classifier import PROBES, labels
 from keras_art.study.kinds.classifier import ClassifierRun as Run
 from keras_art.study.records import Rivals, finished, readable, run_of, variant
 from reproductions.sabatelli2018.study import ANTWERP, MODERN, OPTIMIZERS, RIJKSMUSEUM, Study
@@ -120,7 +120,7 @@ def tables_of(store: Store, only: Sequence[Run] | None, study: Study) -> Tables:
     done = [(run, found) for run, found in done if run in told and run.collection in facts]
     every = [run for run, _ in done]
     carried = {run.collection for run in every if told[run]}
-    rivals = Rivals(every, cell)
+    rivals, called = Rivals(every, cell), labels(run.network for run in every)
     rows: dict[str, list[dict[str, Any]]] = {"table_2": [], "table_2_sizes": [], "table_3": []}
     for run, found in done:
         verdict = verdict_of(store, run, carried)
@@ -129,14 +129,14 @@ def tables_of(store: Store, only: Sequence[Run] | None, study: Study) -> Tables:
             "challenge": run.target
             if verdict.comparable
             else f"{run.place} {run.target}{variant(run, rivals, word=asked_for)}",
-            "network": label(run.network),
+            "network": called[run.network],
             "status": found["status"],
             "protocol": protocol_of(store, run, verdict, study),
             "comparable": verdict.comparable,
             "note": "; ".join(filter(None, [counts, verdict.note])),
         }
         accuracy = None if found["test_accuracy"] is None else 100 * found["test_accuracy"]
-        note = "; ".join(filter(None, [counts, seen_of(store, run.collection), verdict.note]))
+        note = "; ".join(filter(None, [counts, seen_of(store, run), verdict.note]))
         tested = {**row, "value": accuracy, "n_test": found["n_test"], "note": note}
         if run.collection in carried:
             theta = "theta_r" if told[run] else "theta_i"

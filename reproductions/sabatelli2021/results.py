@@ -9,7 +9,7 @@ from keras_art.store.runs import Store
 from keras_art.store.tickets import read_ticket
 from keras_art.study.config import Artefact, RunRef
 from keras_art.study.files import sound_artefact
-from keras_art.study.kinds.classifier import label
+from keras_art.study.kinds.classifier import labels
 from keras_art.study.kinds.tickets import TicketRun, origin
 from keras_art.study.records import Rivals, finished, readable, run_of, variant
 from reproductions.sabatelli2021.study import CALLED, CARRIED
@@ -38,6 +38,7 @@ def rows(store: Store, only: Sequence[TicketRun] | None = None) -> pd.DataFrame:
     shown = finished(store, TicketRun, only)
     places: dict[RunRef | Artefact, str] = {run.ref: run.place for run, _ in shown if run.mode == "find"}
     rivals = Rivals([run for run, _ in shown], cell)
+    called = labels(run.network for run, _ in shown)
     asked = dict.fromkeys(run.ticket for run, _ in shown if run.mode in ("transfer", *CARRIED))
     brought = [ticket for ticket in asked if ticket is not None and ticket not in places]
     places |= dict(readable(brought, lambda ticket: (ticket, place_of(store, ticket))))
@@ -54,7 +55,7 @@ def rows(store: Store, only: Sequence[TicketRun] | None = None) -> pd.DataFrame:
             {
                 "challenge": f"{run.place} {run.target}"
                 + (f", {run.fraction:.0%} of train" if run.fraction < 1 else ""),
-                "network": label(run.network),
+                "network": called[run.network],
                 "line": line + variant(run, rivals, WITHIN_A_LINE),
                 "stage": run.stage,
                 "pruned": found.get("sparsity", float("nan")),
@@ -70,9 +71,9 @@ def rows(store: Store, only: Sequence[TicketRun] | None = None) -> pd.DataFrame:
     return pd.DataFrame(lines)
 
 
-def cell(run: TicketRun) -> tuple[str, ...]:
+def cell(run: TicketRun) -> tuple[object, ...]:
     """What names the runs among which a line is told apart by its settings."""
-    return run.place, run.target, label(run.network), run.mode
+    return run.place, run.target, run.network, run.mode
 
 
 def place_of(store: Store, ticket: RunRef | Artefact) -> str:

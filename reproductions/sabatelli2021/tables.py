@@ -104,7 +104,7 @@ def tables_of(store: Store, only: Sequence[Run] | None, study: Study) -> Tables:
         sizes = _collections(store, every)
     accuracies = chosen
     if len(chosen):
-        seen = [seen_of(store, run.collection) for run in chosen["run"]]
+        seen = [seen_of(store, run) for run in chosen["run"]]
         notes = ["; ".join(filter(None, pair)) for pair in zip(seen, chosen["note"], strict=True)]
         accuracies = chosen.assign(value=chosen["test"], note=notes)
     fractions = chosen[~unpruned].assign(value=chosen["pruned"], n_test=None, status="ok") if len(chosen) else chosen

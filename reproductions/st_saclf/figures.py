@@ -11,7 +11,7 @@ from keras_art.store.reading import read_table
 from keras_art.store.runs import Store
 from keras_art.study.config import Run
 from keras_art.study.kinds.adain import Stylised
-from keras_art.study.kinds.classifier import label
+from keras_art.study.kinds.classifier import labels
 from reproductions.st_saclf.kinds import SaclfRun
 from reproductions.st_saclf.study import Study
 from reproductions.st_saclf.tables import comparison
@@ -33,12 +33,13 @@ def draw(store: Store, runs: Sequence[Run], study: Study, plates: Plates) -> Non
     classifiers = [run for run in runs if isinstance(run, SaclfRun)]
     key = classifiers[0].collection
     curves: dict[str, dict[str, pd.DataFrame]] = {}
+    called = labels(run.network for run in classifiers)
     for run in classifiers:
         history = store.directory(run) / "history.csv"
         if history.exists() and len(line := read_table(history)):
             stage = f" stage {run.part}" if run.part else ""
             name = f"{run.mode}{stage}, {run.attention}, {run.loss}, p1={run.p1}, p2={run.p2}"
-            modes = curves.setdefault(label(run.network), {})
+            modes = curves.setdefault(called[run.network], {})
             line = line.assign(seed=run.seed)
             modes[name] = pd.concat([modes[name], line]) if name in modes else line
     if curves:

@@ -15,7 +15,7 @@ from keras_art.networks.loading import load_model
 from keras_art.pictures.pipeline import Batches
 from keras_art.store.reading import read_json
 from keras_art.store.runs import Store
-from keras_art.study.kinds.classifier import label
+from keras_art.study.kinds.classifier import labels
 from keras_art.writing import write
 from reproductions.st_saclf.evaluation import scores
 from reproductions.st_saclf.grid import collections
@@ -39,7 +39,7 @@ def second_table(store: Store, runs: Sequence[SaclfRun], study: Study) -> tuple[
         UserError: the collections share no class.
     """
     collection, choice = collections(study, store)["second"]
-    rows = []
+    rows, called = [], labels(run.network for run in runs)
     for run in runs:
         model = store.directory(run) / "model.keras"
         if not model.exists():
@@ -51,7 +51,7 @@ def second_table(store: Store, runs: Sequence[SaclfRun], study: Study) -> tuple[
             write(kept, json.dumps(score_second(load_model(model), first, second, run.batch_size)))
         found = read_json(kept)
         settings = {name: getattr(run, name) for name in SETTINGS}
-        rows.append({"second": choice.name, "network": label(run.network), **settings, "seed": run.seed, **found})
+        rows.append({"second": choice.name, "network": called[run.network], **settings, "seed": run.seed, **found})
     table = pd.DataFrame(rows)
     title = f"The same models on every image of {choice.name} whose class they know, %"
     if len(table) and table[SEEN].any():

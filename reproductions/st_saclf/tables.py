@@ -11,7 +11,7 @@ from keras_art.report.comparable import judge, version_of
 from keras_art.report.tables import PaperTable, compare, rules_of, seen_of
 from keras_art.store.runs import Store
 from keras_art.study.config import Run
-from keras_art.study.kinds.classifier import label
+from keras_art.study.kinds.classifier import labels
 from keras_art.study.records import Rivals, finished, variant
 from reproductions.st_saclf.grid import PRINTED
 from reproductions.st_saclf.kinds import SaclfRun
@@ -91,16 +91,17 @@ def published(store: Store, only: Sequence[Run] | None = None) -> pd.DataFrame:
     rows = []
     found_runs = done(store, only)
     rivals = Rivals([run for run, _ in found_runs], cell)
+    called = labels(run.network for run, _ in found_runs)
     for run, found in found_runs:
         verdict, of = judge(store, run, PRINTED), version_of(store, run.collection, "kaokore")
-        name = label(run.network)
+        name = called[run.network]
         if not verdict.comparable:
             set_as = ", ".join(f"{setting}={getattr(run, setting)}" for setting in SETTINGS)
             name += f" on {run.collection}: {set_as}{variant(run, rivals)}"
         images = f"{found['n_images']:,} images, {found['n_stylised']:,} stylised in training"
         row = {
             "network": name, "version": of, "status": found["status"], "protocol": verdict.protocol,
-            "note": "; ".join(filter(None, [images, seen_of(store, run.collection), verdict.note])),
+            "note": "; ".join(filter(None, [images, seen_of(store, run), verdict.note])),
             "comparable": verdict.comparable,
         }  # fmt: skip
         for score, key in SCORES.items():
@@ -146,7 +147,7 @@ def comparison(store: Store, only: Sequence[Run] | None = None) -> pd.DataFrame:
     means.insert(1, "std", groups["accuracy"].std())
     means.insert(0, "n", groups.size())
     means = means.reset_index()
-    means["network"] = means["network"].map(label)
+    means["network"] = means["network"].map(labels(means["network"]))
     return means
 
 
@@ -195,7 +196,7 @@ def attention(store: Store, only: Sequence[Run] | None = None) -> pd.DataFrame:
     means = groups.mean()
     means.insert(0, "n", groups.size())
     means = means.reset_index()
-    means["network"] = means["network"].map(label)
+    means["network"] = means["network"].map(labels(means["network"]))
     return means
 
 

@@ -22,7 +22,7 @@ from keras_art.report import comparable
 from keras_art.report.comparable import judge, judge_collection
 from keras_art.store.runs import Store
 from keras_art.study.config import Artefact, Optimizer, RunRef
-from keras_art.study.kinds.classifier import ClassifierRun
+from keras_art.study.kinds.classifier import ClassifierRun, labels
 from keras_art.writing import write_csv
 from reproductions import kaokore2020
 from reproductions.dcec_paint import study as dcec
@@ -221,6 +221,48 @@ def test_what_follows_no_paper_is_called_by_its_preset_while_nothing_of_it_is_ch
     verdict = tables.verdict_of(store, run, ())
     assert tables.protocol_of(store, run, verdict, transfer.PRESETS[asked]) == protocol
     assert verdict.comparable == (protocol == "paper")
+
+
+def test_networks_of_files_that_are_called_alike_are_never_averaged(store):
+    runs = [a_run("linear_probe", "modern", Artefact(f"net-{digest * 8}.keras"), weights="own") for digest in "ab"]
+    measured = {
+        "n_images": 180,
+        "n_classes": 9,
+        "n_test": 18,
+        "parameters": 10,
+        "width": 6,
+        "epochs": 0,
+        "seconds": 1.0,
+    }
+    for run, accuracy in zip(runs, (0.75, 0.25), strict=True):
+        finished(store, run)
+        said = {
+            **json.loads((store.directory(run) / "metrics.json").read_text()),
+            "test_accuracy": accuracy,
+            **measured,
+        }
+        (store.directory(run) / "metrics.json").write_text(json.dumps(said))
+    made = {paper.name: found for paper, found in tables.tables_of(store, None, transfer.PRESETS["study"]).paper}
+    rows = made[TABLE_2.name].query("n == 1")
+    assert dict(zip(rows["network"], rows["ours"], strict=True)) == {
+        "net-aaaaaaaa.keras": 75.0,
+        "net-bbbbbbbb.keras": 25.0,
+    }
+    assert set(rows["n"]) == {1}
+
+
+@pytest.mark.parametrize(
+    ("names", "called"),
+    [
+        (["VGG19", "net-aaaaaaaa.keras"], ["VGG19", "net"]),
+        (["net-aaaaaaaa.keras", "net-aaaaaaaa.keras"], ["net", "net"]),
+        (["VGG19", "VGG19-aaaaaaaa.keras"], ["VGG19", "VGG19-aaaaaaaa.keras"]),
+        (["net-aaaaaaaa.keras", "net-bbbbbbbb"], ["net-aaaaaaaa.keras", "net-bbbbbbbb"]),
+    ],
+)
+def test_a_network_is_called_by_its_file_alone_where_no_other_is_called_so(names, called):
+    networks = [Artefact(name) if "-" in name else name for name in names]
+    assert [labels(networks)[network] for network in networks] == called
 
 
 def test_from_scratch_the_paper_has_one_network_and_its_code_none(store):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -103,6 +105,13 @@ def pretraining(run: ClassifierRun, collection: str, **settings: Any) -> Classif
 def label(network: str | Artefact) -> str:
     """A network's name for people: of a file, without its digest."""
     return network.stem if isinstance(network, Artefact) else network
+
+
+def labels(networks: Iterable[str | Artefact]) -> dict[str | Artefact, str]:
+    """Network -> its `label`; of files that are called alike, the digest with it: they are networks of their own."""
+    distinct = set(networks)
+    alike = collections.Counter(map(label, distinct))
+    return {network: label(network) if alike[label(network)] == 1 else str(network) for network in distinct}
 
 
 def off_the_shelf_cost(run: Any, images: int, networks: Networks, found: dict[str, Any] | None) -> Cost:
