@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from keras_art.data import leaks
+from keras_art.pictures.images import GAP
 from keras_art.report import calibration, paragraphs
 from keras_art.report.model_facts import TOLERANCE, Shared, by_class, header, interval, scores, seen
 from keras_art.report.rendering import escaped, render
@@ -111,7 +112,12 @@ def _use(shared: Shared) -> str:
     parts.append(
         f"In Python, with {'Keras 3 and Pillow' if plain else 'keras_art'} alone (probabilities before calibration):"
     )
-    parts.append(_code("\n".join(five_lines(card, plain)), "python"))
+    parts.append(_code("\n".join(program(card, plain)), "python"))
+    if plain:
+        parts.append(
+            "Of a JPEG these lines make the very pixels that keras_art does. They follow no colour profile, lay no "
+            "transparency on white, and do not bring deeper samples down to 8 bits, all of which keras_art does."
+        )
     lines = [
         f"`{name}` {'computes in float32 and ' * (difference > TOLERANCE)}says what the original says"
         f"{f', to {difference:.0e} of a probability' if difference else ''}"
@@ -135,20 +141,25 @@ def _use(shared: Shared) -> str:
     return "\n\n".join(parts)
 
 
-def five_lines(card: ModelCard, plain: bool) -> list[str]:
-    """A program that says what `picture.jpg` is, beside `model.keras` and `classes.json`.
+def program(card: ModelCard, plain: bool) -> list[str]:
+    """Lines that say what `picture.jpg` is, beside `model.keras` and `classes.json`.
 
     Args:
-        plain: with Keras and Pillow alone.
+        plain: with Keras and Pillow alone, for a `resize` of squash or crop; what they read of a JPEG without a colour
+            profile is what `images.decode` does, bit for bit.
     """
-    size = card.image_size
+    size, drafted = card.image_size, int(GAP * card.image_size)
     if plain:
-        square = f"picture.resize(({size}, {size}), PIL.Image.Resampling.BILINEAR)"
+        box = corner = ""
         if card.resize == "crop":
-            square = f"PIL.ImageOps.fit(picture, ({size}, {size}), PIL.Image.Resampling.BILINEAR)"
+            corner = "x, y = [(side - min(picture.size)) / 2 for side in picture.size]"
+            box = "box=(x, y, picture.width - x, picture.height - y), "
+        square = f"picture.resize(({size}, {size}), PIL.Image.Resampling.BILINEAR, {box}reducing_gap={GAP:g})"
         lines = [
             "import json, keras, numpy, pathlib, PIL.Image, PIL.ImageOps",
-            'picture = PIL.ImageOps.exif_transpose(PIL.Image.open("picture.jpg")).convert("RGB")',
+            f'picture = PIL.Image.open("picture.jpg"); picture.draft(None, ({drafted}, {drafted}))',
+            'picture = PIL.ImageOps.exif_transpose(picture).convert("RGB")',
+            *filter(None, [corner]),
             f"pixels = numpy.asarray({square}){_middle(card)}",
             'said = keras.saving.load_model("model.keras").predict(pixels[None], verbose=0)',
         ]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from keras_art.data import cards, kept, leaks
+from keras_art.pictures.images import GAP
 from keras_art.report import comparable, paragraphs
 from keras_art.store.runs import Store
 from keras_art.study.config import BadRun, Run, run_from
@@ -170,12 +171,18 @@ def by_class(tested: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
 
 def preprocessing(card: ModelCard, dtype: str) -> dict[str, Any]:
     """What `preprocessing.json` says: how a file becomes the model's input, of a type, and what its outputs are."""
-    side = card.crop or card.image_size
+    side, words = card.crop or card.image_size, paragraphs.RESIZED[card.resize].format(card.image_size)
+    if card.resize != "squash_nearest":
+        words += (
+            f", bilinear with antialiasing, as Pillow does with reducing_gap={GAP:g}; a JPEG is decoded at the "
+            f"smallest of 1, 1/2, 1/4 and 1/8 of its size that has {int(GAP * card.image_size)} pixels in both sides, "
+            f"the whole where none has (Image.draft)"
+        )
     return {
         "input": f"RGB, 0 to 255, {dtype}, (batch, {side}, {side}, 3)",
         "image_size": card.image_size,
         "resize": card.resize,
-        "resize_in_words": paragraphs.RESIZED[card.resize].format(card.image_size),
+        "resize_in_words": words,
         "crop": card.crop,
         "within_the_model": card.preprocessing,
         "outputs": list(card.classes),

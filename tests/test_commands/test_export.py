@@ -33,8 +33,9 @@ from keras_art.learning import adaptation, exports, prediction, training
 from keras_art.networks import attention, backbones, heads, loading, trained
 from keras_art.networks.loading import BadModel
 from keras_art.networks.votes import neighbours_head
-from keras_art.report.model_cards import readme
-from keras_art.report.model_facts import Shared
+from keras_art.pictures import images
+from keras_art.report.model_cards import program, readme
+from keras_art.report.model_facts import Shared, preprocessing
 from keras_art.store.runs import Store
 from keras_art.study.config import Artefact
 from keras_art.study.files import artefact, artefact_path, keep_files
@@ -165,11 +166,11 @@ def test_a_folder_says_what_the_run_says_and_its_lines_run_as_they_stand(
 
     monkeypatch.chdir(tmp_path / "far" / "art")
     shutil.copy(pictures / "0.png", "picture.jpg")
-    program = re.search(r"```python\n(.*?)```", Path("README.md").read_text(), re.S)[1]
-    assert len(program.splitlines()) == 5
-    assert ("keras_art" in program) == (kind in ("attention", "clusters", "votes"))
+    lines = re.search(r"```python\n(.*?)```", Path("README.md").read_text(), re.S)[1]
+    assert len(lines.splitlines()) <= 7
+    assert ("keras_art" in lines) == (kind in ("attention", "clusters", "votes"))
     capsys.readouterr()
-    exec(compile(program, "README.md", "exec"), {})
+    exec(compile(lines, "README.md", "exec"), {})
     told = capsys.readouterr().out.split()
     card = trained.read_card(Path("model.keras"))
     for task in card.classes:
@@ -253,6 +254,33 @@ def test_a_format_that_says_something_else_is_not_kept(tmp_path, capsys, monkeyp
 
 
 # --- its card
+
+
+@pytest.mark.parametrize("resize", ["squash", "crop"])
+@pytest.mark.parametrize("turned", [1, 6])
+@pytest.mark.parametrize("times", [1, 2, 4, 7.3])
+def test_plain_lines_read_what_the_decoder_does(tmp_path, monkeypatch, resize, turned, times):
+    monkeypatch.chdir(tmp_path)
+    card = dataclasses.replace(ONE, image_size=40, resize=resize, crop=32)
+    for long, wide in ((1.4, True), (1.4, False), (1, True)):
+        noise = np.random.default_rng(0).integers(0, 256, (9, 7, 3)).astype("uint8")
+        shape = [round(40 * times * long), round(40 * times)]
+        picture = Image.fromarray(noise).resize(shape if wide else shape[::-1], Image.Resampling.BICUBIC)
+        exif = Image.Exif()
+        exif[0x0112] = turned
+        picture.save("picture.jpg", exif=exif)
+        found: dict = {}
+        exec("\n".join(program(card, plain=True)[:-2]), found)
+        expected = images.decode("picture.jpg", 40, resize)[0][4:36, 4:36]
+        np.testing.assert_array_equal(found["pixels"], expected)
+
+
+def test_the_folder_says_how_pixels_are_read():
+    words = preprocessing(CARD, "float32")["resize_in_words"]
+    assert words.startswith("squashed to 16 x 16 pixels, bilinear") and "reducing_gap=2;" in words
+    assert "1/8 of its size that has 32 pixels in both sides, the whole" in words
+    nearest = preprocessing(dataclasses.replace(CARD, resize="squash_nearest"), "float32")["resize_in_words"]
+    assert nearest == "squashed to 16 x 16 pixels (nearest neighbour)"
 
 
 def shared(classes, **more) -> Shared:
