@@ -17,6 +17,8 @@ import keras
 
 from keras_art.errors import UserError
 from keras_art.store.reading import check
+from keras_art.store.sums import OF_AN_EXPORT, REMEDY
+from keras_art.writing import is_export
 
 # Importing a wing registers its classes with Keras. By their names, because the second stands below this one in the
 # order of wings: a saved model may have a layer of either, and whoever opens it can not know which.
@@ -50,7 +52,7 @@ def load_model(path: str | Path) -> keras.Model:
     Raises:
         BadModel: the file is absent or damaged, has a class that nobody here knows, or a program in it (a Lambda),
             which is never executed.
-        Damaged: it is of a finished run, and not as that wrote it.
+        Damaged: it is of a finished run, or an exported folder, and not as that was written.
 
     >>> import tempfile
     >>> file = Path(tempfile.mkdtemp()) / "model.keras"
@@ -66,7 +68,7 @@ def load_model(path: str | Path) -> keras.Model:
         )
     for wing in WINGS:
         importlib.import_module(wing)
-    check(file)
+    check(file, OF_AN_EXPORT if is_export(file.parent) else REMEDY)
     try:
         check_archive(file)
         return keras.saving.load_model(file, compile=False, safe_mode=True)

@@ -23,7 +23,8 @@ SUMS = "SHA256SUMS"
 LINE = re.compile(r"([0-9a-f]{64})  ([^\n\0]+)")  # no file's name has a zero in it
 MANY = 64  # files
 SHORT = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE)  # what this process lacks; the file may be whole
-REMEDY = "move its directory away, and the same command makes it anew"
+REMEDY = "move its directory away, and the command that made it makes it anew"
+OF_AN_EXPORT = "copy the folder again, or export its run again"
 
 
 class Damaged(UserError):

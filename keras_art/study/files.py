@@ -12,7 +12,7 @@ from pathlib import Path
 from keras_art.errors import UserError
 from keras_art.store.reading import check
 from keras_art.store.runs import Store, store_of
-from keras_art.store.sums import Damaged, hash_of
+from keras_art.store.sums import OF_AN_EXPORT, Damaged, hash_of
 from keras_art.study.config import AnyRun, Artefact, Run, RunRef
 from keras_art.study.records import read_run
 from keras_art.writing import (
@@ -201,7 +201,7 @@ def _keep_preset(store: Store, folder: Path, place: Path) -> None:
         if place.exists():  # another process was here first
             return
         for name in EXPORTED if is_export(folder) else ():
-            check(folder / name, "copy the folder again, or export its run again")
+            check(folder / name, OF_AN_EXPORT)
         part = beside(place)
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir()

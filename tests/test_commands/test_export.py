@@ -37,6 +37,7 @@ from keras_art.pictures import images
 from keras_art.report.model_cards import program, readme
 from keras_art.report.model_facts import Shared, preprocessing
 from keras_art.store.runs import Store
+from keras_art.store.sums import seal
 from keras_art.study.config import Artefact
 from keras_art.study.files import artefact, artefact_path, keep_files
 from keras_art.study.kinds.classifier import ClassifierRun
@@ -423,6 +424,21 @@ def test_a_file_of_a_folder_that_was_changed_is_told_and_not_gone_by(tmp_path, p
     (tmp_path / "art" / "classes.json").write_text("{}")
     pd.testing.assert_frame_equal(said(tmp_path / "art", pictures), before)
     assert f"{tmp_path / 'art' / 'classes.json'} is not as it was written" in capsys.readouterr().err
+
+
+def test_what_is_damaged_is_made_anew_by_what_made_it(tmp_path, pictures, keras_only, capsys):
+    folder = run_of(tmp_path / "store", "multitask")
+    assert run(folder, "--out", tmp_path / "art") == 0
+    trained.save(multitask()[0], tmp_path / "art" / "model.keras", dataclasses.replace(CARD, resize="crop"))
+    assert predict.main([str(tmp_path / "art"), str(pictures / "0.png")]) == 1
+    told = capsys.readouterr().err
+    assert "art/model.keras is damaged" in told and "copy the folder again, or export its run again" in told
+
+    seal(folder)
+    trained.save(multitask()[0], folder / "model.keras", dataclasses.replace(CARD, resize="crop"))
+    assert run(folder, "--out", tmp_path / "other") == 1
+    told = capsys.readouterr().err
+    assert "run/model.keras is damaged" in told and "the command that made it makes it anew" in told
 
 
 def test_a_run_itself_and_a_clustering_are_no_networks(tmp_path, keras_only):
