@@ -12,6 +12,7 @@ from keras_art.data.collection import NO_LABEL
 from keras_art.study.config import Artefact, Optimizer, Run, RunRef
 from keras_art.study.kinds.classifier import PROBES
 from keras_art.version import __version__
+from keras_art.writing import HANDLES
 
 RESIZED = {
     "squash": "squashed to {0} x {0} pixels", "squash_nearest": "squashed to {0} x {0} pixels (nearest neighbour)",
@@ -108,8 +109,7 @@ def _chosen(run: Run, measured: Mapping[str, Any]) -> str:
 def _of_group(runs: Sequence[Run], chosen: Sequence[str]) -> str:
     mode, unread = runs[0].mode, _unread(runs[0])
     values = {
-        field.name: list(dict.fromkeys(getattr(run, field.name) for run in runs))
-        for field in dataclasses.fields(runs[0])
+        field.name: list(dict.fromkeys(_said(run, field.name) for run in runs)) for field in dataclasses.fields(runs[0])
     }
     defaults = {field.name: field.default for field in dataclasses.fields(runs[0])}
     phrases = []
@@ -128,6 +128,16 @@ def _of_group(runs: Sequence[Run], chosen: Sequence[str]) -> str:
         phrases.append(f"{_list(list(dict.fromkeys(chosen)))}, chosen on validation images")
     count = f"{len(runs)} run{'s' * (len(runs) > 1)}"
     return f"{mode.replace('_', ' ').capitalize() or runs[0].kind} ({count}): {'; '.join(phrases)}."
+
+
+def _said(run: Run, name: str) -> Any:
+    """A field of a run; of a preset or an exported folder, which scales pixels itself, that it does so."""
+    value, network = getattr(run, name), getattr(run, "network", "") or getattr(run, "backbone", "")
+    folder = isinstance(network, Artefact) and not network.name.endswith(".keras")
+    if name != "preprocessing" or not (folder or str(network).startswith(HANDLES)):
+        return value
+    own = f"{_word(network)}'s own"
+    return {"imagenet": own, "none": f"none but {own}"}.get(value, value)
 
 
 def _word(value: Any) -> str:

@@ -27,6 +27,18 @@ def test_what_runs_share_is_said_once_and_what_they_differ_in_as_a_list():
     assert said.endswith("seeds 0, 1 and 2.") and "precision" not in said
 
 
+def test_a_network_that_scales_pixels_itself_is_not_said_to_have_imagenets():
+    run = ClassifierRun(collection="a-0011aabb", target="artist", network=Artefact("mine-00000000"), weights="own")
+    assert "; preprocessing mine's own; " in paragraphs.training({run: {}})[0]
+    beside = [dataclasses.replace(run, network=name, weights="imagenet") for name in ("VGG19", "hf://me/net")]
+    (said,) = paragraphs.training({each: {} for each in [run, *beside]})
+    assert "; preprocessing mine's own, imagenet and hf://me/net's own; " in said
+    none = dataclasses.replace(run, preprocessing="none")
+    assert "; preprocessing none but mine's own; " in paragraphs.training({none: {}})[0]
+    file = dataclasses.replace(run, network=Artefact("own-00000000.keras"), preprocessing="caffe")
+    assert "; preprocessing caffe; " in paragraphs.training({file: {}})[0]
+
+
 def test_what_a_probe_has_chosen_is_told_and_nothing_that_it_does_not_read():
     linear, knn = (
         ClassifierRun(collection="a-0011aabb", target="artist", mode=mode) for mode in ("linear_probe", "knn_probe")
