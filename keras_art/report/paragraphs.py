@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -112,6 +113,9 @@ def _of_group(runs: Sequence[Run], chosen: Sequence[str]) -> str:
         field.name: list(dict.fromkeys(_said(run, field.name) for run in runs)) for field in dataclasses.fields(runs[0])
     }
     defaults = {field.name: field.default for field in dataclasses.fields(runs[0])}
+    called = dict(CALLED)
+    if all(getattr(run, "patience", 0) >= getattr(run, "epochs", 1) - 1 > -1 for run in runs):  # nothing stops early
+        called["epochs"], unread = "{} epochs", (*unread, "patience")
     phrases = []
     if "image_size" in values:
         for size in values["image_size"]:
@@ -122,7 +126,9 @@ def _of_group(runs: Sequence[Run], chosen: Sequence[str]) -> str:
         told = [word for value in values[name] if (word := _word(value))]
         plain = name in CALLED and name not in ("precision", "backbone")
         if told and (plain or values[name] != [defaults[name]]):
-            phrase = CALLED.get(name, name.replace("_", " ") + " {}").format(_list(told))
+            phrase = called.get(name, name.replace("_", " ") + " {}").format(_list(told))
+            if told == ["1"]:
+                phrase = re.sub(r"\b1 (epoch|iteration)s\b", r"1 \1", phrase)
             phrases.append(phrase if name != "seed" or len(told) > 1 else f"seed {told[0]}")
     if chosen:
         phrases.append(f"{_list(list(dict.fromkeys(chosen)))}, chosen on validation images")

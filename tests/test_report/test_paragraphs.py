@@ -57,6 +57,18 @@ def test_what_a_probe_has_chosen_is_told_and_nothing_that_it_does_not_read():
     assert probe.endswith("seed 0.")
 
 
+def test_what_can_not_stop_early_is_not_said_to():
+    run = ClassifierRun(collection="a-0011aabb", target="artist", mode="fine_tuning", epochs=1, patience=7)
+    (said,) = paragraphs.training({run: {}})
+    assert "; 1 epoch; " in said and "stopped" not in said
+    (said,) = paragraphs.training({dataclasses.replace(run, epochs=8): {}})
+    assert "; 8 epochs; " in said and "stopped" not in said
+    (said,) = paragraphs.training({dataclasses.replace(run, epochs=9): {}, run: {}})
+    assert "; 9 and 1 epochs at most; stopped after 7 epochs without" in said
+    (said,) = paragraphs.training({dataclasses.replace(run, epochs=9, patience=1): {}})
+    assert "; 9 epochs at most; stopped after 1 epoch without" in said
+
+
 def test_of_a_clustering_and_its_pretraining_each_tells_its_own_length():
     before = ClusteringRun(mode="pretraining", collection="a-0011aabb", epochs=10)
     run = ClusteringRun(collection="a-0011aabb", k=6, max_iterations=40, weights=before.ref)
