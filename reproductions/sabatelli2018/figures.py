@@ -172,7 +172,7 @@ def _draw_saliency(store: Store, configs: Sequence[Run], shown: pd.DataFrame, pl
         mosaics.saliency_sheet(rows, ["picture", "before", "fine-tuned"]),
         f"Where {label(run.network)} looks (VisualBackProp): the paler a place, the more of it reaches its last layer. "
         "In the middle with the weights it began with, on the right after fine-tuning. Below what the picture "
-        "is, what it was taken for and how sure that was, and its id.",
+        "is, what it was taken for and how sure that was, by a probability before any calibration, and its id.",
     )
 
 

@@ -80,9 +80,10 @@ def draw(store: Store, runs: Sequence[Run], study: Study, plates: Plates) -> Non
 
 LOOKS = {
     "attention": "where it looks in one test picture of each class, by its attention at each depth, and which places "
-    "speak for what it said (Grad-CAM); the paler, the more. Below what the picture is, what it was taken for, "
-    "and its id.",
-    "confidence": "the test pictures whose own class it is surest of, and those it is least sure of.",
+    "speak for what it said (Grad-CAM); the paler, the more. Below what the picture is, what it was taken for "
+    "with its probability before any calibration, and its id.",
+    "confidence": "the test pictures whose own class it is surest of, and those it is least sure of; probabilities are "
+    "those before any calibration.",
 }
 
 

@@ -16,7 +16,7 @@ import pytest
 from conftest import kill_at, paint_museum
 
 from keras_art.commands import flags
-from keras_art.report import calibration
+from keras_art.report import calibration, plates
 from keras_art.report.tables import DIVERGED
 from keras_art.store.runs import Store
 from keras_art.study.config import digest
@@ -132,6 +132,9 @@ def test_a_run_leaves_what_a_person_wants_to_see(whole):
     assert not (folder / "checkpoint").exists()
     figures = {path.name.split("-")[-1] for path in store.glob("studies/*/figures/*.png")}
     assert figures == {"curves.png", "samples.png", "saliency.png"}
+    drawn = next(store.glob("studies/*/figures")) / plates.LIST
+    told = next(part["caption"] for part in json.loads(drawn.read_text()) if "saliency" in part.get("figure", ""))
+    assert "how sure that was, by a probability before any calibration" in told
     predictions = pd.read_csv(folder / "predictions.csv")
     splits = pd.read_csv(next((store / "collections").glob("*/images.csv")))
     assert sorted(predictions["id"]) == sorted(splits.loc[splits["split"] == "test", "id"])

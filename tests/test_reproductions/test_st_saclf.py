@@ -327,6 +327,8 @@ def test_a_study_from_pictures_to_tables(picture_folder: Path, backbone_file: Pa
     assert told["depth 2"].tolist()[2:] == [found["attention_agreement"][1], found["attention_chance"][1]]
     figures = {path.name.split("-", 2)[2] for path in store.root.glob("studies/*/figures/*.png")}
     assert figures == {"curves.png", "stylised.png", "attention.png", "confidence.png"}
+    drawn = json.loads(next(store.root.glob("studies/*/figures/plates.json")).read_text())
+    assert sum("before any calibration" in part.get("caption", "") for part in drawn) == 2
     mixture = pd.read_csv(folder / "mixture.csv").set_index("class")
     splits = pd.read_csv(store.root / "collections" / run.collection / "images.csv", dtype=str)
     train = splits[splits["split"] == "train"]
