@@ -164,7 +164,8 @@ def read(folder: Path, with_weights: bool) -> tuple[Any, Any]:
         if isinstance(error, BadModel):
             raise
         raise BadModel(
-            f"keras-hub {keras_hub.__version__} can not load {folder}: {str(error).strip().splitlines()[0][:300]}"
+            f"keras-hub {keras_hub.__version__} can not load {folder} ({str(error).strip().splitlines()[0][:300]}): "
+            f"copy it again, or save it anew"
         ) from error
     if type(net).__name__ not in PREFIX:
         raise BadModel(

@@ -213,4 +213,4 @@ def _fault(text: str) -> str:
     if absent := re.search(r"parent module (\w+)\S* cannot be imported", text):
         return f"has layers of {absent[1]}, which is not installed here: install it"
     first, *_ = text.strip().splitlines() or ["damaged"]
-    return f"is not a Keras model that can be loaded: {first[:300]}"
+    return f"is not a Keras model that can be loaded ({first[:300]}): copy it again, or save it anew"

@@ -316,7 +316,7 @@ def test_a_file_that_can_not_be_loaded_is_one_clear_error(tmp_path):
         for name, words in {
             "foreign.keras": "something called Foreign, which neither",
             "lambda.keras": "Lambda layer, which is a program",
-            "cut.keras": "not a Keras model that can be loaded",
+            "cut.keras": r"not a Keras model that can be loaded \(.*\): copy it again, or save it anew",
             "old.h5": r"no \.keras file",
             "absent.keras": "does not exist",
             "empty": r"holds no model\.keras or head\.keras",
