@@ -29,6 +29,7 @@ FIRST = frozenset("'=+-@\t\r")
 NUMBER = re.compile(r"[+-]?[\d.,]+(e[+-]?\d+)?%?", re.IGNORECASE)
 HANDLES = ("keras-hub:", "hf://", "kaggle://")  # how the name of a network begins that is downloaded
 EXPORTED = ("model.keras", "preprocessing.json")  # what tells a folder that `export` wrote
+RECORD = "exported.json"  # in it: what it was made of and by which words, so that the same command knows it again
 LEARNT = "learnt_from.json"  # in it, where that is known: the hashes of the pictures that the model has learnt from
 TERMS = "LICENSE"  # the terms of a model that has its own, which whoever shares it adds
 
@@ -41,6 +42,13 @@ def is_preset(network: str) -> bool:
 def is_export(folder: Path) -> bool:
     """Whether a folder is one that `export` wrote, or the like of it."""
     return all((folder / name).is_file() for name in EXPORTED)
+
+
+def lacking(folder: Path) -> str:
+    """What a folder that `export` wrote has lost of `EXPORTED`, in words; "" of a whole one, and of other folders."""
+    absent = [name for name in EXPORTED if not (folder / name).is_file()]
+    ours = any((folder / name).is_file() for name in (*EXPORTED, RECORD)) and not (folder / "config.json").exists()
+    return " and ".join(absent) if ours else ""
 
 
 def slug(text: str, most: int = 40) -> str:

@@ -28,7 +28,7 @@ from keras_art.store.leftovers import being_written, sweep
 from keras_art.store.reading import read_json
 from keras_art.store.sums import SUMS, faults, hash_of, seal, sums
 from keras_art.version import __version__
-from keras_art.writing import EXPORTED, LEARNT, TERMS, beside, distinct, folder_made, wait_for_disk, write
+from keras_art.writing import EXPORTED, LEARNT, RECORD, TERMS, beside, distinct, folder_made, wait_for_disk, write
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,7 +53,6 @@ LICENCES = (
 )  # fmt: skip
 README = "README.md"
 OPEN = (README, LEARNT, TERMS)  # what people write on, may take away, or add
-RECORD = "exported.json"  # what a folder was made of and by which words, so that the same command knows it again
 
 
 @dataclass(frozen=True)

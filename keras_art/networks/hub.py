@@ -20,7 +20,8 @@ from keras_art.networks.exported import load_exported
 from keras_art.networks.handles import folder_of
 from keras_art.networks.loading import CONSTANTS, LARGEST_CONFIG, BadModel, claimed, class_names, stored
 from keras_art.store import plain
-from keras_art.writing import is_export
+from keras_art.store.sums import OF_AN_EXPORT
+from keras_art.writing import is_export, lacking
 
 # Of the classes that are read here, how many tokens stand before the patches, the first of which is for the image.
 PREFIX: dict[str, int] = {
@@ -107,6 +108,8 @@ def load_preset(
     folder = folder_of(preset)
     if is_export(folder):
         return Pretrained(load_exported(folder, image_size, preprocessing), {})
+    if absent := lacking(folder):
+        raise BadModel(f"{folder} is an exported folder without {absent}: {OF_AN_EXPORT}")
     net, converter = read(folder, with_weights)
     if converter is not None and preprocessing not in ("imagenet", "none"):
         raise BadModel(f"{preset} says itself which pixels it takes: give --preprocessing none")

@@ -18,7 +18,7 @@ import keras
 from keras_art.errors import UserError
 from keras_art.store.reading import check
 from keras_art.store.sums import OF_AN_EXPORT, REMEDY
-from keras_art.writing import is_export
+from keras_art.writing import is_export, lacking
 
 # Importing a wing registers its classes with Keras. By their names, because the second stands below this one in the
 # order of wings: a saved model may have a layer of either, and whoever opens it can not know which.
@@ -152,6 +152,8 @@ def model_file(path: Path) -> Path:
     """
     if path.is_dir():
         kept = next((path / name for name in KEPT if (path / name).is_file()), None)
+        if kept is None and (absent := lacking(path)):
+            raise BadModel(f"{path} is an exported folder without {absent}: {OF_AN_EXPORT}")
         if kept is None:
             raise BadModel(
                 f"{path} holds no {' or '.join(KEPT)}: it is no run, or one that is unfinished, diverged, or of a kind "

@@ -22,6 +22,7 @@ from keras_art.writing import (
     beside,
     is_export,
     is_preset,
+    lacking,
     replacing,
     slug,
     wait_for_disk,
@@ -58,6 +59,8 @@ def preset_files(folder: Path) -> list[Path]:
         return [folder / name for name in EXPORTED]
     if (folder / "metrics.json").is_file():
         raise UserError(f"{folder} is a run: python -m keras_art export {folder} --out FOLDER makes a network of it")
+    if absent := lacking(folder):
+        raise UserError(f"{folder} is an exported folder without {absent}: {OF_AN_EXPORT}")
     stored = [*folder.glob("*.weights.h5"), *folder.glob("*.safetensors")]
     if not ((folder / "config.json").is_file() and stored):
         raise UserError(

@@ -415,6 +415,25 @@ def test_a_network_that_was_changed_after_its_export_is_refused(tmp_path, keras_
     assert not list((tmp_path / "store/cache/weights").glob("art-*[!k]"))
 
 
+@pytest.mark.parametrize("lost", [("model.keras",), ("classes.json", "preprocessing.json")])
+def test_a_folder_that_has_lost_files_is_called_so(tmp_path, pictures, keras_only, capsys, monkeypatch, lost):
+    model, card = multitask()
+    trained.save(model, tmp_path / "run" / "model.keras", card)
+    assert run(tmp_path / "run", "--out", tmp_path / "art") == 0
+    for name in lost:
+        (tmp_path / "art" / name).unlink()
+    words = f"art is an exported folder without {lost[-1]}: copy the folder again, or export its run again"
+    with pytest.raises(export.UserError, match=words):
+        artefact(str(tmp_path / "art"))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(backbones.BadBackbone, match=words):
+        backbones.load_backbone("art", image_size=16, weights="own")
+    capsys.readouterr()
+    if lost == ("model.keras",):
+        assert predict.main(["art", str(pictures / "0.png")]) == 1
+        assert words in capsys.readouterr().err
+
+
 def test_a_file_of_a_folder_that_was_changed_is_told_and_not_gone_by(tmp_path, pictures, keras_only, capsys):
     model, card = multitask()
     trained.save(model, tmp_path / "run" / "model.keras", card)
