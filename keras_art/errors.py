@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import errno
 import os
+from collections.abc import Iterable
 
 
 class UserError(Exception):
@@ -38,6 +39,12 @@ def meant(path: str | os.PathLike[str]) -> str:
     except OSError:
         near = []
     return f": did you mean {os.path.join(folder, near[0])}?" if near and near[0] != name else ""
+
+
+def nearest(word: str, known: Iterable[str], most: int = 3) -> list[str]:
+    """The few names that a word may stand for, whatever letters of it are capitals; the likeliest first."""
+    names = {name.lower(): name for name in known}
+    return [names[near] for near in difflib.get_close_matches(word.lower(), names, n=most, cutoff=0.5)]
 
 
 def machine_fault(error: BaseException) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from keras_art import backend
+from keras_art.errors import nearest
 from keras_art.learning.keeping import Keeper
 from keras_art.pictures.pipeline import Batches
 from keras_art.study.config import BadRun, Optimizer
@@ -32,7 +32,7 @@ def make_optimizer(described: Optimizer, steps: int = 1, rate: Any = None) -> ke
     kind: Any = getattr(keras.optimizers, described.name, None)
     if not (isinstance(kind, type) and issubclass(kind, keras.optimizers.Optimizer)):
         known = [name for name, value in vars(keras.optimizers).items() if isinstance(value, type)]
-        near = difflib.get_close_matches(described.name, known, n=3, cutoff=0.5) or ["Adam", "AdamW", "SGD"]
+        near = nearest(described.name, known) or ["Adam", "AdamW", "SGD"]
         raise BadRun(f"Keras has no optimizer called {described.name}: did you mean {' or '.join(near)}?")
     rate = described.learning_rate if rate is None else rate
     if described.drops:

@@ -12,7 +12,7 @@ from typing import Any
 
 import keras
 
-from keras_art.errors import UserError
+from keras_art.errors import UserError, nearest
 from keras_art.networks import hub, matching
 from keras_art.networks.handles import is_drawn
 from keras_art.networks.layers import BatchNormalization2018, Preprocessing
@@ -106,10 +106,9 @@ def check_name(network: str) -> None:
         if not Path(network).expanduser().is_file():
             raise BadBackbone(f"the network file {network} does not exist")
     elif not is_preset(network) and network not in (known := applications()):
-        near = difflib.get_close_matches(network, known, n=3, cutoff=0.5) or sorted(known)
-        raise BadBackbone(
-            f"no network is called {network!r}; did you mean {' or '.join(near)}? Files and presets work too."
-        )
+        near = " or ".join(nearest(network, known))
+        meant = f"did you mean {near}?" if near else "keras.applications has VGG19, ResNet50, MobileNetV2 and others."
+        raise BadBackbone(f"no network is called {network!r}; {meant} Files and presets work too.")
 
 
 def applications() -> dict[str, Callable[..., keras.Model]]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 
 from keras_art import terminal
+from keras_art.errors import nearest
 from keras_art.networks.loading import BadModel
 from keras_art.writing import HANDLES
 
@@ -101,7 +101,7 @@ def _released(name: str) -> str:
 
     known = {found: facts["kaggle_handle"] for found, facts in keras_hub.models.Backbone.presets.items()}
     if name not in known:
-        near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+        near = nearest(name, known)
         also = f"; did you mean {' or '.join(near)}?" if near else ""
         raise BadModel(f"keras-hub {keras_hub.__version__} has no preset called {name!r}{also}")
     return known[name]

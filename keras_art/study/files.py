@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from keras_art.errors import UserError
+from keras_art.errors import UserError, nearest
 from keras_art.store.reading import check
 from keras_art.store.runs import Store, store_of
 from keras_art.store.sums import OF_AN_EXPORT, Damaged, hash_of
@@ -246,14 +246,18 @@ def split_weights(networks: Sequence[str], weights: Sequence[str]) -> tuple[dict
     """What `--weights` says: the files of single networks, and what holds for the others.
 
     Raises:
-        UserError: two of them hold for the others, or a network is named that is not asked for.
+        UserError: two of them hold for the others, a network is named that is not asked for, or one without a file.
     """
     files = dict(item.split("=", 1) for item in weights if "=" in item)
+    if bare := [item for item in weights if item.startswith("=") or item.endswith("=")]:
+        raise UserError(f"--weights {bare[0]} is not NETWORK=FILE: name both")
     plain = [item for item in weights if "=" not in item]
     if len(plain) > 1:
         raise UserError(f"--weights takes one of {' '.join(plain)}, and NETWORK=FILE for single networks")
     if unknown := set(files) - set(networks):
-        raise UserError(f"--weights names {', '.join(sorted(unknown))}, which --networks does not")
+        near = " or ".join(name for word in sorted(unknown) for name in nearest(word, networks, 1))
+        meant = f": did you mean {near}?" if near else ""
+        raise UserError(f"--weights names {', '.join(sorted(unknown))}, which --networks does not{meant}")
     return files, plain[0] if plain else "imagenet"
 
 

@@ -62,7 +62,8 @@ def check(study: Study) -> None:
         raise UserError("--source and --data name the same collection")
     if study.source_target and not study.source:
         raise UserError("--source_target names a label column of --source: give that, too")
-    if wrong := [item for item in study.theta_r if item.partition("=")[0] not in study.networks or "=" not in item]:
+    carried = [(item, *item.partition("=")[::2]) for item in study.theta_r]
+    if wrong := [item for item, network, file in carried if network not in study.networks or not file]:
         raise UserError(f"--theta_r {wrong[0]} is not NETWORK=FILE with one of --networks {' '.join(study.networks)}")
     if study.source and not study.data:
         raise UserError("--source needs --data, the collection to carry over to")

@@ -267,6 +267,11 @@ def test_a_killed_study_goes_on_and_ends_with_the_same_numbers(arguments, tmp_pa
         (["--head", "linear_svm", "--frozen_bn", "batch"], "--frozen_bn inference"),
         (["--weights", "imagenet", "none"], "--weights"),
         (["--weights", "VGG19=x.h5"], "--networks"),
+        (
+            ["--networks", "VGG19", "--weights", "VGG19=", "--dry_run"],
+            "--weights VGG19= is not NETWORK=FILE: name both",
+        ),
+        (["--networks", "VGG19", "--theta_r", "VGG19="], "--theta_r VGG19= is not NETWORK=FILE"),
         (["--source_target", "style"], "--source"),
         (["--seeds", "0", "0"], "--seeds"),
         (["--split", "given"], "--split"),

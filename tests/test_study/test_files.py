@@ -113,6 +113,20 @@ def test_what_weights_says_of_a_network(tmp_path, network, weights, expected):
     assert isinstance(found, Artefact) if expected is Artefact else found == expected
 
 
+@pytest.mark.parametrize(
+    ("weights", "words"),
+    [
+        ("vgg19=w.h5", "names vgg19, which --networks does not: did you mean VGG19"),
+        ("dino=w.h5", "names dino, which --networks does not$"),
+        ("VGG19=", "--weights VGG19= is not NETWORK=FILE: name both"),
+        ("=w.h5", "--weights =w.h5 is not NETWORK=FILE: name both"),
+    ],
+)
+def test_weights_of_no_network_and_no_weights_of_one(weights, words):
+    with pytest.raises(UserError, match=words):
+        files.starting_weights("VGG19", ["VGG19", "ResNet50"], [weights])
+
+
 @pytest.fixture
 def preset(tmp_path):
     """A folder as keras-hub saves one."""
