@@ -25,7 +25,7 @@ from keras_art.study.catalogue import Asked
 from keras_art.study.config import Run, digest, needs
 from keras_art.study.costs import LONG, LONG_TO_WAIT, Estimate
 from keras_art.study.devices import devices_of, settle
-from keras_art.study.files import files_kept
+from keras_art.study.files import check_needed, files_kept
 from keras_art.study.plan import ordered, plan
 from keras_art.study.records import LEFT_OUT, states
 from keras_art.version import __version__
@@ -129,6 +129,8 @@ class Reproduction:
                 terminal.say(hint)
             return int(len(LEFT_OUT) > before)
         self.check(study)
+        if any(word.partition("=")[0] == "--weights" for word in words):  # no preset's
+            check_needed(study.networks, study.weights)
         precisions.check(getattr(study, "precision", ""), study.executor)
         devices = devices_of(study.devices, study.jobs)
         store.create(study.threads or max(1, (os.cpu_count() or 1) // study.jobs))

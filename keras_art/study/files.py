@@ -270,6 +270,19 @@ def starting_weights(network: str, networks: Sequence[str], weights: Sequence[st
     files, plain = split_weights(networks, weights)
     if network in files:
         return artefact(files[network])
-    if (network.endswith(".keras") or is_preset(network)) and plain in ("imagenet", "demo"):
-        return "own"
-    return artefact(plain)
+    return "own" if _brings_its_own(network, plain) else artefact(plain)
+
+
+def check_needed(networks: Sequence[str], weights: Sequence[str]) -> None:
+    """Refuses a `--weights` that was given and holds for no network.
+
+    Raises:
+        UserError: as `split_weights`, or each network brings its own weights, or is given a file.
+    """
+    files, plain = split_weights(networks, weights)
+    if plain in weights and all(network in files or _brings_its_own(network, plain) for network in networks):
+        raise UserError(f"--weights {plain} holds for none of --networks, each of which has its own: leave {plain} out")
+
+
+def _brings_its_own(network: str, plain: str) -> bool:
+    return (network.endswith(".keras") or is_preset(network)) and plain in ("imagenet", "demo")

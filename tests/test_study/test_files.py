@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 
 import pytest
@@ -125,6 +126,26 @@ def test_what_weights_says_of_a_network(tmp_path, network, weights, expected):
 def test_weights_of_no_network_and_no_weights_of_one(weights, words):
     with pytest.raises(UserError, match=words):
         files.starting_weights("VGG19", ["VGG19", "ResNet50"], [weights])
+
+
+@pytest.mark.parametrize(
+    ("networks", "weights", "refused"),
+    [
+        (["net.keras"], ["imagenet"], "imagenet"),
+        (["net.keras", "vit"], ["demo"], "demo"),
+        (["net.keras", "VGG19"], ["imagenet", "VGG19=w.h5"], "imagenet"),
+        (["VGG19"], ["none", "VGG19=w.h5"], "none"),
+        (["net.keras", "VGG19"], ["demo"], ""),
+        (["net.keras"], ["none"], ""),
+        (["net.keras"], ["w.h5"], ""),
+        (["net.keras"], ["net.keras=w.h5"], ""),
+    ],
+)
+def test_weights_that_hold_for_no_network_are_refused(preset, monkeypatch, networks, weights, refused):
+    monkeypatch.chdir(preset.parent)
+    words = f"--weights {refused} holds for none of --networks, each of which has its own: leave {refused} out"
+    with pytest.raises(UserError, match=words) if refused else contextlib.nullcontext():
+        files.check_needed(networks, weights)
 
 
 @pytest.fixture
