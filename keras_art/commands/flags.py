@@ -82,6 +82,11 @@ class Study:
     """Show the study's page in a browser when it is written."""
 
 
+# What the numbers of flags can be, whatever command has them: flag -> the least, and the most where there is one.
+MOST_AT_ONCE = 1024  # processes of a store, threads of a run: of any machine, not of this one alone
+BOUNDS: dict[str, tuple[int, int | None]] = {
+    "jobs": (1, MOST_AT_ONCE), "threads": (0, MOST_AT_ONCE), "max_pixels": (0, None),
+}  # fmt: skip
 FRAMED = re.compile("[│╭╰\x1b]")  # what tyro has fitted itself, or coloured
 # Of where and how something is computed, or shown on the terminal: no figure depends on these.
 ASIDE = (
@@ -130,6 +135,9 @@ def read(kind: Any, argv: Sequence[str], *, prog: str, description: str, default
     """Reads a dataclass from a command line.
 
     Exits as argparse does: 0 after `--help`, 2 with the nearest names after a mistake.
+
+    Raises:
+        UserError: a number is outside `BOUNDS`.
     """
     import tyro
 
@@ -148,13 +156,21 @@ def read(kind: Any, argv: Sequence[str], *, prog: str, description: str, default
             config=(tyro.conf.FlagCreatePairsOff, tyro.conf.PositionalMetavarFromFieldName),
             **({} if default is None else {"default": default}),
         )
-    if (most := getattr(found, "max_pixels", 0)) < 0:
-        raise UserError("--max_pixels is at least 0")
-    if most:
+    _check_bounds(found)
+    if most := getattr(found, "max_pixels", 0):
         from keras_art.pictures.containers import allow
 
         allow(most)
     return found
+
+
+def _check_bounds(found: Any) -> None:
+    for flag, (least, most) in BOUNDS.items():
+        values = getattr(found, flag, ())
+        for value in values if isinstance(values, tuple) else (values,):
+            if value < least or (most is not None and value > most):
+                upper = "" if most is None else f" and at most {most:,}"
+                raise UserError(f"--{flag} is at least {least}{upper}")
 
 
 def _spelled(word: str) -> str:

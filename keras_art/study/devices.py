@@ -49,12 +49,11 @@ def devices_of(asked: str, jobs: int) -> list[str | None]:
 
     Args:
         asked: "auto", "cpu", or numbers of GPUs, such as "0,1".
+        jobs: at least 1.
 
     Raises:
         UserError: there is no such GPU, or it is no list of numbers.
     """
-    if jobs < 1:
-        raise UserError("--jobs is at least 1")
     gpus = _gpus()
     if asked == "cpu":
         return ["cpu"] * jobs

@@ -71,7 +71,7 @@ def command(asked: Search) -> int:
     if asked.jobs > 1 or asked.executor != "here":
         raise UserError("a search learns from each trial before the next one: it is one process, here")
     store = Store(asked.store)
-    store.create()
+    store.create(asked.threads)
     settle(store)
     chosen = collections(asked, store)
     found = ordered(store, runs(asked, chosen, store))

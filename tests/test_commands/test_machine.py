@@ -227,6 +227,27 @@ def test_values_that_no_study_can_have_are_refused(study, words):
     flags.check_values(Plural(), epochs=1)
 
 
+@pytest.mark.parametrize(
+    ("flag", "values", "words"),
+    [
+        ("threads", ("-1", "1025"), "--threads is at least 0 and at most 1,024"),
+        ("jobs", ("0", "1025"), "--jobs is at least 1 and at most 1,024"),
+        ("max_pixels", ("-1",), "--max_pixels is at least 0"),
+    ],
+)
+def test_numbers_that_no_machine_could_bear_are_refused_before_a_store_is_made(tmp_path, capsys, flag, values, words):
+    for paper, value in itertools.product(papers.reproductions(), values):
+        assert paper.main(["--store", str(tmp_path / "s"), f"--{flag}", value]) == 1
+        assert capsys.readouterr().err == f"{paper.prog}: {words}\n"
+    assert not (tmp_path / "s").exists()
+    assert reproduction([]).parse(["--threads", "1024"]).threads == 1024  # more than this machine has: another's runs
+
+
+def test_the_processes_of_a_worker_are_bounded_too(tmp_path, capsys):
+    assert toolkit.main(["work", str(tmp_path), "--jobs", "9999"]) == 1
+    assert capsys.readouterr().err.endswith(": --jobs is at least 1 and at most 1,024\n")
+
+
 def test_help_keeps_the_lines_of_examples_and_calls_words_without_a_flag_by_their_names(capsys):
     from keras_art.commands import leaks
 

@@ -408,7 +408,8 @@ def test_the_search_proposes_no_rate_where_the_stages_name_theirs(
     picture_folder: Path, backbone_file: Path, tmp_path: Path, capsys
 ):
     asked = arguments(picture_folder, backbone_file, tmp_path / "store", "--stages", "1@1e-3", "1@1e-4:all")
-    assert main(["search", *asked, "--p1", "0", "--p2", "0", "--trials", "1", "--dry_run"]) == 0
+    assert main(["search", *asked, "--p1", "0", "--p2", "0", "--trials", "1", "--threads", "3", "--dry_run"]) == 0
+    assert Store(tmp_path / "store").threads == 3
     assert "1 trials on the grid, then 1, of 2 epochs each" in capsys.readouterr().out
     assert main(["search", *asked, "--p1", "0", "--p2", "0", "--trials", "1"]) == 0
     printed = capsys.readouterr()

@@ -51,7 +51,6 @@ def test_devices_are_given_out_in_turn(monkeypatch):
 @pytest.mark.parametrize(
     ("asked", "jobs", "reason"),
     [
-        ("auto", 0, "--jobs is at least 1"),
         ("0,2", 2, "--devices names 2, and this machine has GPUs 0, 1"),
         ("all", 1, "auto, cpu, or numbers"),
         ("0,0", 2, "auto, cpu, or numbers"),
