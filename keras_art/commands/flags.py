@@ -84,8 +84,14 @@ class Study:
 
 # What the numbers of flags can be, whatever command has them: flag -> the least, and the most where there is one.
 MOST_AT_ONCE = 1024  # processes of a store, threads of a run: of any machine, not of this one alone
+MOST_SEED = 2**31 - 1  # that NumPy, scikit-learn and all backends take
 BOUNDS: dict[str, tuple[int, int | None]] = {
     "jobs": (1, MOST_AT_ONCE), "threads": (0, MOST_AT_ONCE), "max_pixels": (0, None),
+    "seed": (0, MOST_SEED), "seeds": (0, MOST_SEED), "split_seed": (0, MOST_SEED),
+    "limit": (0, None), "min_style": (0, None), "top_styles": (0, None), "min_artist": (0, None),
+    "top_artists": (0, None), "min_artists": (0, None), "cap_style": (0, None), "cap_artist": (0, None),
+    "iterations": (1, None), "checkpoint_every": (1, None), "batch_size": (1, None), "longest_side": (1, None),
+    "trials": (0, None),
 }  # fmt: skip
 FRAMED = re.compile("[│╭╰\x1b]")  # what tyro has fitted itself, or coloured
 # Of where and how something is computed, or shown on the terminal: no figure depends on these.

@@ -233,9 +233,12 @@ def test_values_that_no_study_can_have_are_refused(study, words):
         ("threads", ("-1", "1025"), "--threads is at least 0 and at most 1,024"),
         ("jobs", ("0", "1025"), "--jobs is at least 1 and at most 1,024"),
         ("max_pixels", ("-1",), "--max_pixels is at least 0"),
+        ("seeds", ("-1", str(2**31)), "--seeds is at least 0 and at most 2,147,483,647"),
+        ("split_seed", ("-1", str(2**32)), "--split_seed is at least 0 and at most 2,147,483,647"),
+        ("limit", ("-1",), "--limit is at least 0"),
     ],
 )
-def test_numbers_that_no_machine_could_bear_are_refused_before_a_store_is_made(tmp_path, capsys, flag, values, words):
+def test_numbers_that_can_not_be_are_refused_before_a_store_is_made(tmp_path, capsys, flag, values, words):
     for paper, value in itertools.product(papers.reproductions(), values):
         assert paper.main(["--store", str(tmp_path / "s"), f"--{flag}", value]) == 1
         assert capsys.readouterr().err == f"{paper.prog}: {words}\n"
@@ -243,9 +246,31 @@ def test_numbers_that_no_machine_could_bear_are_refused_before_a_store_is_made(t
     assert reproduction([]).parse(["--threads", "1024"]).threads == 1024  # more than this machine has: another's runs
 
 
-def test_the_processes_of_a_worker_are_bounded_too(tmp_path, capsys):
-    assert toolkit.main(["work", str(tmp_path), "--jobs", "9999"]) == 1
-    assert capsys.readouterr().err.endswith(": --jobs is at least 1 and at most 1,024\n")
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("work s --jobs 9999", "--jobs is at least 1 and at most 1,024"),
+        ("curate s --out o --min_style -1 --min_artist -7", "--min_style is at least 0"),
+        ("curate s --out o --min_artist -7", "--min_artist is at least 0"),
+        ("curate s --out o --cap_style -1", "--cap_style is at least 0"),
+        ("curate s --out o --split_seed 4294967296", "--split_seed is at least 0 and at most 2,147,483,647"),
+        ("leaks s --split_seed -1", "--split_seed is at least 0 and at most 2,147,483,647"),
+        ("adain train --data s --seed -1", "--seed is at least 0 and at most 2,147,483,647"),
+        ("adain train --data s --checkpoint_every 0", "--checkpoint_every is at least 1"),
+        ("adain stylise a b c --longest_side -5", "--longest_side is at least 1"),
+    ],
+)
+def test_the_same_numbers_are_refused_of_every_command(tmp_path, capsys, monkeypatch, words, told):
+    monkeypatch.chdir(tmp_path)
+    assert toolkit.main(words.split()) == 1
+    assert capsys.readouterr().err.endswith(f": {told}\n")
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_counts_of_a_choice_are_refused_of_the_study_that_makes_it(capsys):
+    (paper,) = (paper for paper in papers.reproductions() if paper.name == "multitask")
+    assert paper.main(["--data", "s", "--top_artists", "-1"]) == 1
+    assert capsys.readouterr().err.endswith(": --top_artists is at least 0\n")
 
 
 def test_help_keeps_the_lines_of_examples_and_calls_words_without_a_flag_by_their_names(capsys):
