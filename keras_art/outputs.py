@@ -11,12 +11,42 @@ from keras_art.errors import UserError
 MOST_NAME = 200  # bytes of a file's name that a person gives; beside it others have the same name and more
 OWN = ".keras_art"  # stands in a folder whose pictures are of our making and no collection
 
+FILES = {
+    ".csv", ".tsv", ".txt", ".md", ".json", ".xlsx", ".parquet", ".html", ".htm", ".pdf", ".svg", ".png", ".jpg",
+    ".jpeg", ".tif", ".tiff", ".webp", ".zip", ".keras", ".h5", ".onnx", ".tflite", ".npz",
+}  # fmt: skip
 
-def own_folder(folder: Path) -> None:
-    """Makes a folder for what we write and marks it, so that collections pass over it; one in use stays as it is."""
+
+def own_folder(folder: Path, by: str) -> None:
+    """Makes a folder for what we write and marks it, so that collections pass over it; one in use stays as it is.
+
+    Args:
+        by: the command that writes there, and may again.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    if not any(folder.iterdir()):
-        (folder / OWN).touch()
+    if not _in_use(folder):
+        (folder / OWN).write_text(by, encoding="utf-8")
+
+
+def check_own(folder: Path, by: str, last: str = "") -> None:
+    """Refuses a folder that has something in it, unless the same command wrote there before: nothing else is replaced.
+
+    Args:
+        by: the command, as of `own_folder`.
+        last: the file that it writes last, for folders that came without their mark.
+
+    Raises:
+        UserError: as `check_folder`, or the folder is in use.
+    """
+    check_folder(folder)
+    mark = folder / OWN
+    ours = mark.is_file() and mark.read_text(encoding="utf-8", errors="replace") in ("", by)  # "": of a version before
+    if not ours and folder.is_dir() and _in_use(folder) and not (last and (folder / last).is_file()):
+        raise UserError(f"{folder} has something else in it, which could be replaced: name another folder")
+
+
+def _in_use(folder: Path) -> bool:
+    return any(not path.name.startswith(".") for path in folder.iterdir())  # a file manager leaves such
 
 
 def check_file(path: Path, *suffixes: str) -> None:
@@ -59,12 +89,23 @@ def check_apart(data: str | Path, *places: Path) -> None:
             raise UserError(f"--out: {place} is the table that is read: name another place")
 
 
+def check_name(folder: Path) -> None:
+    """Refuses to make a folder that is called like a file.
+
+    Raises:
+        UserError: naming what it could be called.
+    """
+    if folder.suffix.lower() in FILES and not os.path.exists(folder):
+        raise UserError(f"{folder} is called like a file: name a folder, as {folder.with_suffix('')}")
+
+
 def check_folder(folder: Path) -> None:
     """Refuses a folder that is not there and can not be made, or can not be written into.
 
     Raises:
         UserError: naming what stands in the way.
     """
+    check_name(folder)
     try:
         there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     except OSError as error:  # a name that is too long

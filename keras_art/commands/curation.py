@@ -22,7 +22,7 @@ import tyro
 
 from keras_art import terminal
 from keras_art.commands import flags
-from keras_art.outputs import check_apart, check_folder, own_folder
+from keras_art.outputs import check_apart, check_own, own_folder
 from keras_art.writing import csv_text, write
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class Curation:
     data: tyro.conf.Positional[str]
     """A card's name, a table of images, a folder, or a choice of --store."""
     out: Path
-    """Folder for what is written."""
+    """Folder for what is written: a new one, or that of an earlier choice."""
     root: str | None = None
     """Folder that holds the cards' collections. Default: $KERAS_ART_DATA."""
     target: str = "style"
@@ -187,8 +187,8 @@ def run(asked: Curation) -> int:
     from keras_art.data.splits import split
     from keras_art.store.runs import Store
 
-    check_folder(asked.out)
     check_apart(asked.data, asked.out / "labels.csv", asked.out / "report.csv")
+    check_own(asked.out, "curate", last="curation.json")
     collection = open_collection(Store(asked.store), asked.data, asked.root, sheet=asked.sheet)
     chosen, report = curate(
         dataclasses.replace(collection, splits={}, images=collection.images.assign(split="")), asked
@@ -198,7 +198,7 @@ def run(asked: Curation) -> int:
     chosen = chosen.take(np.flatnonzero(chosen.images["id"].isin(task.images["id"])))
     own = chosen.images.assign(split=task.images["split"])
     digest = hashlib.sha256(own[["id", "split"]].to_csv(index=False, lineterminator="\n").encode()).hexdigest()
-    own_folder(asked.out)
+    own_folder(asked.out, "curate")
     write(asked.out / "labels.csv", csv_text(manifest(dataclasses.replace(chosen, images=own), asked.out)))
     write(asked.out / "report.csv", csv_text(report))
     flags = {

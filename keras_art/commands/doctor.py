@@ -21,7 +21,7 @@ import tyro
 
 from keras_art import terminal
 from keras_art.commands import flags
-from keras_art.outputs import check_apart, check_folder, own_folder
+from keras_art.outputs import check_apart, check_own, own_folder
 from keras_art.writing import csv_text, write
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class Check:
     sheet: str = ""
     """Of a spreadsheet; without it, the first one whose rows name pictures."""
     out: Path = Path("doctor")
-    """Folder for the report."""
+    """Folder for the report: a new one, or that of an earlier report."""
     versions: Literal["auto", "yes", "no"] = "auto"
     """Look for what is mirrored, turned, cut or framed, too; auto: of up to 30,000 pictures, some seconds for every
     thousand."""
@@ -72,8 +72,9 @@ def check(asked: Check) -> int:
     from keras_art.report.copies import copies_told, listed, look_alikes, versions_told
     from keras_art.store.runs import Store
 
-    check_folder(asked.out)
-    check_apart(asked.data, *(asked.out / f"{name}.csv" for name in ("images", "quarantine", "duplicates")))
+    tables = ("images", "quarantine", "duplicates", "unmatched")
+    check_apart(asked.data, *(asked.out / f"{name}.csv" for name in tables))
+    check_own(asked.out, "doctor", last="report.html")
     kept = Store(asked.store)
     kept.check()
     collection = open_collection(kept, asked.data, asked.root, sheet=asked.sheet)
@@ -102,7 +103,7 @@ def check(asked: Check) -> int:
     unmatched = beside_table(collection, asked)
     if unmatched is not None:
         findings["Beside the table"] = unmatched_told(unmatched)
-    own_folder(asked.out)
+    own_folder(asked.out, "doctor")
     write(asked.out / "quarantine.csv", csv_text(quarantine))
     write(asked.out / "images.csv", csv_text(pd.concat([images, columns], axis=1)))
     write(asked.out / "duplicates.csv", csv_text(listed(copies, groups)))

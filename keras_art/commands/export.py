@@ -23,7 +23,7 @@ import tyro
 from keras_art import terminal, writing
 from keras_art.commands import flags
 from keras_art.errors import UserError, meant
-from keras_art.outputs import check_folder
+from keras_art.outputs import check_folder, check_name
 from keras_art.store.leftovers import being_written, sweep
 from keras_art.store.reading import read_json
 from keras_art.store.sums import SUMS, faults, hash_of, seal, sums
@@ -159,6 +159,7 @@ def check_new(folder: Path, place: Path) -> None:
         UserError: naming it.
     """
     check_folder(place.parent)
+    check_name(folder)
     if place == Path.cwd():
         raise UserError(f"--out {folder} is the folder that this is run in: name another")
     if place.is_symlink():

@@ -23,7 +23,7 @@ from keras_art import terminal
 from keras_art.commands import flags
 from keras_art.commands.looking import Looking, Seen, describers, look, pictures
 from keras_art.errors import UserError
-from keras_art.outputs import check_file, check_folder, own_folder
+from keras_art.outputs import FILES, check_apart, check_file, check_folder, check_own, own_folder
 from keras_art.pictures.places import is_address, parted
 
 if TYPE_CHECKING:
@@ -59,9 +59,14 @@ def command(asked: Map) -> int:
     from keras_art.report import viewers
     from keras_art.store.runs import Store
 
-    page = asked.out if asked.out.suffix.lower() in (".html", ".htm") else asked.out / "map.html"
+    is_file = asked.out.suffix.lower() in FILES and not asked.out.is_dir()
+    page = asked.out if is_file else asked.out / "map.html"
+    beside, folder = page.with_suffix(".parquet"), page.with_name(f"{page.stem}_vikus")
     check_folder(page.parent)
-    check_file(page)
+    check_file(page, ".html", ".htm")
+    check_apart(asked.data, page, *([beside] if "parquet" in asked.export else []))
+    if "vikus" in asked.export:
+        check_own(folder, "map", last="config.json")
     store = Store(asked.store)
     store.check()
     collection, known = pictures(asked, store, asked.data)
@@ -77,16 +82,15 @@ def command(asked: Map) -> int:
     works = pages.Works(seen.collection.images["id"].tolist(), columns, links)
     atlases, detail = thumbnails(store, seen)
     if page.parent != Path() and page.name == "map.html":
-        own_folder(page.parent)
+        own_folder(page.parent, "map")
     colour = asked.target or first_colour(columns, [name for name in columns if str(name).startswith("prediction")])
     pages.save(pages.map_page(collection.name, works, spaces, atlases, colour), page)
     terminal.say(f"{len(works.ids):,} pictures in {page} ({page.stat().st_size / 1e6:.1f} MB): open it in a browser")
     if "parquet" in asked.export:
-        opens = viewers.embedding_atlas(page.with_suffix(".parquet"), works, spaces, atlases)
+        opens = viewers.embedding_atlas(beside, works, spaces, atlases)
         terminal.say(f"for Embedding Atlas: {opens}")
     if "vikus" in asked.export:
-        folder = page.with_name(f"{page.stem}_vikus")
-        own_folder(folder)
+        own_folder(folder, "map")
         with terminal.bar("pictures for VIKUS", "images") as progress:
             viewers.vikus(folder, collection.name, works, spaces, atlases, detail, progress)
         terminal.say(f"for VIKUS Viewer: {folder} is its folder data")

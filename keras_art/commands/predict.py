@@ -18,9 +18,9 @@ import tyro
 from keras_art import stopping, terminal
 from keras_art.commands import flags
 from keras_art.errors import UserError, meant
-from keras_art.outputs import check_apart, check_file, check_folder
+from keras_art.outputs import check_apart, check_file, check_own
 from keras_art.report import sheets
-from keras_art.report.answers import FIRST, Pictures, hand_over, joined
+from keras_art.report.answers import FIRST, Pictures, hand_over, joined, quarantine_of
 from keras_art.store.sums import faults
 from keras_art.writing import HANDLES, is_export, one_line
 
@@ -75,7 +75,7 @@ def command(asked: Predict) -> int:
     check_data(asked.data)
     out = place_of(asked)
     if asked.saliency is not None:
-        check_folder(asked.saliency)
+        check_own(asked.saliency, "predict")
     pictures = find(asked)
     if out is not None:
         sheets.check_fits(pictures.table, out)
@@ -138,7 +138,7 @@ def place_of(asked: Predict) -> Path | None:
     if asked.out is None and out.exists():
         raise UserError(f"{out} is there already: name another with --out, or --out {out} to write over it")
     check_file(out, *sheets.SUFFIXES)
-    check_apart(data, out)
+    check_apart(data, out, quarantine_of(out))
     return out
 
 

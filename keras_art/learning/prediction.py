@@ -141,7 +141,7 @@ def predict(
     tables = [pd.DataFrame({"id": pd.Series(dtype=str)})]
     unreadable: list[tuple[str, str]] = []
     if overlays:
-        own_folder(overlays)
+        own_folder(overlays, "predict")
         places = distinct(pictures, lambda id_: "/".join(slug(p, 200) for p in PurePosixPath(id_).parts if p != "/"))
     for done, pixels, bad in _decoded(pictures, trained.card):
         unreadable += bad

@@ -81,6 +81,11 @@ def joined(pictures: Pictures, found: pd.DataFrame, why: dict[str, str], out: Pa
     return table.set_axis(numbered(table.columns), axis=1)
 
 
+def quarantine_of(out: Path) -> Path:
+    """Where what could not be read goes, beside the table."""
+    return out.with_name(f"{out.stem}_quarantine.csv")
+
+
 def hand_over(pictures: Pictures, table: pd.DataFrame, unreadable: pd.DataFrame, out: Path) -> None:
     """Writes the table, of an XLSX file as that stands, and beside it what could not be read."""
     own = pictures.table.shape[1]
@@ -92,7 +97,7 @@ def hand_over(pictures: Pictures, table: pd.DataFrame, unreadable: pd.DataFrame,
             names = [UNNAMED.sub("", name) if i < own else name for i, name in enumerate(table)]
             table = table.set_axis(names, axis=1)
         sheets.write_table(table, out, "predictions", linked)
-    quarantine = out.with_name(f"{out.stem}_quarantine.csv")
+    quarantine = quarantine_of(out)
     quarantine.unlink(missing_ok=True)  # an earlier one's, which says nothing of these pictures
     if len(unreadable):
         write(quarantine, csv_text(unreadable))

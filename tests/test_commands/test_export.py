@@ -524,6 +524,7 @@ def test_a_refused_push_leaves_the_folder_and_says_how_to_try_again(
         (["RUN", "--out", "full"], "is not empty: name another"),
         (["RUN", "--out", "full/file"], "is a file: name a folder"),
         (["RUN", "--out", "full/file/art"], "is a file"),
+        (["RUN", "--out", "art.onnx"], "art.onnx is called like a file: name a folder, as art"),
         (
             ["RUN", "--out", "art", "--license", "Mine, all mine"],
             "is none that Hugging Face knows, such as apache-2.0, ",

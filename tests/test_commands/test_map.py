@@ -149,7 +149,7 @@ def test_a_plain_folder_with_what_is_no_picture(tmp_path, flags, capsys):
     ("words", "message"),
     [
         (["--target", "stile"], "has no column 'stile'; it has artist, style"),
-        (["--out", "museum/labels.csv"], "labels.csv is a file"),
+        (["--out", "museum/labels.csv"], "labels.csv is no .html or .htm file: give museum/labels.html"),
         (["--image_size", "0"], "--image_size is from 1 to 4096"),
         (["--run", "nowhere"], "nowhere does not exist"),
         (["--backbone", "absent.keras"], "the file absent.keras does not exist"),

@@ -83,25 +83,100 @@ def test_a_manifest_of_another_kind_is_refused_before_any_work(picture_csv, tmp_
     ("main", "words", "out", "name"),
     [
         (doctor.main, ["check", "DATA", "--out"], ".", "images"),
+        (doctor.main, ["check", "DATA", "--out"], ".", "unmatched"),
         (leaks.main, ["DATA", "--images", "no", "--target", "style", "--out"], "{}.csv", "labels"),
         (curation.main, ["DATA", "--target", "style", *CURATE, "--out"], ".", "labels"),
         (curation.main, ["DATA", "--target", "style", *CURATE, "--out"], ".", "report"),
         (manifests.main, ["DATA", "--out"], "{}.csv", "labels"),
         (predict.main, ["MODEL", "DATA", "--out"], "link.csv", "labels"),
+        (predict.main, ["MODEL", "DATA", "--out"], "a.csv", "a_quarantine"),
+        (map_.main, ["DATA", "--export", "parquet", "--out"], "link.html", "labels"),
     ],
-    ids=["doctor", "leaks", "curate", "report", "manifests", "predict"],
+    ids=["doctor", "unmatched", "leaks", "curate", "report", "manifests", "predict", "quarantine", "map"],
 )
 def test_no_command_writes_over_the_table_that_it_reads(
     picture_csv, tmp_path, monkeypatch, capsys, main, words, out, name
 ):
     monkeypatch.setattr("keras_art.data.opening.open_collection", lambda *_: pytest.fail("work had begun"))
     table = (picture_csv / "labels.csv").rename(picture_csv / f"{name}.csv")
-    (picture_csv / "link.csv").symlink_to(table)
+    for link in ("link.csv", "link.parquet"):
+        (picture_csv / link).symlink_to(table)
     before = table.read_bytes()
     for data in [table, picture_csv] if name == "labels" else [table]:
         named = {"DATA": data, "MODEL": tmp_path}
         assert run(main, *(named.get(word, word) for word in words), picture_csv / out.format(name)) == 1
         assert "is the table that is read" in capsys.readouterr().err and table.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("main", "words", "file"),
+    [
+        (doctor.main, ["check", "DATA", "--out", "OUT"], "images.csv"),
+        (curation.main, ["DATA", "--target", "style", *CURATE, "--out", "OUT"], "labels.csv"),
+        (predict.main, ["MODEL", "DATA", "--out", "p.csv", "--saliency", "OUT"], "000.png"),
+        (map_.main, ["DATA", "--export", "vikus", "--out", "m.html"], "data.csv"),
+    ],
+    ids=["doctor", "curate", "predict", "map"],
+)
+def test_no_command_writes_into_a_folder_that_has_something_else_in_it(
+    picture_csv, tmp_path, monkeypatch, capsys, main, words, file
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("keras_art.data.opening.open_collection", lambda *_: pytest.fail("work had begun"))
+    place = tmp_path / ("m_vikus" if main is map_.main else "mine")
+    place.mkdir()
+    (place / file).write_text("years of work")
+    named = {"DATA": picture_csv, "MODEL": tmp_path, "OUT": place.name}
+    assert run(main, *(named.get(word, word) for word in words)) == 1
+    told = f"{place.name} has something else in it, which could be replaced: name another folder\n"
+    assert capsys.readouterr().err.endswith(told)
+    assert [path.name for path in place.iterdir()] == [file] and (place / file).read_text() == "years of work"
+
+
+@pytest.mark.parametrize(
+    ("main", "words", "marks"),
+    [
+        (doctor.main, ["check", "DATA", "--out"], [".keras_art", "report.html"]),
+        (curation.main, ["DATA", "--target", "style", *CURATE, "--out"], [".keras_art", "curation.json"]),
+    ],
+    ids=["doctor", "curate"],
+)
+def test_a_command_writes_into_its_own_folder_again_and_no_other_does(
+    picture_csv, tmp_path, monkeypatch, capsys, main, words, marks
+):
+    monkeypatch.chdir(tmp_path)
+    words = [str(picture_csv) if word == "DATA" else word for word in words]
+    (tmp_path / "made").mkdir()
+    (tmp_path / "made" / ".DS_Store").touch()  # which is nobody's work
+    assert run(main, *words, "made") == 0
+    for gone in marks:  # a folder whose hidden files were not copied, and one of a command that was stopped
+        kept = (tmp_path / "made" / gone).read_bytes()
+        (tmp_path / "made" / gone).unlink()
+        assert run(main, *words, "made") == 0
+        (tmp_path / "made" / gone).write_bytes(kept)
+    (other,) = {doctor.main, curation.main} - {main}
+    mine = [str(picture_csv), "--target", "style", *CURATE] if other is curation.main else ["check", str(picture_csv)]
+    capsys.readouterr()
+    assert run(other, *mine, "--out", "made") == 1
+    assert "made has something else in it" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("main", "words", "told"),
+    [
+        (doctor.main, ["check", "DATA", "--out", "o.csv"], "o.csv is called like a file: name a folder, as o"),
+        (curation.main, ["DATA", "--out", "o.csv"], "o.csv is called like a file: name a folder, as o"),
+        (predict.main, ["MODEL", "DATA", "--out", "p.csv", "--saliency", "o.png"], "o.png is called like a file"),
+        (map_.main, ["DATA", "--out", "m.txt"], "--out m.txt is no .html or .htm file: give m.html"),
+    ],
+    ids=["doctor", "curate", "predict", "map"],
+)
+def test_no_folder_is_made_that_is_called_like_a_file(picture_csv, tmp_path, monkeypatch, capsys, main, words, told):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("keras_art.data.opening.open_collection", lambda *_: pytest.fail("work had begun"))
+    assert run(main, *({"DATA": picture_csv, "MODEL": tmp_path}.get(word, word) for word in words)) == 1
+    assert told in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["museum"]
 
 
 # --- a choice of a store is data
