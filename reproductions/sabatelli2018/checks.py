@@ -47,7 +47,10 @@ def check(study: Study) -> None:
     if "off_the_shelf" not in in_epochs and study.frozen_epochs != preset.frozen_epochs:
         raise UserError("--frozen_epochs is of softmax heads on a frozen network: add off_the_shelf to --modes")
     if study.warmup > study.epochs:
-        raise UserError(f"--warmup {study.warmup} are some of the --epochs, of which there are {study.epochs}")
+        raise UserError(
+            f"--warmup {study.warmup} are some of the --epochs, of which there are {study.epochs}: give both, as "
+            f"--epochs {study.epochs} --warmup {study.epochs // 2}"
+        )
     if study.lora and study.freeze_until:
         raise UserError("--lora freezes all layers but its own: leave --freeze_until out")
     if study.frozen_bn == "batch" and (probes := [mode for mode in study.modes if mode in PROBES]):

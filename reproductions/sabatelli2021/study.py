@@ -128,14 +128,21 @@ def check(study: Study) -> None:
         if not getattr(study, flag):
             raise UserError(f"--{flag} needs at least one value")
     if study.crop > study.image_size:
-        raise UserError(f"--crop {study.crop} can not be cut out of images of --image_size {study.image_size}")
+        raise UserError(
+            f"--crop {study.crop} can not be cut out of images of --image_size {study.image_size}: give both, as "
+            f"--image_size {study.image_size} --crop {study.image_size - study.image_size // 9}"
+        )
     if not all(0 < fraction <= 1 for fraction in study.fractions):
         raise UserError("--fractions are above 0 and at most 1")
     if not 0 < study.rate < 1:
         what = "nothing" if study.rate <= 0 else "everything"
         raise UserError(f"--rate {study.rate:g} prunes {what}: it lies between 0 and 1")
     if outside := [stage for stage in study.transfer_stages if not 0 <= stage < study.stages]:
-        raise UserError(f"--transfer_stages {outside[0]} is none of the stages 0 to {study.stages - 1}")
+        left = " ".join(map(str, sorted({*study.transfer_stages} & {*range(study.stages)} | {study.stages - 1})))
+        raise UserError(
+            f"--transfer_stages {outside[0]} is none of the stages 0 to {study.stages - 1}: give both, as --stages "
+            f"{study.stages} --transfer_stages {left}"
+        )
     if "theta_i" in study.controls and any(map(is_ticket, study.sources)):
         raise UserError(
             "--controls theta_i takes what the source's own runs trained: a ticket's file has no such weights"

@@ -302,10 +302,11 @@ STEPS = "is of heads and networks that learn in epochs: add fine_tuning to --mod
         (["--modes", "knn_probe", "--epochs", "100", "--keep", "last"], f"--keep {STEPS}"),
         (["--modes", "knn_probe", "--epochs", "100", "--order", "sorted"], f"--order {STEPS}"),
         (["--modes", "knn_probe", "--epochs", "100", "--bn_momentum", "0.9"], f"--bn_momentum {STEPS}"),
+        (["--preset", "modern", "--epochs", "1"], "there are 1: give both, as --epochs 1 --warmup 0"),
         (["--modes", "fine_tuning", "--frozen_epochs", "9"], "--frozen_epochs is of softmax heads on a frozen network"),
     ],
 )
-def test_what_no_mode_reads_is_refused(arguments, extra, words, capsys):
+def test_what_no_mode_reads_or_does_not_fit_is_refused(arguments, extra, words, capsys):
     assert main([*arguments, *extra, "--dry_run"]) == 1
     assert words in capsys.readouterr().err.splitlines()[-1]
 

@@ -308,7 +308,7 @@ def test_dry_run_says_what_it_costs_and_trains_nothing(arguments, capsys, tmp_pa
         (["--rate", "0"], "prunes nothing"),
         (["--rate", "1"], "prunes everything"),
         (["--stages", "60"], "last for 1 to 10 stages"),
-        (["--transfer_stages", "3"], "none of the stages 0 to 2"),
+        (["--transfer_stages", "3"], "none of the stages 0 to 2: give both, as --stages 3 --transfer_stages 2"),
         (["--crop", "20"], "--image_size 16"),
         (["--fractions", "0.5", "0"], "--fractions"),
         (["--networks", "ResNet5"], "ResNet50"),
@@ -329,6 +329,23 @@ def test_a_mistake_gets_one_message_before_anything_is_trained(arguments, extra,
     message = capsys.readouterr().err
     assert words in message and "Traceback" not in message
     assert not list((tmp_path / "store").glob("ticket/*/history.csv"))
+
+
+@pytest.mark.parametrize(
+    ("extra", "words"),
+    [
+        (["--stages", "2"], "none of the stages 0 to 1: give both, as --stages 2 --transfer_stages 0 1\n"),
+        (["--stages", "6"], "none of the stages 0 to 5: give both, as --stages 6 --transfer_stages 0 2 4 5\n"),
+        (["--image_size", "28"], "--crop 32 can not be cut out of images of --image_size 28: give both, as --image_size"
+         " 28 --crop 25\n"),
+    ],
+)  # fmt: skip
+def test_a_default_that_does_not_fit_is_told_with_both_flags_to_give(extra, words, capsys, tmp_path):
+    asked = ["--data", "a", "--store", str(tmp_path / "s")]
+    assert main([*asked, *extra]) == 1
+    assert capsys.readouterr().err.endswith(words)
+    proposed = words.partition("give both, as ")[2].split()
+    page.check(REPRODUCTION.parse([*asked, *extra, *proposed]))  # and what is proposed is taken
 
 
 def test_no_preset_but_the_demo_falls_back_to_the_atelier(capsys, tmp_path):
