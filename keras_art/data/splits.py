@@ -108,9 +108,10 @@ def split(choice: Choice, readable: Sequence[bool], duplicates: np.ndarray | Non
                 f"{choice.name}: all training images are of the class {trained[0]!r}; a classifier needs two"
             )
         if len(classes) < 2 or images["split"].nunique() < 3:
+            left = len(set(classes) - set(absent))  # whether the others are filtered or not
             raise BadCollection(
-                f"{choice.name}: {len(classes)} class{'es' * (len(classes) != 1)} of "
-                f"{' or '.join(map(repr, choice.targets))} left, {len(dropped)} dropped because they do not occur in "
+                f"{choice.name}: {left} class{'es' * (left != 1)} of "
+                f"{' or '.join(map(repr, choice.targets))} left, {len(absent)} dropped because they do not occur in "
                 f"all of train, val and test; two are needed. "
                 + (
                     f"In the split that it brings, {not_in(absent)}: add images there, or use --split stratified"
