@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import gc
 import hashlib
@@ -153,17 +154,51 @@ def read_csv(path: Path, remedy: str = REMEDY) -> pd.DataFrame:
         raise Damaged(f"{path} is damaged ({error}): {remedy}") from error
 
 
+@contextmanager
+def opened_archive(path: Path) -> Iterator[Any]:
+    """An `.npz` file, of which nothing is unpickled, nor is anybody told to.
+
+    Raises:
+        OSError: as `plain.opened`.
+        ValueError: it is something else, or, as `DAMAGE`, it is damaged.
+    """
+    import numpy as np
+
+    with plain.opened(path) as file:
+        if what := _no_archive(file.read(4096)):
+            raise ValueError(f"it is {what}")
+        file.seek(0)
+        try:
+            with np.load(file, allow_pickle=False) as stored:
+                yield stored
+        except ValueError as error:
+            if "allow_pickle" not in str(error):
+                raise
+            raise ValueError("it holds no plain arrays") from None
+
+
+def _no_archive(head: bytes) -> str:
+    """What a file that begins so is instead of a ZIP archive; "" where it is one."""
+    if head.startswith(b"PK"):
+        return ""
+    if head.startswith(b"\x93NUMPY"):
+        return "a single array, no .npz file"
+    try:
+        text = codecs.getincrementaldecoder("utf-8")().decode(head)  # its last letter may be cut in two
+    except UnicodeDecodeError:
+        text = "\0"
+    return "empty" if not head else "no .npz file" if "\0" in text else "text, no .npz file"
+
+
 def read_arrays(path: Path, remedy: str = REMEDY) -> dict[str, np.ndarray]:
     """All of an `.npz` file, whose members have checksums of their own.
 
     Raises:
         Damaged: as `read_bytes`, or it is no whole archive of plain arrays.
     """
-    import numpy as np
-
     check(path, remedy)
     try:
-        with plain.opened(path) as file, np.load(file, allow_pickle=False) as stored:
+        with opened_archive(path) as stored:
             return {name: stored[name] for name in stored.files}
     except OSError as error:
         raise unreadable(path, error, remedy) from error

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_art.store import plain
+from keras_art.store.reading import opened_archive
 from keras_art.store.sums import Damaged
 from keras_art.writing import write_arrays
 
@@ -101,7 +101,9 @@ def read_ticket(path: Path, remedy: str = "copy it again, or find it anew") -> T
         BadTicket: the file is absent, cut off, damaged, or something else.
     """
     try:
-        with plain.opened(path) as file, np.load(file, allow_pickle=False) as stored:
+        with opened_archive(path) as stored:
+            if "ticket" not in stored.files:
+                raise ValueError("it is an archive of something else")
             # NumPy compresses nothing in a file of this kind.
             if sum(member.file_size for member in stored.zip.infolist()) > path.stat().st_size:
                 raise ValueError("it claims more bytes than it has")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import io
+import pickle
 import subprocess
 import sys
 import zipfile
@@ -13,6 +14,7 @@ import pytest
 
 from keras_art.store import plain, reading
 from keras_art.store.sums import Damaged, sums
+from keras_art.store.tickets import read_ticket
 from keras_art.writing import write_arrays
 
 SHORT_OF_MEMORY = """
@@ -60,3 +62,28 @@ def test_arrays_that_claim_more_than_any_memory_are_damaged(tmp_path):
         archive.writestr("0.npy", header.getvalue())
     with pytest.raises(Damaged, match="is damaged"):
         reading.read_arrays(tmp_path / "epoch.npz")
+
+
+@pytest.mark.parametrize("read", [reading.read_arrays, read_ticket])
+def test_of_what_is_no_archive_of_arrays_nobody_is_told_to_unpickle_it(tmp_path, read):
+    np.savez(tmp_path / "objects", ticket=np.array([{"a": 1}], object))
+    np.save(tmp_path / "array", np.zeros(3))
+    (tmp_path / "pickle").write_bytes(pickle.dumps({"a": 1}))
+    (tmp_path / "nearly").write_bytes(b"PK, and no ZIP archive")
+    (tmp_path / "text").write_text("x" + "é" * 3000, encoding="utf-8")  # a letter that is cut where looking ends
+    (tmp_path / "empty").touch()
+    said = {
+        "objects.npz": "it holds no plain arrays", "array.npy": "it is a single array, no .npz file",
+        "pickle": "it is no .npz file", "nearly": "it holds no plain arrays", "text": "it is text, no .npz file",
+        "empty": "it is empty",
+    }  # fmt: skip
+    for name, what in said.items():
+        with pytest.raises(Damaged) as refused:
+            read(tmp_path / name)
+        assert f"{name} is " in str(refused.value) and f" ({what}): " in str(refused.value)
+
+
+def test_an_archive_of_something_else_is_called_that(tmp_path):
+    write_arrays(tmp_path / "other.npz", {"a": np.zeros(3)})
+    with pytest.raises(Damaged, match=r"no whole ticket \(it is an archive of something else\)"):
+        read_ticket(tmp_path / "other.npz")
