@@ -122,8 +122,9 @@ def check(study: Study) -> None:
     """Refuses what contradicts itself with a UserError, before anything is read."""
     flags.check_values(study, epochs=2, batch_size=1, image_size=8, limit=0)
     optimizer_of(study)
-    if study.target or not study.targets or not study.networks:
-        raise UserError("--targets names the label columns, and --networks needs at least one value")
+    for flag in ("networks", "targets", "weights"):
+        if not getattr(study, flag):
+            raise UserError(f"--{flag} needs at least one value")
 
 
 def collections(study: Study, store: Store) -> Chosen:

@@ -260,7 +260,7 @@ def _flag(argv: Sequence[str], name: str) -> str | None:
 
 
 def check_values(study: Study, **least: float) -> None:
-    """Refuses repeated or absent values of flags in the plural, and numbers below their least.
+    """Refuses repeated or absent values of flags in the plural, the singular of such a flag, and too small numbers.
 
     Args:
         least: flag -> the smallest value it takes; of a flag in the plural, of each of its values.
@@ -283,6 +283,9 @@ def check_values(study: Study, **least: float) -> None:
             raise UserError(f"--{flag} is at least {least[flag]:g}")
     if not study.seeds:
         raise UserError("--seeds needs at least one value")
+    if study.target and hasattr(study, "targets"):
+        way = f"--targets {study.target!r}"
+        raise UserError(f"--target is for one label column; name them, or it, with --targets, as {way}")
 
 
 def run(kind: Any, command: Callable[[Any], int], argv: Sequence[str], *, prog: str, description: str) -> int:

@@ -144,8 +144,6 @@ def check(study: Study) -> None:
     for flag in ("networks", "targets", "weights", "gram_channels", "gram_description", "fusion"):
         if not getattr(study, flag):
             raise UserError(f"--{flag} needs at least one value")
-    if study.target:
-        raise UserError("--target is for one label column; name them, or it, with --targets")
     if clash := [target for target in study.targets if f"val_{target}" in study.targets]:
         raise UserError(f"--targets {clash[0]} and val_{clash[0]} share a column of history.csv: rename one of them")
     known = (*study.targets, "multitask", "gram", "baseline")

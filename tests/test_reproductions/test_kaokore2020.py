@@ -81,7 +81,12 @@ def test_in_a_process_of_its_own_from_another_folder(arguments, tmp_path):
 @pytest.mark.parametrize(
     ("extra", "words"),
     [
-        (["--target", "style"], "--targets"),
+        (
+            ["--target", "style"],
+            "--target is for one label column; name them, or it, with --targets, as --targets 'style'",
+        ),
+        (["--targets"], "kaokore2020: --targets needs at least one value"),
+        (["--weights"], "kaokore2020: --weights needs at least one value"),
         (["--targets", "styel"], "did you mean 'style'"),
         (["--epochs", "1"], "--epochs"),
     ],
