@@ -60,15 +60,16 @@ class Export:
 def list_tickets(asked: List) -> int:
     """A line for each that was found in a store or brought to it as a file; what can not be read is said after them."""
     import pandas as pd
+    from rich.cells import cell_len
 
-    from keras_art.report.rendering import render
+    from keras_art.report.rendering import render, word
     from keras_art.store.tickets import read_ticket, share_pruned
 
     Store(asked.store).check()
     paths = sorted((asked.store / "tickets").glob("*.npz")) + sorted((asked.store / "cache" / "weights").glob("*.npz"))
     if not paths:
         raise UserError(f"{asked.store} holds no tickets: python -m reproductions.sabatelli2021 finds some")
-    lines, unreadable = [], []
+    files, lines, unreadable = ["file"], [], []
     for path in paths:
         try:
             found = read_ticket(path)
@@ -76,9 +77,9 @@ def list_tickets(asked: List) -> int:
         except UserError as error:
             unreadable.append(str(error))
             continue
+        files.append(word(str(path)))
         lines.append(
             {
-                "file": str(path.relative_to(asked.store)),
                 "found on": f"{run.collection} {run.target}",
                 "network": label(run.network),
                 "seed": run.seed,
@@ -89,7 +90,9 @@ def list_tickets(asked: List) -> int:
             }
         )
     if lines:
-        print(render(pd.DataFrame(lines), "text"), end="")
+        width, table = max(map(cell_len, files)), render(pd.DataFrame(lines), "text")
+        for file, line in zip(files, table.splitlines(), strict=True):
+            print(f"{file}{' ' * (width - cell_len(file))}  {line}")  # whole, as `show` takes it, however long
     for line in unreadable:
         terminal.say(line)
     return 0 if lines else 1

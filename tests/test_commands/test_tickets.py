@@ -44,8 +44,15 @@ def test_list_names_every_ticket_of_a_store(file, capsys):
     assert tickets.main(["list", str(file.parents[1])]) == 0
     head, line = capsys.readouterr().out.splitlines()
     assert head.split()[0] == "file"
-    assert line.split()[:4] == ["tickets/museum-12345678.npz", "museum-0000abcd", "artist", "ResNet20"]
+    assert line.split()[:4] == [str(file), "museum-0000abcd", "artist", "ResNet20"]
     assert "0.7500" in line
+
+
+def test_show_takes_what_list_prints_where_the_person_is(file, monkeypatch, capsys):
+    monkeypatch.chdir(file.parents[2])
+    assert tickets.main(["list", "store"]) == 0
+    shown = capsys.readouterr().out.splitlines()[1].split()[0]
+    assert shown == "store/tickets/museum-12345678.npz" and tickets.main(["show", shown]) == 0
 
 
 def test_list_names_tickets_that_came_as_files_and_says_which_can_not_be_read(file, capsys):
@@ -56,7 +63,7 @@ def test_list_names_tickets_that_came_as_files_and_says_which_can_not_be_read(fi
     write_ticket(file.with_name("odd.npz"), dataclasses.replace(read_ticket(brought), facts={"run": {"kind": "odd"}}))
     assert tickets.main(["list", str(file.parents[1])]) == 0
     captured = capsys.readouterr()
-    assert captured.out.splitlines()[1].startswith("cache/weights/theirs-0123abcd.npz")
+    assert captured.out.splitlines()[1].startswith(str(brought))
     assert len(captured.out.splitlines()) == 2
     assert "no whole ticket" in captured.err and "'odd'" in captured.err
 
