@@ -26,19 +26,23 @@ from keras_art.errors import FAULTS, UserError, machine_fault
 Tell = Callable[[str, float], None]
 
 
-def _stopped(prog: str, number: int) -> int:
+def _stopped(prog: str, number: int, trains: bool) -> int:
     by = f" by {signal.Signals(number).name}" if number != signal.SIGINT else ""
+    kept = ", training from the last epoch kept" if trains else ""
     with suppress(OSError):  # the terminal may be what is gone
-        say(f"{prog}: stopped{by}; the same command goes on with what is whole, training from the last epoch kept")
+        say(f"{prog}: stopped{by}; the same command goes on with what is whole{kept}")
     stopping.asked.clear()  # a command within another one has said it for both
     return 128 + number
 
 
-def guarded(command: Callable[[], int], prog: str) -> int:
+def guarded(command: Callable[[], int], prog: str, trains: bool = False) -> int:
     """Runs a command; what a user can mend becomes one message and exit status 1.
 
     Ctrl-C, SIGTERM and SIGHUP are resumable stops with the status that shells give them (130, 143, 129). A reader that
     has seen enough, such as `head`, ends it silently.
+
+    Args:
+        trains: whether it is one of those that train, which go on amid a training.
     """
     try:
         with stopping.heard(), _beating():
@@ -51,14 +55,14 @@ def guarded(command: Callable[[], int], prog: str) -> int:
             sys.stdout.flush()
         return status
     except KeyboardInterrupt as stop:
-        return _stopped(prog, stop.number if isinstance(stop, stopping.Stopped) else signal.SIGINT)
+        return _stopped(prog, stop.number if isinstance(stop, stopping.Stopped) else signal.SIGINT, trains)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is still to be flushed at the end goes nowhere
         return 141
     except Exception as error:
         told = machine_fault(error)
         if stopping.asked and not told:  # a stop amid a backend's C code comes out of it as another error
-            return _stopped(prog, stopping.asked[0])
+            return _stopped(prog, stopping.asked[0], trains)
         if isinstance(error, UserError) and told != FAULTS[errno.ENOSPC]:
             told = str(error)
         elif not told and isinstance(error, OSError) and error.filename is not None:

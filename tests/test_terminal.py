@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from keras_art import backend, terminal
+from keras_art.__main__ import main as toolkit
+from keras_art.commands import export, papers, predict, work
 from keras_art.errors import UserError
 
 
@@ -87,9 +89,25 @@ def test_a_signal_stops_a_command_with_a_message_and_the_status_of_shells(name, 
     _, told = process.communicate(timeout=30)
     assert process.returncode == status
     by = "" if name == "SIGINT" else f" by {name}"
-    assert (
-        told == f"prog: stopped{by}; the same command goes on with what is whole, training from the last epoch kept\n"
-    )
+    assert told == f"prog: stopped{by}; the same command goes on with what is whole\n"
+
+
+def test_what_trains_says_where_training_goes_on_and_nothing_else_does(tmp_path, capsys, monkeypatch):
+    def stops(*_):
+        raise KeyboardInterrupt
+
+    said = {}
+    monkeypatch.chdir(tmp_path)
+    for verb, room, words in (("work", work, ["s"]), ("export", export, ["run"]), ("predict", predict, ["run", "x"])):
+        monkeypatch.setattr(room, "command", stops)
+        assert toolkit([verb, *words]) == 130
+        said[verb] = capsys.readouterr().err
+    monkeypatch.setattr("keras_art.commands.machine.Reproduction.carry_out", stops)
+    for paper in papers.reproductions():
+        assert paper.main([]) == 130
+        said[paper.name] = capsys.readouterr().err
+    trains = {verb for verb, told in said.items() if told.endswith(", training from the last epoch kept\n")}
+    assert trains == {*said} - {"export", "predict"} and all("; the same command" in told for told in said.values())
 
 
 AMID_A_DESTRUCTOR = """

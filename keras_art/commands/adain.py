@@ -222,4 +222,4 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0 if argv[:1] in (["--help"], ["-h"]) else 2
     kind, command = VERBS[argv[0]]
     asked = flags.read(kind, argv[1:], prog=f"{PROG} {argv[0]}", description=kind.__doc__ or "")
-    return terminal.guarded(lambda: command(asked), f"{PROG} {argv[0]}")
+    return terminal.guarded(lambda: command(asked), f"{PROG} {argv[0]}", trains=command is train)

@@ -288,6 +288,8 @@ def check_values(study: Study, **least: float) -> None:
         raise UserError(f"--target is for one label column; name them, or it, with --targets, as {way}")
 
 
-def run(kind: Any, command: Callable[[Any], int], argv: Sequence[str], *, prog: str, description: str) -> int:
-    """Reads a dataclass from a command line and carries it out; returns the exit status."""
-    return terminal.guarded(lambda: command(read(kind, argv, prog=prog, description=description)), prog)
+def run(
+    kind: Any, command: Callable[[Any], int], argv: Sequence[str], *, prog: str, description: str, trains: bool = False
+) -> int:
+    """Reads a dataclass from a command line and carries it out, as `terminal.guarded`; returns the exit status."""
+    return terminal.guarded(lambda: command(read(kind, argv, prog=prog, description=description)), prog, trains)

@@ -98,10 +98,7 @@ class Reproduction:
             return printed.main(words, self.prog, self.printed, self.errata or self.name, self.series)
         if words and words[0] in self.verbs:
             return self.verbs[words[0]](words[1:])
-        return terminal.guarded(
-            lambda: self.carry_out(self.parse(words), words),
-            self.prog,
-        )
+        return terminal.guarded(lambda: self.carry_out(self.parse(words), words), self.prog, trains=True)
 
     def parse(self, words: Sequence[str]) -> Any:
         """The study of a command line; exits as `flags.read` does."""

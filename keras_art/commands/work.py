@@ -81,4 +81,5 @@ def chosen(store: Store, digests: Sequence[str]) -> list[Run]:
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit status."""
     words = list(sys.argv[1:] if argv is None else argv)
-    return flags.run(Work, command, words, prog="python -m keras_art work", description=Work.__doc__ or "")
+    prog = "python -m keras_art work"
+    return flags.run(Work, command, words, prog=prog, description=Work.__doc__ or "", trains=True)

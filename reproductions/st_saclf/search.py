@@ -59,7 +59,7 @@ def main(words: Sequence[str]) -> int:
     """The command line; returns the exit status."""
     presets = {name: Search(**vars(preset)) for name, preset in PRESETS.items()}
     return terminal.guarded(
-        lambda: command(flags.parse(Search, presets, words, prog=PROG, description=__doc__ or "")), PROG
+        lambda: command(flags.parse(Search, presets, words, prog=PROG, description=__doc__ or "")), PROG, trains=True
     )
 
 

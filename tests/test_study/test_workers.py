@@ -53,7 +53,7 @@ if __name__ == "__main__":
     list_of_runs = {runs}
     devices = ["cpu"] * {jobs}
     sys.exit(terminal.guarded(
-        lambda: workers.compute(store, list_of_runs, lambda run: 1.0, devices) or 0, "study"))
+        lambda: workers.compute(store, list_of_runs, lambda run: 1.0, devices) or 0, "study", trains=True))
 """
 
 
