@@ -105,15 +105,17 @@ class Estimate:
         rows = self.of_kind(run.kind) if mode_of(run).tells_speed else []
         return [row for row in rows if row[0] == _alike(run)]
 
+    def goes_by(self, run: Any) -> list[tuple[Any, float, float]]:
+        """The finished runs that a run's speed follows from: of its network, or of its kind if no steps were timed."""
+        timed = _name(self.store, run) in self.speeds
+        return self.of_its_network(run) or ([] if timed else self.of_kind(run.kind))
+
     def known(self, run: Any) -> tuple[float, str]:
         """10^9 multiply-accumulates a second of a run, and how that is known, for people."""
-        alike = self.of_its_network(run)
-        if not alike and (measured := self.speeds.get(_name(self.store, run))):
+        if rows := self.goes_by(run):
+            return sum(work for _, work, _ in rows) / sum(seconds for *_, seconds in rows), _by_runs(len(rows))
+        if measured := self.speeds.get(_name(self.store, run)):
             return measured[0 if mode_of(run).tells_speed else 1], "by steps timed on this machine"
-        if rows := alike or self.of_kind(run.kind):
-            n = len(rows)
-            speed = sum(work for _, work, _ in rows) / sum(seconds for *_, seconds in rows)
-            return speed, f"by {n} finished run{'s' * (n > 1)} of this store"
         return GIGAMACS_PER_CPU_SECOND * (os.cpu_count() or 1), "no run of this store to go by: a guess"
 
     def measure(self, runs: Iterable[Any], longer_than: float = LONG) -> None:
@@ -139,8 +141,11 @@ class Estimate:
                     self.speeds[name] = speeds.measure(*what)[run.precision]
 
     def basis(self, runs: Sequence[Any]) -> str:
-        """How the speeds are known, for people."""
-        return "; ".join(dict.fromkeys(self.known(run)[1] for run in runs))
+        """How the speeds are known, for people, each way once."""
+        rows = [self.goes_by(run) for run in runs]
+        seen = {id(row) for of_run in rows for row in of_run}
+        ways = [_by_runs(len(seen)) if of_run else self.known(run)[1] for run, of_run in zip(runs, rows, strict=True)]
+        return "; ".join(dict.fromkeys(ways))
 
     def cost(self, run: Any) -> Cost:
         """Early stopping aside."""
@@ -150,6 +155,10 @@ class Estimate:
         """Early stopping aside."""
         cost = self.cost(run)
         return cost.work / self.known(run)[0] + cost.beside
+
+
+def _by_runs(n: int) -> str:
+    return f"by {n} finished run{'s' * (n > 1)} of this store"
 
 
 def _alike(run: Any) -> Any:

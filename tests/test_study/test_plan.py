@@ -79,6 +79,21 @@ def test_a_networks_own_speed_comes_before_that_of_others(store, monkeypatch):
     assert guessed.basis(list(of.values())) == "by 1 finished run of this store; by steps timed on this machine"
 
 
+def test_each_way_to_know_a_speed_is_told_once_with_all_finished_runs_that_it_goes_by(store):
+    of = [("ResNet50", 0), ("VGG19", 0), ("VGG19", 1)]
+    done = [Run(collection="a-1", mode="fine_tuning", network=name, seed=seed, epochs=5) for name, seed in of]
+    for run in done:
+        store.begin(run)
+        counts = {name: 100 for name, kind in run.measures.items() if kind is int}
+        store.finish(run, {**counts, "status": "ok", "test_accuracy": 0.5, "epochs": 5, "seconds": 1000.0})
+    known = costs.Estimate(store, {"a-1": 100})
+    asked = [dataclasses.replace(run, seed=9) for run in done]
+    assert known.basis(asked[:1]) == "by 1 finished run of this store"
+    assert known.basis(asked[1:]) == "by 2 finished runs of this store"
+    other = dataclasses.replace(done[0], network="DenseNet121")  # which goes by all of its kind
+    assert known.basis(asked) == known.basis([*asked, other]) == "by 3 finished runs of this store"
+
+
 def test_a_short_study_and_what_has_no_network_are_not_timed(store, monkeypatch):
     monkeypatch.setattr(speeds, "measure", None)
     run = Run(collection="a-1", mode="fine_tuning", network="ResNet50", image_size=32, epochs=1)
