@@ -92,12 +92,20 @@ def cost(run: MultitaskRun, images: int, networks: Networks, found: dict[str, An
     return Cost(work, 40, 4 * 4e6 * parameters)
 
 
+def said(run: MultitaskRun, metrics: dict[str, Any]) -> str:
+    """A finished run in a few words; of several label columns, the accuracy of each."""
+    if len(run.targets) < 2 or metrics["test_accuracy"] is None:
+        return tested(run, metrics)
+    scores = {task: metrics[f"test_{task}_accuracy"] for task in run.targets}
+    return "test accuracy " + ", ".join(f"{one_line(task)} {score:.1%}" for task, score in scores.items())
+
+
 TRAIN = "reproductions.multitask.training:carry_out"
 KINDS = {
     "multitask": Kind(
         MultitaskRun,
         {mode: Mode(TRAIN, cost) for mode in ("single", "multitask", "gram", "baseline")},
         check="reproductions.multitask.training:check",
-        summary=tested,
+        summary=said,
     )
 }

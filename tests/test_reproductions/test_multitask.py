@@ -25,7 +25,7 @@ from keras_art.study.kinds.classifier import label
 from reproductions import gram_style, multitask
 from reproductions.multitask import page
 from reproductions.multitask import study as study_
-from reproductions.multitask.kind import MultitaskRun
+from reproductions.multitask.kind import KINDS, MultitaskRun
 from reproductions.multitask.tables import DEFENSE, labels_of, tables_of
 
 TINY = {"patch_size": 16, "num_layers": 1, "num_heads": 2, "hidden_dim": 8, "mlp_dim": 16}
@@ -259,6 +259,15 @@ def test_a_dry_run_trains_nothing_and_says_what_it_would_cost(arguments, tmp_pat
 def test_devices_and_networks_make_independent_runs():
     assert "device" not in MultitaskRun.__dataclass_fields__  # a run is the same wherever it ran
     assert study_.Study(networks=("resnet",), devices="0").tasks == study_.Study().tasks
+
+
+def test_a_run_of_several_tasks_says_the_accuracy_of_each():
+    summary = KINDS["multitask"].summary
+    found = {"test_accuracy": 0.385, "test_artist_accuracy": 0.385, "test_the style_accuracy": 0.5}
+    both = MultitaskRun(targets=("artist", "the style"), mode="multitask")
+    assert summary(both, found) == "test accuracy artist 38.5%, the style 50.0%"
+    assert summary(MultitaskRun(targets=("artist",)), found) == "test accuracy 38.5%"
+    assert summary(both, dict.fromkeys(found)) == "diverged"
 
 
 def test_the_models_have_the_names_of_the_note():
