@@ -79,7 +79,11 @@ def curated_at(folder: Path) -> None:
     (folder / "curation.json").write_text(json.dumps({"split_sha256": "0"}))
 
 
-@pytest.mark.parametrize("make", [store_at, old_store_at, curated_at, own_folder])
+def report_at(folder: Path) -> None:
+    own_folder(folder, "doctor")
+
+
+@pytest.mark.parametrize("make", [store_at, old_store_at, curated_at, report_at])
 @pytest.mark.parametrize("place", ["runs", "a/runs", "b/deep/er"])
 def test_our_own_output_is_no_work_and_is_named(tmp_path, make, place):
     make(works(tmp_path) / place)
@@ -95,9 +99,9 @@ def test_somebody_elses_store_json_is_a_file_like_others(tmp_path):
 
 
 def test_a_folder_of_ours_is_read_when_it_is_asked_for_and_a_folder_in_use_is_not_marked(tmp_path):
-    own_folder(works(tmp_path))
+    own_folder(works(tmp_path), "doctor")
     assert not (tmp_path / ".keras_art").exists()
-    own_folder(tmp_path / "over")
+    own_folder(tmp_path / "over", "doctor")
     works(tmp_path / "over")
     assert len(load_collection(tmp_path / "over").images) == 2
 
