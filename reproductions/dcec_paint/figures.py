@@ -91,7 +91,7 @@ def draw_maps(store: Store, runs: Sequence[Run], plates: Plates, target: str | N
 
     from keras_art.data import tasks
     from keras_art.methods.dcec import scores
-    from keras_art.methods.dcec.spaces import on_a_plane
+    from keras_art.methods.dcec.spaces import on_planes
     from keras_art.report import cluster_figures
 
     ready = tasks.load(store, runs[0].collection, runs[0].image_size, runs[0].resize)
@@ -99,13 +99,16 @@ def draw_maps(store: Store, runs: Sequence[Run], plates: Plates, target: str | N
     sample = np.sort(np.random.default_rng(0).permutation(n)[:MOST_ON_A_MAP])
     of = f"{len(sample):,} of {n:,} images" if len(sample) < n else f"{n:,} images"
     chosen = best(store, runs, f"silhouette_{JUDGE}")
-    clusters: dict[int, np.ndarray] = {}
-    panels = {}
-    for run in runs:
-        film = _film(store, run)
-        clusters[run.k] = film["clusters"][-1]
-        place = on_a_plane(film["z"][-1][sample])
-        panels[run.k] = (f"k = {run.k}", place, clusters[run.k][sample], _numbers(run.k))
+    films = {run.k: _film(store, run) for run in runs}
+    film = films[chosen.k]
+    moments = np.unique(np.linspace(0, len(film["iterations"]) - 1, 6).astype(int))
+    clusters = {k: end["clusters"][-1] for k, end in films.items()}
+    spread = [end["z"][-1][sample] for end in films.values()] + [film["z"][i][sample] for i in moments[:-1]]
+    places = on_planes(spread, store.threads)
+    panels = {
+        k: (f"k = {k}", place, clusters[k][sample], _numbers(k))
+        for k, place in zip(films, places[: len(films)], strict=True)
+    }
     plates.heading("Maps")
     plates.figure(
         "maps",
@@ -131,16 +134,9 @@ def draw_maps(store: Store, runs: Sequence[Run], plates: Plates, target: str | N
             "The same dots, coloured by what is known of the pictures, the ten largest groups; the others are grey. "
             "Where a colour keeps together, the network groups by that, without having been told of it.",
         )
-    film = _film(store, chosen)
-    last = len(film["iterations"]) - 1
     frames = [
-        (
-            f"iteration {film['iterations'][i]}",
-            place if i == last else on_a_plane(film["z"][i][sample]),
-            film["clusters"][i][sample],
-            _numbers(chosen.k),
-        )
-        for i in np.unique(np.linspace(0, last, 6).astype(int))
+        (f"iteration {film['iterations'][i]}", there, film["clusters"][i][sample], _numbers(chosen.k))
+        for i, there in zip(moments, [*places[len(films) :], place], strict=True)
     ]
     plates.figure(
         "evolution",

@@ -262,9 +262,9 @@ def test_assignments_keep_what_is_known_under_names_of_their_own():
 
 def test_points_are_laid_out_on_a_plane_the_same_way_each_time():
     points, labels = blobs()
-    place = spaces.on_a_plane(points)
+    place = spaces.on_planes([points])[0]
     assert place.shape == (30, 2) and scores.separation(place, labels)["silhouette"] > 0.5
-    np.testing.assert_array_equal(place, spaces.on_a_plane(points))
+    np.testing.assert_array_equal(place, spaces.on_planes([points[:20], points], threads=2)[1])
 
 
 def test_figures_draw_what_they_are_given(tmp_path):

@@ -81,8 +81,19 @@ def kmeans_of(
         return list(carry_out(lambda pair: fitted(*pair), asked))
 
 
-def on_a_plane(points: np.ndarray) -> np.ndarray:
-    """Points (n, dimensions) as t-SNE lays them out, (n, 2); the same whenever it is asked. Quadratic in n."""
-    from sklearn.manifold import TSNE
+def on_planes(sets: Sequence[np.ndarray], threads: int = 1) -> list[np.ndarray]:
+    """Sets of points (n, dimensions) as t-SNE lays each out, (n, 2); the same whenever it is asked. Quadratic in n.
 
-    return TSNE(random_state=0, perplexity=min(30.0, (len(points) - 1) / 3)).fit_transform(points)
+    Args:
+        threads: how many are at work at once; it changes no result.
+    """
+    from sklearn.manifold import TSNE
+    from threadpoolctl import threadpool_limits
+
+    def laid_out(points: np.ndarray) -> np.ndarray:
+        placed: np.ndarray = TSNE(random_state=0, perplexity=min(30.0, (len(points) - 1) / 3)).fit_transform(points)
+        return placed
+
+    # Several threads that share one would add its forces up in an order of their number.
+    with threadpool_limits(1), ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(laid_out, sets))
