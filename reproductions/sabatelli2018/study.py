@@ -136,7 +136,7 @@ PRESETS = {
         split="random", split_seed=42,
     ),
     "modern": Study(
-        preset="modern", modes=("linear_probe", "knn_probe", "fine_tuning"), optimizer="AdamW@3e-4,weight_decay=0.05",
+        preset="modern", modes=("linear_probe", "knn_probe", "fine_tuning"), optimizer="AdamW@1e-3,weight_decay=0.05",
         epochs=20, patience=20, warmup=2, schedule="cosine", label_smoothing=0.1, augmentation="tf_data",
         test_flips=True,
     ),
