@@ -18,7 +18,7 @@ from keras_art.data.splits import Task
 from keras_art.store.reading import is_there, read_csv, read_json
 from keras_art.store.runs import Store, StoreError
 from keras_art.store.sums import faults, sums, write_sealed
-from keras_art.writing import in_csv
+from keras_art.writing import LEARNT, in_csv
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -143,6 +143,15 @@ def splits_of(store: Store, key: str) -> dict[str, str]:
         return {}
     task, contents = task_of(store, key)
     return dict(zip(contents, task.images["split"], strict=True))
+
+
+def listed(folder: Path) -> frozenset[str]:
+    """Content hashes of the pictures that an exported model has learnt from, as the list in its folder has them.
+
+    Raises:
+        Damaged: the list can not be read.
+    """
+    return frozenset(map(str, read_json(folder / LEARNT, fields={"sha256": list})["sha256"]))
 
 
 def _task(store: Store, key: str, facts: dict[str, Any], images: pd.DataFrame) -> Task:

@@ -18,8 +18,8 @@ import keras
 import numpy as np
 
 from keras_art import stopping, terminal
-from keras_art.learning import prediction
-from keras_art.networks.loading import HALVES, BadModel, in_float32
+from keras_art.learning import prediction, training
+from keras_art.networks.loading import HALVES, BadModel, computing_anew
 from keras_art.networks.portable import is_ours
 from keras_art.networks.trained import save
 from keras_art.report.model_facts import TOLERANCE
@@ -99,6 +99,14 @@ def write(trained: prediction.Trained, folder: Path) -> Exported:
                 stopping.heed()
                 absent.append(f"{name} is not written: {_first_line(error)}")
     return Exported(files, absent, str(model.input.dtype), alone)
+
+
+def in_float32(model: keras.Model) -> keras.Model:
+    """A copy of a functional model, with the same weights, whose layers compute in float32."""
+    with training.precision("float32"):
+        twin = keras.models.clone_model(model, clone_function=computing_anew)
+    twin.set_weights(model.get_weights())
+    return twin
 
 
 @contextmanager

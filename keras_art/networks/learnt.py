@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from keras_art.data.kept import splits_of
+from keras_art.data.kept import listed, splits_of
 from keras_art.errors import UserError
 from keras_art.networks.trained import ModelCard
-from keras_art.store.reading import read_json
 from keras_art.store.runs import store_of
 from keras_art.writing import LEARNT, write
 
@@ -21,7 +20,7 @@ def learnt_from(file: Path, card: ModelCard) -> frozenset[str] | None:
     key = config.get("collection", "")
     try:
         if (file.parent / LEARNT).is_file():
-            return frozenset(map(str, read_json(file.parent / LEARNT, fields={"sha256": list})["sha256"])) or None
+            return listed(file.parent) or None
         splits = splits_of(store_of(file), key) if isinstance(key, str) and key else {}
     except UserError:  # the model is whole without it, and `store check` tells
         return None

@@ -194,18 +194,6 @@ def computing_anew(layer: keras.Layer) -> keras.Layer:
     return type(layer).from_config(of_now(layer.get_config()))
 
 
-def in_float32(model: keras.Model) -> keras.Model:
-    """A copy of a functional model, with the same weights, whose layers compute in float32."""
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("float32")
-    try:
-        twin = keras.models.clone_model(model, clone_function=computing_anew)
-    finally:
-        keras.config.set_dtype_policy(before)
-    twin.set_weights(model.get_weights())
-    return twin
-
-
 def _fault(text: str) -> str:
     """What Keras says of a file that it can not load, in the words of whoever has to mend it."""
     if unknown := re.search(r"Could not locate \w+ '([^']+)'", text):

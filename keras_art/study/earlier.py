@@ -6,9 +6,8 @@ import functools
 from pathlib import Path
 from typing import Any
 
-from keras_art.data.kept import splits_of
+from keras_art.data.kept import listed, splits_of
 from keras_art.errors import UserError
-from keras_art.store.reading import read_json
 from keras_art.store.runs import Store, store_of
 from keras_art.study.config import Artefact, Run, RunRef
 from keras_art.study.files import artefact_path
@@ -44,12 +43,10 @@ def learnt_before(store: Store, run: Run) -> frozenset[str]:
 
 def before_model(file: Path) -> frozenset[str]:
     """The same of the run in whose directory a model lies; nothing of other models."""
+    if not (file.parent / "config.json").is_file():
+        return frozenset()
     try:
-        return (
-            learnt_before(store_of(file), read_run(file.parent))
-            if (file.parent / "config.json").is_file()
-            else frozenset()
-        )
+        return learnt_before(store_of(file), read_run(file.parent))
     except UserError:  # the model is whole without it, and `store check` tells
         return frozenset()
 
@@ -59,10 +56,9 @@ def _learnt(root: Path, begin: Any) -> frozenset[str]:
     store = Store(root)
     if isinstance(begin, RunRef):
         return _in(root, getattr(run_of(store, begin), "collection", ""), "train", "val")
-    listed = artefact_path(store, begin) / LEARNT if isinstance(begin, Artefact) else None
-    if listed is None or not listed.is_file():
-        return frozenset()
-    return frozenset(map(str, read_json(listed, fields={"sha256": list})["sha256"]))
+    if isinstance(begin, Artefact) and (artefact_path(store, begin) / LEARNT).is_file():
+        return listed(artefact_path(store, begin))
+    return frozenset()
 
 
 @functools.lru_cache(64)
