@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import itertools
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 from conftest import paint
 from PIL import Image
+from threadpoolctl import threadpool_info
 
 from keras_art.data import tasks
 from keras_art.data.choices import choose_all
 from keras_art.data.sources import BadCollection, load_collection
 from keras_art.errors import UserError
-from keras_art.methods.dcec import clustering, joint, scores, spaces
+from keras_art.methods.dcec import clustering, formats, joint, scores, spaces
 from keras_art.pictures import colours
 from keras_art.report import cluster_figures, figures
 from keras_art.store import runs
@@ -58,9 +60,19 @@ def test_kmeans_finds_blobs_and_the_same_ones_again():
 
 
 def test_kmeans_says_when_there_are_too_few_different_points():
-    heard = []
-    labels, _ = spaces.kmeans(np.repeat(np.eye(2, dtype="float32"), 5, axis=0), 4, seed=0, told=heard.append)
-    assert len(np.unique(labels)) == 2 and "2 clusters, not 4" in heard[0]
+    labels, _ = spaces.kmeans(np.repeat(np.eye(2, dtype="float32"), 5, axis=0), 4, seed=0)
+    assert len(np.unique(labels)) == 2 and "2 clusters, not 4" in spaces.too_few(labels, 4)
+    assert not spaces.too_few(labels, 2)
+
+
+def test_what_lies_side_by_side_has_a_thread_each_and_others_keep_theirs():
+    def threads(_: object = None) -> list[int]:
+        return [library["num_threads"] for library in threadpool_info()]
+
+    spaces.kmeans_of([(blobs()[0], 2)], seed=0)  # whose libraries are loaded then
+    before = threads()
+    assert {n for each in spaces._side_by_side(threads, range(4), 2) for n in each} == {1}
+    assert threads() == before
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -265,6 +277,23 @@ def test_points_are_laid_out_on_a_plane_the_same_way_each_time():
     place = spaces.on_planes([points])[0]
     assert place.shape == (30, 2) and scores.separation(place, labels)["silhouette"] > 0.5
     np.testing.assert_array_equal(place, spaces.on_planes([points[:20], points], threads=2)[1])
+
+
+def test_pictures_are_measured_once_for_every_k_and_anew_at_another_size(monkeypatch):
+    asked = []
+    run = SimpleNamespace(image_size=8, resize="squash")
+    ready = SimpleNamespace(pixels=np.zeros((2, 8, 8, 3), np.uint8), rows=np.arange(2), sha256=["a", "b"])
+
+    def measure(pixels: np.ndarray, rows: np.ndarray) -> pd.DataFrame:
+        asked.append(len(rows))
+        return pd.DataFrame({"border": np.zeros(len(rows))})
+
+    for _ in range(2):
+        found = formats.measured(measure, run, ready)
+        found["border"] = 1.0
+    assert asked == [2] and not formats.measured(measure, run, ready)["border"].any()
+    formats.measured(measure, SimpleNamespace(image_size=16, resize="squash"), ready)
+    assert asked == [2, 2]
 
 
 def test_figures_draw_what_they_are_given(tmp_path):

@@ -64,11 +64,9 @@ def cluster_baselines(
     }
     if run.backbone:
         points["kmeans_backbone"] = _backbone_features(store, run, ready)
-    found = {}
-    for name, where in points.items():
-        said: list[str] = []
-        found[name] = spaces.kmeans(where, run.k, run.seed, told=said.append)
-        notes += [f"{name}: {line}" for line in said]
+    asked = [(where, run.k) for where in points.values()]
+    found = dict(zip(points, spaces.kmeans_of(asked, run.seed, threads=store.threads), strict=True))
+    notes += [f"{name}: {line}" for name, (labels, _) in found.items() if (line := spaces.too_few(labels, run.k))]
     return {name: labels for name, (labels, _) in found.items()}, found["kmeans_embedding"][1]
 
 

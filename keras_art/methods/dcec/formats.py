@@ -6,6 +6,9 @@ that with labels is.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -20,6 +23,17 @@ from keras_art.study.kinds.clustering import ClusteringRun
 
 GROUPS = 4
 
+Measure = Callable[[np.ndarray, np.ndarray], pd.DataFrame]  # of pixels and rows, a row per picture
+_last: dict[Measure, tuple[tuple[Any, ...], pd.DataFrame]] = {}
+
+
+def measured(measure: Measure, run: ClusteringRun, ready: Ready) -> pd.DataFrame:
+    """What `borders.measured` or `colours.statistics` say of a run's pictures: a study asks it for every k."""
+    pictures = run.image_size, run.resize, tuple(ready.sha256)
+    if measure not in _last or _last[measure][0] != pictures:
+        _last[measure] = pictures, measure(ready.pixels, ready.rows)
+    return _last[measure][1].copy()
+
 
 def formats(store: Store, run: ClusteringRun, ready: Ready) -> pd.DataFrame:
     """One row per picture, one column per property that differs among them, each in at most `GROUPS` groups, from 0.
@@ -27,14 +41,14 @@ def formats(store: Store, run: ClusteringRun, ready: Ready) -> pd.DataFrame:
     `aspect` (of what is inside the border), `border` (its share of the area) and `file size` in groups of equal size,
     `colour` in clusters of the mean in CIELAB.
     """
-    found = borders.measured(ready.pixels, ready.rows)
+    found = measured(borders.measured, run, ready)
     if run.resize != "pad":  # whose border has told already
         width, height = stored_images(store, run.image_size, run.resize).sizes(ready.sha256).T
         found["aspect"] *= width / np.maximum(height, 1)
     kept = read_csv(folder_of(store, ready.task.key) / "images.csv")
     found["file size"] = kept["bytes"].astype(float).to_numpy()
     groups = pd.DataFrame({name: _quantiles(found[name]) for name in found})
-    means = colours.statistics(ready.pixels, ready.rows)[["lightness", "a", "b"]].to_numpy(np.float32)
+    means = measured(colours.statistics, run, ready)[["lightness", "a", "b"]].to_numpy(np.float32)
     groups["colour"] = kmeans(means, min(GROUPS, len(np.unique(means, axis=0))), 0)[0]
     return groups[[name for name in groups if groups[name].nunique() > 1]]
 

@@ -10,6 +10,7 @@ import pandas as pd
 
 from keras_art.data import tasks
 from keras_art.methods.dcec import scores
+from keras_art.methods.dcec.formats import measured
 from keras_art.networks.loading import load_model
 from keras_art.pictures import colours
 from keras_art.report import cluster_figures, figures, mosaics
@@ -57,17 +58,17 @@ def draw_page(store: Store, run: ClusteringRun, method: str = "dcec") -> Path:
         clusters, certain = assigned["cluster"].to_numpy() - 1, assigned["probability"].to_numpy()
     else:
         clusters, certain = read_table(folder / "baselines.csv", usecols=[method])[method].to_numpy(), None
-    looks = colours.statistics(ready.pixels, ready.rows)
-    measured, scored = read_json(folder / "metrics.json"), read_table(folder / "scores.csv")
+    looks = measured(colours.statistics, run, ready)
+    facts, scored = read_json(folder / "metrics.json"), read_table(folder / "scores.csv")
     histograms = cluster_figures.colour_histograms(looks, clusters, run.k)
 
     page = Page(f"{run.place}: {run.k} clusters{'' if own else f' by {METHODS[method]}'}, seed {run.seed}")
     if own:
-        stop = STOPPED.get(measured["stop"], measured["stop"])
-        page.text(f"{len(clusters):,} images, {measured['steps']:,} iterations, {stop}")
-        page.text(f"loss = {measured['lambda_r']:g} L_r + {measured['lambda_c']:g} L_c")
+        stop = STOPPED.get(facts["stop"], facts["stop"])
+        page.text(f"{len(clusters):,} images, {facts['steps']:,} iterations, {stop}")
+        page.text(f"loss = {facts['lambda_r']:g} L_r + {facts['lambda_c']:g} L_c")
     (row,) = scored[scored["method"] == method].to_dict("records")
-    said = measured["notes"] if own else scores.warnings_of(clusters, run.k) + scores.found_formats(row)
+    said = facts["notes"] if own else scores.warnings_of(clusters, run.k) + scores.found_formats(row)
     for note in said:
         page.text(note)
     for cluster in range(run.k):

@@ -11,6 +11,7 @@ import numpy as np
 THUMBNAIL = 32  # pixels
 CHUNK = 512  # pictures averaged at a time
 WORTH_THREADS = 5_000_000  # numbers
+ITERATIONS = 750  # of t-SNE, as openTSNE has it: 250 more place no point's neighbours better
 
 
 def thumbnails(pixels: np.ndarray, rows: np.ndarray) -> np.ndarray:
@@ -40,23 +41,24 @@ def principal_components(points: np.ndarray, dimensions: int, seed: int) -> np.n
     return PCA(min(dimensions, *points.shape), random_state=seed).fit_transform(points).astype(np.float32)
 
 
-def kmeans(
-    points: np.ndarray, k: int, seed: int, *, n_init: int = 20, told: Callable[[str], None] = lambda line: None
-) -> tuple[np.ndarray, np.ndarray]:
+def kmeans(points: np.ndarray, k: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """k-means as the papers have it, the best of 20 starts.
 
     Returns:
         Labels (n,) in [0, k), and centroids (k, dimensions). Where there are fewer than k different points, some
-        clusters stay empty, and `told` hears it.
+        clusters stay empty, and `too_few` says so.
     """
-    ((labels, centroids),) = kmeans_of([(points, k)], seed, n_init=n_init)
-    if (different := len(np.unique(labels))) < k:
-        told(f"k-means found {different} clusters, not {k}: there are no more different points")
-    return labels, centroids
+    return kmeans_of([(points, k)], seed)[0]
+
+
+def too_few(labels: np.ndarray, k: int) -> str:
+    """That there are fewer different points than clusters, in words; "" where there are enough."""
+    different = len(np.unique(labels))
+    return f"k-means found {different} clusters, not {k}: there are no more different points" if different < k else ""
 
 
 def kmeans_of(
-    asked: Sequence[tuple[np.ndarray, int]], seed: int, *, n_init: int, threads: int = 1
+    asked: Sequence[tuple[np.ndarray, int]], seed: int, *, n_init: int = 20, threads: int = 1
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """The same of several sets of points, each with its k, in their order.
 
@@ -67,18 +69,16 @@ def kmeans_of(
 
     from sklearn.cluster import KMeans
     from sklearn.exceptions import ConvergenceWarning
-    from threadpoolctl import threadpool_limits
 
-    def fitted(points: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-        found: Any = KMeans(k, n_init=n_init, random_state=seed).fit(points)
-        return found.labels_, found.cluster_centers_
+    def fitted(pair: tuple[np.ndarray, int]) -> tuple[np.ndarray, np.ndarray]:
+        points, k = pair
+        model: Any = KMeans(k, n_init=n_init, random_state=seed).fit(points)
+        return model.labels_, model.cluster_centers_
 
-    # Threads that share a few milliseconds of work wait for each other most of the time, on a busy machine for minutes.
-    small = all(points.size < WORTH_THREADS for points, _ in asked)
-    with warnings.catch_warnings(), threadpool_limits(1 if small else None), ThreadPoolExecutor(threads) as pool:
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        carry_out = pool.map if small and threads > 1 else map
-        return list(carry_out(lambda pair: fitted(*pair), asked))
+        found = iter(_side_by_side(fitted, [pair for pair in asked if pair[0].size < WORTH_THREADS], threads))
+        return [next(found) if pair[0].size < WORTH_THREADS else fitted(pair) for pair in asked]
 
 
 def on_planes(sets: Sequence[np.ndarray], threads: int = 1) -> list[np.ndarray]:
@@ -88,12 +88,23 @@ def on_planes(sets: Sequence[np.ndarray], threads: int = 1) -> list[np.ndarray]:
         threads: how many are at work at once; it changes no result.
     """
     from sklearn.manifold import TSNE
-    from threadpoolctl import threadpool_limits
 
     def laid_out(points: np.ndarray) -> np.ndarray:
-        placed: np.ndarray = TSNE(random_state=0, perplexity=min(30.0, (len(points) - 1) / 3)).fit_transform(points)
+        tsne = TSNE(random_state=0, perplexity=min(30.0, (len(points) - 1) / 3), max_iter=ITERATIONS)
+        placed: np.ndarray = tsne.fit_transform(points)
         return placed
 
-    # Several threads that share one would add its forces up in an order of their number.
-    with threadpool_limits(1), ThreadPoolExecutor(threads) as pool:
-        return list(pool.map(laid_out, sets))
+    return _side_by_side(laid_out, sets, threads)
+
+
+def _side_by_side(fit: Callable[[Any], Any], sets: Sequence[Any], threads: int) -> list[Any]:
+    """`fit` of each, by one thread each and so many at once.
+
+    Several threads that share one add its numbers up in an order of their own, and wait for each other most of the
+    time where there are few, on a busy machine for minutes.
+    """
+    from threadpoolctl import threadpool_limits
+
+    # OpenMP's limit is that of the thread that sets it, BLAS's that of the process.
+    with threadpool_limits(1), ThreadPoolExecutor(threads, initializer=threadpool_limits, initargs=(1,)) as pool:
+        return list(pool.map(fit, sets))
