@@ -109,17 +109,3 @@ def per_class_differences(
         frame.insert(2, "base", a.mean(axis=0))
         frame.insert(3, "other", b.mean(axis=0))
     return frame.sort_values("difference", ascending=False, ignore_index=True)
-
-
-def projection(features: np.ndarray, seed: int = 0) -> np.ndarray:
-    """t-SNE (van der Maaten and Hinton 2008) of n feature vectors, (n, width) -> (n, 2); the same for the same seed.
-
-    Raises:
-        ValueError: fewer than five vectors.
-    """
-    from sklearn.manifold import TSNE
-
-    if len(features) < 5:
-        raise ValueError(f"t-SNE of {len(features)} images shows nothing: five are needed")
-    perplexity = min(30.0, (len(features) - 1) / 3)
-    return TSNE(perplexity=perplexity, init="pca", random_state=seed).fit_transform(features.astype("float32"))

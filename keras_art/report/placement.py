@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import numpy as np
 
 FEWEST = 5  # points of which t-SNE makes anything
 PERPLEXITY = 30
 NEIGHBOURS = 3 * PERPLEXITY  # of each point, that t-SNE looks at
-MANY = 1000  # points from which on their forces are interpolated on a grid (Linderman et al. 2019)
-THREADED = 5000  # and from which on several threads are worth their waiting for one another
+# Points from which on their forces are interpolated on a grid (Linderman et al. 2019) in less time than they are summed
+# up in by a tree, and several threads are worth their waiting for one another.
+MANY = 5000
 
 
 def cloud(vectors: np.ndarray, near: np.ndarray, distances: np.ndarray, seed: int = 0) -> np.ndarray:
@@ -24,26 +26,43 @@ def cloud(vectors: np.ndarray, near: np.ndarray, distances: np.ndarray, seed: in
     Returns:
         (n, 2) float32 in [0, 1], the same for the same seed; fewer than `FEWEST` vectors stand in a row.
     """
-    import warnings
-
-    count = len(vectors)
-    if count < FEWEST:
-        return np.column_stack([(np.arange(count) + 0.5) / count, np.full(count, 0.5)]).astype(np.float32)
-    from openTSNE import TSNE
-    from openTSNE.affinity import PerplexityBasedNN
     from openTSNE.nearest_neighbors import PrecomputedNeighbors
 
     far = np.sqrt(2 * distances.astype(np.float64))  # what lies between the ends of two vectors of length one
     index = PrecomputedNeighbors(near.astype(np.int64), np.maximum(far, 1e-6))
+    points = _laid_out(vectors, seed, knn_index=index)
+    return points if len(points) < FEWEST else framed(points)
+
+
+def plane(points: np.ndarray, seed: int = 0) -> np.ndarray:
+    """Points of a space, (n, dimensions), as t-SNE lays them out by their distances there: (n, 2).
+
+    The same for the same seed, whatever the number of threads; fewer than `FEWEST` stand in a row.
+    """
+    return _laid_out(points, seed, data=points.astype(np.float64), method="exact")
+
+
+def _laid_out(points: np.ndarray, seed: int, **alike: Any) -> np.ndarray:
+    """t-SNE as openTSNE has it.
+
+    Args:
+        points: (n, dimensions), which it begins with the principal components of.
+        alike: what says which are near one another, as `PerplexityBasedNN` takes it.
+    """
+    import warnings
+
+    count = len(points)
+    if count < FEWEST:
+        return np.column_stack([(np.arange(count) + 0.5) / count, np.full(count, 0.5)]).astype(np.float32)
+    from openTSNE import TSNE
+    from openTSNE.affinity import PerplexityBasedNN
+
+    threads = os.cpu_count() or 1 if count > MANY else 1
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of small collections, whose perplexity it lowers
-        alike = PerplexityBasedNN(knn_index=index, perplexity=min(PERPLEXITY, near.shape[1] / 3))
-    layout = TSNE(
-        n_jobs=os.cpu_count() or 1 if count > THREADED else 1,
-        random_state=seed,
-        negative_gradient_method="fft" if count > MANY else "bh",
-    )
-    return framed(np.asarray(layout.fit(affinities=alike, initialization=_spread(vectors, seed))))
+        affinities = PerplexityBasedNN(perplexity=min(PERPLEXITY, (count - 1) / 3), n_jobs=threads, **alike)
+    layout = TSNE(n_jobs=threads, random_state=seed, negative_gradient_method="fft" if count > MANY else "bh")
+    return np.asarray(layout.fit(affinities=affinities, initialization=_spread(points, seed)))
 
 
 def _spread(vectors: np.ndarray, seed: int) -> np.ndarray:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from keras_art.report.plates import Plates
 
 MOST_OF_A_CLUSTER = 8  # pictures
-MOST_ON_A_MAP = 2000  # t-SNE of more points takes minutes; a seeded sample, and the figure says so
+MOST_ON_A_MAP = 2000  # a dozen layouts of more take a minute; a seeded sample, and the figure says so
 SPACES = ("learned", "embedding", "pca")
 JUDGE = "pca"  # the space in which the best k is chosen: no method was trained there
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from keras_art.data import labels, tasks
-from keras_art.report import comparison_figures, evaluation, figures, metrics
+from keras_art.report import comparison_figures, evaluation, figures, metrics, placement
 from keras_art.report.plates import Plates
 from keras_art.report.rendering import render
 from keras_art.store.reading import read_arrays, read_table
@@ -223,9 +223,9 @@ def _one_model(plates: Plates, store: Store, name: str, run: MultitaskRun) -> No
         plates.figure(f"confusion-{file}", drawn, f"{name}, {task}. {figures.how_to_read(len(places))}")
     stored = read_arrays(store.directory(run) / "shared.npz")
     features, rows = stored["features"], stored["rows"]
-    if len(features) < 5:
+    if len(features) < placement.FEWEST:
         return
-    points = evaluation.projection(features)
+    points = placement.plane(features)
     columns = tasks.load(store, run.collection, run.image_size, run.resize).task.columns
     for column in labels.facts(store, run.collection):
         names = columns[column].iloc[rows].tolist()

@@ -87,17 +87,3 @@ def test_class_differences_without_a_common_seed_say_so():
     table = pd.DataFrame({"class": ["a"], "support": [1], "f1": [1.0]})
     with pytest.raises(ValueError, match="--seeds"):
         evaluation.per_class_differences({0: table}, {1: table})
-
-
-def test_a_projection_keeps_far_groups_apart_and_repeats():
-    rng = np.random.default_rng(0)
-    features = np.concatenate([rng.normal(0, 1, (15, 8)), rng.normal(20, 1, (15, 8))])
-    points = evaluation.projection(features)
-    np.testing.assert_array_equal(points, evaluation.projection(features))
-    one, two = points[:15], points[15:]
-    assert np.linalg.norm(one.mean(0) - two.mean(0)) > 2 * max(one.std(), two.std())
-
-
-def test_a_projection_of_too_few_images_is_refused():
-    with pytest.raises(ValueError, match="five"):
-        evaluation.projection(np.zeros((4, 3)))

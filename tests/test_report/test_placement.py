@@ -17,7 +17,7 @@ def laid_out(vectors, seed=0):
     return placement.cloud(vectors, near, far, seed)
 
 
-@pytest.mark.parametrize("many", [pytest.param(10, marks=pytest.mark.slow), 1000])
+@pytest.mark.parametrize("many", [pytest.param(10, marks=pytest.mark.slow), placement.MANY])
 def test_what_is_alike_stands_together_and_the_same_every_time(many, monkeypatch):
     monkeypatch.setattr(placement, "MANY", many)
     rng = np.random.default_rng(0)
@@ -31,6 +31,27 @@ def test_what_is_alike_stands_together_and_the_same_every_time(many, monkeypatch
         outside = np.linalg.norm(points[groups != group] - middle, axis=1).min()
         assert inside < outside
     np.testing.assert_array_equal(points, laid_out(vectors))
+
+
+def test_far_groups_stand_apart_on_a_plane():
+    rng = np.random.default_rng(0)
+    groups = np.repeat([0, 1], 20)
+    points = rng.normal(size=(40, 6)).astype("float32") + 20 * groups[:, None]
+    place = placement.plane(points)
+    near = np.linalg.norm(place[:, None] - place, axis=2)
+    assert near[groups[:, None] == groups].max() < near[groups[:, None] != groups].min()
+    np.testing.assert_array_equal(place, placement.plane(points))
+    assert placement.plane(points[:3]).shape == (3, 2) and np.isfinite(placement.plane(np.ones((9, 4)))).all()
+
+
+@pytest.mark.slow
+def test_a_plane_is_the_same_by_any_number_of_threads(monkeypatch):
+    monkeypatch.setattr(placement, "MANY", 10)
+    points, places = np.random.default_rng(0).normal(size=(40, 6)), []
+    for threads in (1, 3):
+        monkeypatch.setattr(placement.os, "cpu_count", lambda threads=threads: threads)
+        places.append(placement.plane(points))
+    np.testing.assert_array_equal(*places)
 
 
 @pytest.mark.parametrize("count", [1, 2, 4, 5, 6])

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from keras_art.report.placement import plane
+
 THUMBNAIL = 32  # pixels
 CHUNK = 512  # pictures averaged at a time
 WORTH_THREADS = 5_000_000  # numbers
-ITERATIONS = 750  # of t-SNE, as openTSNE has it: 250 more place no point's neighbours better
 
 
 def thumbnails(pixels: np.ndarray, rows: np.ndarray) -> np.ndarray:
@@ -82,19 +83,12 @@ def kmeans_of(
 
 
 def on_planes(sets: Sequence[np.ndarray], threads: int = 1) -> list[np.ndarray]:
-    """Sets of points (n, dimensions) as t-SNE lays each out, (n, 2); the same whenever it is asked. Quadratic in n.
+    """Sets of points (n, dimensions) as `placement.plane` lays each out, (n, 2).
 
     Args:
         threads: how many are at work at once; it changes no result.
     """
-    from sklearn.manifold import TSNE
-
-    def laid_out(points: np.ndarray) -> np.ndarray:
-        tsne = TSNE(random_state=0, perplexity=min(30.0, (len(points) - 1) / 3), max_iter=ITERATIONS)
-        placed: np.ndarray = tsne.fit_transform(points)
-        return placed
-
-    return _side_by_side(laid_out, sets, threads)
+    return _side_by_side(plane, sets, threads)
 
 
 def _side_by_side(fit: Callable[[Any], Any], sets: Sequence[Any], threads: int) -> list[Any]:
