@@ -215,15 +215,23 @@ def _manifest(asked: Fetch) -> int:
         for page in pages
     ]
 
+    table, listed = folder / "labels.csv", folder / "manifests" / "labels.csv"
+    # People write their labels into it: what differs from what was listed is theirs.
+    labelled = table.exists() and not (listed.exists() and table.read_bytes() == listed.read_bytes())
+
     def told() -> None:
         found = pictures_in(folder / "images")
         names = [found.get(image.stem, f"{image.stem}.jpg") for image in images]
         rows = [page.row | {"image": f"images/{name}"} for page, name in zip(pages, names, strict=True)]
-        write(folder / "labels.csv", iiif.labels(rows))
+        write(listed, iiif.labels(rows))
+        if not labelled:
+            write(table, iiif.labels(rows))
 
     if not asked.dry_run:
         told()
-        terminal.say(f"{len(pages):,} images listed in {folder / 'labels.csv'}, with their rights")
+        terminal.say(f"{len(pages):,} images listed in {listed if labelled else table}, with their rights")
+        if labelled:
+            terminal.say(f"{table} stays as it is: it has been written on since it was fetched")
         if old := len(set(pictures_in(folder / "images")) - {image.stem for image in images}):
             terminal.say(
                 f"{old:,} of the pictures in {folder / 'images'} are no longer listed: of other sizes, or gone"

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from keras_art import terminal
 from keras_art.commands import flags
 from keras_art.errors import UserError
-from keras_art.outputs import check_folder
+from keras_art.outputs import check_own, own_folder
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -77,9 +77,10 @@ def main(
         if asked.figures and series is None:
             raise UserError("its authors have published no series to draw figures of")
         if asked.figures:
-            check_folder(Path(asked.figures))
+            check_own(Path(asked.figures), "paper")
         paper(tables, asked.format)
         if asked.figures and series is not None:
+            own_folder(Path(asked.figures), "paper")
             series(Path(asked.figures))
             terminal.say(f"the paper's figures are in {asked.figures}")
         return 0

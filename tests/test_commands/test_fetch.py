@@ -192,6 +192,17 @@ def test_a_manifest_that_grew_in_front_keeps_every_label_on_its_picture(tmp_path
     assert [path for path, _ in server.asked[before:]] == ["/m"]  # its pictures were there
 
 
+def test_a_table_that_was_written_on_stays_when_its_manifest_is_fetched_again(tmp_path, server, capsys):  # noqa: F811
+    _, folder = fetched(manifest(server, "/m", coloured(server, "red")), tmp_path)
+    table = folder / "labels.csv"
+    table.write_text(table.read_text().replace("\n", ",mood\n", 1).rstrip() + ",calm\n")
+    mine = table.read_bytes()
+    status_, _ = fetched(manifest(server, "/m", coloured(server, "blue"), coloured(server, "red")), tmp_path)
+    assert status_ == 0 and table.read_bytes() == mine
+    assert len((folder / "manifests" / "labels.csv").read_text().splitlines()) == 3
+    assert f"{table} stays as it is" in capsys.readouterr().err
+
+
 def test_pictures_are_read_again_whatever_they_are_and_are_not_asked_for_twice(tmp_path, server):  # noqa: F811
     bodies = [coloured(server, "red", "WEBP"), coloured(server, "blue", "TIFF"), coloured(server, "lime", "JPEG")]
     url = manifest(server, "/m", *bodies, metadata=[{"label": "ID", "value": "SK-A-1"}])

@@ -99,6 +99,10 @@ def test_figures_are_drawn_from_the_published_series_alone(tmp_path, capsys):
     }  # fmt: skip
     assert PAPERS["st_saclf"].main(["paper", "--figures", str(tmp_path / "none")]) == 1
     assert "published no series" in capsys.readouterr().err
+    assert PAPERS["sabatelli2018"].main(["paper", "--figures", str(tmp_path / "sabatelli2018")]) == 0  # once more
+    (tmp_path / "sabatelli2018" / ".keras_art").unlink()
+    assert PAPERS["sabatelli2018"].main(["paper", "--figures", str(tmp_path / "sabatelli2018")]) == 1
+    assert "has something else in it" in capsys.readouterr().err
 
 
 def test_errors_are_of_what_the_series_say():
