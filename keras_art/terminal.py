@@ -30,7 +30,7 @@ def _stopped(prog: str, number: int, trains: bool) -> int:
     by = f" by {signal.Signals(number).name}" if number != signal.SIGINT else ""
     kept = ", training from the last epoch kept" if trains else ""
     with suppress(OSError):  # the terminal may be what is gone
-        say(f"{prog}: stopped{by}; the same command goes on with what is whole{kept}")
+        say(f"{prog}: stopped{by}; what is whole is kept, and the same command does the rest{kept}")
     stopping.asked.clear()  # a command within another one has said it for both
     return 128 + number
 

@@ -89,7 +89,7 @@ def test_a_signal_stops_a_command_with_a_message_and_the_status_of_shells(name, 
     _, told = process.communicate(timeout=30)
     assert process.returncode == status
     by = "" if name == "SIGINT" else f" by {name}"
-    assert told == f"prog: stopped{by}; the same command goes on with what is whole\n"
+    assert told == f"prog: stopped{by}; what is whole is kept, and the same command does the rest\n"
 
 
 def test_what_trains_says_where_training_goes_on_and_nothing_else_does(tmp_path, capsys, monkeypatch):
