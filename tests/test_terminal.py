@@ -107,7 +107,7 @@ def test_what_trains_says_where_training_goes_on_and_nothing_else_does(tmp_path,
         assert paper.main([]) == 130
         said[paper.name] = capsys.readouterr().err
     trains = {verb for verb, told in said.items() if told.endswith(", training from the last epoch kept\n")}
-    assert trains == {*said} - {"export", "predict"} and all("; the same command" in told for told in said.values())
+    assert trains == {*said} - {"export", "predict"} and all("and the same command" in told for told in said.values())
 
 
 AMID_A_DESTRUCTOR = """

@@ -8,7 +8,6 @@ python -m keras_art predict FOLDER picture.jpg                  # what it says; 
 
 from __future__ import annotations
 
-import difflib
 import errno
 import json
 import os
@@ -22,7 +21,7 @@ import tyro
 
 from keras_art import terminal, writing
 from keras_art.commands import flags
-from keras_art.errors import UserError, meant
+from keras_art.errors import UserError, meant, nearest
 from keras_art.outputs import check_folder, check_name
 from keras_art.store.leftovers import being_written, sweep
 from keras_art.store.reading import read_json
@@ -86,7 +85,7 @@ def command(asked: Export) -> int:
     if asked.out is None and not pushed_again:
         raise UserError("--out is missing: name the folder that is to be made")
     if asked.license not in LICENCES:
-        near = difflib.get_close_matches(asked.license.lower(), LICENCES, n=1)
+        near = nearest(asked.license, LICENCES, 1)
         raise UserError(
             f"--license {asked.license} is none that Hugging Face knows, such as {', '.join(LICENCES[:5])}, or other, "
             f"with terms of your own{f': did you mean {near[0]}?' if near else ''}"

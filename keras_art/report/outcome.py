@@ -61,11 +61,9 @@ def sentences(store: Store, reached: Progress) -> Iterator[str]:
 
 def tested_on(store: Store, run: Run) -> tuple[str, str]:
     """What a run's test images are called, and a sentence on those that are no test of it, behind a blank; else ""."""
-    report = kept.facts_of(store, getattr(run, "collection", "")).get("leaks", {})
-    before = earlier.known(store, run)
-    if leaks.unseen(report) and not before:
+    but = earlier.no_tests(store, run)
+    if not but and leaks.unseen(kept.facts_of(store, getattr(run, "collection", "")).get("leaks", {})):
         return "pictures that it never saw", ""
-    but = "; ".join(filter(None, [leaks.seen(report), before]))
     return "test pictures", f" Not all of them are a test of it: {but}." if but else ""
 
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from keras_art.data.leaks import RULES, seen
+from keras_art.data.leaks import RULES
 from keras_art.errors import UserError
 from keras_art.report import metrics
 from keras_art.store.reading import read_json
@@ -220,8 +220,7 @@ def without_looking(leaks: Mapping[str, Mapping[str, float]], name: str) -> pd.D
 def seen_of(store: Store, run: Run) -> str:
     """For the note of a test accuracy: how many test images are no test of a run; "" where none is known."""
     try:
-        facts = read_json(store.root / "collections" / getattr(run, "collection", "") / "task.json")
-        return "; ".join(filter(None, [seen(facts.get("leaks", {})), earlier.known(store, run)]))
+        return earlier.no_tests(store, run)
     except UserError:  # which is told of the rules that see no pixel
         return ""
 

@@ -6,7 +6,8 @@ import functools
 from pathlib import Path
 from typing import Any
 
-from keras_art.data.kept import listed, splits_of
+from keras_art.data import leaks
+from keras_art.data.kept import facts_of, listed, splits_of
 from keras_art.errors import UserError
 from keras_art.store.runs import Store, store_of
 from keras_art.study.config import Artefact, Run, RunRef
@@ -15,11 +16,21 @@ from keras_art.study.records import read_run, run_of
 from keras_art.writing import LEARNT
 
 
+def no_tests(store: Store, run: Run) -> str:
+    """How many, in words, with those that the run's own train or val has, or their like; "" where none is known.
+
+    Raises:
+        UserError: a file that says so can not be read.
+    """
+    report = facts_of(store, getattr(run, "collection", "")).get("leaks", {})
+    return "; ".join(filter(None, [leaks.seen(report), known(store, run)]))
+
+
 def known(store: Store, run: Run) -> str:
     """How many, in words; "" where none is known.
 
-    Known is what an exported network says of itself, and what an earlier run of this store was trained or chosen on. Of
-    other files nothing is.
+    Known is what an exported network says of itself, and what earlier runs of this store, one beginning with another,
+    were trained or chosen on. Of other files nothing is.
 
     Raises:
         UserError: a file that says so can not be read.
@@ -55,7 +66,8 @@ def before_model(file: Path) -> frozenset[str]:
 def _learnt(root: Path, begin: Any) -> frozenset[str]:
     store = Store(root)
     if isinstance(begin, RunRef):
-        return _in(root, getattr(run_of(store, begin), "collection", ""), "train", "val")
+        run = run_of(store, begin)
+        return _in(root, getattr(run, "collection", ""), "train", "val") | learnt_before(store, run)
     if isinstance(begin, Artefact) and (artefact_path(store, begin) / LEARNT).is_file():
         return listed(artefact_path(store, begin))
     return frozenset()

@@ -529,7 +529,7 @@ def test_a_refused_push_leaves_the_folder_and_says_how_to_try_again(
             ["RUN", "--out", "art", "--license", "Mine, all mine"],
             "is none that Hugging Face knows, such as apache-2.0, ",
         ),
-        (["RUN", "--out", "art", "--license", "nonsense"], "cc-by-nc-4.0, or other, with terms of your own\n"),
+        (["RUN", "--out", "art", "--license", "proprietary"], "cc-by-nc-4.0, or other, with terms of your own\n"),
         (["RUN", "--out", "art", "--license", "CC-BY-4.0"], "did you mean cc-by-4.0?"),
         (["RUN", "--out", "art", "--push", "painters"], "is no OWNER/NAME"),
         (["RUN", "--out", "art", "--push", "../x/y"], "is no OWNER/NAME"),

@@ -70,6 +70,9 @@ def test_an_earlier_run_of_another_split_has_learnt_from_them_too(place):
     (store.directory(run)).mkdir(parents=True)
     (store.directory(run) / "config.json").write_text(json.dumps(run.as_json()))
     assert earlier.before_model(store.directory(run) / "model.keras") == learnt
+    store.ask(run)
+    third = ClassifierRun(collection=first, target="artist", network="VGG19", weights=run.ref)
+    assert earlier.learnt_before(store, third) > learnt  # what its own beginning began with, too
 
 
 def test_an_exported_folder_brings_its_list_and_one_that_is_damaged_is_named(tmp_path, place):
