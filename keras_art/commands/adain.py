@@ -23,7 +23,7 @@ from keras_art.commands.preparation import prepare
 from keras_art.errors import UserError
 from keras_art.outputs import check_file
 from keras_art.store.runs import Store
-from keras_art.study import workers
+from keras_art.study import precisions, workers
 from keras_art.study.config import Run
 from keras_art.study.costs import Estimate
 from keras_art.study.devices import settle
@@ -61,6 +61,8 @@ class Source:
     """Moves initialisation and draws."""
     max_pixels: int = 0
     """As in a study."""
+    precision: flags.Precision = "float32"
+    """As in a study: auto is the fastest here."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,7 +132,7 @@ def train(asked: Train) -> int:
             name: getattr(asked, name)
             for name in (
                 "image_size", "style_weight", "identity_weight", "learning_rate", "batch_size", "iterations",
-                "checkpoint_every", "seed",
+                "checkpoint_every", "seed", "precision",
             )
         },
     )  # fmt: skip
@@ -149,10 +151,10 @@ def stylise(asked: Stylise) -> int:
     except Unreadable as error:
         raise UserError(f"{asked.content} and {asked.style} must both be pictures: {error}") from error
     terminal.start_backend()
-    from keras_art.methods.adain import stylising
+    from keras_art.methods.adain import networks, stylising
 
-    networks = stylising.load_networks(asked.decoder)
-    picture = stylising.stylise(*networks, content, style, alpha=asked.alpha, preserve_colour=asked.preserve_colour)
+    both = networks.load_networks(asked.decoder)
+    picture = stylising.stylise(*both, content, style, alpha=asked.alpha, preserve_colour=asked.preserve_colour)
     with replacing(asked.out, asked.out.suffix) as part:
         Image.fromarray(picture).save(part)
     terminal.say(f"{asked.out}: {picture.shape[1]} x {picture.shape[0]} pixels")
@@ -178,6 +180,7 @@ def collection(asked: Whole) -> int:
         alpha=asked.alpha,
         preserve_colour=asked.preserve_colour,
         seed=asked.seed,
+        precision=asked.precision,
     )
     return carry_out(store, chosen, stylised)
 
@@ -196,6 +199,7 @@ def carry_out(store: Store, chosen: tuple[Collection | None, Choice], run: Run, 
         files: words that name what it begins with.
     """
     _, choice = chosen
+    (*_, run) = precisions.settled(store, [run])
     missing = [one for one in ordered(store, [run]) if store.metrics(one) is None]
     if missing:
         estimate = Estimate(store, {choice.key: len(choice.images)})

@@ -19,7 +19,7 @@ import numpy as np
 
 from keras_art import stopping, terminal
 from keras_art.learning import prediction, training
-from keras_art.networks.loading import HALVES, BadModel, computing_anew
+from keras_art.networks.loading import HALVES, BadModel
 from keras_art.networks.portable import is_ours
 from keras_art.networks.trained import save
 from keras_art.report.model_facts import TOLERANCE
@@ -80,7 +80,7 @@ def write(trained: prediction.Trained, folder: Path) -> Exported:
         )
     alone = not any(map(is_ours, again._flatten_layers()))
     if any(layer.compute_dtype in HALVES for layer in model._flatten_layers()):  # which others do not
-        again = in_float32(model)
+        again = training.computing(model, "float32")
         found = again.predict(pixels, verbose=0)
     same = [found[task] for task in tasks]
     several = keras.Model(again.input, [again.output[task] for task in tasks])
@@ -99,14 +99,6 @@ def write(trained: prediction.Trained, folder: Path) -> Exported:
                 stopping.heed()
                 absent.append(f"{name} is not written: {_first_line(error)}")
     return Exported(files, absent, str(model.input.dtype), alone)
-
-
-def in_float32(model: keras.Model) -> keras.Model:
-    """A copy of a functional model, with the same weights, whose layers compute in float32."""
-    with training.precision("float32"):
-        twin = keras.models.clone_model(model, clone_function=computing_anew)
-    twin.set_weights(model.get_weights())
-    return twin
 
 
 @contextmanager

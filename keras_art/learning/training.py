@@ -15,6 +15,7 @@ import pandas as pd
 from keras_art import backend
 from keras_art.errors import nearest
 from keras_art.learning.keeping import Keeper
+from keras_art.networks.loading import computing_anew
 from keras_art.pictures.pipeline import Batches
 from keras_art.study.config import BadRun, Optimizer
 
@@ -87,6 +88,14 @@ def precision(policy: str) -> Iterator[None]:
         yield
     finally:
         keras.config.set_dtype_policy("float32")
+
+
+def computing(model: keras.Model, policy: str) -> keras.Model:
+    """A copy of a functional model, with the same weights, whose layers compute by a dtype policy."""
+    with precision(policy):
+        twin = keras.models.clone_model(model, clone_function=computing_anew)
+    twin.set_weights(model.get_weights())
+    return twin
 
 
 def compile_classifier(model: keras.Model, optimizer: keras.optimizers.Optimizer, steps: int = 1) -> None:

@@ -214,6 +214,7 @@ def decoder_of(study: Study, collection: str) -> Decoder:
         learning_rate=study.decoder_rate,
         iterations=study.decoder_iterations,
         checkpoint_every=next(n for n in (500, 100, 50, 20, 10, 1) if study.decoder_iterations % n == 0),
+        precision=study.precision,
     )
 
 
@@ -227,6 +228,7 @@ def stylised_of(study: Study, collection: str, target: str, decoder: RunRef) -> 
         decoder=decoder,
         alpha=study.alpha,
         preserve_colour=study.preserve_colour,
+        precision=study.precision,
     )
 
 

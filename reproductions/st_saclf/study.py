@@ -81,7 +81,8 @@ class Study(flags.Study):
     epsilon: float = 1e-7
     """Of Adam; PyTorch's is 1e-8."""
     precision: flags.Precision = "float32"
-    """Of the arithmetic; mixed is for GPUs. auto: for each network float32 or mixed_bfloat16, as is faster here."""
+    """Of the arithmetic, AdaIN's too; mixed is for GPUs. auto: for each network float32 or mixed_bfloat16, as is faster
+    here."""
     encoder_weights: str = "imagenet"
     """Of AdaIN's VGG19: imagenet, none (He-uniform), or a file."""
     decoder_size: int = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -66,6 +67,22 @@ def test_a_decoder_stylises_a_collection_of_another_store(decoder: Path, tmp_pat
     assert main(asked) == 0
     assert capsys.readouterr().out.strip() == str(folder)
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
+
+
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+def test_what_half_precision_trains_and_draws_is_kept_in_float32(decoder: Path, tmp_path: Path, capsys, precision):
+    from keras_art.methods.adain.networks import load_networks
+
+    asked = ["--data", str(decoder.parent / "pictures"), "--store", str(tmp_path), "--precision", precision]
+    assert main(["train", *asked, *TRAIN]) == 0
+    half = Path(capsys.readouterr().out.strip())
+    losses = [pd.read_csv(folder / "history.csv")["val_loss"] for folder in (half, decoder)]
+    np.testing.assert_allclose(*losses, rtol=0.05)
+    assert not losses[0].equals(losses[1])
+    assert {layer.compute_dtype for network in load_networks(half) for layer in network.layers} == {"float32"}
+    assert main(["collection", str(half), *asked, "--image_size", "16"]) == 0
+    drawn = Path(capsys.readouterr().out.strip())
+    assert json.loads((drawn / "config.json").read_text())["precision"] == precision
 
 
 def test_what_is_no_decoder_is_refused(decoder: Path, tmp_path: Path, capsys):

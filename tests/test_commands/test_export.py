@@ -216,7 +216,7 @@ def test_what_was_trained_in_half_precision_is_written_in_float32(tmp_path, caps
     pixels = np.random.default_rng(5).integers(0, 256, (9, 16, 16, 3)).astype("float32")
     halves = prediction.read(folder).model
     assert any(layer.compute_dtype == "bfloat16" for layer in halves._flatten_layers())
-    whole = exports.in_float32(halves).predict(pixels, verbose=0)
+    whole = training.computing(halves, "float32").predict(pixels, verbose=0)
     found = exports._ask_litert(tmp_path / "art" / "model.tflite", pixels)
     for (task, wanted), probabilities in zip(whole.items(), found, strict=True):
         np.testing.assert_allclose(probabilities, wanted, atol=1e-5, err_msg=task)

@@ -304,6 +304,16 @@ def test_encoding_once_gives_the_outputs_of_encoding_every_time(transfer, tmp_pa
         assert np.abs(saved[path.name].astype(int) - expected).max() <= 1  # rounding, between two sizes of batch
 
 
+def test_half_precision_paints_nearly_the_same_and_float32_is_the_networks_themselves(transfer):
+    assert networks.computing(*transfer, "float32") == transfer
+    halves = networks.computing(*transfer, "mixed_bfloat16")
+    assert {layer.compute_dtype for layer in halves[0].layers if layer.weights} == {"bfloat16"}
+    assert keras.config.dtype_policy().name == "float32"
+    images = pictures(2)
+    expected, found = (stylise(*both, *images).astype(int) for both in (transfer, halves))
+    assert 0 < np.abs(found - expected).mean() < 2
+
+
 def test_a_stylised_collection_tells_where_each_picture_came_from_and_goes_on_where_it_stopped(
     transfer, tmp_path: Path
 ):

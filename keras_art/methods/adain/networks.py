@@ -8,13 +8,18 @@ small images louder than what the image shows.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
+from keras_art.errors import UserError
+from keras_art.learning import training
 from keras_art.networks.layers import Preprocessing, check_shape
+from keras_art.networks.loading import load_model
+from keras_art.store.reading import is_there, read_json
 
 # relu1_1, relu2_1, relu3_1 and relu4_1 of VGG19; content and the decoder's input are the last of them.
 TAPS = ("block1_conv1", "block2_conv1", "block3_conv1", "block4_conv1")
@@ -126,8 +131,10 @@ def make_decoder() -> keras.Model:
         for count in filters:
             x = keras.layers.Conv2D(count, 3, activation="relu")(ReflectionPadding()(x))
     faint, grey = keras.initializers.RandomNormal(stddev=1e-3), keras.initializers.Constant(0.5)
-    x = keras.layers.Conv2D(3, 3, kernel_initializer=faint, bias_initializer=grey)(ReflectionPadding()(x))
-    return keras.Model(maps, keras.layers.Rescaling(255.0, name="pixels")(x), name="decoder")
+    # The last filters in float32 by any policy: a half float in [0, 1] is no finer than a grey level.
+    last = keras.layers.Conv2D(3, 3, kernel_initializer=faint, bias_initializer=grey, dtype="float32")
+    pixels = keras.layers.Rescaling(255.0, dtype="float32", name="pixels")
+    return keras.Model(maps, pixels(last(ReflectionPadding()(x))), name="decoder")
 
 
 def statistics(maps: Any) -> tuple[Any, Any]:
@@ -211,3 +218,31 @@ def style_loss(produced: Sequence[Any], style: Sequence[Any]) -> Any:
         for a, b in zip(statistics(ours), statistics(theirs), strict=True):
             total += ops.mean(ops.square(a - b))
     return total
+
+
+def load_networks(folder: Path) -> tuple[keras.Model, keras.Model]:
+    """Encoder and decoder of a trained decoder's directory, wherever it lies.
+
+    Raises:
+        UserError: they are not there, or the decoder diverged.
+    """
+    found = [folder / f"{name}.keras" for name in ("encoder", "decoder")]
+    if not all(path.is_file() for path in found):
+        raise UserError(
+            f"{folder} holds no encoder.keras and decoder.keras: train one with python -m keras_art adain train"
+        )
+    metrics = folder / "metrics.json"
+    if is_there(metrics) and read_json(metrics, fields={"status": str})["status"] == "diverged":
+        raise UserError(f"the decoder of {folder} diverged: train one at a lower learning rate")
+    encoder, decoder = (load_model(path) for path in found)
+    return encoder, decoder
+
+
+def computing(encoder: keras.Model, decoder: keras.Model, precision: str) -> tuple[keras.Model, keras.Model]:
+    """Both by a dtype policy: copies with the same weights, in float32 themselves."""
+    if precision == "float32":
+        return encoder, decoder
+    with training.precision(precision):
+        painter = make_decoder()
+    painter.set_weights(decoder.get_weights())
+    return training.computing(encoder, precision), painter

@@ -22,11 +22,9 @@ from keras_art.learning import training
 from keras_art.methods.adain import networks
 from keras_art.methods.adain.pairs import confused_with, draw_pairs, lonely
 from keras_art.networks.layers import check_shape
-from keras_art.networks.loading import load_model
 from keras_art.pictures.colours import is_blank, recolour
 from keras_art.pictures.images import is_whole_jpeg
 from keras_art.pictures.quality import is_blurred
-from keras_art.store.reading import is_there, read_json
 from keras_art.store.runs import Store
 from keras_art.study.kinds.adain import MINIMUM_SIZE, STRIDE, Stylised
 from keras_art.terminal import Tell
@@ -230,24 +228,6 @@ def stylise_classes(
     return provenance
 
 
-def load_networks(folder: Path) -> tuple[keras.Model, keras.Model]:
-    """Encoder and decoder of a trained decoder's directory, wherever it lies.
-
-    Raises:
-        UserError: they are not there, or the decoder diverged.
-    """
-    found = [folder / f"{name}.keras" for name in ("encoder", "decoder")]
-    if not all(path.is_file() for path in found):
-        raise UserError(
-            f"{folder} holds no encoder.keras and decoder.keras: train one with python -m keras_art adain train"
-        )
-    metrics = folder / "metrics.json"
-    if is_there(metrics) and read_json(metrics, fields={"status": str})["status"] == "diverged":
-        raise UserError(f"the decoder of {folder} diverged: train one at a lower learning rate")
-    encoder, decoder = (load_model(path) for path in found)
-    return encoder, decoder
-
-
 def stylise_split(store: Store, run: Stylised, folder: Path, tell: Tell) -> dict[str, Any]:
     """Stylises the train split of a collection, and no other image, as `stylise_classes` does.
 
@@ -260,7 +240,7 @@ def stylise_split(store: Store, run: Stylised, folder: Path, tell: Tell) -> dict
     labels = ready.task.images["label"].to_numpy()[train]
     styles_of = confused_with(store, run.classifier, ready) if run.classifier else {}
     provenance = stylise_classes(
-        *load_networks(store.find(run.decoder)),
+        *networks.computing(*networks.load_networks(store.find(run.decoder)), run.precision),
         Labelled(
             ready.pixels[ready.rows[train]],
             ready.task.images["id"].iloc[train].tolist(),

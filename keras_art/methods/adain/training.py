@@ -141,7 +141,8 @@ def train(store: Store, run: Decoder, folder: Path, tell: Tell = lambda line, sh
     weights = {"content": 1.0, "style": run.style_weight}
     if run.identity_weight:
         weights["identity"] = run.identity_weight
-    model = StyleTransfer(encoder, decoder, weights)
+    with training.precision(run.precision):
+        model = StyleTransfer(*networks.computing(encoder, decoder, run.precision), weights)
     rate = keras.optimizers.schedules.InverseTimeDecay(run.learning_rate, 1, run.decay)
     model.compile(keras.optimizers.Adam(rate))
     epochs = run.iterations // run.checkpoint_every
@@ -154,7 +155,7 @@ def train(store: Store, run: Decoder, folder: Path, tell: Tell = lambda line, sh
 
     def on_epoch(epoch: int, logs: dict[str, float]) -> None:
         done = epoch * run.checkpoint_every
-        _draw(encoder, decoder, shown, folder / "samples" / f"{done:06d}.png")
+        _draw(model.encoder, model.decoder, shown, folder / "samples" / f"{done:06d}.png")
         tell(f"{done:,} of {run.iterations:,} iterations, validation loss {logs['val_loss']:.2f}", epoch / epochs)
 
     model(shown)  # builds it
@@ -167,7 +168,8 @@ def train(store: Store, run: Decoder, folder: Path, tell: Tell = lambda line, sh
         patience=epochs,
         on_epoch=on_epoch,
     )
-    for network in (encoder, decoder):
+    decoder.set_weights(model.decoder.get_weights())
+    for network in (encoder, decoder):  # in float32, as whoever takes them up will have them
         write_model(folder / f"{network.name}.keras", network)
     last = history.iloc[-1]
     losses = {name: float(last[name]) for name in ("val_loss", *(f"val_{name}_loss" for name in weights))}

@@ -15,6 +15,7 @@ STRIDE = 8  # pixels of the image to one position of relu4_1
 MINIMUM_SIZE = 2 * STRIDE
 GIGAMACS = 12.1  # of the encoder on one image of 224 pixels, and of the decoder, which mirrors it
 VALIDATION_PAIRS = 64
+ENCODER = "VGG19"  # by whose steps its speed is told, and its precision chosen
 MADE = {"status": str, "n_images": int, "seconds": (int, float)}
 
 
@@ -23,6 +24,7 @@ class Decoder(Run):
     """One trained decoder with its encoder."""
 
     kind: ClassVar[str] = "decoder"
+    network: ClassVar[str] = ENCODER
     words: ClassVar[tuple[str, ...]] = ("collection", "image_size", "iterations")
 
     mode: str = "adain"
@@ -38,6 +40,7 @@ class Decoder(Run):
     iterations: int = 20_000
     checkpoint_every: int = 500  # iterations
     seed: int = 0
+    precision: str = "float32"
 
     @property
     def measures(self) -> dict[str, Any]:
@@ -55,6 +58,7 @@ class Stylised(Run):
     """A collection's train split stylised class by class, or each in the styles of what a classifier takes it for."""
 
     kind: ClassVar[str] = "stylised"
+    network: ClassVar[str] = ENCODER
     words: ClassVar[tuple[str, ...]] = ("collection", "target", "image_size")
 
     mode: str = "within_classes"
@@ -67,6 +71,7 @@ class Stylised(Run):
     preserve_colour: bool = False
     seed: int = 0
     classifier: RunRef | None = None  # of between_classes
+    precision: str = "float32"
 
     @property
     def measures(self) -> dict[str, Any]:
