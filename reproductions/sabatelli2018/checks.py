@@ -46,6 +46,8 @@ def check(study: Study) -> None:
         raise UserError(f"--{asked[0]} is of heads and networks that learn in epochs: add fine_tuning to --modes")
     if "off_the_shelf" not in in_epochs and study.frozen_epochs != preset.frozen_epochs:
         raise UserError("--frozen_epochs is of softmax heads on a frozen network: add off_the_shelf to --modes")
+    if study.frozen_epochs and not learns and study.epochs != preset.epochs:
+        raise UserError(f"--epochs is of what learns as a whole, heads take --frozen_epochs {study.frozen_epochs}")
     if study.warmup > study.epochs:
         raise UserError(
             f"--warmup {study.warmup} are some of the --epochs, of which there are {study.epochs}: give both, as "

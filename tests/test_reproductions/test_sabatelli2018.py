@@ -304,6 +304,7 @@ STEPS = "is of heads and networks that learn in epochs: add fine_tuning to --mod
         (["--modes", "knn_probe", "--epochs", "100", "--bn_momentum", "0.9"], f"--bn_momentum {STEPS}"),
         (["--preset", "modern", "--epochs", "1"], "there are 1: give both, as --epochs 1 --warmup 0"),
         (["--modes", "fine_tuning", "--frozen_epochs", "9"], "--frozen_epochs is of softmax heads on a frozen network"),
+        (["--modes", "off_the_shelf", "--frozen_epochs", "9"], "--epochs is of what learns as a whole, heads take"),
     ],
 )
 def test_what_no_mode_reads_or_does_not_fit_is_refused(arguments, extra, words, capsys):
