@@ -18,7 +18,9 @@ from keras_art.networks.handles import is_drawn
 from keras_art.networks.layers import BatchNormalization2018, Preprocessing
 from keras_art.networks.loading import BadModel, computing_anew, load_model
 from keras_art.networks.resnets import draw_kernels
+from keras_art.networks.taps import ends_in_maps as ends_in_maps
 from keras_art.networks.taps import gigamacs as gigamacs
+from keras_art.networks.taps import outputs_of
 from keras_art.networks.taps import stage_taps as stage_taps
 from keras_art.writing import is_preset as is_preset
 
@@ -76,14 +78,13 @@ class Backbone:
         Raises:
             BadBackbone: there is none of that name, with the nearest, or it is no map.
         """
-        names = [*self.taps, *(layer.name for layer in self.model.layers)]
-        if name not in names:
-            near = ", ".join(difflib.get_close_matches(name, names, n=3, cutoff=0))
+        known = {**outputs_of(self.model), **self.taps}
+        if name not in known:
+            near = ", ".join(difflib.get_close_matches(name, [*self.taps, *known], n=3, cutoff=0))
             raise BadBackbone(f"{self.model.name} has no layer {name!r} to tap; the nearest names: {near}")
-        found = self.taps[name] if name in self.taps else self.model.get_layer(name).output
-        if len(getattr(found, "shape", ())) != 4:
+        if len(known[name].shape) != 4:
             raise BadBackbone(f"the layer {name!r} of {self.model.name} is no map: choose one before its pooling")
-        return found
+        return known[name]
 
     @property
     def has_batch_normalization(self) -> bool:

@@ -49,16 +49,18 @@ def visual_backprop(model: keras.Model, taps: Sequence[str], images: np.ndarray,
     import keras
     from keras import ops
 
-    names = [layer.name for layer in model.layers]
+    from keras_art.networks.taps import outputs_of
+
+    known = outputs_of(model)
     for tap in taps:
-        if tap not in names:
-            nearest = ", ".join(difflib.get_close_matches(tap, names, n=3, cutoff=0)) or "none: no layers"
+        if tap not in known:
+            nearest = ", ".join(difflib.get_close_matches(tap, known, n=3, cutoff=0)) or "none: no layers"
             raise ValueError(f"{model.name} has no layer {tap!r}; the nearest names: {nearest}")
     if not taps or images.ndim != 4 or not len(images):
         raise ValueError(f"visual_backprop needs taps and images (n, height, width, channels), got {images.shape}")
 
     first = keras.config.image_data_format() == "channels_first"
-    reader = keras.Model(model.inputs, [model.get_layer(tap).output for tap in taps])
+    reader = keras.Model(model.inputs, [known[tap] for tap in taps])
     inputs = keras.Input(images.shape[1:], dtype=model.inputs[0].dtype)
     outputs = reader(inputs)
     shapes = dict(zip(taps, (tuple(output.shape[1:]) for output in outputs), strict=True))
@@ -97,12 +99,14 @@ def visual_backprop_2018(model: keras.Model, images: np.ndarray, batch_size: int
     import keras
     from keras import ops
 
+    from keras_art.networks.taps import outputs_of
+
     convolutions = [layer for layer in model.layers if "Conv2D" in type(layer).__name__]
     if not convolutions:
         raise ValueError(f"{model.name} has no layer whose class is called Conv2D")
-    visual = None
+    known, visual = outputs_of(model), None
     for layer in reversed(convolutions):
-        x = ops.mean(ops.cast(layer.output, "float32"), axis=3, keepdims=True)
+        x = ops.mean(ops.cast(known[layer.name], "float32"), axis=3, keepdims=True)
         low, high = (end(x, axis=(1, 2, 3), keepdims=True) for end in (ops.min, ops.max))
         x = (x - low) / (high - low + 1e-6)
         if visual is not None and visual.shape[1:3] != x.shape[1:3]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import keras
 
@@ -12,11 +13,9 @@ def gigamacs(model: keras.Model) -> float:
 
     A layer that is called twice counts twice; a model within it as one layer, whose maps have the size of its last one.
     """
-    graph = getattr(model, "_functional", None) or model  # of a Sequential
     return sum(
         math.prod(variable.shape) * math.prod(node.output_tensors[0].shape[1:-1]) / 1e9
-        for nodes in graph._nodes_by_depth.values()
-        for node in nodes
+        for node in _nodes(model)
         for variable in getattr(node.operation, "weights", ())
         if "kernel" in variable.name
     )
@@ -34,19 +33,37 @@ def stage_taps(model: keras.Model) -> list[str]:
     if model.name.startswith("vgg") and all(map(_activates, convolutions)):
         return [layer.name for layer in convolutions]
     kinds = (keras.layers.ReLU, keras.layers.Add, keras.layers.Concatenate)
-    nodes = model.operations  # the layers and the functions between them, in topological order
-    place = {id(tensor): i for i, node in enumerate(nodes) for tensor in keras.tree.flatten(node.output)}
+    nodes = _nodes(model)
+    place = {id(tensor): i for i, node in enumerate(nodes) for tensor in node.output_tensors}
     last_use = [0] * len(nodes)
     for i, node in enumerate(nodes):
-        for tensor in keras.tree.flatten(node.input):
+        for tensor in node.input_tensors:
             last_use[place[id(tensor)]] = i
     taps: dict[int, str] = {}
     for i, node in enumerate(nodes):
-        bypassed = max(last_use[:i], default=0) > i
-        shape: tuple[int, ...] = getattr(node.output, "shape", ())
-        if not bypassed and len(shape) == 4 and (isinstance(node, kinds) or _activates(node)):
-            taps[shape[1]] = node.name
+        bypassed, layer, shape = max(last_use[:i], default=0) > i, node.operation, node.output_tensors[0].shape
+        if not bypassed and len(shape) == 4 and (isinstance(layer, kinds) or _activates(layer)):
+            taps[shape[1]] = layer.name
     return [taps[size] for size in sorted(taps, reverse=True)] or [model.layers[-1].name]
+
+
+def ends_in_maps(model: keras.Model) -> bool:
+    """Whether what a network says is made of maps, as of a convolutional one: no vector, no tokens put into a grid."""
+    operation, node, _ = model.outputs[-1]._keras_history
+    around = [model.outputs[-1]], operation._inbound_nodes[node].input_tensors
+    return all(any(len(tensor.shape) == 4 for tensor in tensors) for tensors in around)
+
+
+def outputs_of(model: keras.Model) -> dict[str, Any]:
+    """The name of each layer -> what it says in this model; its own `output` may be that of another it is part of."""
+    calls = [node for node in _nodes(model) if isinstance(node.operation, keras.Layer)]
+    return {node.operation.name: node.output_tensors[0] for node in calls}
+
+
+def _nodes(model: keras.Model) -> list[Any]:
+    """The calls of a model's graph, each after those it reads."""
+    depths = (getattr(model, "_functional", None) or model)._nodes_by_depth  # that of a Sequential lies in it
+    return [node for depth in sorted(depths, reverse=True) for node in depths[depth]]
 
 
 def _activates(layer: keras.Layer) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from keras_art.store.reading import read_table
 from keras_art.store.runs import Store
@@ -149,15 +149,18 @@ def _draw_saliency(store: Store, configs: Sequence[Run], shown: pd.DataFrame, pl
     """Figure 4 for one network, VGG19 where it was fine-tuned, because the paper shows VGG19."""
     from keras_art.data import tasks
     from keras_art.learning.weights import load_network
+    from keras_art.networks.backbones import ends_in_maps
     from keras_art.networks.saliency import overlay
     from keras_art.report import mistakes, mosaics
 
-    tuned = [run for run in configs if run.mode == "fine_tuning" and (store.directory(run) / "model.keras").exists()]
-    if not tuned:
+    tuned: dict[Any, Run] = {}
+    for each in sorted(configs, key=lambda run: run.network != "VGG19"):
+        if each.mode == "fine_tuning" and (store.directory(each) / "model.keras").exists():
+            tuned.setdefault(each.network, each)
+    # None of a transformer, in which no map shrinks towards what it says.
+    drawn = (each for each in tuned.values() if ends_in_maps(load_network(store, each, built_only=True).model))
+    if (run := next(drawn, None)) is None:
         return
-    run = min(tuned, key=lambda run: run.network != "VGG19")
-    if len(load_network(store, run, built_only=True).model.output.shape) != 4:
-        return  # a transformer says a vector: no map of it shrinks towards that
     ready = tasks.load(store, run.collection, run.image_size, run.resize)
     photos = [ready.picture(place, 512) for place in shown.index]
     released &= label(run.network).startswith("VGG")  # nothing sensible comes out of others, whose sizes do not halve

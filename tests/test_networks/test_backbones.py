@@ -12,8 +12,9 @@ import pytest
 from keras import layers
 
 from keras_art.networks import backbones
-from keras_art.networks.backbones import BadBackbone, load_backbone, stage_taps
+from keras_art.networks.backbones import Backbone, BadBackbone, load_backbone, stage_taps
 from keras_art.networks.layers import BatchNormalization2018, Preprocessing
+from keras_art.networks.saliency import visual_backprop
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (2, 5, 4, 3), dtype="uint8")
 
@@ -666,6 +667,19 @@ def test_taps_see_through_functions_that_are_no_layers():
     x = keras.ops.sigmoid(x) * x
     x = layers.Conv2D(4, 3, 2, padding="same", name="linear")(x)
     assert stage_taps(keras.Model(pixels, layers.ReLU(name="end")(x), name="mixed")) == ["stem", "end"]
+
+
+def test_taps_are_of_this_network_where_its_layers_are_part_of_another():
+    pixels = keras.Input((16, 16, 3))
+    x = layers.Conv2D(4, 3, 2, padding="same", activation="relu", name="stem")(pixels)
+    inner = keras.Sequential([layers.Conv2D(4, 3, padding="same"), layers.ReLU()], name="within")
+    other = keras.Model(pixels, layers.ReLU(name="end")(inner(x)))
+    given = keras.Input((16, 16, 3))
+    model = keras.Model(given, other.call(layers.Rescaling(2.0)(given)))
+    assert stage_taps(model) == ["end"]  # the stem has the same size
+    taps = Backbone(model, "none").tap("stem"), Backbone(model, "none").tap("within")
+    assert [tap.shape for tap in keras.Model(given, taps).outputs] == [(None, 8, 8, 4)] * 2
+    assert visual_backprop(model, ["stem", "within"], np.ones((1, 16, 16, 3), "float32")).shape == (1, 16, 16)
 
 
 def test_a_network_without_activations_is_tapped_at_its_end():

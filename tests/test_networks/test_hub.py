@@ -14,9 +14,12 @@ from keras_art.networks.backbones import BadBackbone, load_backbone
 from keras_art.networks.exported import load_exported
 from keras_art.networks.layers import BatchNormalization2018
 from keras_art.networks.loading import load_model
+from keras_art.networks.saliency import visual_backprop
 
 OFTEN = ("ViT", "DINOV2", "CLIP", "SigLIP", "SwinTransformer", "ResNet")
 OTHERS = ("DeiT", "DINOV3", "MetaCLIP2", "VGG", "DenseNet", "Xception", "EfficientNet", "MobileNet", "CSPNet")
+
+READ = ("DINOV2", "ResNet", "SwinTransformer")
 
 SIZED = [("SigLIP", 42), ("ViT", 42), ("DeiT", 42), ("DINOV3", 42), ("VGG", 40)]
 
@@ -87,7 +90,8 @@ def test_a_network_comes_back_from_an_exported_classifier(name, saved, tmp_path)
 
 
 @pytest.mark.parametrize(
-    "name", ["DINOV2", *(pytest.param(name, marks=pytest.mark.slow) for name in OFTEN if name != "DINOV2")]
+    "name",
+    [*READ, *(pytest.param(name, marks=pytest.mark.slow) for name in (*OFTEN, *OTHERS[:-1]) if name not in READ)],
 )
 def test_attention_and_gram_read_the_maps_of_a_preset(name, saved):
     net, folder = saved(name)
@@ -102,6 +106,17 @@ def test_attention_and_gram_read_the_maps_of_a_preset(name, saved):
     )
     textured = gram.gram_classifier(backbone, "style", 3, gram.GramBranch(channels=4))
     assert textured.predict(pictures(side), verbose=0)["style"].shape == (2, 3)
+
+
+@pytest.mark.parametrize("name", [*READ, *(pytest.param(name, marks=pytest.mark.slow) for name in OTHERS[3:-1])])
+def test_visual_backprop_reads_a_preset_that_ends_in_maps(name, saved):
+    net, folder = saved(name)
+    side = own_side(net)
+    network = load_backbone(str(folder), image_size=side, weights="own").model
+    assert backbones.ends_in_maps(network) == (name not in ("DINOV2", "SwinTransformer"))
+    if backbones.ends_in_maps(network):
+        seen = visual_backprop(network, backbones.stage_taps(network), pictures(side))
+        assert seen.shape == (2, side, side) and seen.max() == 1
 
 
 def test_the_patches_of_a_tap_stand_where_they_are_in_the_picture(saved):

@@ -162,3 +162,15 @@ def test_a_clustering_is_compared_with_a_presets_features(picture_csv, clip, tmp
     words = ["--data", str(picture_csv), "--k", "3", "--image_size", "56", "--epochs", "1", "--max_iterations", "2"]
     words += ["--gap_references", "0", "--update_interval", "1", "--batch_size", "8", "--backbone", str(clip)]
     assert dcec_paint.REPRODUCTION.main([*words, "--store", str(tmp_path)]) == 0
+
+
+def test_figures_are_of_the_network_that_ends_in_maps_and_a_transformer_has_none(picture_csv, tmp_path, capsys):
+    words = ["--data", str(picture_csv), "--target", "artist", "--image_size", "56", "--epochs", "1"]
+    words += ["--modes", "fine_tuning", "--store", str(tmp_path / "store"), "--networks"]
+    for name in ("SwinTransformer", "ResNet"):
+        presets.save(name, tmp_path / name)
+        words.append(str(tmp_path / name))
+        assert sabatelli2018.REPRODUCTION.main(words) == 0
+        assert "could not be drawn" not in capsys.readouterr().err
+        drawn = list(tmp_path.glob("store/studies/*/figures/*-saliency.png"))
+        assert len(drawn) == (name == "ResNet")
