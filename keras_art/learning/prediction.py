@@ -16,7 +16,7 @@ from PIL import Image
 from keras_art.learning import training
 from keras_art.learning.weights import load_network
 from keras_art.networks import heads
-from keras_art.networks.backbones import stage_taps
+from keras_art.networks.backbones import ends_in_maps, stage_taps
 from keras_art.networks.handles import is_here
 from keras_art.networks.loading import BadModel, load_model, model_file
 from keras_art.networks.saliency import overlay, visual_backprop
@@ -213,7 +213,7 @@ def _table(trained: Trained, ids: Sequence[str], images: np.ndarray) -> pd.DataF
 def _saliency_of(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
     """Pixels (n, size, size, 3) -> VisualBackProp's maps (n, size, size) of the network that a classifier stands on."""
     network = heads.backbone_of(model)
-    if len(network.outputs[-1].shape) != 4:
+    if not ends_in_maps(network):
         raise BadModel(f"--saliency reads the maps of a convolutional network, and {network.name} has none")
     preprocessing = next((layer for layer in model.layers if layer.name == "preprocessing"), None)
     if preprocessing is None:  # each has its own, then

@@ -9,6 +9,7 @@ import pandas as pd
 import presets
 import pytest
 
+from keras_art.commands import predict
 from keras_art.networks.loading import load_model
 from keras_art.report import calibration
 from reproductions import dcec_paint, gram_style, kaokore2020, multitask, sabatelli2018, st_saclf
@@ -174,3 +175,9 @@ def test_figures_are_of_the_network_that_ends_in_maps_and_a_transformer_has_none
         assert "could not be drawn" not in capsys.readouterr().err
         drawn = list(tmp_path.glob("store/studies/*/figures/*-saliency.png"))
         assert len(drawn) == (name == "ResNet")
+    run = next(path.parent for path in tmp_path.glob("store/classifier/*SwinTransformer*/model.keras"))
+    out = ["--out", str(tmp_path / "out.csv"), "--saliency", str(tmp_path / "over")]
+    assert predict.main([str(run), str(picture_csv / "images"), *out]) == 1
+    told = capsys.readouterr().err
+    assert "--saliency reads the maps of a convolutional network, and swintransformer has none" in told
+    assert "Traceback" not in told
