@@ -15,6 +15,7 @@ import keras
 import numpy as np
 
 from keras_art.networks.backbones import BadBackbone
+from keras_art.networks.taps import layers_in_order
 from keras_art.study.config import Optimizer
 from keras_art.study.kinds.classifier import ClassifierRun
 from keras_art.writing import beside
@@ -23,8 +24,8 @@ LORA_LAYERS = (keras.layers.Dense, keras.layers.EinsumDense)
 
 
 def holding(backbone: keras.Model) -> list[keras.Layer]:
-    """The layers that have weights of their own, beside those of layers within them, from the first to the last."""
-    every = backbone._flatten_layers(include_self=False)
+    """The layers with weights of their own, beside those of layers within them, as a picture goes through them."""
+    every = [layer for _, layer in layers_in_order(backbone)]
     return [layer for layer in every if layer._trainable_variables or layer._non_trainable_variables]
 
 
@@ -39,25 +40,35 @@ def freeze_until(backbone: keras.Model, word: str) -> None:
     Raises:
         BadBackbone: there is no such layer, with the nearest names, or no such share.
     """
-    every, holders = list(backbone._flatten_layers(include_self=False)), holding(backbone)
+    holders = holding(backbone)
     try:
         share = float(word)
     except ValueError:
-        names = [layer.name for layer in every if layer.weights]
-        if word not in names:
-            near = ", ".join(difflib.get_close_matches(word, names, n=3, cutoff=0))
-            raise BadBackbone(
-                f"{backbone.name} has no layer {word!r} with weights; the nearest names: {near}; or give a share, 0.5"
-            ) from None
-        named = next(layer for layer in every if layer.name == word and layer.weights)
-        within = {id(layer) for layer in named._flatten_layers()}
+        share = None
+    if share is None:
+        within = {id(layer) for layer in _named(backbone, word)._flatten_layers()}
         first = next(i for i, layer in enumerate(holders) if id(layer) in within)
     else:
         if not 0 <= share <= 1:
             raise BadBackbone(f"--freeze_until is a layer's name or a share in [0, 1], not {word}")
         first = math.ceil(share * len(holders))
     for layer in holders[:first]:
-        layer.trainable = False
+        if layer._layers:  # which may learn
+            for variable in layer._trainable_variables:
+                variable.trainable = False
+        else:
+            layer.trainable = False
+
+
+def _named(backbone: keras.Model, word: str) -> keras.Layer:
+    """The first layer with weights that is called so."""
+    every = [layer for _, layer in layers_in_order(backbone) if layer.weights]
+    if word not in (names := [layer.name for layer in every]):
+        near = ", ".join(difflib.get_close_matches(word, names, n=3, cutoff=0))
+        raise BadBackbone(
+            f"{backbone.name} has no layer {word!r} with weights; the nearest names: {near}; or give a share, 0.5"
+        )
+    return every[names.index(word)]
 
 
 def enable_lora(backbone: keras.Model, rank: int) -> None:

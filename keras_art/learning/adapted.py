@@ -15,7 +15,8 @@ from keras_art.networks import heads
 from keras_art.pictures import augmentation
 from keras_art.pictures.pipeline import Batches
 from keras_art.store.runs import Store
-from keras_art.study.kinds.classifier import ClassifierRun
+from keras_art.study.config import BadRun
+from keras_art.study.kinds.classifier import LAYER_RULES, ClassifierRun
 
 
 def train(
@@ -32,7 +33,12 @@ def train(
     Returns:
         The history, what the model says of test and validation images (None: it diverged), and the model, without the
         matrices of LoRA, which are in its kernels.
+
+    Raises:
+        BadRun: it was asked for by an earlier version, which took other layers.
     """
+    if run.takes_layers and run.layer_rules != LAYER_RULES:
+        raise BadRun(f"{run.folder_name} is of a version that took other layers: give its study's command again")
     classes = len(ready.task.classes)
     labels = adaptation.targets(run, ready.task.images["label"].to_numpy(), classes)
 

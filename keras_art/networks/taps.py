@@ -1,4 +1,4 @@
-"""Where the maps of a network are that something is read from, and what its layers compute."""
+"""Where the maps of a network are that something is read from, what its layers compute, and in which order."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 import keras
+import numpy as np
 
 
 def gigamacs(model: keras.Model) -> float:
@@ -19,6 +20,57 @@ def gigamacs(model: keras.Model) -> float:
         for variable in getattr(node.operation, "weights", ())
         if "kernel" in variable.name
     )
+
+
+def layers_in_order(network: keras.Model) -> list[tuple[str, keras.Layer]]:
+    """The layers of a network in the order in which a picture goes through them, each before those within it.
+
+    A model has that order in its graph. A layer keeps what is within it as it was made, which need not be as it is
+    called (Swin normalises before a dense layer that was made first), so one picture goes through and tells.
+
+    Args:
+        network: one picture of a known size in, (1, height, width, channels).
+
+    Returns:
+        (path, layer): the names down to it, joined by "/".
+    """
+    every = network._flatten_layers()
+    tells = any(len(layer._layers) > 1 and not _has_graph(layer) for layer in every)
+    called = _called(network) if tells else {}
+    found: dict[int, tuple[str, keras.Layer]] = {}
+
+    def first_call(layer: keras.Layer) -> float:
+        return min(called.get(id(part), math.inf) for part in layer._flatten_layers())
+
+    def walk(outer: keras.Layer, path: str) -> None:
+        for layer in outer._layers if _has_graph(outer) else sorted(outer._layers, key=first_call):
+            if id(layer) not in found:
+                found[id(layer)] = path + layer.name, layer
+                walk(layer, f"{path}{layer.name}/")
+
+    walk(network, "")
+    return list(found.values())
+
+
+def _has_graph(layer: keras.Layer) -> bool:
+    return hasattr(getattr(layer, "_functional", None) or layer, "_nodes_by_depth")
+
+
+def _called(network: keras.Model) -> dict[int, int]:
+    """The id of each layer -> its place in the order of the first calls for one picture."""
+    places: dict[int, int] = {}
+    plain = keras.Layer.__call__
+
+    def noted(layer: keras.Layer, *given: Any, **named: Any) -> Any:
+        places.setdefault(id(layer), len(places))
+        return plain(layer, *given, **named)
+
+    keras.Layer.__call__ = noted
+    try:
+        network(np.zeros((1, *network.input_shape[1:]), "float32"))
+    finally:
+        keras.Layer.__call__ = plain
+    return places
 
 
 def stage_taps(model: keras.Model) -> list[str]:

@@ -14,7 +14,7 @@ from keras_art.report.comparable import Printed, Protocol
 from keras_art.store.runs import Store
 from keras_art.study.config import Optimizer
 from keras_art.study.files import artefact, starting_weights, words_of
-from keras_art.study.kinds.classifier import PROBES, pretraining
+from keras_art.study.kinds.classifier import LAYER_RULES, PROBES, pretraining
 from keras_art.study.kinds.classifier import ClassifierRun as Run
 from keras_art.study.sizes import NATIVE, native_size
 
@@ -214,6 +214,7 @@ def in_mode(study: Study, run: Run, mode: str) -> Run:
     if frozen:
         return dataclasses.replace(run, head=study.head, epochs=study.frozen_epochs or study.epochs)
     run = dataclasses.replace(run, **{field: getattr(study, field) for field in Run.ADAPTATION})
+    run = dataclasses.replace(run, layer_rules=LAYER_RULES) if run.takes_layers else run
     return dataclasses.replace(run, weights="none") if mode == "scratch" else run
 
 

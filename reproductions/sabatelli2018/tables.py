@@ -12,7 +12,7 @@ from keras_art.report.comparable import Verdict
 from keras_art.report.tables import PaperTable, compare, rules_of, seen_of
 from keras_art.store.runs import Store
 from keras_art.study.config import RunRef
-from keras_art.study.kinds.classifier import PROBES, labels
+from keras_art.study.kinds.classifier import LAYER_RULES, PROBES, labels
 from keras_art.study.kinds.classifier import ClassifierRun as Run
 from keras_art.study.records import Rivals, finished, readable, run_of, variant
 from reproductions.sabatelli2018.study import ANTWERP, MODERN, OPTIMIZERS, RIJKSMUSEUM, Study
@@ -180,6 +180,8 @@ def asked_for(run: Run, field: str) -> str:
     """What a command says for a field: the modes of one command have one label, whatever it gave each of them."""
     if field in Run.ADAPTATION and getattr(run, field) == getattr(Run(), field):
         return ""
+    if field == "layer_rules":
+        return "layers by earlier rules" if run.takes_layers and run.layer_rules < LAYER_RULES else ""
     if field != "optimizer":
         return f"{field}={getattr(run, field)}"
     part = "frozen" if run.mode == "off_the_shelf" else "whole"

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import dataclasses
 import json
+import re
 from pathlib import Path
 
 import keras
@@ -10,15 +12,18 @@ import presets
 import pytest
 from keras import layers
 
-from keras_art.learning import adaptation, training
+from keras_art.learning import adaptation, adapted, training
 from keras_art.networks import heads
 from keras_art.networks.backbones import BadBackbone, load_backbone
+from keras_art.networks.taps import layers_in_order
 from keras_art.pictures.augmentation import Mixed
 from keras_art.report import calibration
-from keras_art.study.config import Optimizer
-from keras_art.study.kinds.classifier import ClassifierRun
+from keras_art.study.config import BadRun, Optimizer
+from keras_art.study.kinds.classifier import LAYER_RULES, ClassifierRun
 from keras_art.writing import PART
 from reproductions.sabatelli2018 import REPRODUCTION
+from reproductions.sabatelli2018.study import Study, in_mode
+from reproductions.sabatelli2018.tables import asked_for
 
 
 def stack() -> keras.Model:
@@ -55,6 +60,61 @@ def test_a_layer_that_is_not_there_gets_the_nearest():
         adaptation.freeze_until(stack(), "thre")
     with pytest.raises(BadBackbone, match="no dense layers, which alone take --lora"):
         adaptation.enable_lora(stack(), 2)
+
+
+FAMILIES = [  # with what a picture meets first and last
+    ("ViT", "patching_and_embedding", "encoder/ln"),
+    ("SwinTransformer", "patch_embedding/conv_projection", "/norm"),
+    *(
+        pytest.param(*family, marks=pytest.mark.slow)
+        for family in (
+            ("DeiT", "patching_and_embedding", "encoder/ln"),
+            ("DINOV2", "embeddings", "layernorm"),
+            ("DINOV3", "embeddings", "layernorm"),
+            ("CLIP", "embedding", "encoder_layer_norm"),
+            ("SigLIP", "vision_encoder_embedding", "head/mlp/fc2"),
+            ("MobileNet", "input_conv", "block_3_0_bn"),
+        )
+    ),
+]
+
+
+@pytest.mark.filterwarnings("ignore:Gradients do not exist for variables.*mask_token")  # which hides no patch here
+@pytest.mark.parametrize(("name", "first", "last"), FAMILIES)
+def test_of_a_preset_the_layers_near_the_picture_are_frozen_and_learn_slower(name, first, last, tmp_path):
+    net = presets.save(name, tmp_path / "preset")
+    side = getattr(net, "vision_encoder", net).inputs[0].shape[1] or presets.SIDE
+    images = np.random.default_rng(0).uniform(0, 255, (4, side, side, 3)).astype("float32")
+
+    def moved(word: str = "0", share: float = 1.0) -> dict[str, float]:
+        """The path of each layer with weights, from the first -> how far one step moves what of them learns at most."""
+        model = heads.softmax_classifier(load_backbone(str(tmp_path / "preset"), image_size=side, weights="own"), 2)
+        backbone, optimizer = heads.backbone_of(model), keras.optimizers.Adam(0.01, epsilon=1e-12)
+        holders = {id(layer) for layer in adaptation.holding(backbone)}
+        held = [(path, layer) for path, layer in layers_in_order(backbone) if id(layer) in holders]
+        weights = {path: list(layer._trainable_variables) for path, layer in held}
+        before = {path: [keras.ops.convert_to_numpy(each) for each in own] for path, own in weights.items()}
+        adaptation.freeze_until(backbone, word)
+        if share != 1:
+            optimizer = adaptation.discriminative(optimizer, backbone, share)
+        model.compile(optimizer, "sparse_categorical_crossentropy")
+        model.train_on_batch(images, np.array([0, 1, 0, 1]))
+        after = {path: [keras.ops.convert_to_numpy(each) for each in own] for path, own in weights.items()}
+        return {
+            path: max((float(np.abs(a - b).max()) for a, b in zip(after[path], before[path], strict=True)), default=0.0)
+            for path in weights
+        }
+
+    plain, frozen, slow = moved(), moved("0.5"), moved(share=0.01)
+    paths = list(plain)
+    assert first in paths[0] and paths[-1].endswith(last)
+    blocks = [int(found[1]) for path in paths if (found := re.search(r"(?:block|layers|stage)_(\d)", path))]
+    assert blocks == sorted(blocks) and len(set(blocks)) > 1
+    learn = [i for i, path in enumerate(paths) if plain[path]]  # one of SigLIP counts its positions and does not
+    assert len(learn) >= len(paths) - 1
+    assert [i for i, path in enumerate(paths) if frozen[path]] == [i for i in learn if i >= len(paths) / 2]
+    rates = [slow[paths[i]] / plain[paths[i]] for i in learn]
+    np.testing.assert_allclose(rates, [0.01 ** (1 - i / len(paths)) for i in learn], rtol=0.05)
 
 
 def test_layers_within_a_block_are_frozen_one_by_one_and_lora_learns_beside_them(tmp_path, monkeypatch):
@@ -187,6 +247,7 @@ def test_a_study_with_all_of_it_trains_predicts_and_stands_beside_the_plain_one(
     assert len(runs) == 2
     run = next(path.parent for path in runs if json.loads(path.read_text())["freeze_until"] == "two")
     config = json.loads((run / "config.json").read_text())
+    assert sorted(json.loads(path.read_text())["layer_rules"] for path in runs) == [1, LAYER_RULES]
     assert config["optimizer"]["name"] == "AdamW" and config["optimizer"]["options"] == [["weight_decay", 0.01]]
     out = tmp_path / "predictions.csv"
     assert REPRODUCTION.main(["predict", str(run), str(picture_csv / "images"), "--out", str(out)]) == 0
@@ -196,6 +257,16 @@ def test_a_study_with_all_of_it_trains_predicts_and_stands_beside_the_plain_one(
         shares = row[[f"probability_{i}" for i in (1, 2, 3)]].to_numpy(float)[None]
         said = told.loc[name.removeprefix("images/"), "artist_probability"]
         assert said == pytest.approx(calibration.cooled(shares, temperature).max(), abs=1e-4)
+
+
+def test_a_run_that_took_its_layers_by_earlier_rules_is_another_and_is_told():
+    old, plain = ClassifierRun(mode="fine_tuning", freeze_until="0.5"), ClassifierRun(mode="fine_tuning")
+    new = in_mode(Study(freeze_until="0.5"), ClassifierRun(), "fine_tuning")
+    assert old.ref != dataclasses.replace(old, layer_rules=LAYER_RULES).ref
+    assert in_mode(Study(), ClassifierRun(), "fine_tuning").layer_rules == plain.layer_rules
+    assert [asked_for(run, "layer_rules") for run in (old, new, plain)] == ["layers by earlier rules", "", ""]
+    with pytest.raises(BadRun, match="is of a version that took other layers: give its study's command again"):
+        adapted.train(None, old, None, None)
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from keras_art.networks import backbones
 from keras_art.networks.backbones import Backbone, BadBackbone, load_backbone, stage_taps
 from keras_art.networks.layers import BatchNormalization2018, Preprocessing
 from keras_art.networks.saliency import visual_backprop
+from keras_art.networks.taps import layers_in_order
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (2, 5, 4, 3), dtype="uint8")
 
@@ -680,6 +681,29 @@ def test_taps_are_of_this_network_where_its_layers_are_part_of_another():
     taps = Backbone(model, "none").tap("stem"), Backbone(model, "none").tap("within")
     assert [tap.shape for tap in keras.Model(given, taps).outputs] == [(None, 8, 8, 4)] * 2
     assert visual_backprop(model, ["stem", "within"], np.ones((1, 16, 16, 3), "float32")).shape == (1, 16, 16)
+
+
+class Turned(layers.Layer):
+    """Calls what it made last first."""
+
+    def build(self, shape):
+        self.last, self.first = layers.Dense(3, name="last"), layers.Dense(3, name="first")
+
+    def call(self, inputs):
+        return self.last(self.first(inputs))
+
+
+def test_layers_come_in_the_order_in_which_a_picture_goes_through_them():
+    pixels = keras.Input((4, 4, 3))
+    x = keras.Sequential([layers.Conv2D(3, 1, name="conv"), layers.LayerNormalization(name="norm")], name="stem")(
+        pixels
+    )
+    x = Turned(name="two")(Turned(name="one")(x))
+    called = keras.Layer.__call__
+    paths = [path for path, layer in layers_in_order(keras.Model(pixels, x)) if layer.weights]
+    blocks = [path for name in ("one", "two") for path in (name, f"{name}/first", f"{name}/last")]
+    assert paths == ["stem", "stem/conv", "stem/norm", *blocks]
+    assert keras.Layer.__call__ is called
 
 
 def test_a_network_without_activations_is_tapped_at_its_end():

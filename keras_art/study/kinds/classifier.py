@@ -13,6 +13,9 @@ from keras_art.study.costs import Cost, Networks
 from keras_art.writing import one_line
 
 ADAM = Optimizer("Adam", 1e-3)
+# The rules by which `freeze_until`, `lora` and `discriminative` take layers. By the first, layers within a layer went
+# backwards.
+LAYER_RULES = 2
 # Modes that learn nothing by steps: a frozen network's features, judged; the last by the names of the classes alone.
 PROBES = ("linear_probe", "knn_probe", "zero_shot")
 # What is measured of any classifier.
@@ -63,6 +66,7 @@ class ClassifierRun(NetworkRun):
     freeze_until: str = ""  # the first layer that learns, or a share of those that do not
     lora: int = 0  # rank
     discriminative: float = 1.0  # the first layer's learning rate, of the last one's
+    layer_rules: int = 1  # of these three, `LAYER_RULES` where one is asked for: runs of others keep their digests
     warmup: int = 0  # epochs in which the learning rate rises
     schedule: str = "constant"  # or cosine
     label_smoothing: float = 0.0
@@ -80,6 +84,11 @@ class ClassifierRun(NetworkRun):
     def adapted(self) -> list[str]:
         """The fields of `ADAPTATION` by which it departs from plain training."""
         return [name for name in self.ADAPTATION if getattr(self, name) != getattr(type(self), name)]
+
+    @property
+    def takes_layers(self) -> bool:
+        """Whether some layers learn otherwise than others."""
+        return bool(self.freeze_until or self.lora or self.discriminative != 1)
 
     @property
     def title(self) -> str:
