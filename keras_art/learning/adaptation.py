@@ -88,6 +88,8 @@ def enable_lora(backbone: keras.Model, rank: int) -> None:
     for layer in dense:
         layer.trainable = True
         layer.enable_lora(rank)
+        if layer.bias is not None:
+            layer.bias.trainable = False  # of which the paper trains none either
 
 
 def merged(adapted: keras.Model, plain: keras.Model, folder: Path) -> keras.Model:

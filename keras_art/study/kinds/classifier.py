@@ -14,7 +14,7 @@ from keras_art.writing import one_line
 
 ADAM = Optimizer("Adam", 1e-3)
 # The rules by which `freeze_until`, `lora` and `discriminative` take layers. By the first, layers within a layer went
-# backwards.
+# backwards, and the biases beside LoRA's matrices learnt, too.
 LAYER_RULES = 2
 # Modes that learn nothing by steps: a frozen network's features, judged; the last by the names of the classes alone.
 PROBES = ("linear_probe", "knn_probe", "zero_shot")
