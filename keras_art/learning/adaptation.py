@@ -35,10 +35,11 @@ def freeze_until(backbone: keras.Model, word: str) -> None:
     Layers within a block count, too: a transformer may be a single layer of its model.
 
     Args:
-        word: a layer's name, the first that learns, or a share in [0, 1]: of 0.5 the first half stays as it is.
+        word: the first layer that learns, by its name, or by the end of its path where several are called so; or a
+            share in [0, 1]: of 0.5 the first half stays as it is.
 
     Raises:
-        BadBackbone: there is no such layer, with the nearest names, or no such share.
+        BadBackbone: there is no such layer, with the nearest names, several, with their paths, or no such share.
     """
     holders = holding(backbone)
     try:
@@ -61,14 +62,24 @@ def freeze_until(backbone: keras.Model, word: str) -> None:
 
 
 def _named(backbone: keras.Model, word: str) -> keras.Layer:
-    """The first layer with weights that is called so."""
-    every = [layer for _, layer in layers_in_order(backbone) if layer.weights]
-    if word not in (names := [layer.name for layer in every]):
+    """The layer with weights that a name, a path or the end of one means."""
+    known = {path: layer for path, layer in layers_in_order(backbone) if layer.weights}
+    if word in known:
+        return known[word]
+    meant = [path for path in known if path.endswith(f"/{word}")]
+    if len(meant) > 1:
+        more = f" and {len(meant) - 3} more" if len(meant) > 3 else ""
+        raise BadBackbone(
+            f"{backbone.name} has {len(meant)} layers {word!r}: give one's path, or the end of it that no other has: "
+            f"{', '.join(meant[:3])}{more}"
+        )
+    if not meant:
+        names = known if "/" in word else dict.fromkeys(layer.name for layer in known.values())
         near = ", ".join(difflib.get_close_matches(word, names, n=3, cutoff=0))
         raise BadBackbone(
             f"{backbone.name} has no layer {word!r} with weights; the nearest names: {near}; or give a share, 0.5"
         )
-    return every[names.index(word)]
+    return known[meant[0]]
 
 
 def enable_lora(backbone: keras.Model, rank: int) -> None:

@@ -95,7 +95,8 @@ class Study(flags.Study):
     bn_momentum: float = 0.0
     """Of batch normalisation's moving averages (0: the network's own); short trainings need 0.9."""
     freeze_until: str = ""
-    """Of fine-tuning, as the next eight, none the paper's: the first layer that learns, or the share that do not."""
+    """Of fine-tuning, as the next eight, none the paper's: the first layer that learns, by its name or, where several
+    are called so, the end of its path within the network; or the share of layers that do not learn, from the input."""
     lora: int = 0
     """Rank of matrices that learn beside the frozen dense layers of a transformer (0: none)."""
     discriminative: float = 1.0

@@ -62,6 +62,16 @@ def test_what_stands_before_a_layer_or_a_share_of_all_is_frozen(word, left):
 def test_a_layer_that_is_not_there_gets_the_nearest():
     with pytest.raises(BadBackbone, match=r"no layer 'thre' with weights; the nearest names: three.*or give a share"):
         adaptation.freeze_until(stack(), "thre")
+    inputs = x = keras.Input((8,))
+    for block in ("one", "two"):
+        x = keras.Sequential([layers.Dense(8, name="query"), layers.Dense(8, name="key")], name=block)(x)
+    model = keras.Model(inputs, x, name="blocks")
+    with pytest.raises(BadBackbone, match=r"no layer 'quary' with weights; the nearest names: query, key, \w+; or"):
+        adaptation.freeze_until(model, "quary")
+    with pytest.raises(BadBackbone, match=r"has 2 layers 'query': give one's path, .*: one/query, two/query$"):
+        adaptation.freeze_until(model, "query")
+    adaptation.freeze_until(model, "two/query")
+    assert [weight.path.rsplit("/", 1)[0] for weight in model.trainable_weights[::2]] == ["two/query", "two/key"]
     with pytest.raises(BadBackbone, match="no dense layers, which alone take --lora"):
         adaptation.enable_lora(stack(), 2)
 
