@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import re
 import tempfile
+import textwrap
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ import numpy as np
 
 from keras_art import stopping, terminal
 from keras_art.learning import prediction, training
+from keras_art.learning.onnx_files import size_of, write_onnx
 from keras_art.networks.loading import HALVES, BadModel
 from keras_art.networks.portable import is_ours
 from keras_art.networks.trained import save
@@ -26,6 +28,7 @@ from keras_art.report.model_facts import TOLERANCE
 from keras_art.writing import EXPORTED, replacing
 
 ASKED = 3  # pictures
+LARGEST = 2_000_000_000  # bytes of weights: the formats' own limit is 2^31, with all that is no weight
 Ask = Callable[[Path, np.ndarray], list[np.ndarray]]
 
 
@@ -88,16 +91,20 @@ def write(trained: prediction.Trained, folder: Path) -> Exported:
     absent = []
     with _temporary_in(folder):
         for name, (form, ask) in FORMATS.items():
+            if (size := size_of(several)) > LARGEST:
+                held = f"its weights take {terminal.space(size)}, and such a file holds 2 GB at most"
+                absent.append(f"{name} is not written: {held}")
+                continue
             terminal.say(f"writing {name}, and comparing what it says")
             try:
                 files[name] = _apart(wanted, _written(several, folder / name, form, ask, (pixels, same)))
             except ImportError as error:
                 remedy = f'{error.name} is not installed, pip install "keras_art[{form}]"'
-                remedy = remedy if error.name else _first_line(error)  # Keras's own remedy
+                remedy = remedy if error.name else _in_short(error)  # Keras's own remedy
                 absent.append(f"{name} is not written: {remedy}")
             except Exception as error:  # of converters, each with its own, a stop amid them too
                 stopping.heed()
-                absent.append(f"{name} is not written: {_first_line(error)}")
+                absent.append(f"{name} is not written: {_in_short(error)}: {EXPORTED[0]} is whole, give that")
     return Exported(files, absent, str(model.input.dtype), alone)
 
 
@@ -120,12 +127,12 @@ def _written(
     model: keras.Model, path: Path, form: str, ask: Ask, test: tuple[np.ndarray, list[np.ndarray]]
 ) -> list[np.ndarray]:
     """Writes one format by rename, if it says of pictures what the model says; returns what it says."""
-    if form == "onnx":
-        import onnx  # noqa: F401
-        import onnxruntime  # noqa: F401
     with replacing(path, path.suffix) as part, terminal.quietly(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of what converters themselves still use
-        model.export(part, format=form, verbose=False)
+        if form == "onnx":
+            write_onnx(model, part)
+        else:
+            model.export(part, format=form, verbose=False)
         pixels, wanted = test
         found = ask(part, pixels)
         if not (apart := _apart(wanted, found)) <= TOLERANCE:
@@ -164,5 +171,11 @@ def _ask_litert(path: Path, pixels: np.ndarray) -> list[np.ndarray]:
 FORMATS = {"model.onnx": ("onnx", _ask_onnx), "model.tflite": ("litert", _ask_litert)}
 
 
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+def _in_short(error: BaseException) -> str:
+    """What a converter says, in a sentence."""
+    if isinstance(error, MemoryError):
+        return "there is not enough memory for it"
+    if unknown := re.search(r"No Op registered for (\w+)", str(error)):
+        return f"a layer computes a {unknown[1]}, which ONNX does not know"
+    line = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return textwrap.shorten(line.rstrip(".:"), 200, placeholder=" ...")

@@ -29,7 +29,7 @@ from PIL import Image
 
 from keras_art import writing
 from keras_art.commands import export, predict
-from keras_art.learning import adaptation, exports, prediction, training
+from keras_art.learning import adaptation, exports, onnx_files, prediction, training
 from keras_art.networks import attention, backbones, heads, trained
 from keras_art.networks.loading import BadModel
 from keras_art.networks.votes import neighbours_head
@@ -239,6 +239,73 @@ def test_onnx_says_the_same(tmp_path, monkeypatch):
     found = exports._ask_onnx(tmp_path / "art" / "model.onnx", pixels)
     wanted = prediction.read(folder).model.predict(pixels, verbose=0)
     np.testing.assert_allclose(found[1], wanted["artist"], atol=1e-4)
+
+
+def peak():
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def written_onnx(model, path):
+    pytest.importorskip("tf2onnx", reason="no tf2onnx")
+    pytest.importorskip("onnxruntime", reason="no onnxruntime")
+    several = keras.Model(model.inputs, model.outputs)
+    pixels = np.random.default_rng(5).uniform(0, 255, (2, *model.input.shape[1:])).astype("float32")
+    wanted = model.predict(pixels, verbose=0)
+    before = peak()
+    onnx_files.write_onnx(several, path)
+    taken = peak() - before
+    np.testing.assert_allclose(exports._ask_onnx(path, pixels)[0], wanted, atol=1e-4)
+    return taken
+
+
+@pytest.mark.skipif(keras.config.backend() != "tensorflow", reason="others have converters of their own")
+@pytest.mark.skipif(os.name == "nt", reason="Windows does not say what a process took at most")
+def test_onnx_of_a_wide_head_takes_a_few_times_its_size(tmp_path):
+    inputs = keras.Input((128, 128, 3), name="pixels")
+    x = keras.layers.Flatten()(keras.layers.Rescaling(1 / 255)(inputs))
+    model = keras.Model(inputs, keras.layers.Dense(3, "softmax")(keras.layers.Dense(1024, "relu")(x)))
+    assert written_onnx(model, tmp_path / "wide.onnx") < 4 * onnx_files.size_of(model)  # of 200 MB
+
+
+@pytest.mark.skipif(keras.config.backend() != "tensorflow", reason="others have converters of their own")
+def test_onnx_knows_the_gelu_and_the_tables_of_positions_of_transformers(tmp_path):
+    inputs = keras.Input((32, 32, 3), name="pixels")
+    x = keras.layers.Conv2D(16, 8, 8)(keras.layers.Rescaling(1 / 255)(inputs))
+    x = keras.layers.Reshape((16, 16))(x)
+    x += keras.layers.Embedding(16, 16)(keras.ops.arange(16))
+    x += keras.layers.MultiHeadAttention(2, 8)(x, x)
+    x = keras.layers.Dense(16)(keras.layers.Dense(32, keras.activations.gelu)(keras.layers.LayerNormalization()(x)))
+    model = keras.Model(inputs, keras.layers.Dense(3, "softmax")(x[:, 0]))
+    written_onnx(model, tmp_path / "vit.onnx")
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (MemoryError("std::bad_alloc"), "there is not enough memory for it: model.keras is whole"),
+        (RuntimeError("In Node, Error No Op registered for Foo with"), "a layer computes a Foo, which ONNX does not"),
+        (ValueError("word " * 99), "word word ...: model.keras is whole, give that"),
+    ],
+)
+def test_what_a_converter_does_not_write_is_told_in_a_sentence(tmp_path, capsys, monkeypatch, error, told):
+    def failed(self, path, **how):
+        raise error
+
+    monkeypatch.setattr(exports, "FORMATS", {"model.onnx": ("litert", None)})
+    monkeypatch.setattr(keras.Model, "export", failed)
+    assert run(run_of(tmp_path / "store", "cropped"), "--out", tmp_path / "art") == 0
+    assert told in " ".join(capsys.readouterr().err.split())
+
+
+def test_weights_that_no_file_of_a_format_holds_are_told_before_any_is_written(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(exports, "LARGEST", 100)
+    monkeypatch.setattr(exports, "_written", lambda *_: pytest.fail("it was begun"))
+    assert run(run_of(tmp_path / "store", "cropped"), "--out", tmp_path / "art") == 0
+    told = " ".join(capsys.readouterr().err.split())
+    for name in ("model.onnx", "model.tflite"):
+        assert f"{name} is not written: its weights take 1 MB, and such a file holds 2 GB at most" in told
 
 
 def test_a_format_that_says_something_else_is_not_kept(tmp_path, capsys, monkeypatch):
