@@ -8,6 +8,7 @@ from typing import Any
 import keras
 
 SIDE = 28
+LONGEST = 16  # tokens of a text
 TOKENS: dict[str, Any] = {"patch_size": 7, "num_layers": 2, "num_heads": 2, "hidden_dim": 8}
 SHAPE = {"image_shape": (SIDE, SIDE, 3)}
 MEAN, DEVIATION = (0.48, 0.46, 0.41), (0.27, 0.26, 0.28)
@@ -34,7 +35,7 @@ def network(name: str) -> Any:
             return models.SwinTransformerBackbone(**own, image_shape=(56, 56, 3))
         case "CLIP" | "MetaCLIP2" | "SigLIP":
             sizes: dict[str, Any] = {"hidden_dim": 8, "num_layers": 1, "num_heads": 2, "intermediate_dim": 16}
-            own = {"vocabulary_size": 40, "embedding_dim": 8, "max_sequence_length": 8}
+            own = {"vocabulary_size": 40, "embedding_dim": 8, "max_sequence_length": LONGEST}
             texts = getattr(models, f"{name}TextEncoder")(**sizes, **own)
             pictures = getattr(models, f"{name}VisionEncoder")(**TOKENS, **SHAPE, intermediate_dim=16)
             whole = getattr(models, f"{name}Backbone")

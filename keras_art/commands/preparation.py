@@ -106,6 +106,7 @@ def prepare(store: Store, chosen: Chosen, missing: Sequence[Any]) -> None:
         UserError: one of the runs can not work, or a collection can not be used.
     """
     check(store, missing)
+    _check_classes(store, chosen, missing)
     from keras_art.data import tasks
 
     for collection, choice in {choice.key: (collection, choice) for collection, choice in chosen.values()}.values():
@@ -115,3 +116,18 @@ def prepare(store: Store, chosen: Chosen, missing: Sequence[Any]) -> None:
                 tasks.prepare(store, collection, choice, image_size, resize, progress)
         if sizes:
             terminal.say(tasks.describe(store, choice.key))
+
+
+def _check_classes(store: Store, chosen: Chosen, missing: Sequence[Any]) -> None:
+    """Refuses classes that a network of `zero_shot` can not tell apart by their texts, and tells of those it cuts."""
+    asked = {
+        (run.network, run.template, run.collection): run for run in missing if getattr(run, "mode", "") == "zero_shot"
+    }
+    for run in asked.values():
+        from keras_art.learning.weights import texts_cut_short
+
+        choice = next(choice for _, choice in chosen.values() if choice.key == run.collection)
+        counts = choice.images["class"].value_counts()
+        classes = sorted(counts[counts >= 3].index if choice.class_filter else counts.index)  # what may be in 3 splits
+        if len(classes) > 1 and (line := texts_cut_short(store, run, classes)):
+            terminal.say(line)

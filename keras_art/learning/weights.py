@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from keras_art.learning import adaptation, training
 from keras_art.networks import backbones
 from keras_art.networks.loading import load_model
-from keras_art.networks.texts import check_texts
+from keras_art.networks.texts import check_texts, cut_short, texts_of
 from keras_art.store.runs import Store
 from keras_art.study.config import RunRef
 from keras_art.study.files import network_file, weights_file
-from keras_art.study.kinds.classifier import ClassifierRun, NetworkRun
+from keras_art.study.kinds.classifier import ClassifierRun, NetworkRun, label
 from keras_art.study.records import has_diverged
 
 
@@ -67,3 +67,13 @@ def check(store: Store, runs: Sequence[ClassifierRun]) -> None:
         check_texts(network_file(store, preset))
     for optimizer in {run.optimizer for run in runs}:
         training.make_optimizer(optimizer)
+
+
+def texts_cut_short(store: Store, run: ClassifierRun, classes: Sequence[str]) -> str:
+    """A sentence on the texts of a `zero_shot` run that are longer than its network reads; "" where none is.
+
+    Raises:
+        BadModel: two of the classes are the same to it.
+    """
+    words = cut_short(network_file(store, run.network), texts_of(run.template, classes))
+    return f"{label(run.network)} {words}" if words else ""

@@ -97,13 +97,14 @@ def text_head(preset: str, texts: Sequence[str]) -> keras.Model:
         texts: one for each class.
 
     Raises:
-        BadModel: as `check_texts`, or it can not be loaded.
+        BadModel: as `check_texts`, it can not be loaded, or two of the texts are the same to it.
     """
     folder = check_texts(preset)
     net, _ = hub.read(folder, with_weights=True)
     if type(net).__name__ not in PREPROCESSORS:
         raise BadModel(f"{preset} is a {type(net).__name__}, which knows no texts: give CLIP or SigLIP of keras-hub")
-    said = keras.ops.convert_to_numpy(net.get_text_embeddings(_tokens(folder, net, texts))).astype("float32")
+    tokens, _ = _tokens(folder, net, texts)
+    said = keras.ops.convert_to_numpy(net.get_text_embeddings(keras.ops.convert_to_tensor(tokens))).astype("float32")
     said /= np.maximum(np.linalg.norm(said, axis=1, keepdims=True), 1e-12)
     scale = next(weight for weight in net.weights if weight.path.endswith("logit_scale"))
     own = [getattr(net, name) for name in PARTS if hasattr(net, name)]
@@ -120,14 +121,47 @@ def text_head(preset: str, texts: Sequence[str]) -> keras.Model:
     return head
 
 
-def _tokens(folder: Path, net: Any, texts: Sequence[str]) -> Any:
-    """The numbers of each text, (texts, length), as long as the network takes them."""
+def cut_short(preset: str, texts: Sequence[str]) -> str:
+    """That a network does not read all of some texts, one for each class, in words; "" where it does.
+
+    Raises:
+        BadModel: as `check_texts`, or two of them are the same to it.
+    """
+    folder = check_texts(preset)
+    net, _ = hub.read(folder, with_weights=False)
+    tokens, cut = _tokens(folder, net, texts)
+    if not cut.any():
+        return ""
+    return (
+        f"reads {tokens.shape[1]} tokens of a text, of which {cut.sum()} of the {len(texts)} here have more, first "
+        f"{texts[cut.argmax()]!r}: what is behind them is not asked"
+    )
+
+
+def _tokens(folder: Path, net: Any, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """The numbers of each text, (texts, length), as long as the network takes them, and which of them it cuts short."""
     import keras_hub
 
     kind = getattr(keras_hub.models, PREPROCESSORS[type(net).__name__])
     try:
         preprocessor = kind(kind.tokenizer_cls.from_preset(str(folder)))
         length = net.text_encoder.max_sequence_length
-        return preprocessor({"prompts": list(texts), "images": None}, sequence_length=length)["token_ids"]
+        asked = {"prompts": list(texts), "images": None}
+        # One text may have as many tokens as it has bytes, with one at each end.
+        most = max(length, *(len(text.encode()) + 2 for text in texts))
+        tokens, whole = (
+            keras.ops.convert_to_numpy(preprocessor(asked, sequence_length=longest)["token_ids"])
+            for longest in (length, most)
+        )
     except Exception as error:  # of several libraries, each with its own
         raise BadModel(f"{folder} can not read texts: {str(error).strip().splitlines()[0][:300]}") from error
+    for row in range(1, len(texts)):
+        if same := np.flatnonzero((tokens[:row] == tokens[row]).all(axis=1)).tolist():
+            both = f"{texts[same[0]]!r} and {texts[row]!r}"
+            if (whole[row] == whole[same[0]]).all():
+                raise BadModel(f"{folder} reads {both} as one text: give these classes other names, or merge them")
+            raise BadModel(
+                f"{folder} reads {length} tokens of a text, and so {both} as one: give a --template with fewer words, "
+                f"or classes shorter names"
+            )
+    return tokens, (tokens != whole[:, :length]).any(axis=1)

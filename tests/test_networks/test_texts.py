@@ -32,7 +32,9 @@ def test_a_head_says_the_cosines_that_the_network_itself_says(saved):
     pixels = np.random.default_rng(0).integers(0, 256, (3, presets.SIDE, presets.SIDE, 3)).astype("float32")
     scaled = (pixels / 255 - np.array(presets.MEAN)) / np.array(presets.DEVIATION)
     kind = getattr(keras_hub.models, f"{name}Preprocessor")
-    made = kind(kind.tokenizer_cls.from_preset(str(folder)))({"prompts": TEXTS, "images": None}, sequence_length=8)
+    made = kind(kind.tokenizer_cls.from_preset(str(folder)))(
+        {"prompts": TEXTS, "images": None}, sequence_length=presets.LONGEST
+    )
     assert len(set(map(tuple, np.asarray(made["token_ids"]).tolist()))) == 3
     own = keras.ops.convert_to_numpy(
         net({"images": keras.ops.convert_to_tensor(scaled, "float32"), "token_ids": made["token_ids"]})["vision_logits"]
@@ -45,6 +47,20 @@ def test_a_head_says_the_cosines_that_the_network_itself_says(saved):
     np.testing.assert_allclose(found, expected / expected.sum(1, keepdims=True), atol=1e-5)
     assert np.ptp(found, axis=1).min() > 1e-4  # the texts make a difference
     assert all(type(layer).__module__.startswith("keras.") for layer in head.layers)
+
+
+def test_texts_that_are_one_where_a_network_stops_reading_are_refused_and_others_told(saved):
+    _, _, folder = saved
+    assert texts.cut_short(str(folder), TEXTS) == ""
+    told = texts.cut_short(str(folder), ["a cold b", "a warm b a b a b a b a b a b"])
+    assert told.startswith("reads 16 tokens of a text, of which 1 of the 2 here have more, first 'a warm b a b")
+    long = "a b " * 8
+    both = rf"and so '{long}cold' and '{long}warm' as one: give a --template with fewer words"
+    for refused in (texts.cut_short, texts.text_head):
+        with pytest.raises(BadModel, match=both):
+            refused(str(folder), ["a", f"{long}cold", f"{long}warm"])
+        with pytest.raises(BadModel, match="reads 'a  b' and 'a b' as one text: give these classes other names"):
+            refused(str(folder), ["a  b", "a b"])
 
 
 def test_a_network_that_knows_no_texts_is_one_sentence(tmp_path):

@@ -89,6 +89,7 @@ def test_a_preset_off_the_shelf_probed_and_fine_tuned(picture_csv, clip, tmp_pat
         (["--image_size", "30"], "give --image_size a multiple of that"),
         (["--modes", "knn_probe", "--frozen_bn", "batch"], "add --frozen_bn inference"),
         (["--modes", "zero_shot", "--template", "a painting"], "needs one {}, in which the name of each class is put"),
+        (["--modes", "zero_shot", "--template", "abcdefghil {}"], "as one: give a --template with fewer words"),
         (["--modes", "zero_shot", "--weights", "none"], "leave --weights, --source, --theta_r out"),
         (["--modes", "zero_shot", "--networks", "SILENT"], "has no tokenizer.json"),
         (["--modes", "zero_shot", "--networks", "VGG19", "--dry_run"], "VGG19 knows no texts: leave zero_shot out, or"),
