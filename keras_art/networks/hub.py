@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,7 @@ PARTS = {
     *(f"{tower}{side}" for tower in TOWERS for side in ("VisionEncoder", "TextEncoder")),
 }  # fmt: skip
 CONVERTER = "image_converter.json"
+ANEW = "copy it again, or save it anew"
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ def family(folder: Path) -> str:
             return ""
         name = config["registered_name"].removeprefix("keras_hub>")
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise BadModel(f"{folder} is no preset of keras-hub: it has no config.json that can be read") from error
+        raise BadModel(f"{folder} is no preset of keras-hub: it has no config.json that can be read: {ANEW}") from error
     if name not in PREFIX:
         raise BadModel(f"{folder} is a preset of {name[:100]}, which is no network of pictures that can be used here")
     odd = sorted(set(class_names(config, path)) - PARTS) or sorted(
@@ -166,10 +168,8 @@ def read(folder: Path, with_weights: bool) -> tuple[Any, Any]:
     except Exception as error:  # damage shows itself as nearly any type there is
         if isinstance(error, BadModel):
             raise
-        raise BadModel(
-            f"keras-hub {keras_hub.__version__} can not load {folder} ({str(error).strip().splitlines()[0][:300]}): "
-            f"copy it again, or save it anew"
-        ) from error
+        said = str(error).strip().splitlines()[0][:300]
+        raise BadModel(f"keras-hub {keras_hub.__version__} can not load {folder} ({said}): {ANEW}") from error
     if type(net).__name__ not in PREFIX:
         raise BadModel(
             f"{folder} is a preset of {type(net).__name__}, which is no network of pictures that is used here"
@@ -200,9 +200,15 @@ def _converter(folder: Path, name: str) -> Any:
             found = json.loads(plain.read(folder / CONVERTER))
             if not all(inner.endswith("ImageConverter") for inner in class_names(found, folder) if inner not in PARTS):
                 raise ValueError("something else than an image converter in it")
-        return keras_hub.layers.ImageConverter.from_preset(str(folder))
+        converter = keras_hub.layers.ImageConverter.from_preset(str(folder))
+        for value in (converter.scale, converter.offset):
+            numbers = value if isinstance(value, list | tuple) else [0.0 if value is None else value]
+            if len(numbers) not in (1, 3) or not all(isinstance(n, Real) and np.isfinite(float(n)) for n in numbers):
+                raise ValueError(f"its scale or offset is {str(value)[:100]}")
     except Exception as error:
-        raise BadModel(f"{folder / CONVERTER} can not be read: {str(error).strip().splitlines()[0][:200]}") from error
+        said = f"{type(error).__name__}: {error}" if isinstance(error, KeyError) else str(error).strip()
+        raise BadModel(f"{folder / CONVERTER} can not be read ({said.splitlines()[0][:200]}): {ANEW}") from error
+    return converter
 
 
 def _numbers(value: Any) -> Any:

@@ -80,7 +80,7 @@ def check_texts(preset: str) -> Path:
             f"folder, too"
         ) from None
     except (OSError, ValueError, RecursionError) as error:
-        raise BadModel(f"{folder / FILE} can not be read: {error}") from error
+        raise BadModel(f"{folder / FILE} can not be read ({error}): {hub.ANEW}") from error
     if odd and name:  # a model of transformers has a file of that name, too, which is no configuration of layers
         raise BadModel(f"{folder / FILE} has a {odd[0]} in it: not read")
     return folder
@@ -134,7 +134,7 @@ def cut_short(preset: str, texts: Sequence[str]) -> str:
         return ""
     return (
         f"reads {tokens.shape[1]} tokens of a text, of which {cut.sum()} of the {len(texts)} here have more, first "
-        f"{texts[cut.argmax()]!r}: what is behind them is not asked"
+        f"{texts[int(cut.argmax())]!r}: what is behind them is not asked"
     )
 
 
@@ -154,7 +154,8 @@ def _tokens(folder: Path, net: Any, texts: Sequence[str]) -> tuple[np.ndarray, n
             for longest in (length, most)
         )
     except Exception as error:  # of several libraries, each with its own
-        raise BadModel(f"{folder} can not read texts: {str(error).strip().splitlines()[0][:300]}") from error
+        said = str(error).strip().splitlines()[0][:300]
+        raise BadModel(f"{folder} can not read texts, which {FILE} is for ({said}): {hub.ANEW}") from error
     for row in range(1, len(texts)):
         if same := np.flatnonzero((tokens[:row] == tokens[row]).all(axis=1)).tolist():
             both = f"{texts[same[0]]!r} and {texts[row]!r}"

@@ -218,8 +218,32 @@ def test_nothing_is_made_of_a_preset_with_something_else_in_it(saved, tmp_path):
         with pytest.raises(BadBackbone, match=words[case]):
             load_backbone(str(tmp_path / case), image_size=28, weights="own")
     edited(tmp_path / "sound", "image_converter.json", config={"dtype": lambda_layer})
-    with pytest.raises(BadBackbone, match=r"image_converter\.json can not be read: something else"):
+    with pytest.raises(BadBackbone, match=r"image_converter\.json can not be read .something else"):
         load_backbone(str(tmp_path / "sound"), image_size=28, weights="own")
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"scale": "abc"}, "its scale or offset is abc"),
+        ({"scale": {}}, "scale or offset"),
+        ({"scale": [1, 2]}, "scale or offset is "),
+        ({"scale": [1, "a", None]}, "scale or offset is "),
+        ({"offset": 1e400}, "scale or offset is inf"),
+        ({"class_name": None}, "no attribute|something else"),
+        ({}, "KeyError: 'config'"),
+    ],
+)
+def test_an_odd_image_converter_is_one_sentence_with_a_remedy(tmp_path, changed, told):
+    presets.save("ViT", tmp_path / "p")
+    path = tmp_path / "p" / "image_converter.json"
+    config = json.loads(path.read_text())
+    if "class_name" in changed:
+        del config["class_name"]
+    config["config"].update(changed)
+    path.write_text(json.dumps(config if changed else {}))
+    with pytest.raises(BadBackbone, match=rf"can not be read \(.*({told}).*\): copy it again, or save it anew"):
+        backbones.load_backbone(str(tmp_path / "p"), image_size=presets.SIDE, weights="own")
 
 
 def test_damaged_and_absent_presets_are_one_line(saved, tmp_path):
