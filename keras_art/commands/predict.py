@@ -22,7 +22,7 @@ from keras_art.outputs import check_apart, check_file, check_own
 from keras_art.report import sheets
 from keras_art.report.answers import FIRST, Pictures, hand_over, joined, quarantine_of
 from keras_art.store.sums import faults
-from keras_art.writing import HANDLES, is_export, one_line
+from keras_art.writing import HANDLES, LEARNT, is_export, one_line
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -245,9 +245,12 @@ def no_test(model: Path, card: ModelCard, paths: Sequence[Path]) -> Iterator[str
 
     hashes = learnt_from(model_file(model), card)
     if hashes is None:
+        own = model_file(model).parent / LEARNT
+        why = f"neither {model} nor a store that it lies in has a list of those"
+        why = f"{own} is damaged, it is no list of hashes" if own.is_file() else why
         yield (
-            f"whether it was trained on any of these pictures can not be told, as neither {model} nor a store that it "
-            f"lies in has a list of those: how often it is right is a test of it on others alone"
+            f"whether it was trained on any of these pictures can not be told, as {why}: how often it is right is a test "
+            f"of it on others alone"
         )
     elif (hashes := hashes | before_model(model_file(model))) and (
         known := sum(sha256_of(str(path)) in hashes for path in paths)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ from keras_art.data.choices import Choice
 from keras_art.data.splits import Task
 from keras_art.store.reading import is_there, read_csv, read_json
 from keras_art.store.runs import Store, StoreError
-from keras_art.store.sums import faults, sums, write_sealed
+from keras_art.store.sums import OF_AN_EXPORT, Damaged, faults, sums, write_sealed
 from keras_art.writing import LEARNT, in_csv
 
 if TYPE_CHECKING:
@@ -149,9 +150,13 @@ def listed(folder: Path) -> frozenset[str]:
     """Content hashes of the pictures that an exported model has learnt from, as the list in its folder has them.
 
     Raises:
-        Damaged: the list can not be read.
+        Damaged: the list can not be read, or has something else in it.
     """
-    return frozenset(map(str, read_json(folder / LEARNT, fields={"sha256": list})["sha256"]))
+    hashes = read_json(folder / LEARNT, OF_AN_EXPORT, {"sha256": list})["sha256"]
+    for found in hashes:
+        if not (isinstance(found, str) and re.fullmatch("[0-9a-f]{64}", found)):
+            raise Damaged(f"{folder / LEARNT} is damaged, {str(found)[:40]!r} in it is no SHA-256: {OF_AN_EXPORT}")
+    return frozenset(hashes)
 
 
 def _task(store: Store, key: str, facts: dict[str, Any], images: pd.DataFrame) -> Task:

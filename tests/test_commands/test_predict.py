@@ -661,6 +661,11 @@ def test_pictures_that_it_learnt_from_are_counted(tmp_path, pictures, capsys, mo
     told = capsys.readouterr().err
     assert "chosen on" not in told and UNKNOWN not in told
     if exported:
+        for content in ("", "{}", '{"sha256": []}', '{"sha256": [1, null]}', '{"sha256": ["ABC"]}'):
+            (folder / "learnt_from.json").write_text(content)
+            assert run(folder, pictures, "--out", tmp_path / "out.csv") == 0
+            told = capsys.readouterr().err
+            assert f"{UNKNOWN}, as {folder / 'learnt_from.json'} is damaged, it is no list of hashes" in told
         shutil.move(tmp_path / "elsewhere", store.root)
         (folder / "learnt_from.json").unlink()
         assert main([*map(str, again)]) == 0 and "is whole" in capsys.readouterr().err  # to take it away is a choice

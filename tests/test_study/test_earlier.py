@@ -87,5 +87,7 @@ def test_an_exported_folder_brings_its_list_and_one_that_is_damaged_is_named(tmp
     files.keep_files(store, [str(given)])
     assert (files.artefact_path(store, alone) / "learnt_from.json").read_text() == "no list"
     assert files.sound_artefact(store, alone)
-    with pytest.raises(Damaged, match=re.escape("learnt_from.json")):
-        earlier.known(store, ClassifierRun(collection=place[1], target="artist", network=alone))
+    for content in ("no list", '{"sha256": [1, null]}'):
+        (files.artefact_path(store, alone) / "learnt_from.json").write_text(content)
+        with pytest.raises(Damaged, match=re.escape("learnt_from.json")):
+            earlier.known(store, ClassifierRun(collection=place[1], target="artist", network=alone))
