@@ -25,7 +25,7 @@ from keras_art.errors import UserError, meant, nearest
 from keras_art.outputs import check_folder, check_name
 from keras_art.store.leftovers import being_written, sweep
 from keras_art.store.reading import read_json
-from keras_art.store.sums import SUMS, faults, hash_of, seal, sums
+from keras_art.store.sums import OF_AN_EXPORT, SUMS, faults, hash_of, seal, sums
 from keras_art.version import __version__
 from keras_art.writing import EXPORTED, LEARNT, RECORD, TERMS, beside, distinct, folder_made, wait_for_disk, write
 
@@ -92,6 +92,8 @@ def command(asked: Export) -> int:
         )
     if asked.push:
         sharing.check(asked.push)
+        if pushed_again and (found := faults(asked.model)):
+            raise UserError(f"{next(iter(found.values()))}, and is not pushed: {OF_AN_EXPORT}")
     folder = asked.model if asked.out is None else asked.out
     if not pushed_again:
         place = Path(os.path.realpath(folder))  # a link stays: what it leads to is written

@@ -21,7 +21,7 @@ from keras_art.errors import UserError, meant
 from keras_art.outputs import check_apart, check_file, check_own
 from keras_art.report import sheets
 from keras_art.report.answers import FIRST, Pictures, hand_over, joined, quarantine_of
-from keras_art.store.sums import faults
+from keras_art.store.sums import OF_AN_EXPORT, faults
 from keras_art.writing import HANDLES, LEARNT, is_export, one_line
 
 if TYPE_CHECKING:
@@ -87,8 +87,10 @@ def command(asked: Predict) -> int:
 
         model = folder_of(asked.model)
     trained = prediction.read(model)
-    for name in faults(model) if is_export(model) else ():  # what it says is within its model, which was compared
-        terminal.say(f"{model / name} is not as it was written: it is not gone by, model.keras alone is")
+    for fault in faults(model).values() if is_export(model) else ():  # model.keras was compared as it was read
+        terminal.say(
+            f"{fault}: what is said here is by model.keras alone, and others go by that file, too: {OF_AN_EXPORT}"
+        )
     pictures = replace(pictures, tasks=len(trained.card.classes))
     with terminal.bar("looking at pictures", "images") as progress:
         found, unreadable = prediction.predict(trained, pictures.paths, progress, asked.saliency)
@@ -249,8 +251,8 @@ def no_test(model: Path, card: ModelCard, paths: Sequence[Path]) -> Iterator[str
         why = f"neither {model} nor a store that it lies in has a list of those"
         why = f"{own} is damaged, it is no list of hashes" if own.is_file() else why
         yield (
-            f"whether it was trained on any of these pictures can not be told, as {why}: how often it is right is a test "
-            f"of it on others alone"
+            f"whether it was trained on any of these pictures can not be told, as {why}: how often it is right is a "
+            f"test of it on others alone"
         )
     elif (hashes := hashes | before_model(model_file(model))) and (
         known := sum(sha256_of(str(path)) in hashes for path in paths)

@@ -501,7 +501,9 @@ def test_a_folder_that_has_lost_files_is_called_so(tmp_path, pictures, keras_onl
         assert words in capsys.readouterr().err
 
 
-def test_a_file_of_a_folder_that_was_changed_is_told_and_not_gone_by(tmp_path, pictures, keras_only, capsys):
+def test_a_file_of_a_folder_that_was_changed_is_told_and_not_gone_by(
+    tmp_path, pictures, keras_only, capsys, monkeypatch
+):
     model, card = multitask()
     trained.save(model, tmp_path / "run" / "model.keras", card)
     assert run(tmp_path / "run", "--out", tmp_path / "art") == 0
@@ -509,7 +511,14 @@ def test_a_file_of_a_folder_that_was_changed_is_told_and_not_gone_by(tmp_path, p
     assert "not as it was written" not in capsys.readouterr().err
     (tmp_path / "art" / "classes.json").write_text("{}")
     pd.testing.assert_frame_equal(said(tmp_path / "art", pictures), before)
-    assert f"{tmp_path / 'art' / 'classes.json'} is not as it was written" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert (
+        f"{tmp_path / 'art' / 'classes.json'} is damaged, it is not as it was written: what is said here is by" in told
+    )
+    assert "copy the folder again, or export its run again" in told
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    assert run(tmp_path / "art", "--push", "me/painters") == 1
+    assert "it is not as it was written, and is not pushed: copy the folder again" in capsys.readouterr().err
 
 
 def test_what_is_damaged_is_made_anew_by_what_made_it(tmp_path, pictures, keras_only, capsys):
