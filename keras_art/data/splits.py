@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -125,6 +125,12 @@ def split(choice: Choice, readable: Sequence[bool], duplicates: np.ndarray | Non
     images = images.drop(columns="class").assign(label=[index.get(text, -1) for text in images["class"]])
     images = images.reset_index(drop=True).astype({"label": "int64"})
     return Task(choice.key, choice.targets, images, columns, choice.root, classes, dropped)
+
+
+def in_words(facts: Mapping[str, Any]) -> str:
+    """How a task was split, by its `task.json`: `stratified split, seed 0`."""
+    taken = ", validation images taken out of train" if facts.get("val_from_train") else ""
+    return f"{facts['rule']} split{taken}, seed {facts['split_seed']}"
 
 
 def lacking(classes: pd.Series, split: pd.Series, wanted: Sequence[str] = SPLIT_NAMES) -> dict[str, list[str]]:

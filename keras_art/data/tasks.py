@@ -106,6 +106,8 @@ def prepare(
     sha256 = known["sha256"].tolist()
     notes = Counter(note for of_image in known["note"] for note in of_image.split("; ") if note)
     facts: dict[str, Any] = {"quarantined": len(quarantine), "notes": dict(notes.most_common())}
+    if choice.rule == "given":
+        facts["val_from_train"] = not (choice.images["split"] == "val").any()
     if task.targets:
         groups = dict(zip(choice.images["id"][readable], alike, strict=True))
         facts["leaks"] = leaks.leak_report(
@@ -177,7 +179,7 @@ def describe(store: Store, key: str) -> str:
         f"{key}: {' and '.join(map(one_line, facts['targets']))}, "
         f"{whole} in {len(facts['classes']):,} classes; "
         f"train {sizes.get('train', 0):,}, val {sizes.get('val', 0):,}, test {sizes.get('test', 0):,} "
-        f"({facts['rule']} split, seed {facts['split_seed']})"
+        f"({splits.in_words(facts)})"
     ]
     if facts["dropped_labels"]:
         lines.append(

@@ -10,6 +10,7 @@ from typing import Any
 
 from keras_art import terminal
 from keras_art.data.collection import NO_LABEL
+from keras_art.data.splits import in_words
 from keras_art.study.config import Artefact, Optimizer, Run, RunRef
 from keras_art.study.kinds.classifier import PROBES
 from keras_art.version import __version__
@@ -52,7 +53,7 @@ def data(name: str, facts: Mapping[str, Any], sizes: Mapping[str, int], reasons:
     words = f"The collection {name} holds {facts['n_images']:,} images{about}"
     if facts["rule"] != "whole":
         parts = ", ".join(f"{sizes.get(part, 0):,} for {use}" for part, use in USES.items())
-        words += f", split into {parts} ({facts['rule'].replace('_', '-')} split, seed {facts['split_seed']})"
+        words += f", split into {parts} ({in_words(facts).replace('_', '-')})"
     if bad := facts["quarantined"]:
         rows = any(reason == NO_LABEL or reason.startswith("labelled, but ") for reason in reasons)  # of a table
         words += f"; {bad:,} {'others were' if bad > 1 else 'other was'} left out: "

@@ -255,6 +255,18 @@ def test_task_json_says_what_was_dropped(store, picture_csv):
     assert (facts["targets"], facts["rule"], facts["split_seed"]) == (["artist"], "stratified", 3)
 
 
+@pytest.mark.parametrize("own", [False, True])
+def test_validation_images_that_a_given_split_has_not_are_said_to_be_ours(store, picture_csv, own):
+    header, *rows = (picture_csv / "labels.csv").read_text().splitlines()
+    cycle = ["train", "train", "val" if own else "train", "test"]
+    lines = [f"{header},split", *(f"{row},{cycle[i % 4]}" for i, row in enumerate(rows))]
+    (picture_csv / "labels.csv").write_text("\n".join(lines))
+    _, choice, _ = prepare(store, picture_csv, "style")
+    said = tasks.describe(store, choice.key)
+    assert ("(given split, validation images taken out of train, seed 0)" in said) != own
+    assert ("(given split, seed 0)" in said) == own
+
+
 def test_describe_gives_the_counts_and_the_leaks(store, picture_csv):
     truncate(picture_csv / "images" / "005.png")
     (picture_csv / "images" / "001.png").write_bytes((picture_csv / "images" / "000.png").read_bytes())

@@ -90,6 +90,8 @@ def test_a_collection_is_told_with_its_split_and_what_was_left_out():
         "validation, 100 for testing (artist-disjoint split, seed 3); 1 other was left out: rows without a "
         "picture, pictures without a row, or pictures that can not be read."
     )
+    given = paragraphs.data("museum", facts | {"rule": "given", "val_from_train": True}, {})
+    assert "(given split, validation images taken out of train, seed 3)" in given
     of_folders = paragraphs.data("museum", facts, {}, ["stands outside the class folders"])
     assert of_folders.endswith("left out: files that are no pictures of a class, or pictures that can not be read.")
     assert "split" not in paragraphs.data("museum", facts | {"rule": "whole"}, {})
