@@ -6,9 +6,10 @@ import functools
 import hashlib
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
+from keras_art import terminal
 from keras_art.errors import UserError, nearest
 from keras_art.store.reading import check
 from keras_art.store.runs import Store, store_of
@@ -94,8 +95,7 @@ def sound_artefact(store: Store, kept: Artefact) -> Path:
     path = artefact_path(store, kept)
     remedy = "delete it, and give the study that file again"
     try:
-        parts = [path, *path.rglob("*")]
-        content = _content(path, max(part.stat().st_mtime_ns for part in parts))
+        content = _content(path, max(part.stat().st_mtime_ns for part in [path, *path.rglob("*")]))
     except OSError as error:
         raise Damaged(f"{path} can not be read ({error.strerror}): {remedy}") from error
     if f"-{content}" not in path.name:
@@ -141,7 +141,7 @@ def words_of(networks: Sequence[str], weights: Sequence[str]) -> list[str]:
 def keep_files(store: Store, words: Iterable[str]) -> dict[Path, tuple[str, bool]]:
     """Copies the files, preset folders, and directories of finished runs among a study's words into its store.
 
-    With a run comes what it began with, as far as the store that it lies in has it.
+    With a run comes what it began with, as far as the store that it lies in has it. A damaged copy is made anew.
 
     Returns:
         The place of each file or preset folder there -> its word, and whether it was not there before.
@@ -156,6 +156,7 @@ def keep_files(store: Store, words: Iterable[str]) -> dict[Path, tuple[str, bool
                 if isinstance(kept, Artefact) and (there := artefact_path(home, kept)).exists():
                     _keep(store, there, kept)
         elif isinstance(kept := artefact(word), Artefact):
+            _drop_damaged(store, kept, word)
             copies[artefact_path(store, kept)] = (word, _keep(store, path, kept))
     return copies
 
@@ -185,6 +186,17 @@ def keep_content(store: Store, kept: Artefact, content: bytes) -> None:
     """Writes what `content_artefact` named, unless the store has it."""
     if not artefact_path(store, kept).exists():
         write_bytes(artefact_path(store, kept), content)
+
+
+def _drop_damaged(store: Store, kept: Artefact, word: str) -> None:
+    """Makes room for a new copy of what was given, where the store's own is damaged."""
+    if (place := artefact_path(store, kept)).exists():
+        with store.lock(place) if place.is_dir() else nullcontext():
+            try:
+                sound_artefact(store, kept)
+            except Damaged:
+                terminal.say(f"{place} is damaged: it is made anew of {word}")
+                shutil.rmtree(place) if place.is_dir() else place.unlink(missing_ok=True)
 
 
 def _keep(store: Store, path: Path, kept: Artefact) -> bool:

@@ -182,3 +182,23 @@ def test_another_folder_is_no_preset(preset):
     (preset / "config.json").unlink()
     with pytest.raises(UserError, match=r"is a folder, and no preset: that has config\.json and model\.weights\.h5"):
         files.artefact(str(preset))
+
+
+@pytest.mark.parametrize("folder", [False, True])
+def test_a_damaged_copy_is_made_anew_of_what_is_given_again(store, tmp_path, capsys, folder):
+    given = tmp_path / ("vit" if folder else "net.keras")
+    if folder:
+        given.mkdir()
+        for name in ("config.json", "model.weights.h5"):
+            (given / name).write_text(name)
+    else:
+        given.write_text("whole")
+    files.keep_files(store, [str(given)])
+    place = files.artefact_path(store, kept := files.artefact(str(given)))
+    (place / "config.json" if folder else place).write_text("damaged")
+    with pytest.raises(Damaged):
+        files.sound_artefact(store, kept)
+    assert "made anew" not in capsys.readouterr().err
+    files.keep_files(store, [str(given)])
+    assert files.sound_artefact(store, kept) == place
+    assert f"{place} is damaged: it is made anew of {given}" in " ".join(capsys.readouterr().err.split())
