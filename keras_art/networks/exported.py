@@ -39,7 +39,10 @@ def load_exported(folder: Path, image_size: int, preprocessing: str = "imagenet"
     if network is None:
         raise BadModel(f"{folder} has a model that stands on no network of pictures: give one of a classifier")
     if preprocessing not in ("imagenet", "none"):
-        raise BadModel(f"{folder} says itself which pixels it takes: give --preprocessing none")
+        raise BadModel(
+            f"{folder} says itself which pixels it takes: give --preprocessing none, and networks that do not say it "
+            f"in a command of their own"
+        )
     if (own := network.inputs[0].shape[1]) != image_size:
         raise BadModel(f"{folder} has a network for pictures of {own} pixels: give --image_size {own}")
     last = keras.Model(network.inputs[0], network.outputs[-1])  # an attention head reads maps before it, too

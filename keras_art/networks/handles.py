@@ -20,6 +20,8 @@ CLIENTS = {
 # Of a repository on Hugging Face: no pickles, no code.
 FILES = ["*.json", "*.h5", "*.keras", "*.safetensors", "assets/**"]
 
+LISTED = ": https://keras.io/keras_hub/presets lists them, clip_vit_base_patch32 and others"
+
 _drawn = ContextVar("drawn", default=False)
 
 
@@ -67,10 +69,12 @@ def folder_of(preset: str) -> Path:
     except Exception as error:  # of several clients, each with its own
         name = handle.partition("://")[2]
         call, cache = CLIENTS[where]
+        own = "config.json, image_converter.json and model.weights.h5"  # others than keras-hub's have other names
+        files = own if preset.startswith("keras-hub:") else "the model's files"
         raise BadModel(
             f"{preset} can not be downloaded from {where} ({str(error).strip().splitlines()[0][:120]}...). On a "
-            f"machine with network {call}({name!r}) writes config.json, image_converter.json and model.weights.h5 into "
-            f"a folder that it returns: copy it here and give it instead of the name, or put it below ~/.cache/{cache}"
+            f"machine with network {call}({name!r}) writes {files} into a folder that it "
+            f"returns: copy it here and give it instead of the name, or put it below ~/.cache/{cache}"
         ) from error
 
 
@@ -101,7 +105,7 @@ def _released(name: str) -> str:
 
     known = {found: facts["kaggle_handle"] for found, facts in keras_hub.models.Backbone.presets.items()}
     if name not in known:
-        near = nearest(name, known)
-        also = f"; did you mean {' or '.join(near)}?" if near else ""
+        near = nearest(name, known) or [found for found in known if name.lower() in found][:3]
+        also = f"; did you mean {' or '.join(near)}?" if near else LISTED
         raise BadModel(f"keras-hub {keras_hub.__version__} has no preset called {name!r}{also}")
     return known[name]

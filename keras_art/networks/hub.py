@@ -114,7 +114,10 @@ def load_preset(
         raise BadModel(f"{folder} is an exported folder without {absent}: {OF_AN_EXPORT}")
     net, converter = read(folder, with_weights)
     if converter is not None and preprocessing not in ("imagenet", "none"):
-        raise BadModel(f"{preset} says itself which pixels it takes: give --preprocessing none")
+        raise BadModel(
+            f"{preset} says itself which pixels it takes: give --preprocessing none, and networks that do not say it "
+            f"in a command of their own"
+        )
     if converter is None and preprocessing == "imagenet":
         raise BadModel(
             f"{preset} has no {CONVERTER} and so does not say which pixels it takes: give --preprocessing unit, tf, "

@@ -4,6 +4,7 @@ import functools
 import json
 import shutil
 
+import huggingface_hub
 import keras
 import numpy as np
 import presets
@@ -172,7 +173,7 @@ def test_pixels_are_the_presets_own_or_asked_for(saved, tmp_path):
         load_backbone(str(tmp_path / "mute"), image_size=32, weights="own")
     assert load_backbone(str(tmp_path / "mute"), image_size=32, weights="own", preprocessing="tf").preprocessing == "tf"
     own = str(saved("ResNet")[1])
-    with pytest.raises(BadBackbone, match="says itself which pixels it takes: give --preprocessing none"):
+    with pytest.raises(BadBackbone, match="give --preprocessing none, and networks that do not say it in a command"):
         load_backbone(own, image_size=32, weights="own", preprocessing="tf")
     one, two = (load_backbone(own, image_size=32, weights="own", preprocessing=mode) for mode in ("imagenet", "none"))
     images = pictures(32)
@@ -258,6 +259,10 @@ def test_damaged_and_absent_presets_are_one_line(saved, tmp_path):
 
 
 def test_a_name_that_keras_hub_does_not_have_gets_the_nearest():
+    with pytest.raises(BadBackbone, match="has no preset called 'nonsense': https"):
+        load_backbone("keras-hub:nonsense", image_size=28, weights="own")
+    with pytest.raises(BadBackbone, match="has no preset called 'clip_vit_b'; did you mean clip_vit_b"):
+        load_backbone("keras-hub:clip_vit_b", image_size=28, weights="own")
     with pytest.raises(BadBackbone, match="has no preset called 'dinov2_smal'; did you mean dinov2_small"):
         load_backbone("keras-hub:dinov2_smal", image_size=224, weights="own")
 
@@ -279,6 +284,9 @@ def test_what_can_not_be_downloaded_is_told_with_file_and_folder(monkeypatch):
         "~/.cache/kagglehub",
     ):
         assert words in str(caught.value)
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda name, **_: offline(name))
+    with pytest.raises(BadBackbone, match=r"snapshot_download.'timm/foo'. writes the model's files into a folder"):
+        load_backbone("hf://timm/foo", image_size=28, weights="own")
 
 
 def test_what_was_downloaded_is_read_as_a_folder(saved, monkeypatch):
