@@ -1,6 +1,6 @@
 """A collection stylised class by class: each image encoded once, or content and style anew for every output.
 
-    python -m benchmarks.stylising [--images 96] [--image_size 64] [--rounds 3]
+    python -m benchmarks.stylising [--images 96] [--image_size 128] [--rounds 3]
 
 The same networks, pairs and files; the outputs in float32 are compared.
 """
@@ -29,7 +29,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, default=96)
     parser.add_argument("--classes", type=int, default=2)
-    parser.add_argument("--image_size", type=int, default=64)
+    parser.add_argument("--image_size", type=int, default=128)
     parser.add_argument("--rounds", type=int, default=3)
     asked = parser.parse_args()
     backend.make_repeatable()  # as runs compute
