@@ -137,6 +137,11 @@ def test_a_variable_that_is_not_there_is_named():
         MaskedSGD(masked=["three/kernel"]).build(model().trainable_variables)
 
 
+def test_a_variable_that_is_called_as_another_is_named():
+    with pytest.raises(ValueError, match="several trainable variables are called one/kernel"):
+        MaskedSGD(masked=MASKED).build([*model().trainable_variables, model().trainable_variables[0]])
+
+
 @pytest.mark.parametrize("backend", ["jax", "torch"])
 def test_the_laws_hold_on_other_backends(backend):
     pytest.importorskip(backend)

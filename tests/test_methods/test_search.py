@@ -69,3 +69,14 @@ def test_what_can_not_be_is_refused_before_anything_is_trained():
         find_tickets(model, None, epochs=1, stages=99)
     with pytest.raises(ValueError, match="late_resetting"):
         find_tickets(model, None, epochs=1, stages=2, late_resetting=1)
+
+
+def test_weights_that_are_called_alike_are_refused():
+    def part(name):
+        inputs = keras.Input((4,))
+        return keras.Model(inputs, keras.layers.Dense(4, "relu", name="dense")(inputs), name=name)
+
+    inputs = keras.Input((4,))
+    outputs = keras.layers.Dense(2, "softmax", name="out")(part("second")(part("first")(inputs)))
+    with pytest.raises(UserError, match=r"has 2 weights called dense/kernel, .* give each layer"):
+        find_tickets(keras.Model(inputs, outputs), None, epochs=1, stages=2)

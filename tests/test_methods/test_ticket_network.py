@@ -13,6 +13,7 @@ import presets
 import pytest
 
 from keras_art.data import choices, sources, tasks
+from keras_art.errors import UserError
 from keras_art.methods.tickets import masks, network
 from keras_art.networks import heads, trained
 from keras_art.networks.backbones import BadBackbone, load_backbone
@@ -169,6 +170,22 @@ def test_a_transformer_has_no_tickets(task, tmp_path):
     run = dataclasses.replace(task.run, **given)
     with pytest.raises(BadBackbone, match="is a transformer, and tickets are made of kernels of convolutions"):
         network.load_network(task.store, run)
+
+
+@pytest.mark.parametrize(("name", "called"), [("conv", "has 2 weights called conv/kernel"), ("softmax", "softmax")])
+def test_nor_has_one_whose_weights_are_called_alike(task, tmp_path, name, called):
+    def part(of, channels):
+        inputs = keras.Input((None, None, channels))
+        return keras.Model(inputs, keras.layers.Conv2D(channels + 1, 3, name=name)(inputs), name=of)
+
+    inputs = keras.Input((None, None, 3))
+    inner = part("first", 3)(inputs)
+    keras.Model(inputs, part("second", 4)(inner) if name == "conv" else inner).save(tmp_path / "nested.keras")
+    keep_files(task.store, [str(tmp_path / "nested.keras")])
+    with pytest.raises(UserError, match=f"{called}.*give each layer"):
+        network.load_network(
+            task.store, dataclasses.replace(task.run, network=artefact(str(tmp_path / "nested.keras")))
+        )
 
 
 def test_nor_has_one_that_was_exported(task, tmp_path):

@@ -150,7 +150,7 @@ def check(store: Store, runs: Sequence[TicketRun]) -> None:
     Raises:
         BadBackbone: a network can not be used.
         BadTicket: a file is damaged, of another network, or has fewer stages.
-        UserError: the weights do not last for so many stages.
+        UserError: the weights do not last for so many stages, or two of them have one path.
     """
 
     def ladder(run: TicketRun) -> tuple[str, int, str, float]:

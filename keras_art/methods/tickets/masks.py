@@ -8,6 +8,7 @@ never biases, never batch normalisation, and the classifier's own head only wher
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import keras
@@ -27,6 +28,25 @@ def prunable(model: keras.Model, *, head: bool = False) -> list[keras.Variable]:
     """
     kernels = [v for v in model.trainable_variables if "kernel" in v.name]
     return [v for v in kernels if head or not v.path.startswith("softmax/")]
+
+
+def check_paths(model: keras.Model, others: Sequence[str] = ()) -> None:
+    """Refuses a network with weights of one path, by which theta and masks tell them apart.
+
+    Keras names a weight by its layer, and not by the models within the network that the layer lies in.
+
+    Args:
+        others: further paths, of what will stand on it.
+
+    Raises:
+        UserError: naming the first.
+    """
+    counts = Counter([*(v.path for v in model.weights), *others])
+    if path := next((path for path, times in counts.items() if times > 1), ""):
+        raise UserError(
+            f"{model.name} has {counts[path]} weights called {path}, and a ticket tells them apart by that: give each "
+            f"layer of the models within it a name that no other has"
+        )
 
 
 def check_stages(stages: int, rate: float, scope: str, kernels: Sequence[tuple[int, ...]]) -> None:

@@ -23,6 +23,7 @@ from keras_art.study.kinds.tickets import TicketRun
 
 # The learning rate falls to a tenth at the end of these epochs of 90, and in proportion where there are fewer.
 ANNEALED, OF = (50, 60, 75), 90
+HEAD = ("softmax/kernel", "softmax/bias")  # the paths of the classifier's own weights
 
 
 def load_network(store: Store, run: TicketRun, seed: int = 0) -> backbones.Backbone:
@@ -37,6 +38,7 @@ def load_network(store: Store, run: TicketRun, seed: int = 0) -> backbones.Backb
 
     Raises:
         BadBackbone: there is no such network, it can not take images of this size, or it is a transformer.
+        UserError: weights of it are called alike (`masks.check_paths`).
     """
     if run.network == "ResNet20":
         backbone = backbones.Backbone(resnets.resnet20(run.side, run.bn_momentum), run.preprocessing)
@@ -52,6 +54,7 @@ def load_network(store: Store, run: TicketRun, seed: int = 0) -> backbones.Backb
             raise backbones.BadBackbone(
                 f"{run.network} is a transformer, and tickets are made of kernels of convolutions: take another network"
             )
+    masks.check_paths(backbone.model, HEAD)
     resnets.draw_kernels(backbone.model, run.initializer, seed)
     return backbone
 

@@ -23,7 +23,7 @@ class MaskedSGD(keras.optimizers.SGD):
         l2: coefficient of a penalty of l2 / 2 times each squared weight, biases and batch normalisation included,
             whose gradient goes through the momentum, as PyTorch's `weight_decay` does. Keras's argument of that name
             is decoupled from both.
-        masked: paths of the variables that have a mask, all ones until `set_masks`.
+        masked: paths of the variables that have a mask, all ones until `set_masks`; each of one variable.
 
     >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, use_bias=False, name="dense")])
     >>> kernel = model.trainable_variables[0]
@@ -50,8 +50,11 @@ class MaskedSGD(keras.optimizers.SGD):
         if self.built:
             return
         super().build(variables)
-        if unknown := set(self.masked) - {v.path for v in variables}:
+        paths = [v.path for v in variables]
+        if unknown := set(self.masked) - set(paths):
             raise ValueError(f"no trainable variable is called {', '.join(sorted(unknown))}")
+        if several := {path for path in self.masked if paths.count(path) > 1}:
+            raise ValueError(f"several trainable variables are called {', '.join(sorted(several))}")
         self.masks = [
             self.add_variable_from_reference(v, name="mask", initializer="ones") if v.path in self.masked else None
             for v in variables

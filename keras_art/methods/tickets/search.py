@@ -45,7 +45,7 @@ def find_tickets(
         survives. `store.tickets.write_ticket` makes a file of it.
 
     Raises:
-        UserError: the weights do not last for so many stages.
+        UserError: the weights do not last for so many stages, or two of them have one path.
         ValueError: no epoch is left after theta_k, or the model has no kernels beside its classifier's.
 
     >>> rng = np.random.default_rng(0)
@@ -65,6 +65,7 @@ def find_tickets(
     kernels = masks.prunable(model, head=True)[:-1]
     if not kernels:
         raise ValueError(f"{model.name} has no kernels beside its classifier's: build it, and give it a hidden layer")
+    masks.check_paths(model)
     masks.check_stages(stages, rate, scope, [kernel.shape for kernel in kernels])
     paths = [kernel.path for kernel in kernels]
 
