@@ -1,14 +1,15 @@
 """Weights of a file, layer by layer -> the layers of a network: heads left out, nothing guessed.
 
-Layers go together by their names. Those that Keras named itself (`conv2d_17`) count on from whatever was built before,
-so they go together by their places among the layers of that kind; and ResNet50 was named otherwise in Keras 2.
+Layers go together by their names, and those of one name, in several models within a network, in their order. Those
+that Keras named itself (`conv2d_17`) count on from whatever was built before, so they go together by their places among
+the layers of that kind; and ResNet50 was named otherwise in Keras 2.
 """
 
 from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import keras
@@ -17,14 +18,15 @@ import numpy as np
 AUTOMATIC = re.compile(r"((?:\w+_)?conv2d|batch_normalization|dense|layer_normalization)(?:_(\d+))?")
 RESNET_2 = re.compile(r"(res|bn)(\d)([a-z])_branch(1|2[abc])")
 EPSILON_2 = 1e-3  # of batch normalisation in the ResNet50 of Keras 2; that of Keras 3 has 1.001e-5
+Layers = list[tuple[str, list[np.ndarray]]]  # names with weights, in the order of the layers
 
 
 class Unmatched(ValueError):
     """The file's layers are not those of the network; the message names the first that differs."""
 
 
-def layers_of_h5(path: Path) -> dict[str, list[np.ndarray]]:
-    """What Keras 2 wrote by `save_weights` or `save`: layer -> its weights, in the order of the layers.
+def layers_of_h5(path: Path) -> Layers:
+    """What Keras 2 wrote by `save_weights` or `save`.
 
     Raises:
         Unmatched: it is no such file.
@@ -35,61 +37,56 @@ def layers_of_h5(path: Path) -> dict[str, list[np.ndarray]]:
         root = file.get("model_weights", file)
         if "layer_names" not in root.attrs:
             raise Unmatched("it is no weights file of Keras 2, which lists layer_names")
-        found = {}
-        for layer in map(_text, root.attrs["layer_names"]):
-            group = root[layer]
-            found[layer] = [np.asarray(group[_text(name)]) for name in group.attrs["weight_names"]]
-        return found
+        groups = {name: root[name] for name in map(_text, root.attrs["layer_names"])}
+        return [
+            (name, [np.asarray(group[_text(weight)]) for weight in group.attrs["weight_names"]])
+            for name, group in groups.items()
+        ]
 
 
-def layers_of_model(model: keras.Model) -> dict[str, list[np.ndarray]]:
-    """A model's layers, those of the models in it among them: layer -> its weights."""
-    return {layer.name: layer.get_weights() for layer in _leaves(model)}
+def layers_of_model(model: keras.Model) -> Layers:
+    """A model's layers, those of the models in it among them."""
+    return [(layer.name, layer.get_weights()) for layer in _leaves(model)]
 
 
-def assign(model: keras.Model, given: Mapping[str, Sequence[np.ndarray]]) -> None:
+def assign(model: keras.Model, given: Layers) -> None:
     """Gives every layer of a network its weights, all or none; what else is given, such as a head, is left out.
 
     Raises:
-        Unmatched: a layer is absent, or of another shape.
+        Unmatched: a layer is absent, or of another shape, or there are more or fewer of its name.
     """
-    known = {name: list(weights) for name, weights in given.items() if len(weights)}
-    old = any(RESNET_2.fullmatch(name) for name in known)
-    names = {_keras_3(name) if old else name: name for name in known}
-    theirs = {place: names[name] for name, place in _places(names).items()}
-    ours = {layer.name: layer for layer in _leaves(model) if layer.weights}
-    places = _places(ours)
-    for kind in {kind for kind, _ in places.values()} - {""}:
-        own, more = (sum(place[0] == kind for place in every) for every in (places.values(), theirs))
-        if own != more:
-            raise Unmatched(f"it has {more} layers called {kind}, the network has {own}")
-    pairs = []
-    for name, layer in ours.items():
-        if (named := theirs.get(places[name])) is None:
-            raise Unmatched(f"it has no layer {name}; its first are {', '.join(list(known)[:3])}")
+    known = [(name, weights) for name, weights in given if weights]
+    old = any(RESNET_2.fullmatch(name) for name, _ in known)
+    theirs = _by_name([_keras_3(name) if old else name for name, _ in known])
+    layers = [layer for layer in _leaves(model) if layer.weights]
+    pairs: list[tuple[keras.Layer, str, list[np.ndarray]]] = []
+    for name, own in _by_name([layer.name for layer in layers]).items():
+        if (places := theirs.get(name)) is None:
+            first = ", ".join(name for name, _ in known[:3])
+            raise Unmatched(f"it has no layer {layers[own[0]].name}; its first are {first}")
+        if len(places) != len(own):
+            raise Unmatched(f"it has {len(places)} layers called {name}, the network has {len(own)}")
+        pairs += [(layers[ours], *known[place]) for ours, place in zip(own, places, strict=True)]
+    for layer, named, weights in pairs:
         shapes = [tuple(weight.shape) for weight in layer.weights]
-        if (found := [weight.shape for weight in known[named]]) != shapes:
-            raise Unmatched(f"its layer {named} has {found}, the network's {name} has {shapes}")
-        pairs.append((layer, known[named]))
-    for layer, weights in pairs:
+        if (found := [weight.shape for weight in weights]) != shapes:
+            raise Unmatched(f"its layer {named} has {found}, the network's {layer.name} has {shapes}")
+    for layer, _, weights in pairs:
         layer.set_weights(weights)
         if old and isinstance(layer, keras.layers.BatchNormalization):
             layer.epsilon = EPSILON_2
 
 
-def _places(names: Iterable[str]) -> dict[str, tuple[str, str | int]]:
-    """What tells each layer from the others: its name, or its kind and place where Keras has named it.
+def _by_name(names: Sequence[str]) -> dict[str, list[int]]:
+    """A name -> the places of the layers that bear it, in their order.
 
-    `conv2d_17`, the fourth of those that are called so, is ("conv2d", 3); another is ("", its name).
+    Those that Keras has named, such as `conv2d_17`, are there by their kind, "conv2d", in the order of their numbers.
     """
-    automatic = defaultdict(list)
-    for name in names:
-        if match := AUTOMATIC.fullmatch(name):
-            automatic[match[1]].append((int(match[2] or 0), name))
-    places: dict[str, tuple[str, str | int]] = {name: ("", name) for name in names}
-    for kind, named in automatic.items():
-        places |= {name: (kind, place) for place, (_, name) in enumerate(sorted(named))}
-    return places
+    found = defaultdict(list)
+    for place, name in enumerate(names):
+        kind, number = match.groups() if (match := AUTOMATIC.fullmatch(name)) else (name, None)
+        found[kind].append((int(number or 0), place))
+    return {kind: [place for _, place in sorted(places)] for kind, places in found.items()}
 
 
 def _keras_3(name: str) -> str:

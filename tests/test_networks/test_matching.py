@@ -108,3 +108,31 @@ def test_a_classifier_of_ours_lends_its_network(tmp_path):
     load_weights(model, tmp_path / "model.keras")
     for ours, theirs in zip(model.get_weights(), inner.get_weights(), strict=True):
         np.testing.assert_array_equal(ours, theirs)
+
+
+def stages(channels):
+    """Models one after the other, whose layers are called alike."""
+    inputs = x = keras.Input((8, 8, 3))
+    for number, count in enumerate(channels):
+        part = keras.Input((None, None, x.shape[-1]))
+        maps = keras.layers.BatchNormalization(name="bn")(keras.layers.Conv2D(count, 3, name="conv")(part))
+        x = keras.Model(part, maps, name=f"stage{number}")(x)
+    return keras.Model(inputs, x, name="staged")
+
+
+@pytest.mark.parametrize("channels", [(4, 4), (3, 3)])  # of 3 all kernels have one shape
+def test_layers_of_one_name_in_several_models_each_get_their_own_weights(tmp_path, channels):
+    given, model = stages(channels), stages(channels)
+    given.set_weights(drawn(*(weight.shape for weight in given.weights)))
+    inputs = keras.Input((8, 8, 3))
+    x = keras.layers.GlobalAveragePooling2D()(given(inputs))
+    keras.Model(inputs, keras.layers.Dense(3)(x)).save(tmp_path / "model.keras")
+    load_weights(model, tmp_path / "model.keras")
+    for ours, theirs in zip(model.get_weights(), given.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_more_layers_of_one_name_than_the_network_has_are_refused(tmp_path):
+    stages((3, 3, 3)).save(tmp_path / "model.keras")
+    with pytest.raises(BadBackbone, match="it has 3 layers called conv, the network has 2"):
+        load_weights(stages((3, 3)), tmp_path / "model.keras")
