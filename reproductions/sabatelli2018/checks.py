@@ -32,10 +32,13 @@ def check(study: Study) -> None:
         raise UserError(f"--head {study.head} needs features that stay as they are: add --frozen_bn inference")
     if not 0 < study.discriminative <= 1:
         raise UserError(f"--discriminative lies in (0, 1], not {study.discriminative}")
-    learns = {"fine_tuning", "scratch"} & {*study.modes} or study.source  # which is fine-tuned in any case
+    tunes = "fine_tuning" in study.modes or study.source  # which is fine-tuned in any case
+    learns = tunes or "scratch" in study.modes
     asked = [flag for flag in fine_tuned.adapted if getattr(study, flag) != getattr(preset, flag)]
     if asked and not learns:
         raise UserError(f"--{asked[0]} is of networks that learn as a whole: add fine_tuning to --modes")
+    if not tunes and (asked := [flag for flag in asked if flag in Run.OF_LAYERS]):
+        raise UserError(f"--{asked[0]} is of layers that were trained before: add fine_tuning to --modes")
     if study.order != "shuffled" and fine_tuned.adapted and learns:
         raise UserError(f"--order {study.order} is of the paper's training: leave --{fine_tuned.adapted[0]} out")
     if "zero_shot" not in study.modes and study.template != preset.template:

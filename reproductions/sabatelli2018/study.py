@@ -95,8 +95,9 @@ class Study(flags.Study):
     bn_momentum: float = 0.0
     """Of batch normalisation's moving averages (0: the network's own); short trainings need 0.9."""
     freeze_until: str = ""
-    """Of fine-tuning, as the next eight, none the paper's: the first layer that learns, by its name or, where several
-    are called so, the end of its path within the network; or the share of layers that do not learn, from the input."""
+    """Of fine-tuning, as the next two; these and the six behind them, which scratch takes too, are none of the paper's.
+    The first layer that learns, by its name or, where several are called so, the end of its path within the network; or
+    the share of layers that do not learn, from the input."""
     lora: int = 0
     """Rank of matrices that learn beside the frozen dense layers of a transformer (0: none)."""
     discriminative: float = 1.0
@@ -215,8 +216,9 @@ def in_mode(study: Study, run: Run, mode: str) -> Run:
     if frozen:
         return dataclasses.replace(run, head=study.head, epochs=study.frozen_epochs or study.epochs)
     run = dataclasses.replace(run, **{field: getattr(study, field) for field in Run.ADAPTATION})
-    run = dataclasses.replace(run, layer_rules=LAYER_RULES) if run.takes_layers else run
-    return dataclasses.replace(run, weights="none") if mode == "scratch" else run
+    if mode == "scratch":  # whose layers are none that were trained before
+        return dataclasses.replace(run, weights="none", **{field: getattr(Run, field) for field in Run.OF_LAYERS})
+    return dataclasses.replace(run, layer_rules=LAYER_RULES) if run.takes_layers else run
 
 
 def like(preset: Study, run: Run) -> Run:

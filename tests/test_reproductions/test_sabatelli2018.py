@@ -302,6 +302,7 @@ STEPS = "is of heads and networks that learn in epochs: add fine_tuning to --mod
         (["--modes", "knn_probe", "--epochs", "100", "--keep", "last"], f"--keep {STEPS}"),
         (["--modes", "knn_probe", "--epochs", "100", "--order", "sorted"], f"--order {STEPS}"),
         (["--modes", "knn_probe", "--epochs", "100", "--bn_momentum", "0.9"], f"--bn_momentum {STEPS}"),
+        (["--modes", "scratch", "--lora", "4"], "--lora is of layers that were trained before: add fine_tuning"),
         (["--preset", "modern", "--epochs", "1"], "there are 1: give both, as --epochs 1 --warmup 0"),
         (["--modes", "fine_tuning", "--frozen_epochs", "9"], "--frozen_epochs is of softmax heads on a frozen network"),
         (["--modes", "off_the_shelf", "--frozen_epochs", "9"], "--epochs is of what learns as a whole, heads take"),
@@ -358,6 +359,15 @@ def test_scratch_is_inceptions_unless_networks_are_named(picture_csv, tmp_path):
 
     assert grid(*study.NETWORKS) == ["InceptionV3"]
     assert grid("VGG19", "ResNet50") == ["VGG19", "ResNet50"]
+
+
+def test_scratch_is_trained_as_fine_tuning_is_but_no_layer_of_it_waits():
+    asked = study.Study(freeze_until="0.5", discriminative=0.1, warmup=2, mixing="mixup")
+    plain = study.Study(warmup=2, mixing="mixup")
+    tuned, scratch = (study.in_mode(asked, study.Run(), mode) for mode in ("fine_tuning", "scratch"))
+    assert tuned.adapted == ["freeze_until", "discriminative", "warmup", "mixing"] and tuned.takes_layers
+    assert scratch.adapted == ["warmup", "mixing"] and not scratch.takes_layers
+    assert scratch == study.in_mode(plain, study.Run(), "scratch")
 
 
 def test_probabilities_of_an_svm_are_margins_without_a_loss(arguments, tmp_path):

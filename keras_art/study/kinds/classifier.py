@@ -51,9 +51,9 @@ class ClassifierRun(NetworkRun):
     """One network on one collection, trained once."""
 
     kind: ClassVar[str] = "classifier"
+    OF_LAYERS: ClassVar[tuple[str, ...]] = ("freeze_until", "lora", "discriminative")  # that were trained before
     ADAPTATION: ClassVar[tuple[str, ...]] = (
-        "freeze_until", "lora", "discriminative", "warmup", "schedule", "label_smoothing", "mixing", "augmentation",
-        "test_flips",
+        *OF_LAYERS, "warmup", "schedule", "label_smoothing", "mixing", "augmentation", "test_flips",
     )  # fmt: skip
 
     mode: str = "off_the_shelf"
@@ -88,7 +88,7 @@ class ClassifierRun(NetworkRun):
     @property
     def takes_layers(self) -> bool:
         """Whether some layers learn otherwise than others."""
-        return bool(self.freeze_until or self.lora or self.discriminative != 1)
+        return not {*self.adapted}.isdisjoint(self.OF_LAYERS)
 
     @property
     def title(self) -> str:
