@@ -98,8 +98,8 @@ def _trained(store: Store, run: ClassifierRun, folder: Path, tell: Tell, frozen:
         if run.mode == "knn_probe":  # counted votes are no probabilities
             facts["test_loss"] = None
         if len(history):
-            facts["best_epoch"] = int(history.loc[history["val_loss"].idxmin(), "epoch"])
-            facts["val_accuracy"] = float(history["val_accuracy"][history["val_loss"].idxmin()])
+            kept = history.iloc[-1 if run.keep == "last" else history["val_loss"].argmin()]  # whose weights are tested
+            facts |= {"best_epoch": int(kept["epoch"]), "val_accuracy": float(kept["val_accuracy"])}
         if model is not None:
             head = len(model.input.shape) == 2
             card = card_of(run, classes, facts, head)

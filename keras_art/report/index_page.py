@@ -114,7 +114,7 @@ def _some(words: Sequence[str]) -> str:
 def headlines(store: Store, reached: Progress) -> list[str]:
     """The test accuracy of the classifier that is best on validation images, a line for each collection and label."""
     lines = []
-    for (_, target), runs in outcome.ranked(reached).items():
+    for (_, target), runs in outcome.ranked(store, reached).items():
         measured = reached.found[runs[0]]
         accuracy = measured.get(f"test_{target}_accuracy", measured.get("test_accuracy"))
         if isinstance(accuracy, float):

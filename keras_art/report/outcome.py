@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -10,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 from keras_art.data import kept, leaks
 from keras_art.report import calibration, mistakes
 from keras_art.report.metrics import wilson
+from keras_art.store.reading import read_table
 from keras_art.store.runs import Store
+from keras_art.store.sums import Damaged
 from keras_art.study import earlier
 
 if TYPE_CHECKING:
@@ -20,22 +23,31 @@ if TYPE_CHECKING:
 MOST = 6  # sentences
 
 
-def ranked(reached: Progress) -> dict[tuple[str, str], list[Run]]:
+def ranked(store: Store, reached: Progress) -> dict[tuple[str, str], list[Run]]:
     """Collection and label -> the classifiers that have not diverged, the best on validation images first."""
     asked: dict[tuple[str, str], list[tuple[float, Run]]] = {}
     for run, measured in reached.found.items():
         if run.mode == "pretraining" or measured.get("status") != "ok":
             continue
         for target in getattr(run, "targets", ()) or (getattr(run, "target", ""),):
-            score = measured.get(f"val_{target}_accuracy", measured.get("val_accuracy")) or 0.0
+            score = _on_validation(store, run, measured, target)
             asked.setdefault((getattr(run, "collection", ""), target), []).append((score, run))
     return {place: [run for _, run in sorted(runs, key=lambda scored: -scored[0])] for place, runs in asked.items()}
+
+
+def _on_validation(store: Store, run: Run, measured: Mapping[str, Any], target: str) -> float:
+    """The share of validation images that a classifier names rightly; 0 where it does not say."""
+    other = measured.get("best_epoch", 0) not in (0, measured.get("epochs"))
+    if getattr(run, "keep", "") == "last" and other:  # of an earlier version, whose history alone is right
+        with contextlib.suppress(Damaged):
+            return float(read_table(store.directory(run) / "history.csv")["val_accuracy"].iloc[-1])
+    return float(measured.get(f"val_{target}_accuracy", measured.get("val_accuracy")) or 0)
 
 
 def best(store: Store, reached: Progress) -> dict[tuple[str, str], tuple[Run, mistakes.Said]]:
     """Collection and label -> the classifier that is best on validation images, and what it said of the test images."""
     found: dict[tuple[str, str], tuple[Run, mistakes.Said]] = {}
-    for place, runs in ranked(reached).items():
+    for place, runs in ranked(store, reached).items():
         for run in runs:  # of hundreds the first's tables are read
             told = mistakes.said(store.directory(run), getattr(run, "target", ""), getattr(run, "targets", ()))
             if said := next((said for said in told if said.target == place[1]), None):

@@ -247,6 +247,23 @@ def test_votes_are_no_sureness():
     )  # fmt: skip
 
 
+def test_the_last_weights_are_ranked_by_what_they_say_of_validation_images(store):
+    (study,) = catalogue.studies(store)
+    reached = catalogue.progress(store, study)
+    ((run, measured),) = reached.found.items()
+    last = dataclasses.replace(run, keep="last")
+    better, worse = measured | {"val_accuracy": 0.5}, measured | {"val_accuracy": 0.9, "best_epoch": 1, "epochs": 2}
+    found = dataclasses.replace(reached, found={last: worse, run: better})
+    place = run.collection, run.target
+    assert outcome.ranked(store, found)[place] == [last, run]  # its history is lost
+    store.directory(last).mkdir()
+    (store.directory(last) / "history.csv").write_text("epoch,val_accuracy\n1,0.9\n2,0.4\n")
+    assert outcome.ranked(store, found)[place] == [run, last]
+    assert outcome.ranked(store, dataclasses.replace(found, found={run: better, last: worse | {"best_epoch": 2}})) == {
+        place: [last, run]
+    }
+
+
 def test_errors_of_the_nearest_picture_alone_stand_without_a_share(store):
     (study,) = catalogue.studies(store)
     reached = catalogue.progress(store, study)

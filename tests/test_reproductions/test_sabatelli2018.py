@@ -16,6 +16,7 @@ import pytest
 from conftest import kill_at, paint_museum
 
 from keras_art.commands import flags
+from keras_art.learning import training
 from keras_art.report import calibration, plates
 from keras_art.report.tables import DIVERGED
 from keras_art.store.runs import Store
@@ -375,6 +376,20 @@ def test_probabilities_of_an_svm_are_margins_without_a_loss(arguments, tmp_path)
     found = metrics(tmp_path / "store")[0]
     assert found["test_loss"] is None and found["test_accuracy"] is not None
     assert np.isfinite(pd.read_csv(next((tmp_path / "store").glob("*/*/predictions.csv")))["probability"]).all()
+
+
+def test_what_is_measured_is_of_the_weights_that_are_kept(arguments, tmp_path, monkeypatch):
+    fit = training.fit
+
+    def worsening(*given, **named):
+        history, finite = fit(*given, **named)
+        return history.assign(val_loss=[1.0, 2.0, 3.0], val_accuracy=[0.75, 0.5, 0.25]), finite
+
+    monkeypatch.setattr(training, "fit", worsening)
+    assert main([*arguments, "--modes", "off_the_shelf", "--keep", "best"]) == 0
+    assert main([*arguments, "--modes", "off_the_shelf", "--keep", "last"]) == 0
+    told = {(found["best_epoch"], found["val_accuracy"]) for found in metrics(tmp_path / "store")}
+    assert told == {(1, 0.75), (3, 0.25)}
 
 
 def test_settings_that_one_command_gave_its_modes_are_one_label(tmp_path):
