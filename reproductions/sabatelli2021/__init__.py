@@ -21,7 +21,7 @@ Departures from the paper (`--preset paper` follows its text where it speaks):
 4. The network is Keras's ResNet50, with biases in its convolutions and its strides on the first of a block's; batch
    normalisation has the momentum 0.9 of PyTorch. Without a GPU, ResNet20 at 32 pixels.
 5. The learning rate falls to a tenth at epochs 50, 60 and 75 of 90, in proportion where `--epochs` is smaller; the
-   paper names neither the factor nor the last epoch.
+   paper names neither the factor nor the last epoch. The first step behind each of them still has the old rate.
 6. Weight decay is a penalty whose gradient goes through the momentum, as in PyTorch.
 7. Pixels are scaled to [-1, 1]; the paper does not say. Random crops of 224 are cut from images of 256.
 8. The paper's collections are published nowhere, so ours never stand in its tables' rows.

@@ -208,6 +208,7 @@ def test_the_learning_rate_falls_in_proportion_to_the_epochs(task):
     rate = task.classifier(0).optimizer._learning_rate
     at = [float(rate(steps * epoch + 1)) for epoch in (0, 4, 5, 6, 7, 8)]
     np.testing.assert_allclose(at, [0.1, 0.1, 0.01, 0.001, 0.001, 0.0001], rtol=1e-5)
+    assert float(rate(steps * 5)) == pytest.approx(0.1)  # of the first step behind an epoch: as in all finished runs
 
 
 def test_a_smaller_share_of_the_training_set_lies_within_a_larger_one():

@@ -21,7 +21,8 @@ from keras_art.store.tickets import BadTicket
 from keras_art.study.files import network_file
 from keras_art.study.kinds.tickets import TicketRun
 
-# The learning rate falls to a tenth at the end of these epochs of 90, and in proportion where there are fewer.
+# The learning rate falls to a tenth at the end of these epochs of 90, and in proportion where there are fewer; a step
+# later than that, which finished runs have in their numbers.
 ANNEALED, OF = (50, 60, 75), 90
 HEAD = ("softmax/kernel", "softmax/bias")  # the paths of the classifier's own weights
 
