@@ -71,7 +71,10 @@ def stages_of(run: SaclfRun, backbone: Any) -> list[Stage]:
         return _part([Stage(*stage) for stage in parse(run.stages)], run.part)
     blocks = blocks_of(backbone)
     if run.mode == "staged" and len(blocks) < 3:
-        raise UserError(f"{backbone.name} has the blocks {', '.join(blocks)}: too few to thaw by thirds, give --stages")
+        there = f"the blocks {', '.join(blocks)}" if blocks else "no layers that a number tells apart, as block1_conv"
+        raise UserError(
+            f"{backbone.name} has {there}: too few to thaw by thirds, give --stages, as --stages 4@1e-3 8@1e-4:all"
+        )
     stages, begin, share = [], 0, 0.0
     for part, factor, thawed in STAGED:
         share += part

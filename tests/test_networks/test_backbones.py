@@ -12,6 +12,7 @@ import pytest
 from keras import layers
 
 from keras_art.networks import backbones
+from keras_art.networks.attention import attention_classifier, find_taps
 from keras_art.networks.backbones import Backbone, BadBackbone, load_backbone, stage_taps
 from keras_art.networks.layers import BatchNormalization2018, Preprocessing
 from keras_art.networks.saliency import visual_backprop
@@ -704,6 +705,18 @@ def test_layers_come_in_the_order_in_which_a_picture_goes_through_them():
     blocks = [path for name in ("one", "two") for path in (name, f"{name}/first", f"{name}/last")]
     assert paths == ["stem", "stem/conv", "stem/norm", *blocks]
     assert keras.Layer.__call__ is called
+
+
+def test_a_model_in_a_model_is_tapped_at_its_end(tmp_path):
+    pixels, given = keras.Input((None, None, 3)), keras.Input((None, None, 3))
+    within = keras.Model(pixels, layers.Conv2D(4, 3, 2, activation="relu", name="conv")(pixels), name="within")
+    keras.Model(given, within(given), name="outer").save(tmp_path / "outer.keras")
+    backbone = load_backbone(str(tmp_path / "outer.keras"), image_size=16, weights="own", preprocessing="tf")
+    assert backbone.stages() == find_taps(backbone) == ["within"] and backbones.ends_in_maps(backbone.model)
+    assert visual_backprop(backbone.model, ["within"], np.ones((1, 16, 16, 3), "float32")).shape == (1, 16, 16)
+    assert attention_classifier(backbone, ["within"], 3).output_shape == (None, 3)
+    with pytest.raises(BadBackbone, match="outer has no layer 'conv' to tap"):
+        backbone.tap("conv")
 
 
 def test_a_network_without_activations_is_tapped_at_its_end():

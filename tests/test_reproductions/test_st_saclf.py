@@ -62,6 +62,16 @@ def test_blocks_are_named_bottom_first(name: str, blocks: list[str] | None):
     assert found == blocks if blocks else len(found) > 10
 
 
+@pytest.mark.parametrize(
+    ("name", "words"), [("all", "no layers that a number tells apart"), ("block1", "the blocks block1: too few")]
+)
+def test_a_network_without_blocks_is_told_what_to_give(name, words):
+    inputs = keras.Input((8, 8, 3))
+    within = keras.Model(inputs, keras.layers.Conv2D(4, 3)(inputs), name=name)
+    with pytest.raises(UserError, match=f"{words}.*give --stages, as --stages 4@1e-3"):
+        stages.stages_of(a_run(), keras.Model(inputs, within(inputs)))
+
+
 def test_staged_thaws_from_the_top_at_falling_rates_and_trains_what_it_names():
     from keras_art.learning.staged import freeze
 
