@@ -69,6 +69,20 @@ def test_a_decoder_stylises_a_collection_of_another_store(decoder: Path, tmp_pat
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
 
 
+def test_the_losses_that_are_reported_are_those_of_the_decoder_that_is_kept(decoder: Path, tmp_path: Path, capsys):
+    # At so high a rate they jump, and the last are not the best.
+    asked = ["--data", str(decoder.parent / "pictures"), "--store", str(tmp_path), "--learning_rate", "0.003"]
+    asked += ["--image_size", "16", "--weights", "none", "--iterations", "6", "--checkpoint_every", "1"]
+    assert main(["train", *asked]) == 0
+    folder = Path(capsys.readouterr().out.strip())
+    history = pd.read_csv(folder / "history.csv")
+    best = history.loc[history["val_loss"].idxmin()]
+    found = json.loads((folder / "metrics.json").read_text())
+    assert (found["best_iteration"], found["iterations"]) == (best["epoch"], 6)
+    for name in ("val_loss", "val_content_loss", "val_style_loss"):
+        assert found[name] == pytest.approx(best[name], rel=1e-6)
+
+
 @pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
 def test_what_half_precision_trains_and_draws_is_kept_in_float32(decoder: Path, tmp_path: Path, capsys, precision):
     from keras_art.methods.adain.networks import load_networks

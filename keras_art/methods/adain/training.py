@@ -123,8 +123,8 @@ def train(store: Store, run: Decoder, folder: Path, tell: Tell = lambda line, sh
     at every checkpoint `samples/NUMBER.png`: content, style, stylised and alpha 0, of validation images.
 
     Returns:
-        What `metrics.json` holds: losses of the validation pairs (null and "diverged" where training diverged), counts,
-        seconds.
+        What `metrics.json` holds: losses of the validation pairs by the decoder that is kept and the iteration that it
+        is of (null and "diverged" where training diverged), counts, seconds.
     """
     started = time.monotonic()
     training.make_deterministic(run.seed)
@@ -171,16 +171,19 @@ def train(store: Store, run: Decoder, folder: Path, tell: Tell = lambda line, sh
     decoder.set_weights(model.decoder.get_weights())
     for network in (encoder, decoder):  # in float32, as whoever takes them up will have them
         write_model(folder / f"{network.name}.keras", network)
-    last = history.iloc[-1]
-    losses = {name: float(last[name]) for name in ("val_loss", *(f"val_{name}_loss" for name in weights))}
-    facts = {
+    losses = ("val_loss", *(f"val_{name}_loss" for name in weights))
+    facts: dict[str, Any] = {
         "status": "ok" if finite else "diverged",
-        **(losses if finite else dict.fromkeys(losses)),
+        **dict.fromkeys(("best_iteration", *losses)),
         "iterations": run.iterations,
         "n_train": len(of_train),
         "n_images": ready.task.size,
         "seconds": round(time.monotonic() - started, 2),
     }
+    if finite:
+        best = history.loc[history["val_loss"].idxmin()]
+        facts |= {name: float(best[name]) for name in losses}
+        facts["best_iteration"] = int(best["epoch"]) * run.checkpoint_every
     if run.weights == "none":
         facts["notes"] = ["its encoder has no trained weights: random filters, normalised on the train images"]
     return facts
