@@ -156,11 +156,15 @@ class _StagedKeeper(Keeper):
         patience = schedule.patience or sum(stage.epochs for stage in schedule.stages) + 1
         super().__init__(model, folder, patience, True, on_epoch, schedule.monitor)
         self.plateau = schedule.plateau
-        self.number, self.begin, self.stage = 0, 0, Stage(0, 0.0)
+        self.number, self.begin, self.stage, self.rate = 0, 0, Stage(0, 0.0), 0.0
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        # Of a schedule it is that of the next step: after the epoch's last one another epoch's.
+        self.rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
+        super().on_epoch_begin(epoch, logs)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
-        logs = {**(logs or {}), "stage": self.number, "learning_rate": rate}
+        logs = {**(logs or {}), "stage": self.number, "learning_rate": self.rate}
         if self.plateau:
             losses = [row["val_loss"] for row in self.history[self.begin :]] + [logs["val_loss"]]
             reduced = self.stage.learning_rate * self.plateau.factor ** self.plateau.reductions(losses)

@@ -9,8 +9,10 @@ import pytest
 from keras_art.errors import UserError
 from keras_art.learning import staged
 from keras_art.learning.staged import Plateau, Stage
+from keras_art.learning.training import make_optimizer
 from keras_art.networks.losses import MultiTask, Term
 from keras_art.pictures.pipeline import Batches
+from keras_art.study.config import Optimizer
 
 RNG = np.random.default_rng(0)
 PIXELS = RNG.normal(size=(24, 8, 8, 3)).astype("float32")
@@ -130,6 +132,15 @@ def test_a_plateau_counts_relative_improvements_and_starts_over():
 def test_the_learning_rate_falls_on_a_plateau(tmp_path):
     _, _, history, _ = fit(tmp_path, [Stage(4, 1e-9)], plateau=Plateau(0.5, 1))
     np.testing.assert_allclose(history["learning_rate"], [1e-9, 1e-9, 5e-10, 2.5e-10], rtol=1e-4)
+
+
+def test_the_rate_that_is_told_of_an_epoch_is_the_one_it_was_trained_at(tmp_path):
+    model, backbone = models()
+    train = Batches(PIXELS, np.arange(16), LABELS[:16], 4, seed=0)
+    falling = Optimizer("Adam", 0.1, drops=(1, 2))
+    schedule = staged.Schedule([Stage(3, 0.1)], lambda rate: model.compile(make_optimizer(falling, steps=4)))
+    history, _ = staged.fit(model, backbone, train, train, schedule=schedule, folder=tmp_path)
+    np.testing.assert_allclose(history["learning_rate"], [0.1, 0.01, 0.001], rtol=1e-5)
 
 
 def test_training_that_diverges_stops_and_says_so(tmp_path):
