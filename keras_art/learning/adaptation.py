@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import math
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,20 @@ def freeze_until(backbone: keras.Model, word: str) -> None:
         if not 0 <= share <= 1:
             raise BadBackbone(f"--freeze_until is a layer's name or a share in [0, 1], not {word}")
         first = math.ceil(share * len(holders))
-    for layer in holders[:first]:
+    hold(holders[:first])
+
+
+def free(backbone: keras.Model) -> None:
+    """Lets all layers of a backbone learn, those within layers and what was frozen of one beside them, too."""
+    for layer in backbone._flatten_layers():  # each: TensorFlow passes over a value that a layer has already
+        layer.trainable = True
+        for variable in layer._trainable_variables:
+            variable.trainable = True
+
+
+def hold(layers: Iterable[keras.Layer]) -> None:
+    """Freezes what some layers have of their own, beside the layers within them."""
+    for layer in layers:
         if layer._layers:  # which may learn
             for variable in layer._trainable_variables:
                 variable.trainable = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,9 @@ import keras
 import pandas as pd
 
 from keras_art.errors import UserError
+from keras_art.learning.adaptation import free, hold
 from keras_art.learning.keeping import Keeper, epochs_kept
+from keras_art.networks.taps import layers_in_order
 from keras_art.pictures.pipeline import Batches
 
 
@@ -23,11 +26,19 @@ class Stage:
         epochs: how many.
         learning_rate: at the stage's beginning.
         unfrozen: how the names of the backbone's layers begin that learn: ("conv5",); ("",) is all of them, () none.
+        first: or the path of the first layer that learns, and all that a picture goes through after it, by
+            `taps.layers_in_order`.
     """
 
     epochs: int
     learning_rate: float
     unfrozen: tuple[str, ...] = ()
+    first: str = ""
+
+    @property
+    def thaws(self) -> bool:
+        """Whether anything of the backbone learns."""
+        return bool(self.unfrozen or self.first)
 
 
 @dataclass(frozen=True)
@@ -86,9 +97,23 @@ def freeze(backbone: keras.Model, unfrozen: Sequence[str]) -> None:
         if not any(layer.name.startswith(beginning) for layer in backbone.layers):
             blocks = dict.fromkeys(layer.name.split("_")[0] for layer in backbone.layers)
             raise UserError(f"{backbone.name} has no layers called {beginning}...; they begin with {', '.join(blocks)}")
-    backbone.trainable = True  # and so all layers in it, before some are frozen one by one
+    free(backbone)
     for layer in backbone.layers:
         layer.trainable = layer.name.startswith(tuple(unfrozen)) if unfrozen else False
+
+
+def thaw(backbone: keras.Model, stage: Stage) -> None:
+    """Lets the layers of a backbone learn that a stage is of, and no other.
+
+    Raises:
+        UserError: as `freeze`.
+    """
+    if not stage.first:
+        freeze(backbone, stage.unfrozen)
+        return
+    free(backbone)
+    before = itertools.takewhile(lambda found: found[0] != stage.first, layers_in_order(backbone))
+    hold(layer for _, layer in before)
 
 
 def fit(
@@ -118,7 +143,7 @@ def fit(
         begin, end = end, end + stage.epochs
         if done > end:
             continue
-        freeze(backbone, stage.unfrozen)
+        thaw(backbone, stage)
         schedule.compile_at(stage.learning_rate)
         model.optimizer.build(model.trainable_variables)
         keeper.number, keeper.begin, keeper.stage = number, begin, stage

@@ -20,9 +20,11 @@ Departures, and what the sources leave open (`--preset paper` follows the text, 
    It is kept, and has no influence.
 3. Regularisation: the codes' L2 branch adds nothing and their Adam has no weight decay; study: L2 that
    acts on the dense kernels. Its drop-connect mask does not fit two-dimensional features; ours masks weights.
-4. Staging: the text says stages with falling rates. `staged` thaws the upper third of the named blocks, the upper two
-   thirds, all of them. `released` never thaws; `released_v1_1` is its two stages of 20 epochs in one run, the second
-   beginning with the first's last weights, where a person would have named a checkpoint by hand, of all the network.
+4. Staging: the text says stages with falling rates. `staged` thaws the upper third of the blocks, the upper two thirds,
+   all of them, as a picture goes through them. The names of layers tell the blocks; where they do not (Inception,
+   NASNet), each layer with a kernel is one. `released` never thaws; `released_v1_1` is its two stages of 20 epochs in
+   one run, the second beginning with the first's last weights, where a person would have named a checkpoint by hand, of
+   all the network.
 5. Weights tested: of the best validation accuracy, as in the code. Metrics are of the whole split, never of batches.
 6. p1 and p2: the text gives no final values, the second code 0.8 and 0.2 (the representative classes get more). study:
    0.5 and 1.

@@ -19,7 +19,7 @@ from keras_art.study.files import artefact, given_run, starting_weights, words_o
 from keras_art.study.kinds.adain import Decoder, Stylised
 from keras_art.study.kinds.classifier import ClassifierRun
 from reproductions.st_saclf import prior
-from reproductions.st_saclf.kinds import SaclfRun
+from reproductions.st_saclf.kinds import STAGE_RULES, SaclfRun
 from reproductions.st_saclf.stages import lengths, parse
 from reproductions.st_saclf.study import PRESETS, Study, optimizer_of
 
@@ -183,6 +183,8 @@ def expand(study: Study, collection: str, target: str, pretraining: str = "", ma
                     run = dataclasses.replace(run, epochs=sum(epochs for epochs, _, _ in parse(study.stages)))
                 elif study.stages:
                     run = dataclasses.replace(run, stages=())
+                if run.thaws_by_rules:
+                    run = dataclasses.replace(run, stage_rules=STAGE_RULES)
                 found |= dict.fromkeys(stage_by_stage(run, drawn) if in_stages and run.stylised else [run])
     return list(found)
 

@@ -11,6 +11,15 @@ from keras_art.study.costs import Cost, Networks
 from keras_art.study.kinds.classifier import TESTED, NetworkRun, label, tested, training_cost
 from reproductions.st_saclf.stages import lengths
 
+# The rules by which `staged` tells a network's blocks apart. By the first, names alone did, and layers without a number
+# in theirs stayed frozen until all thawed.
+STAGE_RULES = 2
+# Networks whose stages are the same by both; the last is SqueezeNet, a file told by its content.
+ALIKE = (
+    "VGG16", "VGG19", "ResNet50", "ResNet101", "ResNet152", "MobileNet", "MobileNetV2", "MobileNetV3Small",
+    "MobileNetV3Large", "squeezenet_imagenet_notop-76e96810.keras",
+)  # fmt: skip
+
 
 @dataclass(frozen=True)
 class SaclfRun(NetworkRun):
@@ -39,6 +48,17 @@ class SaclfRun(NetworkRun):
     after: RunRef | None = None  # the stage before, with whose weights it begins
     prior: str | Artefact = ""  # which mask is whose, where attention has a prior
     prior_weight: float = 0.0
+    stage_rules: int = 1  # `STAGE_RULES` where they make a difference: other runs keep their digests
+
+    @property
+    def thaws_by_rules(self) -> bool:
+        """Whether it depends on `stage_rules`."""
+        return self.mode == "staged" and not self.stages and str(self.network) not in ALIKE
+
+    @property
+    def by_earlier_rules(self) -> bool:
+        """Whether now other layers would thaw."""
+        return self.thaws_by_rules and self.stage_rules != STAGE_RULES
 
     @property
     def measures(self) -> dict[str, Any]:

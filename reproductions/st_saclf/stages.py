@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from keras_art.errors import UserError
@@ -50,10 +51,50 @@ def lengths(run: SaclfRun) -> list[int]:
     return [end - begin for begin, end in itertools.pairwise(ends) if end > begin]
 
 
-def blocks_of(backbone: Any) -> list[str]:
-    """A backbone's blocks, bottom first: how the names of its layers with weights begin, up to the first number."""
-    names = [layer.name for layer in backbone.layers if layer.weights]
-    return list(dict.fromkeys(match[0] for name in names if (match := re.match(r"\D*\d+", name))))
+def blocks_of(backbone: Any) -> dict[str, str]:
+    """A backbone's blocks, bottom first: how each is called, and the path of its first layer with weights.
+
+    A block is called as the paths of its layers begin, up to the first number, but for what all begin with. What has
+    none, or a name of Keras's own, belongs to the block before it. Where names tell no three blocks apart (most layers
+    have none, or a block begins again after another one), every layer with a kernel is a block, and what is behind it
+    belongs to it.
+    """
+    from keras_art.networks.taps import layers_in_order
+
+    layers = dict(layers_in_order(backbone))
+    given = {path: _given(path, layers) for path, layer in layers.items() if _own(layer)}
+    letters = zip(*filter(None, given.values()), strict=False)
+    alike = "".join(each[0] for each in itertools.takewhile(lambda each: len(set(each)) == 1, letters))
+    shared = re.sub("[^_/]*$", "", alike)  # the name of the whole, of which Keras counts how often a process made it
+    named = [(found[0], path) for path, name in given.items() if (found := re.match(r"\D*\d+", name[len(shared) :]))]
+    stretches = [next(group) for _, group in itertools.groupby(named, key=lambda pair: pair[0])]
+    blocks = dict(stretches)
+    if len(blocks) == len(stretches) >= 3 and 2 * len(named) > len(given):
+        return blocks
+    return {path: path for path in given if any(len(variable.shape) > 1 for variable in _own(layers[path]))}
+
+
+def _own(layer: Any) -> list[Any]:
+    """What a layer learns itself, beside those within it, frozen or not."""
+    return layer._trainable_variables
+
+
+def _given(path: str, layers: Mapping[str, Any]) -> str:
+    """A path without the names that Keras gave, by class and number."""
+    names, found = path.split("/"), []
+    for depth, name in enumerate(names, start=1):
+        kind = re.sub(r"_\d+$", "", name).replace("_", "")
+        if kind not in _kinds() and kind != type(layers["/".join(names[:depth])]).__name__.lower():
+            found.append(name if depth == len(names) else f"{name}/")
+    return "".join(found)
+
+
+@functools.cache
+def _kinds() -> set[str]:
+    """Keras's classes of layers, in small letters: what is called so may be of a class of ours."""
+    import keras
+
+    return {name.lower() for name in vars(keras.layers) if name[0].isupper()} - {"layer"} | {"sequential", "functional"}
 
 
 def stages_of(run: SaclfRun, backbone: Any) -> list[Stage]:
@@ -63,26 +104,26 @@ def stages_of(run: SaclfRun, backbone: Any) -> list[Stage]:
     each at a lower rate; `frozen` the head alone, at the rates of `staged`.
 
     Raises:
-        UserError: the backbone's layers do not come in named blocks.
+        UserError: the backbone has too few layers.
     """
     from keras_art.learning.staged import Stage
 
     if run.stages:
         return _part([Stage(*stage) for stage in parse(run.stages)], run.part)
-    blocks = blocks_of(backbone)
-    if run.mode == "staged" and len(blocks) < 3:
-        there = f"the blocks {', '.join(blocks)}" if blocks else "no layers that a number tells apart, as block1_conv"
+    firsts = list(blocks_of(backbone).values()) if run.mode == "staged" else []
+    if run.mode == "staged" and len(firsts) < 3:
         raise UserError(
-            f"{backbone.name} has {there}: too few to thaw by thirds, give --stages, as --stages 4@1e-3 8@1e-4:all"
+            f"{backbone.name} has too few layers to thaw by thirds ({len(firsts)} blocks): give --stages, as --stages "
+            f"4@1e-3 8@1e-4:all"
         )
     stages, begin, share = [], 0, 0.0
     for part, factor, thawed in STAGED:
         share += part
         end = round(share * run.epochs)
-        top = blocks[len(blocks) - round(thawed * len(blocks)) :]
-        unfrozen = () if run.mode == "frozen" or not thawed else ALL if thawed == 1 else tuple(top)
+        whole = thawed == 1 and run.mode == "staged"
+        first = firsts[-round(thawed * len(firsts))] if firsts and 0 < thawed < 1 else ""
         if end > begin:
-            stages.append(Stage(end - begin, run.optimizer.learning_rate * factor, unfrozen))
+            stages.append(Stage(end - begin, run.optimizer.learning_rate * factor, ALL if whole else (), first))
         begin = end
     return _part(stages, run.part)
 

@@ -97,7 +97,7 @@ def published(store: Store, only: Sequence[Run] | None = None) -> pd.DataFrame:
         name = called[run.network]
         if not verdict.comparable:
             set_as = ", ".join(f"{setting}={getattr(run, setting)}" for setting in SETTINGS)
-            name += f" on {run.collection}: {set_as}{variant(run, rivals)}"
+            name += f" on {run.collection}: {set_as}{variant(run, rivals, word=asked_for)}"
         images = f"{found['n_images']:,} images, {found['n_stylised']:,} stylised in training"
         row = {
             "network": name, "version": of, "status": found["status"], "protocol": verdict.protocol,
@@ -109,6 +109,13 @@ def published(store: Store, only: Sequence[Run] | None = None) -> pd.DataFrame:
             n_test = found["n_test"] if score == "accuracy" else None
             rows.append({**row, "score": score, "value": value, "n_test": n_test})
     return compare(PUBLISHED, pd.DataFrame(rows))
+
+
+def asked_for(run: SaclfRun, field: str) -> str | None:
+    """How a label says a field, where its name and value do not."""
+    if field == "stage_rules":
+        return "stages by earlier rules" if run.by_earlier_rules else ""
+    return None
 
 
 def cell(run: SaclfRun) -> tuple[object, ...]:
@@ -159,12 +166,12 @@ def settings(found: Sequence[tuple[SaclfRun, dict[str, Any]]]) -> dict[SaclfRun,
         for field in dataclasses.fields(SaclfRun)
         if field.name not in (*names, "seed", "target")
         # Without stylised images there is no set of them to tell apart.
-        and len({value for run, _ in found if (value := getattr(run, field.name)) is not None}) > 1
+        and len({value for run, _ in found if (value := _value(run, field.name)) is not None}) > 1
     ]
     return {
         run: {
             **{name: getattr(run, name) for name in names},
-            **{name: _words(getattr(run, name)) for name in others},
+            **{name: _words(_value(run, name)) for name in others},
         }
         for run, _ in found
     }
@@ -198,6 +205,10 @@ def attention(store: Store, only: Sequence[Run] | None = None) -> pd.DataFrame:
     means = means.reset_index()
     means["network"] = means["network"].map(labels(means["network"]))
     return means
+
+
+def _value(run: SaclfRun, field: str) -> Any:
+    return asked_for(run, field) if field == "stage_rules" else getattr(run, field)
 
 
 def _words(value: Any) -> Any:

@@ -28,6 +28,7 @@ from keras_art.pictures.pipeline import Batches
 from keras_art.report import calibration
 from keras_art.store.runs import Store
 from keras_art.store.sums import REMEDY, Damaged, sums
+from keras_art.study.config import BadRun
 from keras_art.study.files import weights_file
 from keras_art.study.kinds.classifier import label
 from keras_art.terminal import Tell
@@ -161,7 +162,7 @@ def fit(
         # Without masks validation's loss is that of all runs.
         val = with_masks(val, np.full(len(val.rows), -1))
         train = with_masks(train, data.masks)
-    never_thaws = not any(stage.unfrozen for stage in stages)
+    never_thaws = not any(stage.thaws for stage in stages)
     same_every_time = run.augmentation == "none" and run.frozen_bn == "inference" and not run.prior
     if never_thaws and same_every_time and features.pays(reader, head, len(train.rows) + len(val.rows), cache):
         trained = features.head_on_taps(head)
@@ -212,7 +213,7 @@ def check(store: Store, runs: Sequence[SaclfRun]) -> None:
             built[what] = load_network(store, run, built_only=True)
         attention.find_taps(built[what], run.taps)
         for stage in stages_of(run, built[what].model):
-            staged.freeze(built[what].model, stage.unfrozen)
+            staged.thaw(built[what].model, stage)
 
 
 def carry_out(store: Store, run: SaclfRun, folder: Path, tell: Tell) -> dict[str, Any]:
@@ -222,7 +223,12 @@ def carry_out(store: Store, run: SaclfRun, folder: Path, tell: Tell) -> dict[str
 
     Returns:
         What `metrics.json` holds: fractions, counts, seconds; nulls and "diverged" where training diverged.
+
+    Raises:
+        BadRun: it was asked for by an earlier version, which thawed other layers.
     """
+    if run.by_earlier_rules:
+        raise BadRun(f"{run.folder_name} is of a version that thawed other layers: give its study's command again")
     with training.precision(run.precision):
         return _carry_out(store, run, folder, tell)
 

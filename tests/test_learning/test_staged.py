@@ -143,6 +143,19 @@ def test_the_rate_that_is_told_of_an_epoch_is_the_one_it_was_trained_at(tmp_path
     np.testing.assert_allclose(history["learning_rate"], [0.1, 0.01, 0.001], rtol=1e-5)
 
 
+def test_a_stage_from_a_layer_on_is_of_all_that_a_picture_goes_through_after_it():
+    within = keras.Sequential([keras.layers.Conv2D(4, 1, name="one"), keras.layers.Conv2D(4, 1, name="two")], name="in")
+    inputs = keras.Input((8, 8, 3))
+    x = keras.layers.BatchNormalization(name="norm")(within(keras.layers.Conv2D(3, 1, name="stem")(inputs)))
+    backbone = keras.Model(inputs, x)
+    for first, learn in (("in/two", ["two", "norm"]), ("norm", ["norm"]), ("stem", ["stem", "one", "two", "norm"])):
+        staged.thaw(backbone, Stage(1, 0.1, first=first))
+        assert list(dict.fromkeys(v.path.split("/")[-2] for v in backbone.trainable_variables)) == learn
+        staged.thaw(backbone, Stage(1, 0.1, ("",)))
+        assert len(backbone.trainable_variables) == 8
+    assert Stage(1, 0.1, first="stem").thaws and Stage(1, 0.1, ("",)).thaws and not Stage(1, 0.1).thaws
+
+
 def test_training_that_diverges_stops_and_says_so(tmp_path):
     model, backbone = models()
     train = Batches(PIXELS * np.float32("nan"), np.arange(16), LABELS[:16], 4, seed=0)

@@ -6,6 +6,7 @@ import dataclasses
 import itertools
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -21,25 +22,29 @@ from conftest import kill_at, paint, paint_folders
 from keras_art.atelier import making
 from keras_art.data import mixing
 from keras_art.errors import UserError
+from keras_art.learning.staged import Stage, freeze, thaw
 from keras_art.learning.training import make_optimizer
+from keras_art.networks.attention import find_taps, tapped
 from keras_art.networks.backbones import load_backbone
+from keras_art.networks.taps import layers_in_order
 from keras_art.store.runs import Store
 from keras_art.study import speeds
-from keras_art.study.config import Optimizer, RunRef, digest, kinds, run_from
+from keras_art.study.config import BadRun, Optimizer, RunRef, digest, kinds, run_from
 from keras_art.study.kinds.adain import Decoder, Stylised
 from keras_art.study.plan import ordered
 from keras_art.study.records import finished
 from reproductions.st_saclf import REPRODUCTION, grid, stages, study, tables
 from reproductions.st_saclf.evaluation import agreement, looks, overlap, scores, spread
-from reproductions.st_saclf.kinds import SaclfRun
+from reproductions.st_saclf.kinds import ALIKE, STAGE_RULES, SaclfRun
 from reproductions.st_saclf.study import PRESETS, Study
+from reproductions.st_saclf.training import carry_out
 
 ROOT = Path(__file__).parents[2]
 main = REPRODUCTION.main
 
 
 def a_run(**fields) -> SaclfRun:
-    return SaclfRun(collection="c-1", target="t", network="VGG16", epochs=20, **fields)
+    return SaclfRun(**{"collection": "c-1", "target": "t", "network": "VGG16", "epochs": 20, **fields})
 
 
 def test_stages_are_read_and_nonsense_is_refused():
@@ -58,39 +63,164 @@ def test_stages_are_read_and_nonsense_is_refused():
     [("VGG16", ["block1", "block2", "block3", "block4", "block5"]), ("MobileNetV2", None)],
 )
 def test_blocks_are_named_bottom_first(name: str, blocks: list[str] | None):
-    found = stages.blocks_of(load_backbone(name, image_size=32, weights=None).model)
+    found = list(stages.blocks_of(load_backbone(name, image_size=32, weights=None).model))
     assert found == blocks if blocks else len(found) > 10
 
 
-@pytest.mark.parametrize(
-    ("name", "words"), [("all", "no layers that a number tells apart"), ("block1", "the blocks block1: too few")]
-)
-def test_a_network_without_blocks_is_told_what_to_give(name, words):
+def test_a_network_of_one_layer_is_told_what_to_give():
     inputs = keras.Input((8, 8, 3))
-    within = keras.Model(inputs, keras.layers.Conv2D(4, 3)(inputs), name=name)
-    with pytest.raises(UserError, match=f"{words}.*give --stages, as --stages 4@1e-3"):
+    within = keras.Model(inputs, keras.layers.Conv2D(4, 3)(inputs), name="all")
+    with pytest.raises(UserError, match="too few layers .*give --stages, as --stages 4@1e-3"):
         stages.stages_of(a_run(), keras.Model(inputs, within(inputs)))
 
 
-def test_staged_thaws_from_the_top_at_falling_rates_and_trains_what_it_names():
-    from keras_art.learning.staged import freeze
+def learning(backbone: keras.Model, stage: Stage) -> list[str]:
+    thaw(backbone, stage)
+    return [variable.path for variable in backbone.trainable_variables]
 
+
+def test_staged_thaws_from_the_top_at_falling_rates_and_trains_what_it_names():
     backbone = load_backbone("VGG16", image_size=32, weights=None).model
     plan = stages.stages_of(a_run(), backbone)
     assert sum(stage.epochs for stage in plan) == 20
-    assert [stage.unfrozen for stage in plan] == [
-        (), ("block4", "block5"), ("block3", "block4", "block5"), ("",), ("",),
-    ]  # fmt: skip
+    assert [stage.first for stage in plan] == ["", "block4_conv1", "block3_conv1", "", ""]
     assert all(a.learning_rate > b.learning_rate for a, b in itertools.pairwise(plan))
-    for stage in plan:
-        freeze(backbone, stage.unfrozen)
-        named = [
-            v.path
-            for layer in backbone.layers
-            if layer.name.startswith(stage.unfrozen or ("-",))
-            for v in layer.weights
-        ]
-        assert [v.path for v in backbone.trainable_variables] == named
+    for stage, blocks in zip(plan, ("", "45", "345", "12345", "12345"), strict=True):
+        own = {variable.path for variable in backbone.weights if variable.path[5] in blocks}
+        assert set(learning(backbone, stage)) == own
+
+
+def by_names(backbone: keras.Model, share: float) -> list[str]:
+    """The variables of the upper blocks as all layers' names tell them up to the first number."""
+    names = [layer.name for layer in backbone.layers if layer.weights]
+    blocks = list(dict.fromkeys(found[0] for name in names if (found := re.match(r"\D*\d+", name))))
+    freeze(backbone, blocks[-round(share * len(blocks)) :])
+    return [variable.path for variable in backbone.trainable_variables]
+
+
+SLOW = pytest.mark.slow
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "VGG16", "MobileNetV2", "MobileNetV3Small",
+        *(
+            pytest.param(name, marks=SLOW)
+            for name in ("VGG19", "ResNet50", "ResNet101", "ResNet152", "MobileNet", "MobileNetV3Large")
+        ),
+    ],
+)  # fmt: skip
+def test_networks_whose_names_tell_all_blocks_thaw_as_they_did_and_keep_their_runs(name: str):
+    assert name in ALIKE and not a_run(network=name).thaws_by_rules
+    backbone = load_backbone(name, image_size=32, weights=None).model
+    second, third = stages.stages_of(a_run(), backbone)[1:3]
+    assert learning(backbone, second) == by_names(backbone, 1 / 3)
+    assert learning(backbone, third) == by_names(backbone, 2 / 3)
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "firsts"),
+    [  # what the second stage and the third begin with; None: layers that Keras has named
+        ("EfficientNetB0", 32, ("block6a_expand_conv", "block3a_expand_conv")),
+        *(
+            pytest.param(*family, marks=SLOW)
+            for family in (
+                ("DenseNet121", 32, ("conv4_block1_0_bn", "conv3_block1_0_bn")),
+                ("ResNet50V2", 32, ("conv4_block1_preact_bn", "conv3_block1_preact_bn")),
+                ("EfficientNetV2B0", 32, ("block5a_expand_conv", "block3a_expand_conv")),
+                (
+                    "ConvNeXtTiny", 32,
+                    ("convnext_tiny_downsampling_layernorm_2", "convnext_tiny_stage_1_block_0_depthwise_conv"),
+                ),
+                ("Xception", 71, ("block10_sepconv1", "block6_sepconv1")),
+                ("InceptionV3", 75, None),
+                ("InceptionResNetV2", 75, None),
+                ("NASNetMobile", 32, None),
+            )
+        ),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("is_tapped", [False, True])
+def test_the_upper_thirds_of_a_network_thaw_with_nothing_frozen_among_them(name, size, firsts, is_tapped):
+    assert a_run(network=name).thaws_by_rules
+    loaded = load_backbone(name, image_size=size, weights=None)
+    backbone = tapped(loaded, find_taps(loaded)) if is_tapped else loaded.model
+    order = [layer for _, layer in layers_in_order(backbone) if layer._trainable_variables]
+    kernels = [any(len(variable.shape) > 1 for variable in layer._trainable_variables) for layer in order]
+    for number, stage in enumerate(stages.stages_of(a_run(), backbone)[1:3], start=1):
+        thaw(backbone, stage)
+        learn = [bool(layer.trainable_variables) for layer in order]
+        assert learn == sorted(learn)
+        if firsts:
+            assert order[learn.index(True)].name == firsts[number - 1]
+        else:
+            share = sum(np.logical_and(learn, kernels)) / sum(kernels)
+            assert share == pytest.approx(number / 3, abs=1 / sum(kernels))
+
+
+def test_layers_within_layers_and_those_that_keras_names_thaw_by_thirds():
+    def stage(number: int) -> keras.Model:
+        inputs = keras.Input((8, 8, 3))
+        x = keras.layers.BatchNormalization(name="bn")(keras.layers.Conv2D(3, 1, name="conv")(inputs))
+        return keras.Model(inputs, x, name=f"stage{number}")
+
+    pixels = keras.Input((8, 8, 3))
+    x = pixels
+    for number in (1, 2, 3):
+        x = stage(number)(x)
+    nested = keras.Model(pixels, x)
+    assert stages.blocks_of(nested) == {f"stage{number}": f"stage{number}/conv" for number in (1, 2, 3)}
+
+    parts = [(keras.layers.Conv2D(3, 1), keras.layers.BatchNormalization()) for _ in range(6)]
+    inner = keras.Sequential([keras.Input((8, 8, 3)), *itertools.chain(*parts)])
+    flat = keras.Model(inner.inputs[0], inner.outputs[0])
+    wrapped = keras.Model(pixels, flat(pixels), name="resnet50")
+    for network in (flat, wrapped):
+        plan = stages.stages_of(a_run(), network)
+        for stage_, learn in zip(plan[1:3], (parts[4:], parts[2:]), strict=True):
+            expected = [variable.path for pair in learn for layer in pair for variable in layer._trainable_variables]
+            assert learning(network, stage_) == expected
+    with pytest.raises(UserError, match=r"small has too few layers to thaw by thirds \(2 blocks\): give --stages"):
+        stages.stages_of(a_run(), keras.Model(pixels, stage(2)(stage(1)(pixels)), name="small"))
+
+
+class Patches(keras.layers.Dense):
+    """Named by nobody."""
+
+
+@pytest.mark.parametrize("whole", ["tiny", "tiny_1", "tiny/part_1"])
+def test_blocks_do_not_depend_on_how_many_networks_were_made_before(whole: str):
+    whole, _, part = whole.partition("/")
+    prefix = "" if part else f"{whole}_"
+    named = [keras.layers.Dense(2, name=f"{prefix}block_{number}_dense") for number in (1, 2, 10)]
+    layers = [keras.Input((4,)), Patches(2), *named, keras.layers.LayerNormalization()]
+    network = keras.Sequential(layers, name=part or whole)
+    if part:
+        network = keras.Model(network.inputs[0], keras.Sequential(layers[1:], name=part)(network.inputs[0]))
+    found = stages.blocks_of(network)
+    assert [block.split("_")[-1] for block in found] == ["1", "2", "10"]
+    assert [path.split("/")[-1] for path in found.values()] == [layer.name for layer in named]
+
+
+def test_runs_whose_stages_were_others_are_others_and_are_told():
+    asked = dataclasses.replace(PRESETS["study"], modes=("staged", "frozen"), p1=(0.0,), p2=(0.0,))
+    rules = {
+        name: [run.stage_rules for run in classifiers(dataclasses.replace(asked, networks=(name,)))]
+        for name in ("ResNet50", "InceptionV3")
+    }
+    assert rules == {"ResNet50": [1, 1], "InceptionV3": [STAGE_RULES, 1]}
+    by_hand = dataclasses.replace(asked, networks=("InceptionV3",), stages=("3@1e-3:all",))
+    assert [run.stage_rules for run in classifiers(by_hand)] == [1, 1]
+    new, frozen = classifiers(dataclasses.replace(asked, networks=("InceptionV3",)))
+    old = dataclasses.replace(new, stage_rules=1)
+    assert old.ref != new.ref
+    assert [tables.asked_for(run, "stage_rules") for run in (old, new, frozen)] == ["stages by earlier rules", "", ""]
+    found = [(run, {"p1": None}) for run in (new, frozen)]
+    assert "stage_rules" not in tables.settings(found)[new]
+    assert "stage_rules" in tables.settings([*found, (old, {})])[new]
+    with pytest.raises(BadRun, match="is of a version that thawed other layers: give its study's command again"):
+        carry_out(None, old, None, None)
 
 
 def test_frozen_never_thaws():
