@@ -5,15 +5,14 @@ A trial's settings follow from those before it and its number, and its training 
 search that was stopped ends with the trials of one that was not. Trials are judged by the best validation accuracy;
 those of the second stage are given up when they fall behind the median of the others. Fields in the plural give the
 first value of a trial; --epochs is a trial's. Where --stages names the learning rates, none is searched.
+DIGEST is of all that trials depend on.
 """
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
-import hashlib
 import itertools
-import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -43,8 +42,6 @@ if TYPE_CHECKING:
 
 PROG = "python -m reproductions.st_saclf search"
 STAGES = ("grid", "bayes")
-# What trials differ in, and the seed.
-SEARCHED = ("p1", "p2", "seed", "dropout", "weight_decay", "optimizer", "loss", "regularizer")
 
 
 @dataclass(frozen=True)
@@ -76,7 +73,7 @@ def command(asked: Search) -> int:
     chosen = collections(asked, store)
     found = ordered(store, runs(asked, chosen, store))
     first = [run for run in found if not isinstance(run, SaclfRun)]
-    run = next(run for run in reversed(found) if isinstance(run, SaclfRun))  # of which all trials are variants
+    run = next(run for run in found if isinstance(run, SaclfRun))  # of which all trials are variants
     run = dataclasses.replace(run, stylised=next((made.ref for made in first if isinstance(made, Stylised)), None))
     with files_kept(store, files(asked)):
         folder = store.root / "st_saclf" / "search"
@@ -96,7 +93,7 @@ def command(asked: Search) -> int:
         prepare(store, chosen, [*missing, run])
         begin(asked, store, chosen, [*missing, run])
     workers.compute(store, missing, estimate.seconds)
-    file = folder / f"{run.collection}-{_digest(run)}.db"
+    file = folder / f"{run.collection}-{shared(run)}.db"
     folder.mkdir(parents=True, exist_ok=True)
     with store.lock(file):
         grid, bayes = search(store, run, file, asked)
@@ -115,15 +112,9 @@ def command(asked: Search) -> int:
     return 0
 
 
-def _digest(run: SaclfRun) -> str:
-    """Eight hex digits of what all trials share."""
-    # Without a prior a search is called as before there were any.
-    shared = {
-        name: value
-        for name, value in run.as_json().items()
-        if name not in SEARCHED and (run.prior or name not in ("prior", "prior_weight"))
-    }
-    return hashlib.sha256(json.dumps(shared, sort_keys=True).encode()).hexdigest()[:8]
+def shared(run: SaclfRun) -> str:
+    """Eight hex digits of what all trials of a search have from its command: their run but for its cell of the grid."""
+    return digest(dataclasses.replace(run, p1=0.0, p2=0.0))
 
 
 def search(store: Store, run: SaclfRun, file: Path, asked: Search) -> tuple[optuna.Study, optuna.Study]:

@@ -561,6 +561,32 @@ def test_the_search_proposes_no_rate_where_the_stages_name_theirs(
     assert ", diverged" in printed and "all cells of the grid diverged" in printed
 
 
+def test_a_search_by_other_flags_is_another_search(picture_folder: Path, backbone_file: Path, tmp_path: Path):
+    import optuna
+
+    from reproductions.st_saclf.search import shared
+
+    run, *_ = classifiers(PRESETS["study"])
+    others = [
+        dataclasses.replace(run, **change)
+        for change in (
+            {"optimizer": Optimizer("SGD", 1e-3)}, {"optimizer": dataclasses.replace(run.optimizer, drops=(2,))},
+            {"optimizer": dataclasses.replace(run.optimizer, learning_rate=1e-2)}, {"loss": "cross_entropy"},
+            {"dropout": 0.5}, {"weight_decay": 1e-3}, {"regularizer": "l1"}, {"seed": 1}, {"epochs": 7},
+        )
+    ]  # fmt: skip
+    assert len({shared(each) for each in (run, *others)}) == 1 + len(others)
+    assert shared(dataclasses.replace(run, p1=0.1, p2=0.2)) == shared(run)
+    asked = arguments(picture_folder, backbone_file, tmp_path / "store", "--stages", "1@1e-2")
+    asked = ["search", *asked, "--p1", "0", "--p2", "0", "--trials", "0"]
+    # Several values are those of a trial by the first of them.
+    for more in ((), ("--optimizer", "SGD@0.1"), ("--seeds", "3"), ("--seeds", "3", "0"), ()):
+        assert main([*asked, *more]) == 0
+    files = list((tmp_path / "store" / "st_saclf" / "search").glob("*.db"))
+    grids = [optuna.load_study(study_name="grid", storage=f"sqlite:///{file}").trials for file in files]
+    assert [len(trials) for trials in grids] == [1, 1, 1]
+
+
 def stages_with(grid: list[float], bayes: list[float], given_up: list[float]):
     """Optuna studies whose trials ended like this."""
     import optuna
