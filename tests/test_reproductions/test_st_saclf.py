@@ -70,7 +70,7 @@ def test_blocks_are_named_bottom_first(name: str, blocks: list[str] | None):
 def test_a_network_of_one_layer_is_told_what_to_give():
     inputs = keras.Input((8, 8, 3))
     within = keras.Model(inputs, keras.layers.Conv2D(4, 3)(inputs), name="all")
-    with pytest.raises(UserError, match="too few layers .*give --stages, as --stages 4@1e-3"):
+    with pytest.raises(UserError, match=r"too few layers .*give --stages, as --stages 4@1e-3"):
         stages.stages_of(a_run(), keras.Model(inputs, within(inputs)))
 
 
