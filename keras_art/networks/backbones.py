@@ -70,7 +70,7 @@ class Backbone:
 
     def stages(self) -> list[str]:
         """What can be tapped without knowing its layers, shallow to deep."""
-        return list(self.taps) or stage_taps(self.model)
+        return list(self.taps) or stage_taps(self.model, within=False)  # as finished runs have been tapped
 
     def tap(self, name: str) -> Any:
         """The output of a layer, or of a transformer's depth, as a tensor of the model's graph.

@@ -73,13 +73,16 @@ def _called(network: keras.Model) -> dict[int, int]:
     return places
 
 
-def stage_taps(model: keras.Model) -> list[str]:
+def stage_taps(model: keras.Model, *, within: bool = True) -> list[str]:
     """The layers VisualBackProp reads, shallow to deep.
 
     In a VGG every convolution has its ReLU inside, and all of them are read, as in the paper's figure. Elsewhere it is
     the last activation, sum or concatenation at each size of map that everything passes through: a convolution before
     its batch normalisation, a shortcut, or one branch of a block says little of what the network passes on. A network
     whose blocks have no such layer (ConvNeXt) is read at its last map alone.
+
+    Args:
+        within: whether a model within the network counts as its own last layer does.
     """
     convolutions = [layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D)]
     if model.name.startswith("vgg") and all(map(_activates, convolutions)):
@@ -94,7 +97,8 @@ def stage_taps(model: keras.Model) -> list[str]:
     taps: dict[int, str] = {}
     for i, node in enumerate(nodes):
         bypassed, layer, shape = max(last_use[:i], default=0) > i, node.operation, node.output_tensors[0].shape
-        if not bypassed and len(shape) == 4 and (isinstance(layer, kinds) or _activates(layer)):
+        last = _last(layer) if within else layer
+        if not bypassed and len(shape) == 4 and (isinstance(last, kinds) or _activates(last)):
             taps[shape[1]] = layer.name
     return [taps[size] for size in sorted(taps, reverse=True)] or [model.layers[-1].name]
 
@@ -116,6 +120,13 @@ def _nodes(model: keras.Model) -> list[Any]:
     """The calls of a model's graph, each after those it reads."""
     depths = (getattr(model, "_functional", None) or model)._nodes_by_depth  # that of a Sequential lies in it
     return [node for depth in sorted(depths, reverse=True) for node in depths[depth]]
+
+
+def _last(layer: Any) -> Any:
+    """A layer itself; of a model within a network, the layer whose output is the model's."""
+    while isinstance(layer, keras.Model) and getattr(layer, "outputs", None):
+        layer = layer.outputs[-1]._keras_history.operation
+    return layer
 
 
 def _activates(layer: keras.Layer) -> bool:

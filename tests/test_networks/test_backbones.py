@@ -719,6 +719,17 @@ def test_a_model_in_a_model_is_tapped_at_its_end(tmp_path):
         backbone.tap("conv")
 
 
+def test_models_that_end_in_an_activation_are_tapped_at_their_ends():
+    x = pixels = keras.Input((16, 16, 3))
+    for number, end in enumerate([layers.ReLU(), layers.Conv2D(3, 3, activation="relu"), layers.BatchNormalization()]):
+        part = keras.Input((None, None, 3))
+        stage = keras.Model(part, end(layers.Conv2D(3, 3, 2, padding="same")(part)), name=f"stage{number}")
+        x = keras.Sequential([stage], name=f"around{number}")(x)
+    model = keras.Model(pixels, x)
+    assert stage_taps(model) == ["around0", "around1"]
+    assert Backbone(model, "none").stages() == ["around2"]  # what runs have read stays
+
+
 def test_a_network_without_activations_is_tapped_at_its_end():
     pixels = keras.Input((16, 16, 3))
     assert stage_taps(keras.Model(pixels, layers.Conv2D(4, 3, name="only")(pixels))) == ["only"]
