@@ -4,8 +4,8 @@ Both stages are studies of one Optuna file, `<store>/st_saclf/search/NAME-DIGEST
 A trial's settings follow from those before it and its number, and its training goes on from its last whole epoch: a
 search that was stopped ends with the trials of one that was not. Trials are judged by the best validation accuracy;
 those of the second stage are given up when they fall behind the median of the others. Fields in the plural give the
-first value of a trial; --epochs is a trial's. Where --stages names the learning rates, none is searched.
-DIGEST is of all that trials depend on.
+first value of a trial; --epochs is a trial's. The learning rate that is searched is that of --optimizer, in the paper's
+range, which is one of Adam; where --stages names the rates, none is. DIGEST is of all that trials depend on.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from keras_art.store import plain
 from keras_art.store.runs import Store
 from keras_art.store.sums import in_words
 from keras_art.study import workers
-from keras_art.study.config import Optimizer, digest
+from keras_art.study.config import digest
 from keras_art.study.costs import Estimate
 from keras_art.study.devices import settle
 from keras_art.study.files import files_kept
@@ -35,6 +35,7 @@ from keras_art.study.kinds.adain import Stylised
 from keras_art.study.plan import ordered, plan
 from reproductions.st_saclf.grid import begin, collections, files, runs
 from reproductions.st_saclf.kinds import SaclfRun
+from reproductions.st_saclf.proposals import cell, flags_of, tuned
 from reproductions.st_saclf.study import PRESETS, Study, check
 
 if TYPE_CHECKING:
@@ -104,17 +105,22 @@ def command(asked: Search) -> int:
     terminal.say(
         f"best validation accuracy {accuracy:.1%}; test it by the same command without the word search, and with"
     )
-    print(
-        " ".join(
-            f"--{name} {value:.4g}" if isinstance(value, float) else f"--{name} {value}" for name, value in best.items()
-        )
-    )
+    print(flags_of(run_of(run, best, asked), asked, is_tuned="dropout" in best))
     return 0
 
 
 def shared(run: SaclfRun) -> str:
     """Eight hex digits of what all trials of a search have from its command: their run but for its cell of the grid."""
     return digest(dataclasses.replace(run, p1=0.0, p2=0.0))
+
+
+def run_of(run: SaclfRun, params: dict[str, Any], asked: Search) -> SaclfRun:
+    """The run of a trial, by its parameters."""
+    import optuna
+
+    fixed = optuna.trial.FixedTrial(params)
+    of_cell = cell(run, fixed, asked)
+    return tuned(of_cell, fixed) if "dropout" in params else of_cell
 
 
 def search(store: Store, run: SaclfRun, file: Path, asked: Search) -> tuple[optuna.Study, optuna.Study]:
@@ -147,27 +153,13 @@ def search(store: Store, run: SaclfRun, file: Path, asked: Search) -> tuple[optu
         raise UserError(f"{file} holds a search over {grid.user_attrs['space']}: ask for the same --p1 and --p2 again")
     grid.set_user_attr("space", space)
 
-    def cell(trial: optuna.Trial) -> SaclfRun:
-        return dataclasses.replace(
-            run, p1=trial.suggest_categorical("p1", asked.p1), p2=trial.suggest_categorical("p2", asked.p2)
-        )
+    def of_grid(trial: optuna.Trial) -> SaclfRun:
+        return cell(run, trial, asked)
 
-    def settings(trial: optuna.Trial) -> SaclfRun:
-        # The paper's ranges; rates and decays on a logarithmic scale.
-        optimizer = run.optimizer
-        if not run.stages:
-            optimizer = Optimizer("Adam", trial.suggest_float("learning_rate", 1e-4, 1e-2, log=True))
-        return dataclasses.replace(
-            run,
-            **grid.best_params,
-            optimizer=optimizer,
-            dropout=trial.suggest_float("dropout", 0.0, 0.5),
-            weight_decay=trial.suggest_float("weight_decay", 1e-6, 1e-3, log=True),
-            loss=trial.suggest_categorical("losses", ("cross_entropy", "focal")),
-            regularizer=trial.suggest_categorical("regularizer", ("l1", "l2")),
-        )
+    def of_bayes(trial: optuna.Trial) -> SaclfRun:
+        return tuned(run_of(run, grid.best_params, asked), trial)
 
-    for stage, wanted, proposed in ((grid, len(asked.p1) * len(asked.p2), cell), (bayes, asked.trials, settings)):
+    for stage, wanted, proposed in ((grid, len(asked.p1) * len(asked.p2), of_grid), (bayes, asked.trials, of_bayes)):
         place = file.with_suffix("") / stage.study_name
         while len(past := finished(stage)) < wanted:
             trial = following(past, run.epochs, space if stage is grid else None)

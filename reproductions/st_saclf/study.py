@@ -160,13 +160,16 @@ PRESETS = {
 }  # fmt: skip
 
 
+ADAMS = ("paper", "released")  # what `--optimizer` says of an Adam at `--learning_rate`
+
+
 def optimizer_of(study: Study) -> Optimizer:
     """The optimizer of a study's first stage, with what of Adam is not Keras's own default."""
     own = (("epsilon", study.epsilon),) if study.epsilon != Study.epsilon else ()
     adam = Optimizer("Adam", study.learning_rate, own)
     pytorchs = dataclasses.replace(adam, options=(("epsilon", 1e-8),))
     return dataclasses.replace(
-        flags.optimizer_of(study.optimizer, {"paper": adam, "released": pytorchs}), drops=study.drops
+        flags.optimizer_of(study.optimizer, dict(zip(ADAMS, (adam, pytorchs), strict=True))), drops=study.drops
     )
 
 

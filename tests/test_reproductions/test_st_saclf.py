@@ -7,6 +7,7 @@ import itertools
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -585,6 +586,48 @@ def test_a_search_by_other_flags_is_another_search(picture_folder: Path, backbon
     files = list((tmp_path / "store" / "st_saclf" / "search").glob("*.db"))
     grids = [optuna.load_study(study_name="grid", storage=f"sqlite:///{file}").trials for file in files]
     assert [len(trials) for trials in grids] == [1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        (),
+        ("--epsilon", "1e-8", "--drops", "1", "2"),
+        ("--optimizer", "released"),
+        ("--optimizer", "SGD@0.5,momentum=0.9,nesterov=true", "--drops", "3"),
+        ("--optimizer", "AdamW@3e-4,weight_decay=0.05", "--seeds", "3", "4", "--losses", "focal", "cross_entropy"),
+        ("--stages", "1@1e-3", "--networks", "VGG16", "ResNet50", "--attention", "none", "spatial"),
+        ("--stages", "1@1e-3", "--modes", "frozen", "staged"),
+    ],
+)
+def test_the_flags_that_a_search_prints_make_the_run_of_its_trial(words: tuple[str, ...]):
+    import optuna
+
+    from keras_art.commands.flags import parse
+    from reproductions.st_saclf.proposals import cell, flags_of, tuned
+
+    words = ("--preset", "study", "--target", "status", "--p1", "0", "0.333333", "--p2", "0", "1", *words)
+
+    def studied(*more: str) -> list[SaclfRun]:
+        return classifiers(parse(Study, PRESETS, [*words, *more], prog="st_saclf", description=""))
+
+    asked = parse(Study, PRESETS, words, prog="st_saclf", description="")
+    template = next(run for run in studied("--p1", "0.5"))
+    named = asked.optimizer not in ("paper", "released")
+    for seed in range(3):
+        trial = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed)).ask()
+        of_grid = cell(template, trial, asked)
+        assert studied(*shlex.split(flags_of(of_grid, asked, is_tuned=False))) == [of_grid]
+        run = tuned(of_grid, trial)
+        assert (run.optimizer.name, run.optimizer.options, run.optimizer.drops) == (
+            template.optimizer.name, template.optimizer.options, template.optimizer.drops,
+        )  # fmt: skip
+        printed = flags_of(run, asked, is_tuned=True)
+        assert ("--learning_rate" in printed, "--optimizer" in printed) == (
+            not (run.stages or named), named and not run.stages,
+        )  # fmt: skip
+        (found,) = studied(*shlex.split(printed))
+        assert found == run and digest(found) == digest(run)
 
 
 def stages_with(grid: list[float], bayes: list[float], given_up: list[float]):
