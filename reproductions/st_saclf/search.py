@@ -26,7 +26,7 @@ from keras_art.errors import UserError
 from keras_art.store import plain
 from keras_art.store.runs import Store
 from keras_art.store.sums import in_words
-from keras_art.study import workers
+from keras_art.study import precisions, workers
 from keras_art.study.config import digest
 from keras_art.study.costs import Estimate
 from keras_art.study.devices import settle
@@ -72,11 +72,11 @@ def command(asked: Search) -> int:
     store.create(asked.threads)
     settle(store)
     chosen = collections(asked, store)
-    found = ordered(store, runs(asked, chosen, store))
-    first = [run for run in found if not isinstance(run, SaclfRun)]
-    run = next(run for run in found if isinstance(run, SaclfRun))  # of which all trials are variants
-    run = dataclasses.replace(run, stylised=next((made.ref for made in first if isinstance(made, Stylised)), None))
     with files_kept(store, files(asked)):
+        found = precisions.settled(store, ordered(store, runs(asked, chosen, store)), measuring=not asked.dry_run)
+        first = [run for run in found if not isinstance(run, SaclfRun)]
+        run = next(run for run in found if isinstance(run, SaclfRun))  # of which all trials are variants
+        run = dataclasses.replace(run, stylised=next((made.ref for made in first if isinstance(made, Stylised)), None))
         folder = store.root / "st_saclf" / "search"
         cells = len(asked.p1) * len(asked.p2)
         estimate = Estimate(store, {choice.key: len(choice.images) for _, choice in chosen.values()})

@@ -588,6 +588,17 @@ def test_a_search_by_other_flags_is_another_search(picture_folder: Path, backbon
     assert [len(trials) for trials in grids] == [1, 1, 1]
 
 
+def test_a_search_takes_the_fastest_precision_where_it_is_asked_to(
+    picture_folder: Path, backbone_file: Path, tmp_path: Path, capsys, monkeypatch
+):
+    from keras_art.study import precisions
+
+    monkeypatch.setattr(precisions._Choice, "of", lambda self, run: "mixed_bfloat16")
+    asked = arguments(picture_folder, backbone_file, tmp_path / "store", "--stages", "1@1e-2", "--precision", "auto")
+    assert main(["search", *asked, "--p1", "0", "--p2", "0", "--trials", "0"]) == 0
+    assert "grid, of 1: trial 1" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     "words",
     [
