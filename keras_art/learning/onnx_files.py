@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from pathlib import Path
 from typing import Any
@@ -51,9 +52,11 @@ def _converted(model: keras.Model) -> tuple[Any, dict[str, Any]]:
     """The graph of a model in ONNX, and what its inputs besides the pixels are: input -> its value."""
     import tensorflow as tf
     import tf2onnx
-    from keras.src.export.tf2onnx_lib import patch_tf2onnx
 
-    patch_tf2onnx()  # Keras's own, for NumPy 2
+    with contextlib.suppress(ImportError):  # Keras's own mend of tf2onnx for NumPy 2, where it still has one
+        from keras.src.export.tf2onnx_lib import patch_tf2onnx
+
+        patch_tf2onnx()
     _know_erfc()
 
     large = {f"weight_{i}": variable for i, variable in enumerate(model.variables) if _bytes(variable) > LARGE}
