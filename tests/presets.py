@@ -75,6 +75,7 @@ def network(name: str) -> Any:
                 "stackwise_num_filters": [8, 16],
                 "block_type": "dark_block",
                 "stage_type": "csp",
+                "block_ratio": [0.5],  # of half the filters, which go through its blocks
             }
             return models.CSPNetBackbone(**own, image_shape=(SIDE, SIDE, 3))
     raise ValueError(name)
